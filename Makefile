@@ -1,0 +1,33 @@
+# `make demo` and `make test` are all that a new user needs; each sets up .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check clean .venv
+.DEFAULT_GOAL := demo
+
+demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network, no GPU
+	$(BIN)/rawlabel demo
+
+test: check  ## All tests
+	$(BIN)/python -m pytest -m integration
+
+check: $(READY)  ## Lint, format, types, import layers, unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not integration" -n 2
+
+.venv: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' || \
+		{ echo "make: rawlabel needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "setting up .venv (a few minutes the first time: torch is large)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+clean:  ## Remove what make made
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,12 @@
+"""rawlabel: class names in, a trained and measured image classifier out, with no human annotator.
+
+The stages meet at three artifacts, and each stage can be used alone:
+
+- the catalogue (`rawlabel.catalogue`): facts about what photo sites returned,
+- the manifest (`rawlabel.manifest`): the decisions of one curation,
+- the run directory (`rawlabel.run_directory`): the evidence of one training run.
+
+Importing this package does no work: it opens no file, starts no thread and loads no torch.
+"""
+
+__version__ = "0.1.0"

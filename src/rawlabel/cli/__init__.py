@@ -1,0 +1,104 @@
+"""The command `rawlabel`: parse, load the settings, call one function, turn errors into one line.
+
+No logic lives here. A verb is one file in `verbs`; it is imported only when it is used, so that
+`rawlabel --help` answers at once and loads neither torch nor a plotting library.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import pkgutil
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from rawlabel import __version__
+from rawlabel.cli import verbs
+from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
+
+# The order in which a person meets the verbs; the help shows them so.
+ORDER = (
+    "demo", "collect", "curate", "train", "evaluate", "figures", "report", "predict", "export",
+    "sources", "methods", "photo-site",
+)  # fmt: skip
+
+
+class LazyGroup(click.Group):
+    """Finds a verb's command in the module of the verb's name, on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
+        found = {module.name.replace("_", "-") for module in pkgutil.iter_modules(verbs.__path__)}
+        return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: D102
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"{verbs.__name__}.{cmd_name.replace('-', '_')}").COMMAND
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(  # noqa: D102
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise click.UsageError(f"no verb '{args[0]}'{did_you_mean(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
+        rows = [(name, verbs.SUMMARIES.get(name, "")) for name in self.list_commands(ctx)]
+        with formatter.section("Verbs"):
+            formatter.write_dl(rows)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Class names in, a trained and measured image classifier out, with no human annotator.",
+    epilog="`rawlabel VERB --help` explains each flag with its default and unit.",
+)
+@click.version_option(__version__, prog_name="rawlabel")
+def rawlabel() -> None:
+    """The group of all verbs."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit: 0 done, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    try:
+        result: Any = rawlabel.main(arguments, prog_name="rawlabel", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except RawlabelError as error:
+        return _say(str(error), error.exit_code)
+    except click.ClickException as error:
+        return _say(error.format_message().replace("\n", " "), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("stopped; the same command goes on from here", 128 + signal.SIGINT)
+    except Interrupted as interruption:
+        return _say("stopped; the same command goes on from here", interruption.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away (`rawlabel predict ... | head`): end quietly, as cat does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _say("the disk is full; free some space and run the same command again", 2)
+
+
+def _say(message: str, exit_code: int) -> int:
+    click.echo(f"rawlabel: {message}", err=True)
+    return exit_code
+
+
+def _stop(signal_number: int, frame: FrameType | None) -> None:
+    raise Interrupted(signal_number)

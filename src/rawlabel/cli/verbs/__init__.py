@@ -1,0 +1,16 @@
+"""One file a verb; each holds `COMMAND`. The one-line summaries stand here, so that help imports no verb."""
+
+SUMMARIES = {
+    "demo": "run the whole chain on a simulated photo site: no key, no network, no GPU",
+    "collect": "search photo sites by keyword and download what they return",
+    "curate": "clean a collection without touching its labels",
+    "train": "train on raw labels and select an epoch without a clean label",
+    "evaluate": "open the test set and measure a finished run",
+    "figures": "draw the paper's figures from result folders",
+    "report": "write one HTML page about a collection and a run",
+    "predict": "classify images with a finished run",
+    "export": "write the kept photos in a format that other tools read",
+    "sources": "list the photo sites",
+    "methods": "list the training methods and stopping rules",
+    "photo-site": "serve a simulated photo site on loopback",
+}

@@ -1,0 +1,18 @@
+"""`rawlabel sources`: the photo sites that can be searched."""
+
+from __future__ import annotations
+
+import click
+
+from rawlabel.plugins import Family, describe, load, names
+
+
+@click.command("sources", help="List the photo sites, their addresses and what their terms ask.")
+def COMMAND() -> None:
+    """Print each source with its address, key and terms."""
+    for name in names(Family.SOURCE):
+        source = load(Family.SOURCE, name)
+        click.echo(f"{name}: {describe(Family.SOURCE, name)}")
+        click.echo(f"  address  {source.base_url}")
+        click.echo(f"  key      {source.key_variable or 'none needed'}")
+        click.echo(f"  terms    {source.terms}")

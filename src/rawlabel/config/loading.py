@@ -1,0 +1,75 @@
+"""Read settings from JSON and TOML files, strictly: an unknown key is an error that names the nearest one.
+
+A file holds either the whole tree (a table for each verb: `[train]`, ...) or, as the published trainer's
+JSON files do, the keys of one section.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from rawlabel.config.sections import Config, Section
+from rawlabel.errors import ConfigError, did_you_mean
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def load_section(
+    section: type[SectionType], file: Path | None = None, flags: Mapping[str, Any] | None = None
+) -> SectionType:
+    """Return the section's settings: its defaults, overridden by `file`, overridden by `flags`.
+
+    Raises `ConfigError` that names the file and key, or the flag.
+    """
+    given = _own_keys(section, _read(file), file) if file is not None else {}
+    aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
+    from_file = {aliases.get(key, key): value for key, value in given.items()}
+    try:
+        return section.model_validate(from_file | dict(flags or {}))
+    except ValidationError as error:
+        raise ConfigError(_explain(error.errors()[0], section, file, flags or {})) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+        values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        kind = "TOML" if file.suffix == ".toml" else "JSON"
+        raise ConfigError(f"{file}: is not valid {kind} ({error}); mend that place") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: holds a {type(values).__name__}; write an object with settings instead")
+    return values
+
+
+def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Pick this section out of a tree, or take the whole of a flat file."""
+    tables = {name: field.annotation for name, field in Config.model_fields.items()}
+    if not values or not all(isinstance(value, dict) for value in values.values()):
+        return values
+    for key in values:
+        if key not in tables:
+            raise ConfigError(f"{file}: unknown section '{key}'{did_you_mean(key, tables)}")
+    for name, annotation in tables.items():
+        if annotation is section:
+            return dict(values.get(name, {}))
+    return {}
+
+
+def _explain(error: ErrorDetails, section: type[Section], file: Path | None, flags: Mapping[str, Any]) -> str:
+    key = str(error["loc"][0]) if error["loc"] else ""
+    is_flag = key in flags
+    where = f"--{key.replace('_', '-')}" if is_flag or file is None else f"{file}: {key}"
+    if error["type"] == "extra_forbidden":
+        known = {*section.model_fields, *(field.alias for field in section.model_fields.values() if field.alias)}
+        return f"{where}: unknown setting{did_you_mean(key, known)}"
+    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"

@@ -1,0 +1,239 @@
+"""The settings of every stage. Each verb of the command uses one section, and every field of a section is a
+flag of that verb. The description of a field is its help text, and has no other home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def setting(
+    default: Any, description: str, *, also: str | None = None, positional: bool = False, **checks: Any
+) -> Any:
+    """Declare a field: its default, its help text, a second accepted key, and pydantic's range checks.
+
+    `also` is a key that the published configuration files use for the same thing; `positional` makes the
+    field an argument of the command instead of a flag.
+    """
+    return Field(
+        default,
+        description=description,
+        alias=also,
+        json_schema_extra={"positional": positional},
+        **checks,
+    )
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, validate_default=True
+    )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under the fields' own names, as written beside each artifact."""
+        return self.model_dump(mode="json")
+
+    def fingerprint(self, *, exclude: frozenset[str] = frozenset()) -> str:
+        """Sixteen hex digits that change when a setting changes, `exclude`d fields aside."""
+        values = {key: value for key, value in self.as_json().items() if key not in exclude}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class CollectConfig(Section):
+    """Search photo sites by keyword and download what they return."""
+
+    classes: Path | None = setting(
+        None,
+        "File of classes: JSON {class id: [keywords]}, TOML, or a plain list with one name a line.",
+        positional=True,
+    )
+    project: Path = setting(Path("project"), "Folder that gets the catalogue and the photos.")
+    source: str = setting("flickr", "Photo site to search; `rawlabel sources` lists them.")
+    base_url: str | None = setting(
+        None, "Address of the site's API, for a mirror or a simulated site; the site's own by default."
+    )
+    per_keyword: int = setting(500, "Most photos to take for each keyword.", ge=1)
+    image_size: int = setting(
+        256, "Wanted shorter side of the photos [pixels]; the smallest offered size that reaches it.", ge=16
+    )
+    concurrency: int = setting(8, "Downloads at the same time.", ge=1, le=256)
+    timeout: float = setting(30.0, "Time limit of one request [seconds].", gt=0)
+    attempts: int = setting(4, "Tries of one request before a passing fault counts as a failure.", ge=1)
+    max_megabytes: float = setting(25.0, "Largest image file accepted [megabytes].", gt=0)
+    contact: str | None = setting(None, "E-mail or web address that the user agent names to the site.")
+
+
+class CurateConfig(Section):
+    """Clean a collection without touching its labels, and freeze the decisions in a manifest."""
+
+    project: Path = setting(Path("project"), "Folder that holds the collection.", positional=True)
+    min_side: int = setting(32, "Smallest accepted shorter side [pixels].", ge=1)
+    max_megapixels: float = setting(64.0, "Largest accepted image [megapixels].", gt=0)
+    placeholder_copies: int = setting(
+        3, "An image served under at least this many photos of different authors is a placeholder.", ge=2
+    )
+    cross_class: Literal["reject", "first", "keep"] = setting(
+        "reject",
+        "A photo found for several classes: reject all, keep it for the first class, or keep all.",
+    )
+    holdout: float = setting(0.1, "Share of photo groups held out from training [0 to 1].", ge=0, lt=1)
+    seed: int = setting(0, "Seed of the split into training and holdout.", ge=0)
+    workers: int = setting(2, "Threads that decode photos.", ge=1)
+
+
+class TrainConfig(Section):
+    """Train on raw labels and select an epoch without a clean label."""
+
+    root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
+    main: str | None = setting(
+        None,
+        "Training data under --root: a folder of class folders or a manifest; by default the newest "
+        "manifest of the project, else `candidate`.",
+        also="main_file",
+    )
+    test: str | None = setting(
+        None,
+        "Folder of class folders under --root whose accuracy is logged after each epoch, for people and "
+        "the oracle only.",
+        also="test_file",
+    )
+    outpath: Path | None = setting(
+        None, "Run directory; by default ROOT/runs/ and a name made from the settings and the data."
+    )
+    model: str = setting("resnet50", "Network: any timm or torchvision model, or cifar_resnet{8,20,32,44,56}.")
+    pretrained: bool = setting(False, "Start from the model's published weights.")
+    method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
+    stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
+    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
+    batch_size: int = setting(128, "Images in a step.", ge=2)
+    lr: float = setting(0.1, "Learning rate at the start.", gt=0)
+    momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
+    weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD.", ge=0)
+    decay_rate: float = setting(0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay")
+    decay_epochs: int = setting(30, "Distance of the learning-rate steps [epochs].", ge=1)
+    decay_max_epochs: int = setting(
+        100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
+    )
+    image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
+    augment: Literal["auto", "resized_crop", "crop_flip", "crop", "none"] = setting(
+        "auto",
+        "Training augmentation: random resized crop and flip, shifted crop and flip, shifted crop alone (for "
+        "digits and letters), or none; auto takes crop_flip up to 64 pixels and resized_crop above.",
+    )
+    holdout: float = setting(
+        0.1,
+        "Share held out of class folders, for the stopping rule [0 to 1]; a manifest brings its own split.",
+        ge=0,
+        lt=1,
+    )
+    seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
+    precision: Literal["auto", "bf16", "fp32"] = setting(
+        "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
+    )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    workers: int = setting(2, "Threads that decode and augment images.", ge=1)
+
+
+class EvaluateConfig(Section):
+    """Open the test set once and measure a finished run on it."""
+
+    run: Path | None = setting(None, "Run directory.", positional=True)
+    test: Path | None = setting(
+        None, "Folder of class folders with clean labels; by default the one that the run logged."
+    )
+    batch_size: int = setting(256, "Images in a step.", ge=1)
+    confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
+    truth: Path | None = setting(
+        None, "Truth file of a simulated photo site: also prints how many raw labels were right."
+    )
+
+
+class FiguresConfig(Section):
+    """Draw Figures 2, 7, 5-a, 5-b and 8 of the paper from result folders in the published layout."""
+
+    results: Path = setting(Path("results"), "Folder of result folders (flickr_cls100, ...).")
+    metadata: Path | None = setting(None, "Folder of the class lists (idx2cls.json, ...).")
+    out: Path = setting(Path("figures"), "Folder that gets the figures (PNG, PDF) and their numbers (CSV).")
+
+
+class ReportConfig(Section):
+    """Write one self-contained HTML page about a collection and a run."""
+
+    project: Path = setting(Path("project"), "Folder that holds the collection.", positional=True)
+    run: Path | None = setting(None, "Run directory; by default the newest run of the project.")
+    out: Path | None = setting(None, "File to write; by default PROJECT/report.html.")
+    photos_per_class: int = setting(12, "Photos in the montage of each class.", ge=0)
+
+
+class PredictConfig(Section):
+    """Classify images with a finished run."""
+
+    run: Path | None = setting(None, "Run directory.", positional=True)
+    images: tuple[str, ...] = setting(
+        (), "Images or folders; `-` reads paths from the standard input, one a line.", positional=True
+    )
+    top: int = setting(1, "Classes to print for each image.", ge=1)
+    batch_size: int = setting(64, "Images in a step.", ge=1)
+
+
+class ExportConfig(Section):
+    """Write the kept photos in a format that other tools read."""
+
+    project: Path = setting(Path("project"), "Folder that holds the collection.", positional=True)
+    format: str = setting("class_folders", "Format to write; see the formats folder of the package.")
+    out: Path | None = setting(None, "Folder to write; by default PROJECT/candidate.")
+
+
+class PhotoSiteConfig(Section):
+    """Serve a simulated photo site on loopback, with modelled search noise and known truth."""
+
+    photos: Path | None = setting(
+        None, "Folder tree of photos (folder name = true content); by default the built-in digits."
+    )
+    host: str = setting("127.0.0.1", "Loopback address to listen on.")
+    port: int = setting(8765, "Port to listen on; 0 takes a free one.", ge=0, le=65535)
+    seed: int = setting(0, "Seed of titles, owners, dates, noise and faults.", ge=0)
+    noise: float = setting(0.4, "Share of search results whose content is not the keyword's [0 to 1].", ge=0, lt=1)
+    per_class: int | None = setting(
+        None, "Search results of each class; by default 300 built-in ones, or as many as --photos allow.", ge=1
+    )
+    api_key: str | None = setting(None, "API key that the site demands; any key is accepted by default.")
+    test_photos: Path | None = setting(
+        None, "With --photos: folder tree of test photos, copies of a few of which turn up in searches."
+    )
+    write_test_set: Path | None = setting(
+        None, "Folder to write the built-in collection's clean test set to before serving."
+    )
+    truth: Path | None = setting(None, "File to write the truth of each photo to (JSON) before serving.")
+
+
+class DemoConfig(Section):
+    """Run the whole chain on a simulated photo site: no key, no network, no GPU."""
+
+    out: Path = setting(Path("demo"), "Folder that gets everything the demo makes.")
+    seed: int = setting(0, "Seed of the site, the split and the training.", ge=0)
+    seeds: int = setting(1, "Chains to run, on seeds counted up from --seed; several also make a table.", ge=1)
+    epochs: int = setting(30, "Passes through the training data [epochs].", ge=3)
+    per_class: int = setting(250, "Search results of each class.", ge=20)
+
+
+class Config(Section):
+    """The whole tree."""
+
+    collect: CollectConfig = CollectConfig()
+    curate: CurateConfig = CurateConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    figures: FiguresConfig = FiguresConfig()
+    report: ReportConfig = ReportConfig()
+    predict: PredictConfig = PredictConfig()
+    export: ExportConfig = ExportConfig()
+    photo_site: PhotoSiteConfig = PhotoSiteConfig()
+    demo: DemoConfig = DemoConfig()

@@ -1,0 +1,76 @@
+"""Every error that a user can cause or meet, as one tree.
+
+::
+
+    RawlabelError            one line that names the thing and the remedy; exit code 2
+    ├── ConfigError          a configuration file, key or flag is wrong
+    ├── ClassFileError       the file of classes and keywords is wrong
+    ├── DataError            a data set, manifest or image folder is missing or does not fit
+    ├── SourceError          a photo site refuses or cannot be reached
+    ├── CheckpointError      a checkpoint is damaged or belongs to another run
+    ├── PluginError          no plug-in has this name
+    └── DiskError            the disk is full or refuses to be written
+
+    Interrupted              not a fault: the user or the system asked to stop (exit code 130 or 143)
+
+A message is one sentence that names the file, flag or class, followed by what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RawlabelError(Exception):
+    """Base of all errors that are shown as one line, without a traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(RawlabelError):
+    """A configuration file, key or flag is wrong."""
+
+
+class ClassFileError(RawlabelError):
+    """The file of classes and keywords is missing, empty or malformed."""
+
+
+class DataError(RawlabelError):
+    """A data set, manifest or image folder is missing, empty or does not fit."""
+
+
+class SourceError(RawlabelError):
+    """A photo site refuses, fails for good, or cannot be reached."""
+
+
+class CheckpointError(RawlabelError):
+    """A checkpoint is damaged or belongs to another run."""
+
+
+class PluginError(RawlabelError):
+    """No plug-in of that family has this name."""
+
+
+class DiskError(RawlabelError):
+    """The disk is full or refuses to be written."""
+
+
+class Interrupted(SystemExit):
+    """The process was asked to stop by a signal; what is on disk is complete and can be resumed.
+
+    Derives from `SystemExit`, which no handler of ordinary errors swallows and which asyncio lets through.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(128 + signal_number)
+        self.exit_code = 128 + signal_number
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or what is known when none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known: {', '.join(names)}" if names else ""

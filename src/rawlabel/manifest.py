@@ -1,0 +1,161 @@
+"""The manifest: the frozen decisions of one curation, one row a label event, in Parquet.
+
+Every label event of the catalogue has a row: kept, rejected or failed, with a reason from the closed list,
+so the counts add up. A new curation makes a new manifest in a folder of its own, named by its fingerprint;
+nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rawlabel import __version__
+from rawlabel.errors import DataError
+from rawlabel.files import atomic_write, read_json, write_json
+from rawlabel.project import manifests_path
+from rawlabel.records import ClassSpec, Split, Verdict
+
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("photo_id", pa.string()),
+        ("class_id", pa.string()),
+        ("keyword", pa.string()),
+        ("rank", pa.int32()),
+        ("verdict", pa.string()),
+        ("reason", pa.string()),
+        ("duplicate_of", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("pixel_sha256", pa.string()),
+        ("media_type", pa.string()),
+        ("num_bytes", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("url", pa.string()),
+        ("page_url", pa.string()),
+        ("title", pa.string()),
+        ("author", pa.string()),
+        ("author_id", pa.string()),
+        ("license_id", pa.string()),
+        ("license_name", pa.string()),
+        ("license_url", pa.string()),
+        ("uploaded_at", pa.int64()),
+    ]
+)
+_FILE, _LATEST = "manifest.parquet", "latest.json"
+_METADATA_KEY = b"rawlabel"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest in memory; `table` has the columns of `SCHEMA`."""
+
+    path: Path
+    table: pa.Table
+    classes: tuple[ClassSpec, ...]
+    fingerprint: str
+
+    @property
+    def project(self) -> Path:
+        """Folder under which the `path` column's files lie."""
+        return self.path.parents[2]
+
+    @cached_property
+    def class_ids(self) -> list[str]:
+        """Class ids in index order."""
+        return [spec.class_id for spec in self.classes]
+
+    def kept(self, split: Split | None = None) -> pa.Table:
+        """Rows that are kept (of one split, or both)."""
+        mask = pc.equal(self.table["verdict"], Verdict.KEPT.value)
+        if split is not None:
+            mask = pc.and_(mask, pc.equal(self.table["split"], split.value))
+        return self.table.filter(mask)
+
+    def funnel(self) -> list[dict[str, Any]]:
+        """Counts for each class and in all: found, then each verdict and reason; they add up by row."""
+        columns = (self.table[name].to_pylist() for name in ("class_id", "verdict", "reason"))
+        counts: dict[str, Counter[str]] = {class_id: Counter() for class_id in [*self.class_ids, "all"]}
+        for class_id, verdict, reason in zip(*columns, strict=True):
+            for name in (class_id, "all"):
+                counts[name]["found"] += 1
+                counts[name][verdict] += 1
+                if reason:
+                    counts[name][f"{verdict}:{reason}"] += 1
+        return [{"class_id": class_id, **dict(sorted(count.items()))} for class_id, count in counts.items()]
+
+
+def write_manifest(
+    project: Path,
+    rows: Sequence[dict[str, Any]],
+    classes: Sequence[ClassSpec],
+    *,
+    config: dict[str, Any],
+    catalogue_fingerprint: str,
+) -> Manifest:
+    """Freeze the decisions `rows` in `project`/manifests/<fingerprint>/ and make them the newest.
+
+    `config` is the resolved curation config, saved with the manifest. Raises `DiskError`.
+    """
+    described = [
+        {"class_id": spec.class_id, "name": spec.name, "keywords": list(spec.keywords)} for spec in classes
+    ]
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    digest = hashlib.sha256(json.dumps([described, list(rows)], sort_keys=True).encode()).hexdigest()
+    header = {
+        "rawlabel": __version__,
+        "classes": described,
+        "fingerprint": digest,
+        "catalogue_fingerprint": catalogue_fingerprint,
+        "config": config,
+    }
+    table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
+    path = manifests_path(project) / digest[:12] / _FILE
+    manifest = Manifest(path, table, tuple(classes), digest)
+    with atomic_write(path) as stream:
+        pq.write_table(table, stream)
+    write_json(path.with_name("config.json"), config)
+    write_json(path.with_name("funnel.json"), manifest.funnel())
+    write_json(manifests_path(project) / _LATEST, {"manifest": digest[:12]})
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest file; raises `DataError` that names it and the remedy."""
+    try:
+        table = pq.read_table(path)
+        header = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+        classes = tuple(
+            ClassSpec(one["class_id"], one["name"], tuple(one["keywords"])) for one in header["classes"]
+        )
+        fingerprint = header["fingerprint"]
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such manifest; run `rawlabel curate` first") from error
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
+    if not set(SCHEMA.names) <= set(table.column_names):
+        raise DataError(f"{path}: lacks columns of a manifest; run `rawlabel curate` again")
+    return Manifest(path.absolute(), table, classes, fingerprint)
+
+
+def newest_manifest(project: Path) -> Path | None:
+    """Path of the project's newest manifest, or None when nothing has been curated yet."""
+    pointer = manifests_path(project) / _LATEST
+    if not pointer.is_file():
+        return None
+    name = read_json(pointer, "the name of the newest manifest").get("manifest", "")
+    return manifests_path(project) / str(name) / _FILE

@@ -1,0 +1,65 @@
+"""Progress of long work, on the standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Task:
+    """One piece of work that advances; `note` is shown beside the count."""
+
+    def __init__(self, title: str, total: int, bar: Progress | None) -> None:
+        self.title, self.total, self.done, self.note = title, total, 0, ""
+        self._bar = bar
+        self._id = bar.add_task(title, total=total, note="") if bar else None
+        self._last_line = time.monotonic()
+
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        """Say that `count` more items are done."""
+        self.done += count
+        self.note = self.note if note is None else note
+        if self._bar is not None and self._id is not None:
+            self._bar.update(self._id, completed=self.done, total=self.total, note=self.note)
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self.say_line()
+
+    def say_line(self) -> None:
+        """Write one plain line (used where there is no terminal)."""
+        sys.stderr.write(f"{self.title}: {self.done}/{self.total} {self.note}".rstrip() + "\n")
+
+
+@contextmanager
+def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
+    """Show the progress of `total` items, `done` of which were done before."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        task = Task(title, total, None)
+        task.done = done
+        yield task
+        task.say_line()
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = Task(title, total, bar)
+        task.advance(done)
+        yield task

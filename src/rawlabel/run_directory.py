@@ -1,0 +1,137 @@
+"""The run directory: the evidence of one training run.
+
+======================  ================================================================================
+`config.json`           resolved settings; `rawlabel train --config` on it repeats the run
+`environment.json`      versions, processor, commit and time of each start
+`log.json`              one entry an epoch, in the published format with more keys; nothing of the clock
+`timing.jsonl`          seconds and images a second of each epoch
+`checkpoints/`          `last.pt` (everything needed to go on) and `selected.pt` (weights of the rule's epoch)
+`summary.json`          selected, last and oracle epoch
+`predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
+                        the evaluation
+======================  ================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rawlabel import __version__
+from rawlabel.errors import DataError
+from rawlabel.files import disk_errors, read_json, write_json
+
+LogEntry = dict[str, Any]
+"""One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
+
+
+class RunDirectory:
+    """Paths, reading and writing of one run directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def existing(cls, path: Path) -> RunDirectory:
+        """Open a run directory; raises `DataError` when `path` is none."""
+        if not (path / "config.json").is_file():
+            raise DataError(f"{path}: is no run directory (no config.json); name the folder that training made")
+        return cls(path)
+
+    @property
+    def log_path(self) -> Path:
+        """The per-epoch log."""
+        return self.path / "log.json"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything needed to go on where the run stands."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def selected_checkpoint(self) -> Path:
+        """Weights of the epoch that the stopping rule selects so far."""
+        return self.path / "checkpoints" / "selected.pt"
+
+    def config(self) -> dict[str, Any]:
+        """The resolved settings."""
+        return dict(read_json(self.path / "config.json", "the settings of a run"))
+
+    def start(self, config: dict[str, Any], **facts: Any) -> None:
+        """Write the settings, and add this start to `environment.json`."""
+        write_json(self.path / "config.json", config)
+        path = self.path / "environment.json"
+        starts = read_json(path, "the starts of a run") if path.exists() else []
+        write_json(path, [*starts, describe_environment() | facts])
+
+    def log(self) -> list[LogEntry]:
+        """All logged epochs; empty before the first."""
+        if not self.log_path.exists():
+            return []
+        entries = read_json(self.log_path, "one entry an epoch")
+        if not isinstance(entries, list) or not all(isinstance(one, dict) and "epoch" in one for one in entries):
+            raise DataError(f"{self.log_path}: should be a list of epochs; remove it and resume the run")
+        return entries
+
+    def log_epoch(self, entry: LogEntry) -> None:
+        """Add one epoch; entries of this or a later epoch, from before an interruption, give way."""
+        write_json(self.log_path, [one for one in self.log() if one["epoch"] < entry["epoch"]] + [entry])
+
+    def log_timing(self, **facts: Any) -> None:
+        """Add one line of clock readings, kept apart so that equal runs have equal logs."""
+        path = self.path / "timing.jsonl"
+        with disk_errors(path), path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(facts) + "\n")
+
+    def summary(self) -> dict[str, Any]:
+        """Selected, last and oracle epoch."""
+        return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write `summary.json`."""
+        write_json(self.path / "summary.json", summary)
+
+
+def describe_environment() -> dict[str, Any]:
+    """What a reader of a number needs to know about where it was made."""
+    packages = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
+    return {
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rawlabel": __version__,
+        "commit": source_commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "command": " ".join(sys.argv[1:]),
+    }
+
+
+def source_commit() -> str:
+    """Commit of the source tree this code runs from, `+dirty` when changed; the version when installed."""
+    here = Path(__file__).parent
+    try:
+        commit = _git(here, "rev-parse", "--short=12", "HEAD")
+        return commit + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return f"release {__version__}"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _processor() -> str:
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.is_file():
+        for line in cpu_info.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
