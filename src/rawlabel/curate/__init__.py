@@ -1,0 +1,181 @@
+"""The stage `curate`: a catalogue in, a manifest of decisions out. No label is ever edited.
+
+The order of the checks is part of their meaning (a placeholder must not survive as the first of its
+duplicates), so it is written out here and is not configurable:
+
+1. downloads that failed keep their reason;
+2. files that cannot be decoded, are placeholders, too small or too large are rejected;
+3. a photo found under a second keyword of one class counts once;
+4. equal pixels under several classes are a contradiction of labels (`--cross-class`);
+5. of equal pixels within one class the first found stays;
+6. what is left is kept and split into training and holdout by author.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rawlabel.catalogue import Candidate, Catalogue
+from rawlabel.config import CurateConfig
+from rawlabel.curate.decode import Decoded, check_image
+from rawlabel.split import split_of
+from rawlabel.errors import DataError
+from rawlabel.image_store import ImageStore
+from rawlabel.manifest import Manifest, write_manifest
+from rawlabel.progress import progress
+from rawlabel.project import catalogue_path, images_path
+from rawlabel.records import Reason, Status, Verdict
+
+
+def curate(config: CurateConfig) -> Manifest:
+    """Decide about every label event of the project's catalogue and freeze the decisions.
+
+    Raises `DataError` when there is no catalogue or a class has nothing left, and `DiskError`.
+    """
+    with Catalogue(catalogue_path(config.project)) as catalogue:
+        candidates = list(catalogue.candidates())
+        classes = catalogue.classes()
+        fingerprint = catalogue.fingerprint()
+    if not candidates:
+        raise DataError(f"{config.project}: the catalogue holds no photos; run `rawlabel collect` again")
+    store = ImageStore(images_path(config.project))
+    rows = decide(candidates, _decode_all(candidates, store, config), config)
+    for row in rows:
+        if row["sha256"]:
+            row["path"] = store.path(row["sha256"], row["media_type"]).relative_to(config.project).as_posix()
+    _refuse_empty_classes([spec.class_id for spec in classes], rows, config.project)
+    return write_manifest(
+        config.project, rows, classes, config=config.as_json(), catalogue_fingerprint=fingerprint
+    )
+
+
+def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[dict[str, Any]]:
+    """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
+    rows = [_row(candidate, decoded) for candidate in candidates]
+    _reject_placeholders(rows, config.placeholder_copies)
+    _reject_same_photo(rows)
+    _settle_cross_class(rows, config.cross_class)
+    _reject_exact_duplicates(rows)
+    for row in rows:
+        if row["verdict"] == Verdict.KEPT:
+            row["split"] = split_of(row["group"], config.seed, config.holdout)
+    return rows
+
+
+def _decode_all(candidates: list[Candidate], store: ImageStore, config: CurateConfig) -> dict[str, Decoded]:
+    objects = {
+        one.outcome.sha256: one.outcome.media_type or "" for one in candidates if one.outcome.sha256 is not None
+    }
+    decoded: dict[str, Decoded] = {}
+    with ThreadPoolExecutor(config.workers) as pool, progress("checking photos", len(objects)) as task:
+        paths = (store.path(digest, media_type) for digest, media_type in objects.items())
+        found = pool.map(lambda path: check_image(path, config.min_side, config.max_megapixels), paths)
+        for digest, one in zip(objects, found, strict=True):
+            decoded[digest] = one
+            task.advance()
+    return decoded
+
+
+def _row(candidate: Candidate, decoded: dict[str, Decoded]) -> dict[str, Any]:
+    event, photo, outcome = candidate.event, candidate.photo, candidate.outcome
+    image = decoded.get(outcome.sha256 or "", Decoded())
+    verdict, reason = Verdict.KEPT, image.reason
+    if outcome.status is not Status.FETCHED:
+        verdict, reason = Verdict.FAILED, outcome.reason or Reason.NOT_FETCHED
+    elif reason is not None:
+        verdict = Verdict.REJECTED
+    return {
+        "source": event.source,
+        "photo_id": event.photo_id,
+        "class_id": event.class_id,
+        "keyword": event.keyword,
+        "rank": event.rank,
+        "verdict": verdict.value,
+        "reason": reason.value if reason else None,
+        "duplicate_of": None,
+        # One author's series holds near copies; they must not straddle training and holdout.
+        "group": f"{event.source}:{photo.author_id}"
+        if photo.author_id
+        else (image.pixel_sha256 or photo.photo_id),
+        "split": None,
+        "path": None,
+        "sha256": outcome.sha256,
+        "pixel_sha256": image.pixel_sha256,
+        "media_type": outcome.media_type,
+        "num_bytes": outcome.num_bytes,
+        "width": image.width,
+        "height": image.height,
+        "url": photo.url,
+        "page_url": photo.page_url,
+        "title": photo.title,
+        "author": photo.author,
+        "author_id": photo.author_id,
+        "license_id": photo.license_id,
+        "license_name": photo.license_name,
+        "license_url": photo.license_url,
+        "uploaded_at": photo.uploaded_at,
+    }
+
+
+def _kept_by_pixels(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows that are still kept, in groups of equal pixels."""
+    groups = defaultdict(list)
+    for row in rows:
+        if row["verdict"] == Verdict.KEPT:
+            groups[row["pixel_sha256"]].append(row)
+    return list(groups.values())
+
+
+def _reject(row: dict[str, Any], reason: Reason, duplicate_of: str | None = None) -> None:
+    row["verdict"], row["reason"], row["duplicate_of"] = Verdict.REJECTED.value, reason.value, duplicate_of
+
+
+def _reject_placeholders(rows: list[dict[str, Any]], copies: int) -> None:
+    """The same bytes under photos of so many authors are no photo of anybody's."""
+    for group in _kept_by_pixels(rows):
+        photos = {(row["source"], row["author_id"] or row["photo_id"]) for row in group}
+        if len(photos) >= copies:
+            for row in group:
+                _reject(row, Reason.PLACEHOLDER)
+
+
+def _reject_same_photo(rows: list[dict[str, Any]]) -> None:
+    seen: set[tuple[str, str, str]] = set()
+    for row in rows:
+        key = (row["source"], row["photo_id"], row["class_id"])
+        if row["verdict"] == Verdict.KEPT and key in seen:
+            _reject(row, Reason.SAME_PHOTO, row["photo_id"])
+        seen.add(key)
+
+
+def _settle_cross_class(rows: list[dict[str, Any]], policy: str) -> None:
+    for group in _kept_by_pixels(rows):
+        classes = list(dict.fromkeys(row["class_id"] for row in group))
+        if len(classes) == 1 or policy == "keep":
+            continue
+        for row in group:
+            if policy == "reject" or row["class_id"] != classes[0]:
+                _reject(row, Reason.CROSS_CLASS, group[0]["photo_id"])
+
+
+def _reject_exact_duplicates(rows: list[dict[str, Any]]) -> None:
+    for group in _kept_by_pixels(rows):
+        first: dict[str, str] = {}
+        for row in group:
+            if row["class_id"] in first:
+                _reject(row, Reason.EXACT_DUPLICATE, first[row["class_id"]])
+            else:
+                first[row["class_id"]] = row["photo_id"]
+
+
+def _refuse_empty_classes(class_ids: list[str], rows: list[dict[str, Any]], project: Path) -> None:
+    kept = {row["class_id"] for row in rows if row["verdict"] == Verdict.KEPT}
+    for class_id in class_ids:
+        if class_id not in kept:
+            raise DataError(
+                f"{project}: class '{class_id}' has no photo left; add keywords for it, collect more, "
+                "or loosen --min-side"
+            )
