@@ -1,0 +1,33 @@
+"""Where to compute, and in which arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rawlabel.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes a GPU if there is one. Raises `ConfigError` when `cuda` is asked for and absent."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """`auto` takes bf16 where the processor computes in it, else fp32."""
+    if name == "auto":
+        name = "bf16" if _has_bf16(device) else "fp32"
+    return torch.bfloat16 if name == "bf16" else torch.float32
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Emulated bf16 is slower than fp32, so only instructions for it count.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

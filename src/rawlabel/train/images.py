@@ -1,0 +1,155 @@
+"""Pixels: decode image files once, and cut training and evaluation views from them.
+
+Everything here is uint8; casting and normalising are left to the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from rawlabel.errors import DataError
+from rawlabel.progress import progress
+
+Pixels = npt.NDArray[np.uint8]
+"""[height, width, 3], RGB."""
+
+CACHE_SHARE = 0.4
+"""Share of the free memory that decoded images may take; larger sets are decoded in every epoch."""
+DRAWS = 5
+"""Random numbers that the augmentation of one image takes."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How images become network input. `augment` is resized_crop, crop_flip, crop or none."""
+
+    image_size: int
+    augment: str
+
+    @classmethod
+    def choose(cls, image_size: int, augment: str) -> Transform:
+        """Resolve `auto`."""
+        if augment == "auto":
+            augment = "crop_flip" if image_size <= 64 else "resized_crop"
+        return cls(image_size, augment)
+
+    @property
+    def stored_side(self) -> int:
+        """Shorter side [pixels] at which decoded images are kept; random crops need some spare pixels."""
+        return round(1.43 * self.image_size) if self.augment == "resized_crop" else self.image_size
+
+    def training_view(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
+        """A random view [size, size, 3]; `draws` are `DRAWS` uniform numbers that decide it entirely."""
+        if self.augment == "none":
+            return self.evaluation_view(pixels)
+        if self.augment == "resized_crop":
+            view = self._resized_crop(pixels, draws)
+        else:
+            view = self._shifted_crop(pixels, draws)
+        if self.augment != "crop" and draws[4] < 0.5:
+            view = view[:, ::-1]
+        return view
+
+    def evaluation_view(self, pixels: Pixels) -> Pixels:
+        """The centre square: 7/8 of the shorter side for photos, all of it for small images."""
+        height, width = pixels.shape[:2]
+        side = min(height, width)
+        if self.augment == "resized_crop":
+            side = round(side * 7 / 8)
+        top, left = (height - side) // 2, (width - side) // 2
+        return _resize(pixels[top : top + side, left : left + side], (self.image_size, self.image_size))
+
+    def _resized_crop(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
+        """Area 8 to 100 % and aspect 3/4 to 4/3 (Szegedy et al., arXiv 1409.4842, section 6)."""
+        height, width = pixels.shape[:2]
+        area = (0.08 + 0.92 * draws[0]) * height * width
+        aspect = np.exp(np.log(3 / 4) + (np.log(4 / 3) - np.log(3 / 4)) * draws[1])
+        crop_width = int(np.clip(round(np.sqrt(area * aspect)), 1, width))
+        crop_height = int(np.clip(round(np.sqrt(area / aspect)), 1, height))
+        top = int(draws[2] * (height - crop_height + 1))
+        left = int(draws[3] * (width - crop_width + 1))
+        crop = pixels[top : top + crop_height, left : left + crop_width]
+        return _resize(crop, (self.image_size, self.image_size))
+
+    def _shifted_crop(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
+        """A square shifted by up to an eighth of the side, beyond the edge by reflection."""
+        size = self.image_size
+        margin = size // 8
+        square = self.evaluation_view(pixels)
+        padded = cv2.copyMakeBorder(square, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
+        top, left = int(draws[2] * (2 * margin + 1)), int(draws[3] * (2 * margin + 1))
+        return _as_pixels(padded[top : top + size, left : left + size])
+
+
+class Images:
+    """Decoded image files, kept in memory where they fit."""
+
+    def __init__(self, paths: Sequence[Path], stored_side: int, workers: int, title: str | None = None) -> None:
+        """Decode all of `paths`, with progress under `title`.
+
+        Raises `DataError` that names a file which cannot be decoded.
+        """
+        self._paths, self._side = paths, stored_side
+        self._cache: list[Pixels] | None = None
+        if not paths or len(paths) * _typical_bytes(stored_side) > CACHE_SHARE * psutil.virtual_memory().available:
+            return
+        with ThreadPoolExecutor(workers) as pool, progress(title, len(paths)) if title else nullcontext() as task:
+            self._cache = []
+            for pixels in pool.map(self._decode, paths):
+                self._cache.append(pixels)
+                if task:
+                    task.advance()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Pixels:
+        return self._cache[index] if self._cache is not None else self._decode(self._paths[index])
+
+    def _decode(self, path: Path) -> Pixels:
+        return decode_image(path, self._side)
+
+
+def decode_image(path: Path, shorter_side: int) -> Pixels:
+    """Decode a file to RGB at the given shorter side [pixels]. Raises `DataError` that names it."""
+    try:
+        encoded = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); run `rawlabel curate` again") from error
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    if decoded is None:
+        raise DataError(f"{path}: is not an image that can be decoded; remove it or run `rawlabel curate` again")
+    pixels = _as_pixels(decoded)
+    height, width = pixels.shape[:2]
+    scale = shorter_side / min(height, width)
+    resized = _resize(pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))))
+    return np.ascontiguousarray(resized[:, :, ::-1])
+
+
+def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize to (width, height): by area when shrinking, since interpolation would alias."""
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    shrinks = pixels.shape[1] >= size[0] and pixels.shape[0] >= size[1]
+    resized = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return _as_pixels(resized)
+
+
+def _as_pixels(array: npt.NDArray[Any]) -> Pixels:
+    """Say to the type checker what OpenCV's stubs leave open; copies nothing."""
+    return np.asarray(array, dtype=np.uint8)
+
+
+def _typical_bytes(shorter_side: int) -> int:
+    """Bytes of a decoded photo with sides 2:3."""
+    return shorter_side * shorter_side * 3 * 3 // 2

@@ -1,0 +1,230 @@
+"""The training loop, top to bottom: steps, epochs, the held-out raw labels, the rule, the checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rawlabel.config import TrainConfig
+from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.metrics import top_k_correct
+from rawlabel.progress import Task, progress
+from rawlabel.records import EpochRecord
+from rawlabel.run_directory import LogEntry, RunDirectory
+from rawlabel.signals import StopRequest, stop_requests
+from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
+from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.images import Images
+from rawlabel.train.loader import Loader
+from rawlabel.train.methods import Batch
+from rawlabel.train.predictor import Predictor
+from rawlabel.train.stopping import Selection, StoppingRule
+
+EpochEvaluator = Callable[[Predictor], dict[str, float]]
+"""Measures top-1 and top-5 test accuracy after an epoch, for the log; the rules never see what it returns."""
+
+
+@dataclass
+class RunningStatistics:
+    """Sums over the steps of an epoch, on the device: reading one would wait for it."""
+
+    seen: int = 0
+    loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    correct: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.int64))
+    """Top-1 and top-5."""
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add one step's mean loss and its logits."""
+        count = len(labels)
+        self.seen += count
+        self.loss = self.loss + (loss.detach() * count).to(self.loss)
+        top = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        self.correct = self.correct + torch.stack((top[:, 0].sum(), top.sum())).to(self.correct)
+
+
+class Trainer:
+    """One run. `fit` goes on from the last checkpoint if there is one."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: TrainingData,
+        predictor: Predictor,
+        rule: StoppingRule,
+        run: RunDirectory,
+        evaluator: EpochEvaluator | None,
+    ) -> None:
+        self.config, self.data, self.predictor, self.rule, self.run = config, data, predictor, rule, run
+        self.evaluator = evaluator
+        self.method = predictor.method
+        self.optimizer = torch.optim.SGD(
+            self.method.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+        self.labels = torch.from_numpy(data.train.labels).to(predictor.device)
+        self.records: list[EpochRecord] = []
+        self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
+
+    def fit(self) -> Selection:
+        """Train to the last epoch and return the rule's selection.
+
+        Raises `Interrupted` after a checkpoint when asked to stop, `ConfigError` when the loss diverges,
+        `DataError`, `CheckpointError` and `DiskError`.
+        """
+        self._resume()
+        train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
+        loader = Loader(
+            train, self.predictor.transform, self.config.batch_size, self.config.seed or 0, self.config.workers
+        )
+        total = self.config.epochs * loader.num_steps
+        done = self.epoch * loader.num_steps + self.step
+        try:
+            with stop_requests() as stop, progress("training", total, done=done) as task:
+                while self.epoch < self.config.epochs:
+                    started = time.perf_counter()
+                    self._train_epoch(loader, stop, task)
+                    trained = time.perf_counter()
+                    self._finish_epoch(holdout)
+                    self._log_timing(started, trained)
+                    if stop:
+                        stop.obey()
+        finally:
+            loader.close()
+        return self.rule.select(self.records)
+
+    def _train_epoch(self, loader: Loader, stop: StopRequest, task: Task) -> None:
+        self.method.train()
+        if self.step == 0:
+            self.statistics = RunningStatistics()
+            self.method.on_epoch_start(self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, self.epoch)
+        for views, sample_ids in loader.epoch(self.epoch, self.step):
+            self._train_step(views, sample_ids)
+            self.step += 1
+            task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
+            if stop and self.step < loader.num_steps:
+                self._save()
+                stop.obey()
+
+    def _train_step(self, views: Tensor, sample_ids: Tensor) -> None:
+        ids = sample_ids.to(self.predictor.device)
+        batch = Batch(self.predictor.normalizer(views), self.labels[ids], ids)
+        precision = self.predictor.precision
+        with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
+            output = self.method(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        output.loss.backward()
+        self.optimizer.step()
+        self.statistics.add(output.loss, output.logits, batch.labels)
+
+    def _finish_epoch(self, holdout: Images) -> None:
+        """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
+        seen, loss = self.statistics.seen, float(self.statistics.loss)
+        if not math.isfinite(loss):
+            raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
+        train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
+        held = self._measure(holdout, self.data.holdout)
+        self.records.append(
+            EpochRecord(
+                epoch=self.epoch,
+                learning_rate=learning_rate(self.config, self.epoch),
+                train_loss=loss / seen,
+                train_accuracy=train["acc1"],
+                holdout_loss=held.get("loss"),
+                holdout_accuracy=held.get("acc1"),
+            )
+        )
+        selection = self.rule.select(self.records)
+        entry: LogEntry = {
+            "epoch": self.epoch,
+            "lr": self.records[-1].learning_rate,
+            "train": {**train, "loss": loss / seen},
+            "holdout": held,
+            "selected_epoch": selection.epoch,
+            "test": self.evaluator(self.predictor) if self.evaluator else {"acc1": None, "acc5": None},
+        }
+        if selection.epoch == self.epoch:
+            save_checkpoint(self.run.selected_checkpoint, self._weights())
+        self.run.log_epoch(entry)
+        self.epoch, self.step = self.epoch + 1, 0
+        self._save()
+
+    def _measure(self, images: Images, expected: ImageList) -> dict[str, float]:
+        """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
+        if not len(images):
+            return {}
+        logits = self.predictor.logits(images)
+        count = len(expected)
+        loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(expected.labels))
+        return {
+            "acc1": 100 * int(top_k_correct(logits, expected.labels, 1).sum()) / count,
+            "acc5": 100 * int(top_k_correct(logits, expected.labels, 5).sum()) / count,
+            "loss": float(loss),
+        }
+
+    def _decode(self, images: ImageList, what: str) -> Images:
+        side = self.predictor.transform.stored_side
+        return Images(images.paths, side, self.config.workers, f"reading {what} images")
+
+    def _weights(self) -> dict[str, Any]:
+        return {
+            "config": self.config.as_json(),
+            "class_ids": list(self.data.class_ids),
+            "num_samples": len(self.data.train),
+            "epoch": self.epoch,
+            "method": self.method.state_dict(),
+        }
+
+    def _save(self) -> None:
+        """Write everything needed to go on; `epoch` is the one to go on with, the one before it is done."""
+        save_checkpoint(
+            self.run.last_checkpoint,
+            {
+                **self._weights(),
+                "step": self.step,
+                "data": self.data.fingerprint,
+                "optimizer": self.optimizer.state_dict(),
+                "records": [asdict(one) for one in self.records],
+                "statistics": asdict(self.statistics),
+                "random": torch.get_rng_state(),
+            },
+        )
+
+    def _resume(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        path = self.run.last_checkpoint
+        if not path.exists():
+            return
+        saved = load_checkpoint(path)
+        if saved.get("data") != self.data.fingerprint:
+            raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
+        try:
+            self.method.load_state_dict(saved["method"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.records = [EpochRecord(**one) for one in saved["records"]]
+            self.statistics = RunningStatistics(**saved["statistics"])
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
+        torch.set_rng_state(saved["random"])
+        self.epoch, self.step = saved["epoch"], saved["step"]
+
+    def _log_timing(self, started: float, trained: float) -> None:
+        seconds = trained - started
+        self.run.log_timing(
+            epoch=self.epoch - 1,
+            train_seconds=round(seconds, 3),
+            images_per_second=round(self.statistics.seen / seconds, 1),
+            measure_seconds=round(time.perf_counter() - trained, 3),
+        )
+
+
+def learning_rate(config: TrainConfig, epoch: int) -> float:
+    """The published step schedule: a factor `decay_rate` every `decay_epochs`, up to `decay_max_epochs`."""
+    steps = min(epoch, config.decay_max_epochs) // config.decay_epochs
+    return float(config.lr * config.decay_rate**steps)

@@ -1,0 +1,90 @@
+"""A method ready to classify: what training, evaluation and `rawlabel predict` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rawlabel import plugins
+from rawlabel.config import TrainConfig
+from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.device import choose_device, choose_precision
+from rawlabel.train.images import Images, Transform
+from rawlabel.train.loader import evaluation_batches
+from rawlabel.train.methods import Method
+from rawlabel.train.networks import build_network
+
+# Mean and standard deviation of ImageNet's pixels, which all published weights expect.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Normalizer:
+    """uint8 [batch, size, size, 3] to float [batch, 3, size, size] in channels-last memory, on the device."""
+
+    def __init__(self, image_size: int, device: torch.device) -> None:
+        mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
+        # One row of the image as one inner dimension: broadcasting over the three channels alone is slow.
+        self._scale = (1 / (255 * std)).repeat(image_size).to(device)
+        self._shift = (-mean / std).repeat(image_size).to(device)
+        self._device = device
+
+    def __call__(self, views: Tensor) -> Tensor:
+        """Normalise one batch of views."""
+        batch, height, width, channels = views.shape
+        rows = views.to(self._device, non_blocking=True).view(batch, height, width * channels)
+        scaled = torch.addcmul(self._shift, rows.float(), self._scale)
+        return scaled.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A method with all that it needs to turn images into logits."""
+
+    method: Method
+    transform: Transform
+    normalizer: Normalizer
+    device: torch.device
+    precision: torch.dtype
+
+    @torch.inference_mode()
+    def logits(self, images: Images, batch_size: int = 256) -> npt.NDArray[np.float32]:
+        """Logits [images, classes], in order; the method is left in the mode it was in."""
+        was_training = self.method.training
+        self.method.eval()
+        parts = []
+        for views in evaluation_batches(images, self.transform, batch_size):
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                parts.append(self.method.predict(self.normalizer(views)).float().cpu())
+        self.method.train(was_training)
+        return torch.cat(parts).numpy()
+
+
+def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> Predictor:
+    """Build the method that `config` describes, freshly initialised, on its device."""
+    device = choose_device(config.device)
+    transform = Transform.choose(config.image_size, config.augment)
+    method_type: type[Method] = plugins.load(plugins.Family.METHOD, config.method)
+    method = method_type(
+        lambda: build_network(config.model, num_classes, pretrained=config.pretrained), num_samples, num_classes
+    )
+    method = method.to(device).to(memory_format=torch.channels_last)
+    precision = choose_precision(config.precision, device)
+    return Predictor(method, transform, Normalizer(config.image_size, device), device, precision)
+
+
+def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
+    """Load a checkpoint of selected or last weights; return predictor, class ids and epoch.
+
+    `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
+    """
+    saved = load_checkpoint(path)
+    config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, **overrides})
+    predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
+    predictor.method.load_state_dict(saved["method"])
+    return predictor, saved["class_ids"], saved["epoch"]
