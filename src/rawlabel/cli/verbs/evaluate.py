@@ -1,0 +1,39 @@
+"""`rawlabel evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rawlabel.cli.options import section_command
+from rawlabel.config import EvaluateConfig
+
+_LABELS = {
+    "selected": "chosen without clean labels",
+    "last": "last epoch",
+    "oracle": "oracle: best on this test set, which nobody could have chosen",
+}
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    from rawlabel.evaluate import evaluate
+
+    test = evaluate(config)["test"]
+    click.echo(f"test accuracy on {test['images']} images of {test['folder']}:")
+    for name, label in _LABELS.items():
+        if name in test:
+            click.echo(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
+
+
+def describe_accuracies(one: dict[str, Any]) -> str:
+    """Top-1 and, where measured, top-5, each with its interval."""
+    parts = []
+    for key, name in (("top1", "top-1"), ("top5", "top-5")):
+        if key in one:
+            lower, upper = one[key]["interval"]
+            parts.append(f"{name} {one[key]['accuracy']:.2f} % [{lower:.2f}, {upper:.2f}]")
+    return ", ".join(parts)
+
+
+COMMAND = section_command("evaluate", EvaluateConfig, _evaluate)
