@@ -1,0 +1,17 @@
+"""`rawlabel photo-site`."""
+
+from __future__ import annotations
+
+import click
+
+from rawlabel.cli.options import section_command
+from rawlabel.config import PhotoSiteConfig
+
+
+def _photo_site(config: PhotoSiteConfig) -> None:
+    from rawlabel.photo_site import serve
+
+    serve(config, click.echo)
+
+
+COMMAND = section_command("photo-site", PhotoSiteConfig, _photo_site)

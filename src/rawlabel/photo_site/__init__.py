@@ -1,0 +1,44 @@
+"""A simulated photo site with known truth: it speaks the Flickr REST API and serves images on loopback.
+
+Searches return what searches of a real site return: mostly right photos, and wrong ones for a reason, besides
+re-uploads, copies of test photos, removed photos and broken files. Since the site knows what each photo shows,
+collection, curation and training can be measured end to end without a network and without an API key.
+
+* ``PhotoSite.build(config, faults=DEFAULT_FAULTS)`` makes a site from `PhotoSiteConfig`; it offers ``truth()``,
+  ``write_truth(path)``, ``write_test_set(folder)`` and ``application()``, an aiohttp application.
+* ``running(site, host="127.0.0.1", port=0)`` serves it in a thread for the length of a ``with`` block and yields
+  ``RunningSite(base_url, requests)``.
+* ``serve(config, announce)`` serves it until SIGINT or SIGTERM.
+* ``FaultRates``, ``DEFAULT_FAULTS`` and ``NO_FAULTS`` switch the passing faults. The rates of all else are
+  constants in `rawlabel.photo_site.rates`.
+
+The API is at ``<base_url>/services/rest/``, pages for people at ``<base_url>/`` and the truth at
+``<base_url>/truth.json``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rawlabel.photo_site.rates import DEFAULT_FAULTS, NO_FAULTS, FaultRates
+
+if TYPE_CHECKING:
+    from rawlabel.photo_site.server import RunningSite, running, serve
+    from rawlabel.photo_site.site import PhotoSite
+
+__all__ = ["DEFAULT_FAULTS", "NO_FAULTS", "FaultRates", "PhotoSite", "RunningSite", "running", "serve"]
+
+_HOMES = {
+    "PhotoSite": "rawlabel.photo_site.site",
+    "RunningSite": "rawlabel.photo_site.server",
+    "running": "rawlabel.photo_site.server",
+    "serve": "rawlabel.photo_site.server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imaging and web libraries are loaded on first use: the command line imports this package for its help.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

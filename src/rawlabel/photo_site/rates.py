@@ -1,0 +1,88 @@
+"""How often things happen on the simulated site. Every rate of the model is here and nowhere else.
+
+The share of noise itself is the setting `noise`. Rates of photos are shares of all photos of the site unless
+the sentence says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SIBLING_SHARE = 0.5
+"""Share of the noise that shows the class with which people confuse the keyword's class."""
+
+HOMONYM_SHARE = 0.25
+"""Share of the noise that shows the one other thing that bears the keyword as its name or number."""
+
+OFF_TOPIC_SHARE = 1.0 - SIBLING_SHARE - HOMONYM_SHARE
+"""Share of the noise that shows anything else: someone tagged the photo carelessly."""
+
+OFF_TOPIC_CLASS_SHARE = 0.6
+"""Share of the off-topic noise that shows one of the other classes; the rest shows drawn scenes."""
+
+FIRST_SIBLING_SHARE = 0.7
+"""Share of the sibling noise that falls to the first of two siblings."""
+
+SHARED_NOISE = 0.1
+"""Share of the noise photos of another class that turn up under their right keyword too."""
+
+REUPLOADS = 0.04
+"""Share of photos that are another owner's re-upload of a photo of the same keyword."""
+
+IDENTICAL_REUPLOADS = 0.5
+"""Share of the re-uploads with the same bytes; the others are resized, re-encoded or cropped."""
+
+TEST_COPIES = 0.01
+"""Share of photos that are re-encoded copies of photos of the clean test set."""
+
+REMOVED = 0.02
+"""Share of photos whose image address redirects to the picture 'photo unavailable'."""
+
+MISSING = 0.01
+"""Share of photos whose image address answers 404."""
+
+TRUNCATED = 0.01
+"""Share of photos of which only the first half of the JPEG is served."""
+
+CORRUPT = 0.005
+"""Share of photos whose bytes are a web page or garbage."""
+
+TINY = 0.005
+"""Share of photos whose original is under 32 pixels on both sides."""
+
+HOSTILE_TITLES = 0.01
+"""Share of photos whose title tries to break whoever prints or stores it."""
+
+MISSING_SIZE = 0.02
+"""Chance that one of the sizes that fit is not offered."""
+
+RESTRICTED_ORIGINAL = 0.35
+"""Chance that the owner does not offer the original and the sizes above 1,024 pixels."""
+
+UNKNOWN_DATE_TAKEN = 0.08
+"""Share of photos without a known date taken; the site then states the time of the upload."""
+
+NEW_OWNER = 0.7
+"""Chance that a series of photos belongs to someone who has uploaded nothing else yet."""
+
+STRING_TOTAL = 0.25
+"""Share of search replies in which `total` is a string."""
+
+MAX_RESULTS = 4000
+"""Results of one query that the API hands out; later pages repeat the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRates:
+    """Passing faults: only the first request fails, and which ones fail follows from the seed."""
+
+    image_unavailable: float = 0.01
+    """Share of image addresses whose first request answers 503."""
+    image_throttled: float = 0.01
+    """Share of image addresses whose first request answers 429 with `Retry-After: 1`."""
+    api_unavailable: float = 0.05
+    """Share of search requests whose first try answers that the API is not currently available."""
+
+
+DEFAULT_FAULTS = FaultRates()
+NO_FAULTS = FaultRates(0.0, 0.0, 0.0)

@@ -1,0 +1,50 @@
+"""Image files of photos, made when they are asked for."""
+
+from __future__ import annotations
+
+import functools
+import io
+
+from PIL import Image
+
+from rawlabel.photo_site.photos import Edit, Picture, SitePhoto
+from rawlabel.photo_site.sizes import Size
+
+_REMEMBERED_FILES = 1024
+
+
+def encode(image: Image.Image, quality: int) -> bytes:
+    """The image as a JPEG file."""
+    target = io.BytesIO()
+    image.save(target, "JPEG", quality=quality)
+    return target.getvalue()
+
+
+def image_file(photo: SitePhoto, size: Size) -> bytes:
+    """The photo as a JPEG file of one of its sizes. Raises OSError if a file of the user cannot be decoded."""
+    dimensions = size.dimensions(photo.width, photo.height)
+    if dimensions is None:
+        raise ValueError(f"photo {photo.photo_id} is smaller than size {size.name}")
+    # The picture is the key and not the photo, so identical re-uploads are drawn once.
+    return _rendered(photo.picture, photo.edit, photo.width, photo.height, *dimensions, size.square)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_FILES)
+def _rendered(
+    picture: Picture, edit: Edit, full_width: int, full_height: int, width: int, height: int, square: bool
+) -> bytes:
+    inner_width, inner_height = width, height
+    if square:
+        scale = width / min(full_width, full_height)
+        inner_width, inner_height = max(width, round(full_width * scale)), max(height, round(full_height * scale))
+    left, top, right, bottom = edit.crop
+    outer_width = max(1, round(inner_width / (right - left)))
+    outer_height = max(1, round(inner_height / (bottom - top)))
+    image = picture.draw(outer_width, outer_height)
+    x = round(left * outer_width) + (inner_width - width) // 2
+    y = round(top * outer_height) + (inner_height - height) // 2
+    # Rounding can push the box over the edge by a pixel.
+    x, y = max(0, min(x, outer_width - width)), max(0, min(y, outer_height - height))
+    if (outer_width, outer_height) != (width, height):
+        image = image.crop((x, y, x + width, y + height))
+    return encode(image, edit.quality)
