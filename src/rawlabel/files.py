@@ -30,15 +30,16 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, scratch: Path | None = None) -> Iterator[IO[bytes]]:
     """Yield a binary file that takes the name `path` only when the block ends without an error.
 
     The bytes are on the disk before the name is (fsync, then rename), so a crash leaves the old file.
-    Raises `DiskError` when the disk refuses.
+    Until then they lie in `scratch` (beside `path` by default), which must be on the same disk. Raises
+    `DiskError` when the disk refuses.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=scratch or path.parent)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 yield stream

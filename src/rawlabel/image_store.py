@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
-from rawlabel.files import atomic_write
+from rawlabel.files import atomic_write, disk_errors
 
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
 
@@ -15,17 +16,25 @@ class ImageStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._scratch = folder / "unfinished"
+
+    def open_for_writing(self) -> None:
+        """Make the store, and throw away what a killed process was writing."""
+        with disk_errors(self.folder):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.mkdir(parents=True)
 
     def put(self, data: bytes) -> tuple[str, str]:
         """Store bytes unless they are there already; return their SHA-256 (hex) and media type.
 
+        `open_for_writing` comes first.
         Raises `DiskError` when the disk refuses.
         """
         digest = hashlib.sha256(data).hexdigest()
         media_type = sniff_media_type(data)
         path = self.path(digest, media_type)
         if not path.exists():
-            with atomic_write(path) as stream:
+            with atomic_write(path, self._scratch) as stream:
                 stream.write(data)
         return digest, media_type
 

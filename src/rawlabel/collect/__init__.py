@@ -52,4 +52,6 @@ async def _collect(
     async with HttpClient(config) as http:
         source = source_type(http, config, api_key)
         await search_keywords(source, catalogue, config)
-        await download_photos(source, http, catalogue, ImageStore(images_path(config.project)), config)
+        store = ImageStore(images_path(config.project))
+        store.open_for_writing()
+        await download_photos(source, http, catalogue, store, config)

@@ -79,7 +79,7 @@ class Flickr:
         )  # fmt: skip
         try:
             listing = reply["photos"]
-            total = int(listing["total"] or 0)
+            total = _integer(listing["total"]) or 0
             photos = tuple(self._photo(one) for one in listing["photo"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SourceError(f"{self._site}: sent a reply without photos; is --base-url a photo site?") from error
@@ -123,31 +123,33 @@ class Flickr:
 
     def _photo(self, raw: dict[str, Any]) -> Photo:
         size = self._best_size(raw)
-        license_id = str(raw.get("license", ""))
+        license_id = _text(raw.get("license"))
         license_name, license_url = LICENSES.get(license_id, ("", ""))
-        owner, photo_id = str(raw.get("owner", "")), str(raw["id"])
+        owner, photo_id = _text(raw.get("owner")), _text(raw["id"])
+        if not photo_id:
+            raise ValueError("a photo without an id")
         return Photo(
             source="flickr",
             photo_id=photo_id,
             url=raw[f"url_{size}"] if size else None,
             page_url=f"https://www.flickr.com/photos/{owner}/{photo_id}",
-            title=str(raw.get("title", "")),
-            tags=str(raw.get("tags", "")),
-            author=str(raw.get("ownername", "")),
+            title=_text(raw.get("title")),
+            tags=_text(raw.get("tags")),
+            author=_text(raw.get("ownername")),
             author_id=owner,
             license_id=license_id,
             license_name=license_name,
             license_url=license_url,
             uploaded_at=_integer(raw.get("dateupload")),
             # Flickr makes up a date taken (the upload time) when it has none, and says so.
-            taken_at=None if str(raw.get("datetakenunknown", "0")) == "1" else raw.get("datetaken"),
+            taken_at=None if _text(raw.get("datetakenunknown")) == "1" else _text(raw.get("datetaken")) or None,
             width=_integer(raw.get(f"width_{size}")),
             height=_integer(raw.get(f"height_{size}")),
         )
 
     def _best_size(self, raw: dict[str, Any]) -> str | None:
         """The smallest size whose shorter side reaches the wanted one; else the largest there is."""
-        offered = [size for size in _SIZES if raw.get(f"url_{size}")]
+        offered = [size for size in _SIZES if _is_web_address(raw.get(f"url_{size}"))]
         sides = {
             size: min(_integer(raw.get(f"width_{size}")) or 0, _integer(raw.get(f"height_{size}")) or 0)
             for size in offered
@@ -156,12 +158,25 @@ class Flickr:
         return min(enough, key=sides.__getitem__) if enough else max(offered, key=sides.__getitem__, default=None)
 
 
+def _text(value: Any) -> str:
+    """Flickr sends ids as texts or numbers; whatever else stands there is no text."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    # A lone surrogate, which JSON can spell, cannot be stored as UTF-8.
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
 def _integer(value: Any) -> int | None:
     """Flickr sends numbers as numbers or as texts, and leaves some out."""
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        number = int(_text(value))
+    except ValueError:
         return None
+    return number if abs(number) < 2**63 else None
+
+
+def _is_web_address(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.startswith(("http://", "https://"))
 
 
 PLUGIN = Flickr

@@ -1,0 +1,149 @@
+"""Collecting from a real server on loopback: everything found is accounted for, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from rawlabel.catalogue import Catalogue
+from rawlabel.collect import collect
+from rawlabel.config import CollectConfig, CurateConfig
+from rawlabel.curate import curate
+from rawlabel.errors import SourceError
+from rawlabel.photo_site import PhotoSite, RunningSite
+from rawlabel.project import catalogue_path, images_path
+from rawlabel.records import Reason, Status
+from tests.collect.conftest import PER_CLASS
+from tests.processes import end_by_signal, rawlabel
+
+pytestmark = pytest.mark.integration
+
+
+def settings(site: RunningSite, class_file: Path, project: Path, **changes: object) -> CollectConfig:
+    values = {"base_url": site.base_url, "classes": class_file, "project": project, "image_size": 64}
+    return CollectConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_everything_found_has_an_outcome_that_fits_the_truth(
+    site: RunningSite, small_site: PhotoSite, class_file: Path, tmp_path: Path
+) -> None:
+    counts = collect(settings(site, class_file, tmp_path / "p"), api_key="right")
+    assert counts["label_events"] == 3 * PER_CLASS
+    assert counts["pending"] == 0
+    truth = small_site.truth()["photos"]
+    expected = {"removed": Reason.PLACEHOLDER, "missing": Reason.HTTP_GONE}
+    with Catalogue(catalogue_path(tmp_path / "p")) as catalogue:
+        candidates = list(catalogue.candidates())
+    assert len({one.photo.photo_id for one in candidates}) == counts["photos"]
+    for one in candidates:
+        assert one.outcome.reason == expected.get(truth[one.photo.photo_id]["fault"])
+        assert one.photo.author_id
+        assert one.photo.page_url == f"https://www.flickr.com/photos/{one.photo.author_id}/{one.photo.photo_id}"
+        assert one.photo.license_name
+    stored = {path.stem for path in images_path(tmp_path / "p").rglob("*.*")}
+    assert stored == {one.outcome.sha256 for one in candidates if one.outcome.status is Status.FETCHED}
+
+
+def test_a_second_run_asks_for_nothing_again(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+    config = settings(site, class_file, tmp_path / "p")
+    collect(config, api_key="right")
+    before = sum(site.requests.values())
+    with Catalogue(catalogue_path(config.project)) as catalogue:
+        fingerprint = catalogue.fingerprint()
+    collect(config, api_key="right")
+    assert sum(site.requests.values()) == before
+    with Catalogue(catalogue_path(config.project)) as catalogue:
+        assert catalogue.fingerprint() == fingerprint
+
+
+def test_a_higher_limit_goes_on_from_the_lower_one(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+    first = collect(settings(site, class_file, tmp_path / "p", per_keyword=10), api_key="right")
+    assert first["label_events"] == 30
+    more = collect(settings(site, class_file, tmp_path / "p", per_keyword=25), api_key="right")
+    assert more["label_events"] == 75
+    at_once = collect(settings(site, class_file, tmp_path / "q", per_keyword=25), api_key="right")
+    assert at_once == more
+
+
+def num_stored(project: Path) -> int:
+    """Photos in the store; `os.walk` does not mind that folders come and go meanwhile."""
+    return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(project)) for name in names)
+
+
+def test_kill_9_at_ten_random_moments_leaves_no_trace(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+    whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
+    collect(whole, api_key="right")
+    arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url,
+                 "--image-size", "64", "--concurrency", "1")  # fmt: skip
+    rng = random.Random(5)
+    kills = 0
+    for moment in sorted(rng.randrange(num_stored(whole.project) * 9 // 10) for _ in range(10)):
+        ended = end_by_signal(
+            signal.SIGKILL,
+            lambda moment=moment: catalogue_path(killed).exists() and num_stored(killed) >= moment,  # type: ignore[misc]
+            arguments,
+            FLICKR_API_KEY="right",
+        )
+        kills += ended.code == -signal.SIGKILL
+    assert kills == 10
+    assert rawlabel(*arguments, FLICKR_API_KEY="right").code == 0
+    with Catalogue(catalogue_path(whole.project)) as one, Catalogue(catalogue_path(killed)) as two:
+        assert one.fingerprint() == two.fingerprint()
+    assert not list(killed.rglob("*.part"))
+    manifests = [curate(CurateConfig(project=project)) for project in (whole.project, killed)]
+    assert manifests[0].fingerprint == manifests[1].fingerprint
+
+
+def test_a_wrong_key_is_refused_at_once_and_never_repeated(
+    site: RunningSite, class_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SourceError, match="refuses the API key") as caught:
+        collect(settings(site, class_file, tmp_path / "p"), api_key="secret-word")
+    assert "secret-word" not in str(caught.value)
+    assert sum(site.requests.values()) == 1
+    monkeypatch.delenv("FLICKR_API_KEY", raising=False)
+    with pytest.raises(SourceError, match="FLICKR_API_KEY"):
+        collect(settings(site, class_file, tmp_path / "p"))
+
+
+def test_the_key_is_in_no_file(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+    collect(settings(site, class_file, tmp_path / "p"), api_key="right")
+    for path in (tmp_path / "p").rglob("*"):
+        assert (
+            not path.is_file()
+            or b"right" not in path.read_bytes().replace(b"All Rights", b"")
+            or (path.suffix == ".sqlite" and b"api_key" not in path.read_bytes())
+        )
+
+
+def test_a_site_that_cannot_be_reached_is_named(class_file: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    config = CollectConfig(classes=class_file, project=tmp_path / "p", base_url=address, attempts=1)
+    with pytest.raises(SourceError, match=f"{address}: cannot be reached .* check --base-url"):
+        collect(config, api_key="right")
+
+
+def test_ctrl_c_and_sigterm_stop_at_once_and_the_same_command_goes_on(
+    site: RunningSite, class_file: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "p"
+    arguments = ("collect", class_file, "--project", project, "--base-url", site.base_url, "--concurrency", "1")
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        seen = num_stored(project)
+        ended = end_by_signal(
+            number,
+            lambda seen=seen: num_stored(project) > seen,  # type: ignore[misc]
+            arguments,
+            FLICKR_API_KEY="right",
+        )
+        assert ended.code == code, ended.err
+        assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
+        assert "Traceback" not in ended.err
+    assert rawlabel(*arguments, FLICKR_API_KEY="right").code == 0

@@ -1,0 +1,157 @@
+"""Replies that no honest site sends, and some that real ones do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rawlabel.catalogue import Catalogue
+from rawlabel.collect import collect
+from rawlabel.config import CollectConfig
+from rawlabel.errors import SourceError
+from rawlabel.project import catalogue_path
+
+Handler = Callable[[web.Request], web.StreamResponse]
+
+
+@contextmanager
+def served(handle: Handler) -> Iterator[str]:
+    """Serve `handle` for every path on a free loopback port."""
+    ready = threading.Event()
+    state: dict[str, object] = {}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return handle(request)
+
+    async def main() -> None:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        state["address"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        state["loop"], state["stop"] = asyncio.get_running_loop(), asyncio.Event()
+        ready.set()
+        await state["stop"].wait()  # type: ignore[attr-defined]
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield str(state["address"])
+    finally:
+        state["loop"].call_soon_threadsafe(state["stop"].set)  # type: ignore[attr-defined]
+        thread.join(10)
+
+
+def attempt(address: str, folder: Path, attempts: int = 1) -> dict[str, int]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "classes.txt").write_text("owl\n")
+    return collect(
+        CollectConfig(classes=folder / "classes.txt", project=folder, base_url=address, attempts=attempts),
+        api_key="k",
+    )
+
+
+def search_reply(photos: object, total: object = 1) -> web.Response:
+    return web.json_response({"stat": "ok", "photos": {"page": 1, "total": total, "photo": photos}})
+
+
+@pytest.mark.parametrize(
+    ("handle", "named"),
+    [
+        (lambda request: web.json_response({"stat": "fail", "code": 105, "message": "down"}), "code 105: down"),
+        (lambda request: web.json_response({"stat": "fail", "code": 18, "message": "no"}), "refuses the search"),
+        (lambda request: web.Response(text="<html>busy</html>"), "not JSON"),
+        (lambda request: web.Response(status=503), "answers HTTP 503"),
+        (lambda request: web.Response(status=403), "refuses with HTTP 403"),
+        (lambda request: web.json_response({"stat": "ok"}), "a reply without photos"),
+        (lambda request: search_reply([{"title": "no id"}]), "a reply without photos"),
+        (lambda request: web.json_response([1]), "a reply without a status"),
+        (
+            lambda request: web.Response(status=302, headers={"Location": str(request.url)}),
+            "redirects in a circle",
+        ),
+    ],
+)
+def test_a_failing_site_gets_one_line(tmp_path: Path, handle: Handler, named: str) -> None:
+    with served(handle) as address, pytest.raises(SourceError) as caught:
+        attempt(address, tmp_path)
+    assert named in str(caught.value)
+    assert str(caught.value).startswith(address)
+    assert "\n" not in str(caught.value)
+    assert "api_key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("total", [0, "0", "", "1", 1])
+def test_total_may_be_a_number_a_text_or_empty(tmp_path: Path, total: object) -> None:
+    with served(lambda request: search_reply([], total)) as address:
+        assert attempt(address, tmp_path)["label_events"] == 0
+
+
+def test_passing_faults_are_tried_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if request.path == "/photo.jpg":
+            return web.Response(status=200 if asked.count("/photo.jpg") > 2 else 429, body=b"\xff\xd8\xff bytes")
+        if len(asked) == 1:
+            return web.json_response({"stat": "fail", "code": 201, "message": "Sorry"})
+        return search_reply(
+            [{"id": "1", "url_m": f"http://{request.host}/photo.jpg", "width_m": "9", "height_m": 9}]
+        )
+
+    with served(handle) as address:
+        assert attempt(address, tmp_path, attempts=4)["fetched"] == 1
+    assert asked.count("/photo.jpg") == 3
+
+
+def test_a_body_above_the_limit_is_not_read_to_its_end(tmp_path: Path) -> None:
+    def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == "/photo.jpg":
+            return web.Response(body=bytes(3_000_000))
+        return search_reply([{"id": "1", "url_m": f"http://{request.host}/photo.jpg"}])
+
+    (tmp_path / "classes.txt").write_text("owl\n")
+    with served(handle) as address:
+        counts = collect(
+            CollectConfig(classes=tmp_path / "classes.txt", project=tmp_path, base_url=address, max_megabytes=1),
+            api_key="k",
+        )
+    assert (counts["fetched"], counts["too_large"]) == (0, 1)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+FIELDS = ("owner", "title", "tags", "license", "dateupload", "datetaken", "url_m", "width_m", "ownername")
+photo_like = st.fixed_dictionaries({"id": json_values}, optional=dict.fromkeys(FIELDS, json_values))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(photos=st.lists(photo_like, max_size=4) | json_values, total=json_values)
+def test_no_reply_of_any_shape_brings_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, photos: object, total: object
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    with served(lambda request: search_reply(photos, total)) as address:
+        try:
+            attempt(address, folder)
+        except SourceError as error:
+            assert "\n" not in str(error)
+            return
+    with Catalogue(catalogue_path(folder)) as catalogue:
+        counts = catalogue.counts()
+    assert counts["photos"] >= counts["fetched"]

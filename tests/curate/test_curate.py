@@ -1,0 +1,220 @@
+"""Curation: every label event gets one verdict, for a reason, and no label is edited."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from rawlabel.catalogue import Candidate, Catalogue
+from rawlabel.config import CurateConfig
+from rawlabel.curate import curate, decide
+from rawlabel.curate.decode import Decoded, check_image
+from rawlabel.errors import DataError
+from rawlabel.image_store import ImageStore
+from rawlabel.manifest import read_manifest
+from rawlabel.project import catalogue_path, images_path
+from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
+from rawlabel.split import split_of
+
+
+def candidate(
+    photo_id: str, class_id: str, pixels: str | None, *, author: str = "", keyword: str = "k"
+) -> Candidate:
+    """A candidate whose pixels are named by a letter; None stands for a failed download."""
+    status, reason = (Status.FETCHED, None) if pixels else (Status.FAILED, Reason.TIMEOUT)
+    return Candidate(
+        LabelEvent("flickr", photo_id, class_id, keyword, 0),
+        Photo("flickr", photo_id, "http://host/", author_id=author or f"author of {photo_id}"),
+        Outcome("flickr", photo_id, status, reason, sha256=pixels, media_type="image/jpeg" if pixels else None),
+    )
+
+
+def decoded(*names: str) -> dict[str, Decoded]:
+    return {name: Decoded(None, 100, 100, name) for name in names}
+
+
+def verdicts(
+    candidates: list[Candidate], known: dict[str, Decoded], **settings: object
+) -> list[tuple[str, str | None]]:
+    rows = decide(candidates, known, CurateConfig(**settings))  # type: ignore[arg-type]
+    return [(row["verdict"], row["reason"]) for row in rows]
+
+
+KEPT = ("kept", None)
+
+
+def test_the_same_photo_under_two_keywords_counts_once() -> None:
+    twice = [candidate("1", "owl", "a", keyword="owl"), candidate("1", "owl", "a", keyword="barn owl")]
+    assert verdicts(twice, decoded("a")) == [KEPT, ("rejected", "same_photo")]
+
+
+def test_of_equal_pixels_in_one_class_the_first_stays() -> None:
+    copies = [candidate("1", "owl", "a"), candidate("2", "owl", "a")]
+    rows = decide(copies, decoded("a"), CurateConfig())
+    assert [row["verdict"] for row in rows] == ["kept", "rejected"]
+    assert (rows[1]["reason"], rows[1]["duplicate_of"]) == ("exact_duplicate", "1")
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("reject", [("rejected", "cross_class"), ("rejected", "cross_class")]),
+        ("first", [KEPT, ("rejected", "cross_class")]),
+        ("keep", [KEPT, KEPT]),
+    ],
+)
+def test_equal_pixels_under_two_classes(policy: str, expected: list[tuple[str, str | None]]) -> None:
+    found = [candidate("1", "owl", "a"), candidate("1", "robin", "a")]
+    assert verdicts(found, decoded("a"), cross_class=policy) == expected
+
+
+def test_bytes_under_many_authors_are_a_placeholder_and_none_survives() -> None:
+    found = [candidate(str(i), "owl", "gone") for i in range(3)] + [candidate("9", "owl", "a")]
+    expected = [("rejected", "placeholder")] * 3 + [KEPT]
+    assert verdicts(found, decoded("gone", "a"), placeholder_copies=3) == expected
+    one_author = [candidate(str(i), "owl", "gone", author="x") for i in range(3)]
+    assert verdicts(one_author, decoded("gone"))[0] == KEPT
+
+
+pixels = st.sampled_from(["a", "b", "c", "small", None])
+finds = st.lists(
+    st.tuples(st.integers(0, 6), st.sampled_from(["owl", "robin"]), st.sampled_from(["k", "l"])), unique=True
+)
+
+
+@given(
+    finds=finds,
+    shows=st.lists(pixels, min_size=7, max_size=7),
+    policy=st.sampled_from(["reject", "first", "keep"]),
+)
+def test_every_candidate_gets_one_verdict_and_keeps_its_label(
+    finds: list[tuple[int, str, str]], shows: list[str | None], policy: str
+) -> None:
+    found = [candidate(str(i), where, shows[i], keyword=word) for i, where, word in finds]
+    known = decoded("a", "b", "c") | {"small": Decoded(Reason.TOO_SMALL, 5, 5, "small")}
+    rows = decide(found, known, CurateConfig(cross_class=policy))  # type: ignore[arg-type]
+    assert [(row["photo_id"], row["class_id"], row["keyword"]) for row in rows] == [
+        (str(i), where, word) for i, where, word in finds
+    ]
+    for row in rows:
+        assert (row["verdict"] == Verdict.KEPT) == (row["reason"] is None) == (row["split"] is not None)
+    kept = [(row["pixel_sha256"], row["class_id"]) for row in rows if row["verdict"] == Verdict.KEPT]
+    assert len(kept) == len(set(kept))
+    if policy != "keep":
+        assert len({one for one, _ in kept}) == len(kept)
+
+
+def test_the_split_is_stable_and_follows_the_author() -> None:
+    authors = [f"flickr:{i}" for i in range(4000)]
+    held = {one for one in authors if split_of(one, 0, 0.1) == "holdout"}
+    assert 0.08 < len(held) / len(authors) < 0.12
+    assert held <= {one for one in authors if split_of(one, 0, 0.2) == "holdout"}
+    assert held != {one for one in authors if split_of(one, 1, 0.1) == "holdout"}
+    series = [candidate(str(i), "owl", name, author="same") for i, name in enumerate("abc")]
+    rows = decide(series, decoded("a", "b", "c"), CurateConfig(holdout=0.5))
+    assert len({row["split"] for row in rows}) == 1
+
+
+def jpeg(size: tuple[int, int], color: int = 120, exif: Image.Exif | None = None) -> bytes:
+    rng = np.random.default_rng(color)
+    stream = io.BytesIO()
+    pixels = rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95, exif=exif or Image.Exif())
+    return stream.getvalue()
+
+
+HEADER = b"\xff\xc0\x00\x11\x08"
+"""What stands before height and width in a JPEG's frame header."""
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (jpeg((64, 48)), None),
+        (jpeg((64, 31)), Reason.TOO_SMALL),
+        (jpeg((64, 48))[:-600], Reason.TRUNCATED),
+        (b"<html>not found</html>", Reason.NOT_AN_IMAGE),
+        (b"", Reason.NOT_AN_IMAGE),
+        (jpeg((64, 48)).replace(HEADER + b"\x00\x30\x00\x40", HEADER + b"\xea\x60\xea\x60"), Reason.TOO_LARGE),
+    ],
+    ids=["good", "small", "cut short", "web page", "empty", "60,000 x 60,000 pixels claimed"],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file(tmp_path: Path, data: bytes, reason: Reason | None) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    assert check_image(path, 32, 64.0).reason is reason
+
+
+def test_files_that_differ_in_metadata_only_have_equal_pixels(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    for name, data in (("a", jpeg((40, 40))), ("b", jpeg((40, 40), exif=exif))):
+        (tmp_path / name).write_bytes(data)
+    one, two = (check_image(tmp_path / name, 32, 64.0) for name in "ab")
+    assert one.pixel_sha256 == two.pixel_sha256
+    assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
+
+
+def make_project(folder: Path, photos: int = 12) -> Path:
+    store = ImageStore(images_path(folder))
+    store.open_for_writing()
+    classes = [ClassSpec("owl", "owl", ("owl",)), ClassSpec("robin", "robin", ("robin",))]
+    with Catalogue(catalogue_path(folder), create=True) as catalogue:
+        catalogue.plan("flickr", classes)
+        outcomes = []
+        for index, query in enumerate(catalogue.queries()):
+            page = []
+            for rank in range(photos):
+                photo_id = f"{index}{rank:03d}"
+                page.append(
+                    (
+                        Photo("flickr", photo_id, "http://host/", author_id=photo_id),
+                        LabelEvent("flickr", photo_id, query.class_id, query.keyword, rank),
+                    )
+                )
+                digest, media_type = store.put(jpeg((40, 40), color=index * 1000 + rank))
+                outcomes.append(Outcome("flickr", photo_id, Status.FETCHED, sha256=digest, media_type=media_type))
+            catalogue.record_page(query, page, cursor=None, total_reported=photos, exhausted=True)
+        catalogue.record_outcomes(outcomes)
+    return folder
+
+
+def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    first = curate(CurateConfig(project=project))
+    before = hashlib.sha256(first.path.read_bytes()).hexdigest()
+    again = curate(CurateConfig(project=project))
+    assert again.path == first.path
+    assert hashlib.sha256(again.path.read_bytes()).hexdigest() == before
+    other = curate(CurateConfig(project=project, seed=1))
+    assert other.path != first.path
+    assert first.path.exists()
+    read = read_manifest(first.path)
+    assert read.table.equals(first.table)
+    assert (read.fingerprint, read.class_ids) == (first.fingerprint, ["owl", "robin"])
+    assert all((project / path).is_file() for path in read.kept()["path"].to_pylist())
+    for row in read.funnel():
+        assert row["found"] == row.get("kept", 0) + row.get("rejected", 0) + row.get("failed", 0)
+
+
+def test_a_class_with_nothing_left_is_named(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    with pytest.raises(DataError, match="class 'owl' has no photo left"):
+        curate(CurateConfig(project=project, min_side=1000))
+
+
+@pytest.mark.parametrize("content", [b"no parquet", b""])
+def test_a_damaged_manifest_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "manifest.parquet"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is not a manifest"):
+        read_manifest(path)
+    with pytest.raises(DataError, match="no such manifest"):
+        read_manifest(tmp_path / "absent.parquet")

@@ -1,0 +1,51 @@
+"""The house rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "rawlabel"
+FILES = sorted(SOURCE.rglob("*.py"))
+LONGEST_FUNCTION, LONGEST_FILE = 60, 400
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.relative_to(SOURCE).as_posix() for path in FILES])
+def test_functions_fit_on_a_screen_and_files_in_a_head(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or node.lineno) - node.lineno < LONGEST_FUNCTION, node.name
+
+
+def run_python(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_does_nothing() -> None:
+    script = """
+import logging, os, sys, threading
+before = dict(os.environ), threading.active_count(), list(logging.root.handlers)
+import rawlabel, rawlabel.records, rawlabel.errors
+assert before == (dict(os.environ), threading.active_count(), list(logging.root.handlers))
+print(sorted(name for name in ("torch", "numpy", "matplotlib", "aiohttp") if name in sys.modules))
+"""
+    assert run_python(script) == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["collect", "--help"], ["demo", "--help"]])
+def test_help_loads_no_torch_and_no_plotting(arguments: list[str]) -> None:
+    script = f"""
+import sys
+from rawlabel.cli import run
+code = run({arguments!r})
+heavy = ("torch", "torchvision", "timm", "matplotlib", "sklearn", "scipy", "aiohttp", "cv2", "pyarrow")
+print("loaded", code, sorted(name for name in heavy if name in sys.modules))
+"""
+    assert run_python(script).splitlines()[-1] == "loaded 0 []"

@@ -1,0 +1,110 @@
+"""Class files: three forms, and every mistake named in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawlabel.classes import read_classes, write_classes
+from rawlabel.errors import ClassFileError
+from rawlabel.records import ClassSpec
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.json", '{"n02229544": ["cricket"], "tench": ["tench", "Tinca tinca"]}'),
+        ("classes.toml", 'n02229544 = ["cricket"]\ntench = ["tench", "Tinca tinca"]\n'),
+    ],
+)
+def test_json_and_toml_give_ids_and_keywords(tmp_path: Path, name: str, text: str) -> None:
+    first, second = read_classes(write(tmp_path, name, text))
+    assert (first.class_id, first.name, first.keywords) == ("n02229544", "cricket", ("cricket",))
+    assert second.keywords == ("tench", "Tinca tinca")
+
+
+def test_a_plain_list_searches_each_name(tmp_path: Path) -> None:
+    specs = read_classes(write(tmp_path, "classes.txt", "# birds\nrobin\n\n  barn owl \n"))
+    assert [(spec.class_id, spec.keywords) for spec in specs] == [
+        ("robin", ("robin",)),
+        ("barn owl", ("barn owl",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("none.txt", None, "no such file"),
+        ("empty.txt", "", "lists no classes"),
+        ("empty.json", "", "lists no classes"),
+        ("none.json", "{}", "lists no classes"),
+        ("torn.json", '{"a": ["x"', "not valid JSON"),
+        ("torn.toml", "a = [", "not valid TOML"),
+        ("twice.json", '{"a": ["x"], "a": ["y"]}', "'a' stands there twice"),
+        ("number.json", "3", "not a int"),
+        ("nokey.json", '{"robin": []}', "'robin' has no keyword"),
+        ("blank.json", '{"robin": ["  "]}', "'robin' has no keyword"),
+        ("kind.json", '{"robin": [3]}', "'robin': the keywords"),
+        ("up.json", '{"../x": ["x"]}', "'../x' cannot be a folder name"),
+        ("slash.json", '{"a/b": ["x"]}', "'a/b' cannot be a folder name"),
+        ("device.json", '{"CON": ["x"]}', "'CON' cannot be a folder name"),
+        ("hidden.txt", ".git\n", "'.git' cannot be a folder name"),
+        ("case.txt", "Robin\nrobin\n", "'Robin' and 'robin' would share one folder"),
+        ("form.txt", "caf\u00e9\ncafe\u0301\n", "would share one folder"),
+        ("deep.json", "[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(tmp_path: Path, name: str, text: str | None, named: str) -> None:
+    path = tmp_path / name
+    if text is not None:
+        write(tmp_path, name, text)
+    with pytest.raises(ClassFileError) as caught:
+        read_classes(path)
+    message = str(caught.value)
+    assert name in message
+    assert named in message
+    assert "\n" not in message
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(ClassFileError, match="not UTF-8"):
+        read_classes(tmp_path / "latin.txt")
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=20), st.lists(st.text(max_size=10), max_size=3), max_size=5))
+def test_whatever_the_ids_no_folder_leaves_its_parent(
+    tmp_path_factory: pytest.TempPathFactory, entries: dict[str, list[str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("classes")
+    path = write(folder, "classes.json", json.dumps(entries))
+    try:
+        specs = read_classes(path)
+    except ClassFileError:
+        return
+    made = {(folder / spec.class_id).resolve() for spec in specs}
+    assert len(made) == len(specs)
+    assert {one.parent for one in made} <= {folder.resolve()}
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    specs = [ClassSpec("robin", "robin", ("robin", "Erithacus rubecula"))]
+    write_classes(tmp_path / "classes.json", specs)
+    assert read_classes(tmp_path / "classes.json") == specs
+
+
+@pytest.mark.real_data
+def test_the_papers_own_class_file(shared_data: Path) -> None:
+    specs = read_classes(shared_data / "paper" / "metadata" / "imagenet_classes_to_search.json")
+    assert len(specs) == 200
+    assert sum(len(spec.keywords) for spec in specs) == 385

@@ -1,0 +1,85 @@
+"""Settings: defaults < file < flags, and nothing unknown passes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from rawlabel.config import CollectConfig, Config, TrainConfig, load_section
+from rawlabel.errors import ConfigError
+
+
+def test_later_wins(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"lr": 0.2, "epochs": 7}))
+    config = load_section(TrainConfig, file, {"lr": 0.3})
+    assert (config.lr, config.epochs, config.momentum) == (0.3, 7, TrainConfig().momentum)
+
+
+def test_a_tree_gives_each_verb_its_own_table(tmp_path: Path) -> None:
+    file = tmp_path / "rawlabel.toml"
+    file.write_text("[train]\nepochs = 9\n[collect]\nper_keyword = 20\n")
+    assert load_section(TrainConfig, file).epochs == 9
+    assert load_section(CollectConfig, file).per_keyword == 20
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"), [("lrdecay", "decay_rate", 0.2), ("main_file", "main", "candidate")]
+)
+def test_published_keys_mean_the_same_settings(tmp_path: Path, key: str, field: str, value: object) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({key: value}))
+    assert getattr(load_section(TrainConfig, file), field) == value
+    other = 0.5 if isinstance(value, float) else "other"
+    assert getattr(load_section(TrainConfig, file, {field: other}), field) == other
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("a.json", '{"epcohs": 3}', "a.json: epcohs: unknown setting; did you mean 'epochs'?"),
+        ("a.toml", "[trian]\nepochs = 3\n", "unknown section 'trian'; did you mean 'train'?"),
+        ("a.toml", "[train]\nepcohs = 3\n", "did you mean 'epochs'?"),
+        ("a.json", '{"epochs": "many"}', "a.json: epochs: input should be a valid integer"),
+        ("a.json", '{"epochs": 0}', "greater than or equal to 1"),
+        ("a.json", '{"augment": "mirror"}', "augment: input should be 'auto'"),
+        ("a.json", "[1]", "write an object with settings"),
+        ("a.json", "{", "not valid JSON"),
+        ("a.toml", "epochs = ", "not valid TOML"),
+        ("absent.json", None, "cannot be read"),
+    ],
+)
+def test_a_mistake_names_file_key_and_remedy(tmp_path: Path, name: str, text: str | None, named: str) -> None:
+    file = tmp_path / name
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_section(TrainConfig, file)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_are_frozen_and_documented() -> None:
+    with pytest.raises(ValidationError):
+        TrainConfig().lr = 1.0  # type: ignore[misc]
+    for section in Config.model_fields.values():
+        for key, field in section.annotation.model_fields.items():  # type: ignore[union-attr]
+            assert field.description, key
+            assert field.description.endswith("."), key
+
+
+def test_what_is_saved_repeats_the_settings(tmp_path: Path) -> None:
+    config = TrainConfig(lr=0.25, outpath=tmp_path / "run", seed=3)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config.as_json()))
+    assert load_section(TrainConfig, file) == config
+
+
+def test_the_fingerprint_follows_what_matters() -> None:
+    base = TrainConfig()
+    assert base.fingerprint() != TrainConfig(lr=0.2).fingerprint()
+    free = frozenset({"workers"})
+    assert base.fingerprint(exclude=free) == TrainConfig(workers=9).fingerprint(exclude=free)

@@ -1,0 +1,46 @@
+"""Networks by name, and what a wrong name gets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rawlabel.errors import ConfigError
+from rawlabel.train.networks import CIFAR_RESNETS, build_network
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *((name, 32) for name in CIFAR_RESNETS),
+        ("resnet18", 64),
+        ("timm/resnet10t", 64),
+        ("mobilenetv3_small_100", 64),
+    ],
+)
+def test_a_network_has_one_output_a_class(name: str, size: int) -> None:
+    network = build_network(name, 7).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 3, size, size)).shape == (2, 7)
+
+
+def test_a_name_both_libraries_have_means_torchvisions() -> None:
+    assert type(build_network("resnet18", 3)).__module__.startswith("torchvision")
+    assert type(build_network("timm/resnet18", 3)).__module__.startswith("timm")
+
+
+@pytest.mark.parametrize(("depth", "parameters"), [(20, 269_722), (56, 853_018)])
+def test_the_small_residual_networks_have_the_papers_size(depth: int, parameters: int) -> None:
+    """0.27 and 0.85 million parameters (arXiv 1512.03385, table 6)."""
+    network = build_network(f"cifar_resnet{depth}", 10)
+    assert sum(one.numel() for one in network.parameters()) == parameters
+
+
+def test_a_misspelt_network_suggests_the_right_one() -> None:
+    with pytest.raises(ConfigError, match="no network is called 'resnet5O'; did you mean 'resnet50'"):
+        build_network("resnet5O", 3)
+
+
+def test_small_networks_have_no_published_weights() -> None:
+    with pytest.raises(ConfigError, match="--pretrained: cifar_resnet8 has no published weights"):
+        build_network("cifar_resnet8", 3, pretrained=True)

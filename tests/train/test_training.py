@@ -1,0 +1,213 @@
+"""Training: repeatable to the bit, resumable at any moment, and blind to the test set."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rawlabel.config import TrainConfig
+from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train import train
+from rawlabel.train.checkpoint import load_checkpoint
+from tests.processes import end_by_signal, rawlabel
+from tests.train.conftest import tiny
+
+pytestmark = pytest.mark.integration
+
+
+def fit(config: TrainConfig) -> RunDirectory:
+    return train(config, make_epoch_evaluator)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """An uninterrupted run."""
+    return fit(tiny(data, outpath=tmp_path_factory.mktemp("runs") / "whole"))
+
+
+def same_weights(one: Path, two: Path) -> bool:
+    first, second = load_checkpoint(one)["method"], load_checkpoint(two)["method"]
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
+    assert one.log_path.read_bytes() == two.log_path.read_bytes()
+    assert same_weights(one.last_checkpoint, two.last_checkpoint)
+    assert same_weights(one.selected_checkpoint, two.selected_checkpoint)
+    assert one.summary() == two.summary()
+
+
+def test_the_log_has_the_published_format_and_more(whole: RunDirectory) -> None:
+    log = json.loads(whole.log_path.read_text())
+    assert [entry["epoch"] for entry in log] == [0, 1, 2, 3]
+    for entry in log:
+        for part in ("train", "holdout", "test"):
+            assert 0 <= entry[part]["acc1"] <= entry[part]["acc5"] == 100
+    assert [round(entry["lr"], 6) for entry in log] == [0.02, 0.02, 0.02, 0.002]
+    assert log[-1]["train"]["acc1"] > 60
+    starts = json.loads((whole.path / "environment.json").read_text())
+    assert starts[0]["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert starts[0]["commit"]
+
+
+def test_one_seed_gives_one_run_whatever_the_threads(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
+    assert_same_run(whole, fit(tiny(data, outpath=tmp_path / "again", workers=5)))
+    other = fit(tiny(data, outpath=tmp_path / "other", seed=8))
+    assert other.log() != whole.log()
+
+
+def test_looking_at_the_test_set_changes_nothing(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
+    blind = train(tiny(data, outpath=tmp_path / "blind", test=None))
+    assert same_weights(whole.last_checkpoint, blind.last_checkpoint)
+    assert blind.summary() == whole.summary()
+    assert [{**entry, "test": None} for entry in blind.log()] == [{**entry, "test": None} for entry in whole.log()]
+    assert blind.log()[0]["test"] == {"acc1": None, "acc5": None}
+
+
+def test_the_saved_config_repeats_the_run(whole: RunDirectory, tmp_path: Path) -> None:
+    ended = rawlabel("train", "--config", whole.path / "config.json", "--outpath", tmp_path / "repeated")
+    assert ended.code == 0, ended.err
+    assert_same_run(whole, RunDirectory(tmp_path / "repeated"))
+
+
+class Crash(Exception):
+    """Stands for a power cut in the middle of an epoch."""
+
+
+@pytest.mark.parametrize("crash_epoch", [1, 3])
+def test_two_and_two_epochs_equal_four(whole: RunDirectory, data: Path, tmp_path: Path, crash_epoch: int) -> None:
+    seen: list[int] = []
+
+    def crashing(config: TrainConfig, training: Any) -> Any:
+        evaluator = make_epoch_evaluator(config, training)
+        assert evaluator is not None
+
+        def measure(predictor: Any) -> dict[str, float]:
+            seen.append(1)
+            if len(seen) > crash_epoch:
+                raise Crash
+            return evaluator(predictor)
+
+        return measure
+
+    config = tiny(data, outpath=tmp_path / "run")
+    with pytest.raises(Crash):
+        train(config, crashing)
+    assert len(RunDirectory(tmp_path / "run").log()) == crash_epoch
+    assert_same_run(whole, fit(config))
+
+
+def arguments(data: Path, out: Path, **flags: object) -> list[str | Path]:
+    config = tiny(data, outpath=out, **flags).as_json()
+    given = [
+        "root", "main", "test", "outpath", "model", "image_size", "epochs", "batch_size", "lr", "decay_epochs",
+        "holdout", "seed", "device",
+    ]  # fmt: skip
+    return ["train", *(word for key in given for word in (f"--{key.replace('_', '-')}", str(config[key])))]
+
+
+def test_sigterm_in_the_middle_of_an_epoch_saves_and_goes_on(data: Path, tmp_path: Path) -> None:
+    steps = {"batch_size": 2, "epochs": 3}
+    reference = fit(tiny(data, outpath=tmp_path / "reference", **steps))
+    out = tmp_path / "stopped"
+    middle = 0
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        epochs = len(RunDirectory(out).log())
+        started = time.monotonic()
+
+        def in_an_epoch(epochs: int = epochs, started: float = started) -> bool:
+            return len(RunDirectory(out).log()) > epochs or (epochs > 0 and time.monotonic() - started > 6)
+
+        ended = end_by_signal(number, in_an_epoch, arguments(data, out, **steps))
+        assert ended.code == code, ended.err
+        assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
+        middle += load_checkpoint(out / "checkpoints" / "last.pt")["step"] > 0
+    assert middle > 0, "no signal fell into the middle of an epoch"
+    ended = rawlabel(*arguments(data, out, **steps))
+    assert ended.code == 0, ended.err
+    assert_same_run(reference, RunDirectory(out))
+
+
+def test_kill_9_at_ten_random_moments_ends_as_an_uninterrupted_run(data: Path, tmp_path: Path) -> None:
+    flags = {"epochs": 12, "batch_size": 8}
+    reference = fit(tiny(data, outpath=tmp_path / "reference", **flags))
+    out = tmp_path / "killed"
+    rng = random.Random(11)
+    kills = 0
+    for moment in sorted(rng.randrange(1, 12) for _ in range(10)):
+        delay = rng.uniform(0, 0.3)
+        reached: list[float] = []
+
+        def due(moment: int = moment, delay: float = delay, reached: list[float] = reached) -> bool:
+            if not reached and len(RunDirectory(out).log()) >= moment:
+                reached.append(time.monotonic())
+            return bool(reached) and time.monotonic() - reached[0] >= delay
+
+        kills += end_by_signal(signal.SIGKILL, due, arguments(data, out, **flags)).code == -signal.SIGKILL
+    assert kills >= 8
+    assert rawlabel(*arguments(data, out, **flags)).code == 0
+    assert_same_run(reference, RunDirectory(out))
+
+
+def test_a_finished_run_stays_as_it_is(whole: RunDirectory, data: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.path.rglob("*")}
+    fit(tiny(data, outpath=whole.path))
+    assert {path: path.stat().st_mtime_ns for path in whole.path.rglob("*")} == before
+
+
+def test_the_same_settings_find_their_run_by_themselves(data: Path) -> None:
+    config = tiny(data, epochs=1)
+    first = fit(config)
+    assert first.path.parent == data / "runs"
+    assert fit(config.model_copy(update={"workers": 3})).path == first.path
+    assert fit(tiny(data, epochs=1, lr=0.03)).path != first.path
+
+
+def test_without_a_seed_one_is_drawn_kept_and_recorded(data: Path, tmp_path: Path) -> None:
+    config = tiny(data, seed=None, epochs=1, outpath=tmp_path / "run")
+    seed = fit(config).summary()["seed"]
+    assert isinstance(seed, int)
+    assert fit(config).config()["seed"] == seed
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "foreign"])
+def test_a_damaged_checkpoint_is_named(whole: RunDirectory, data: Path, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "run" / "checkpoints" / "last.pt"
+    path.parent.mkdir(parents=True)
+    good = whole.last_checkpoint.read_bytes()
+    if damage == "foreign":
+        torch.save({"weights": [1, 2]}, path)
+    else:
+        path.write_bytes({"cut": good[: len(good) // 2], "garbage": b"x" * 4000, "empty": b""}[damage])
+    with pytest.raises(CheckpointError, match=r"last\.pt: .* remove it and start the run again"):
+        fit(tiny(data, outpath=tmp_path / "run"))
+
+
+def test_other_settings_or_data_need_another_run_directory(whole: RunDirectory, data: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--lr: .* was made with 0.02, not 0.5; choose another --outpath"):
+        fit(tiny(data, outpath=whole.path, lr=0.5))
+    with pytest.raises(ConfigError, match="holds a run on other data"):
+        fit(tiny(data, outpath=whole.path, main="test"))
+
+
+def test_a_loss_that_diverges_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--lr: the loss became"):
+        fit(tiny(data, outpath=tmp_path / "run", lr=1e30, precision="fp32"))
+
+
+def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
+    from tests.train.conftest import make_class_folders
+
+    folder = make_class_folders(tmp_path / "candidate", 4, 3)
+    (folder / "red" / "002.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"002\.png: is not an image that can be decoded"):
+        fit(tiny(tmp_path, test=None, holdout=0, stop="last_epoch", outpath=tmp_path / "run"))
