@@ -1,0 +1,32 @@
+"""Text from photo sites, made fit to be shown: anybody on the internet may have written it."""
+
+from __future__ import annotations
+
+import unicodedata
+from urllib.parse import urlsplit
+
+LONGEST_TEXT = 80
+"""Characters of a title or name that are shown."""
+LONGEST_ADDRESS = 500
+"""Longer addresses are no links; no photo page needs as much."""
+
+
+def plain_text(text: object, longest: int = LONGEST_TEXT) -> str:
+    """One line of at most `longest` characters, without control, format and direction characters.
+
+    Markup stays as it is: the templates escape it.
+    """
+    visible = (" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in str(text or ""))
+    line = " ".join("".join(one for one in visible if unicodedata.category(one) not in ("Cf", "Cs")).split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def web_address(address: str | None) -> str | None:
+    """Return `address` when it is a plain web address that a link may lead to, else None."""
+    if not address or len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return address if parts.scheme in ("http", "https") and parts.netloc else None

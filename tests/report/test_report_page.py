@@ -1,0 +1,373 @@
+"""The page as its reader gets it: read back with an HTML parser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from report_project import HOSTILE_TITLE, Found, Page, collect_by_hand, noise_picture, picture, read_log, write_run
+
+from rawlabel.cli import run as run_command
+from rawlabel.config import CurateConfig, ReportConfig
+from rawlabel.curate import curate
+from rawlabel.errors import DataError
+from rawlabel.records import ClassSpec
+from rawlabel.report import build_report, page
+
+
+def read_page(project, **settings):
+    return Page(build_report(ReportConfig(project=project, **settings)).read_text("utf-8"))
+
+
+def test_the_result_stands_first_with_intervals_and_image_counts(project, run):
+    shown = read_page(project)
+    verdict = shown.section("verdict")
+    assert "epoch 1 rule noisy_holdout: highest mean; epochs count from 0 to 3" in verdict
+    # 15 of 20: the exact limits, from tables of the beta distribution.
+    chosen = shown.section("accuracy-selected")
+    assert "75.00\xa0%" in shown.texts["accuracy-selected"]
+    assert "50.90 % to 91.34 % (Clopper–Pearson); 15 of 20 images; epoch 1" in chosen
+    assert "10 of 20 images; epoch 3" in shown.section("accuracy-last")
+    assert "nobody could have chosen" in shown.section("accuracy-oracle")
+    assert "No stopping rule saw it" in verdict
+    assert "no interval over seeds" in verdict
+    for fact in ("7", "0123456789ab", "Example Processor 9000", "2026-01-02T03:04:05Z"):
+        assert fact in verdict
+
+
+def test_counts_on_the_page_are_the_manifests_and_add_up(project, manifest):
+    shown = read_page(project)
+    header, *rows = shown.tables["funnel-table"]
+    expected = {row["class_id"]: row for row in manifest.funnel()}
+    labels = {"bus": "bus", "tram (n00000002)": "n00000002", "R&D <b>": "R&D <b>", "all classes": "all"}
+    assert {row[0] for row in rows} == set(labels)
+    for row in rows:
+        cells, counts = dict(zip(header, row, strict=True)), expected[labels[row[0]]]
+        for column in ("found", "kept", "rejected", "failed"):
+            assert int(cells[column]) == counts.get(column, 0)
+        losses = {column: int(cell) for column, cell in cells.items() if ":" in column}
+        assert losses == {column: counts.get(column.replace(": ", ":").replace(" ", "_"), 0) for column in losses}
+        assert int(cells["found"]) == int(cells["kept"]) + sum(losses.values())
+    total = expected["all"]
+    line = (
+        f"found {total['found']} = kept {total['kept']} + rejected {total['rejected']} + failed {total['failed']}"
+    )
+    assert shown.section("sum-line") == line
+
+
+def test_keywords_say_what_the_site_reported_and_what_was_found_and_kept(project):
+    rows = {row[1]: row[3:6] for row in read_page(project).tables["keyword-table"]}
+    assert rows["bus"][:2] == ["500", "12"]
+    # The photo and the copy that the second keyword found had been found by the first.
+    assert rows["streetcar"] == ["500", "2", "0"]
+
+
+def test_classes_that_share_photos_are_paired(project, run):
+    (pair,) = read_page(project).tables["shared-table"][1:]
+    # One photo under both classes, and one picture in two photos; 4 + 1 test images confused.
+    assert pair[0] == "bus – tram (n00000002)"
+    assert pair[2:] == ["2", "1", "1", "5"]
+
+
+def test_text_from_photo_sites_is_inert(project, run):
+    shown = read_page(project, photos_per_class=50)
+    assert not shown.all("script")
+    assert not [name for _, attrs in shown.tags for name in attrs if name.startswith("on")]
+    title = HOSTILE_TITLE.replace("\u202e", "")
+    assert title in shown.text
+    assert f"{title}, found for bus" in [image["alt"] for image in shown.all("img")]
+    assert "\u202e" not in shown.html
+    assert not [address for address in links(shown) if not re.match(r"https?://|#", address)]
+    assert "https://photos.example/b0" in links(shown)
+
+
+def links(shown):
+    return [attrs["href"] for attrs in shown.all("a")]
+
+
+def test_nothing_is_loaded_from_anywhere(project, run):
+    shown = read_page(project, photos_per_class=50)
+    loading = {"src", "srcset", "poster", "background", "action", "data", "xlink:href"}
+    sources = [attrs[name] for _, attrs in shown.tags for name in loading & set(attrs)]
+    assert sources
+    assert all(one.startswith("data:image/webp;base64,") for one in sources)
+    assert not [tag for tag, attrs in shown.tags if tag != "a" and "href" in attrs]
+    assert "url(" not in shown.html
+    assert "@import" not in shown.html
+    outside = [attrs for attrs in shown.all("a") if not attrs["href"].startswith("#")]
+    assert {attrs["rel"] for attrs in outside} == {"noopener noreferrer nofollow"}
+
+
+def test_the_policy_forbids_scripts_and_allows_the_style_by_its_digest(project):
+    shown = read_page(project)
+    (policy,) = (one["content"] for one in shown.all("meta") if "http-equiv" in one)
+    style = re.search("<style>(.*?)</style>", shown.html, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["img-src"] == "data:"
+    assert rules["style-src"] == f"'sha256-{digest}'"
+    assert "script-src" not in rules
+    assert not [attrs for _, attrs in shown.tags if "style" in attrs]
+
+
+def test_every_picture_has_a_text_and_every_anchor_a_target(project, run):
+    shown = read_page(project)
+    assert all(image.get("alt") for image in shown.all("img"))
+    assert all(svg.get("aria-label") or svg.get("aria-hidden") or "viewbox" in svg for svg in shown.all("svg"))
+    ids = [attrs["id"] for _, attrs in shown.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {address[1:] for address in links(shown) if address.startswith("#")} <= set(ids)
+
+
+def test_the_montage_shows_kept_rejected_and_failed_with_attribution(project):
+    shown = read_page(project, photos_per_class=50)
+    tiles = [attrs["class"].split()[1] for attrs in shown.all("li") if attrs.get("class", "").startswith("tile ")]
+    assert (tiles.count("kept"), tiles.count("rejected"), tiles.count("failed")) == (15, 8, 1)
+    for text in ("by author b0", "CC BY 2.0", "result 1 for “bus”", "rejected: too small", "failed: http gone"):
+        assert text in re.sub(" ,", ",", shown.text)
+    assert "the photo is gone (HTTP 404 or 410)" in shown.section("montage")
+
+
+def test_curves_mark_the_selected_the_last_and_the_oracle_epoch(project, run):
+    shown = read_page(project)
+    section = shown.section("curves")
+    for text in ("selected: epoch 1", "oracle: epoch 2", "last: epoch 3", "lr 0.005"):
+        assert text in section
+    rows = shown.tables["epoch-table"][1:]
+    assert [row[5] for row in rows] == [f"{entry['test']['acc1']:.2f}\xa0%" for entry in read_log(run)]
+    assert [row[6] for row in rows] == ["", "selected", "oracle", "last"]
+    lines = [line for line in shown.all("polyline") if "test" in line["class"]]
+    # 40, 60, 70, 50 % between the axis limits 30 and 70 %.
+    assert [line["points"] for line in lines] == ["0.00,75.00 33.33,25.00 66.67,0.00 100.00,50.00"]
+
+
+def test_class_accuracies_are_sorted_and_untested_classes_named(project, run):
+    shown = read_page(project)
+    rows = shown.tables["accuracy-table"][1:]
+    assert [(row[0], row[4]) for row in rows] == [("tram (n00000002)", "9 of 10"), ("bus", "6 of 10")]
+    assert rows[1][3] == "26.2\xa0% to 87.8\xa0%"
+    assert "Without a test image: R&D <b>." in shown.section("class-accuracy")
+
+
+def test_confusions_show_test_and_training_photos(project, run):
+    shown = read_page(project)
+    section = shown.section("confusions")
+    assert "bus → tram (n00000002) 4 of 10 test images of bus were taken for tram (n00000002): 40.0 %" in section
+    assert section.index("bus → tram") < section.index("tram (n00000002) → bus")
+    alts = [image["alt"] for image in shown.all("img")]
+    assert alts.count("test photo of bus, taken for tram (n00000002)") == 4
+    assert 1 <= alts.count("training photo with the raw label tram (n00000002)") <= 4
+
+
+def test_confusions_without_the_test_folder_say_so(project, run):
+    shutil.rmtree(project / "test")
+    shown = read_page(project)
+    assert "is not there any more" in shown.section("confusions")
+    assert not [image for image in shown.all("img") if image["alt"].startswith("test photo")]
+
+
+def test_files_outside_the_test_folder_are_not_shown(project, run):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(run / "predictions.parquet")
+    (project / "secret.png").write_bytes(picture(5, 32, "PNG"))
+    table = table.set_column(0, "file", pa.array(["../secret.png"] * table.num_rows))
+    pq.write_table(table, run / "predictions.parquet")
+    shown = read_page(project)
+    assert not [image for image in shown.all("img") if image["alt"].startswith("test photo")]
+
+
+def test_provenance_has_commands_that_the_command_line_takes_and_no_private_address(project, run):
+    shown = read_page(project)
+    commands = shown.texts["commands"].strip().splitlines()
+    assert [line.split()[1] for line in commands] == ["collect", "curate", "train", "evaluate", "report"]
+    assert (
+        commands[2]
+        == f"rawlabel train --root {project} --test test --epochs 4 --lr 0.05 --decay-epochs 2 --seed 7"
+    )
+    assert commands[3] == f"rawlabel evaluate {run}"
+    # Three photos came with a license address that is no web address.
+    assert shown.tables["license-table"][1:] == [["CC BY 2.0", "12"], ["CC BY 2.0", "3"]]
+    assert "me@example.org" not in shown.html
+    assert ["packages.torch", "2.11.0"] in shown.tables["environment-table"]
+
+
+def test_a_collection_without_a_run_has_a_page(project):
+    shown = read_page(project)
+    assert "There is no training run yet" in shown.text
+    for section in ("verdict", "curves", "class-accuracy", "confusions"):
+        assert "not yet measured" in shown.section(section).lower()
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ({"evaluated": False}, "run rawlabel evaluate"),
+        ({"evaluated": False, "test": False}, "with --test FOLDER"),
+        ({"finished": False}, "The training is not finished: 3 of 4 epochs are logged"),
+    ],
+    ids=["not evaluated", "no test set", "not finished"],
+)
+def test_a_run_without_evaluation_has_its_curves_and_says_what_is_missing(project, manifest, state, says):
+    write_run(project, manifest, **state)
+    shown = read_page(project)
+    assert says in re.sub(r"\s+", " ", shown.text)
+    assert "epoch 1" in shown.section("verdict")
+    assert "not yet measured" in shown.section("accuracy-selected")
+    assert len(shown.tables["epoch-table"]) == (4 if "finished" in state else 5)
+    assert ("Not measured in this run: test" in shown.section("curves")) == ("test" in state)
+
+
+def test_the_newest_run_is_taken_unless_one_is_named(project, manifest):
+    old, new = write_run(project, manifest, name="old"), write_run(project, manifest, name="new")
+    for run, time in ((old, 1_000), (new, 2_000)):
+        for name in ("log.json", "summary.json"):
+            os.utime(run / name, (time, time))
+    assert f"evaluate {new}" in read_page(project).text
+    assert f"evaluate {old}" in read_page(project, run=old).text
+
+
+def test_inputs_that_do_not_belong_together_are_pointed_out(project, run):
+    curate(CurateConfig(project=project, holdout=0.3))
+    with_other = read_page(project)
+    assert "trained on other data than the manifest shown here" in with_other.text
+    assert not [image for image in with_other.all("img") if image["alt"].startswith("training photo")]
+    keywords = {"bus": ("bus",), "n00000002": ("tram", "streetcar"), "R&D <b>": ("lab",)}
+    classes = [ClassSpec(class_id, class_id, words) for class_id, words in keywords.items()]
+    later = {
+        (class_id, word): [Found("later", picture(77))] for class_id, words in keywords.items() for word in words
+    }
+    collect_by_hand(project, classes, later)
+    assert "catalogue has changed since the curation" in read_page(project).text
+
+
+def test_the_same_inputs_give_the_same_bytes(project, run, tmp_path):
+    first = build_report(ReportConfig(project=project)).read_bytes()
+    program = (
+        "import sys; from pathlib import Path; from rawlabel.config import ReportConfig; "
+        "from rawlabel.report import build_report; "
+        "build_report(ReportConfig(project=Path(sys.argv[1]), out=Path(sys.argv[2]))); "
+        "assert not {'torch', 'timm'} & set(sys.modules)"
+    )
+    second = tmp_path / "elsewhere" / "again.html"
+    environment = os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program, str(project), str(second)], check=True, env=environment)
+    assert second.read_bytes() == first
+
+
+def test_many_classes_get_fewer_photos_so_that_the_page_stays_small(tmp_path, monkeypatch):
+    assert page.MOST_BYTES <= 15_000_000
+    noise = np.random.default_rng(0)
+    classes = [ClassSpec(f"class {i}", f"class {i}", (f"word {i}",)) for i in range(10)]
+    facts = {"title": '<&"' * 60, "author": '"' * 300, "page_url": "https://photos.example/?" + "&a" * 200}
+
+    results = {
+        (one.class_id, one.keywords[0]): [
+            Found(f"{one.class_id}-{i}", noise_picture(noise), facts) for i in range(6)
+        ]
+        for one in classes
+    }
+    collect_by_hand(tmp_path, classes, results)
+    curate(CurateConfig(project=tmp_path))
+    whole = build_report(ReportConfig(project=tmp_path, photos_per_class=6))
+    assert "were asked for" not in whole.read_text("utf-8")
+    limit = whole.stat().st_size // 2
+    monkeypatch.setattr(page, "MOST_BYTES", limit)
+    less = build_report(ReportConfig(project=tmp_path, photos_per_class=6))
+    assert limit / 3 < less.stat().st_size <= limit
+    shown = Page(less.read_text("utf-8"))
+    per_class = len(shown.all("img")) // len(classes)
+    assert 1 <= per_class < 6
+    assert f"6 photos of each class were asked for; {per_class} are shown" in shown.section("montage")
+    monkeypatch.setattr(page, "MOST_BYTES", 60_000)
+    none = read_page(tmp_path, photos_per_class=6)
+    assert not none.all("img")
+    assert "No photos are shown" in none.section("montage")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("summary.json", b"{"),
+        ("summary.json", b'{"rule": "last_epoch"}'),
+        ("summary.json", b"[]"),
+        ("log.json", b'[{"epoch": 0, "train": {"acc1": "much"}}]'),
+        ("log.json", b'[{"epoch": 0, "test": {"acc1": NaN}}]'),
+        ("config.json", b'{"epochs": "many"}'),
+        ("environment.json", b'{"a": 1}'),
+        ("confmat.npy", b"\x93NUMPY nothing"),
+        ("idx2cls.json", b'{"0": "bus"}'),
+        ("predictions.parquet", b"PAR1"),
+    ],
+)
+def test_a_damaged_run_is_one_line_that_names_the_file(project, run, name, content):
+    (run / name).write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(name)) as caught:
+        build_report(ReportConfig(project=project))
+    assert "\n" not in str(caught.value)
+    assert not (project / "report.html").exists()
+
+
+def test_damaged_counts_are_found(project, run):
+    np.save(run / "confmat.npy", np.eye(3, dtype=int))
+    with pytest.raises(DataError, match=r"confmat\.npy"):
+        build_report(ReportConfig(project=project))
+
+
+def test_photos_that_are_gone_leave_a_tile_that_says_so(project):
+    shutil.rmtree(project / "images")
+    shown = read_page(project)
+    assert not shown.all("img")
+    assert "file missing or unreadable" in shown.section("montage")
+
+
+def test_the_command_writes_the_page_and_names_what_is_missing(project, run, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    assert (
+        run_command(["report", str(project), "--run", str(run), "--out", str(out), "--photos-per-class", "0"]) == 0
+    )
+    assert capsys.readouterr().out == f"report: {out}\n"
+    assert "No photos were asked for" in Page(out.read_text("utf-8")).section("montage")
+    assert run_command(["report", str(tmp_path / "nowhere")]) == 2
+    assert "run `rawlabel collect` first" in capsys.readouterr().err
+    shutil.rmtree(project / "manifests")
+    assert run_command(["report", str(project)]) == 2
+    assert "run `rawlabel curate` first" in capsys.readouterr().err
+    assert run_command(["report", str(project), "--run", str(tmp_path)]) == 2
+
+
+@pytest.mark.integration
+def test_the_page_reads_what_the_stages_write(tmp_path):
+    from rawlabel.collect import collect
+    from rawlabel.config import CollectConfig, EvaluateConfig, PhotoSiteConfig, TrainConfig
+    from rawlabel.evaluate import evaluate, make_epoch_evaluator
+    from rawlabel.photo_site import PhotoSite, running
+    from rawlabel.train import train
+
+    project = tmp_path / "digits"
+    site = PhotoSite.build(PhotoSiteConfig(per_class=24))
+    site.write_test_set(project / "test")
+    (tmp_path / "classes.txt").write_text("\n".join(site.classes) + "\n", "utf-8")
+    with running(site) as served:
+        settings = CollectConfig(classes=tmp_path / "classes.txt", project=project, base_url=served.base_url)
+        collect(settings, api_key="any")
+    curate(CurateConfig(project=project))
+    network = {"model": "cifar_resnet8", "image_size": 32, "augment": "crop"}
+    config = TrainConfig(root=project, test="test", epochs=2, lr=0.01, seed=0, **network)
+    run = train(config, make_epoch_evaluator)
+    test = evaluate(EvaluateConfig(run=run.path))["test"]
+    shown = read_page(project)
+    for name in ("selected", "last", "oracle"):
+        assert f"{test[name]['top1']['accuracy']:.2f}\xa0%" in shown.texts[f"accuracy-{name}"]
+    assert len(shown.tables["epoch-table"]) == 3
+    assert any(image["alt"].startswith("test photo of") for image in shown.all("img"))
+    assert any(image["alt"].startswith("training photo") for image in shown.all("img"))
