@@ -1,0 +1,191 @@
+"""The whole chain on a simulated photo site that runs beside it: no key, no network, no GPU."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rawlabel.collect import collect
+from rawlabel.config import CollectConfig, CurateConfig, DemoConfig, EvaluateConfig, ReportConfig, TrainConfig
+from rawlabel.curate import curate
+from rawlabel.errors import SourceError
+from rawlabel.evaluate import evaluate, make_epoch_evaluator
+from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
+from rawlabel.files import atomic_write, write_json
+from rawlabel.manifest import Manifest
+from rawlabel.metrics import mean_interval
+from rawlabel.records import Reason
+from rawlabel.report import build_report
+from rawlabel.run_directory import describe_environment
+from rawlabel.train import train
+
+CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What one chain came to."""
+
+    seed: int
+    counts: dict[str, int]
+    manifest: Manifest
+    raw_labels: RawLabelAccuracy
+    summary: dict[str, Any]
+    run: Path
+    report: Path
+
+    def accuracy(self, which: str) -> float:
+        """Test top-1 [percent] at the `selected`, `last` or `oracle` epoch."""
+        return float(self.summary["test"][which]["top1"]["accuracy"])
+
+
+def run_demo(config: DemoConfig) -> list[DemoResult]:
+    """Run the chain for each seed; with more than one, also write `seeds.json` and `seeds.md`.
+
+    Each seed has its own site, search noise, split and training. Raises what the stages raise.
+    """
+    results = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        results.append(_chain(config, seed, config.out if config.seeds == 1 else config.out / f"seed-{seed}"))
+    if config.seeds > 1:
+        _write_seeds(config, results)
+    return results
+
+
+def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
+    project.mkdir(parents=True, exist_ok=True)
+    classes, truth = project / "classes.txt", project / "truth.json"
+    classes.write_text("\n".join(CLASSES) + "\n", "utf-8")
+    with _photo_site(config, seed, project, truth) as base_url:
+        counts = collect(
+            CollectConfig(classes=classes, project=project, base_url=base_url, image_size=48),
+            api_key="any word will do here",
+        )
+    manifest = curate(CurateConfig(project=project, seed=seed))
+    run = train(training_config(config, seed, project), make_epoch_evaluator)
+    summary = evaluate(EvaluateConfig(run=run.path))
+    report = build_report(ReportConfig(project=project, run=run.path))
+    return DemoResult(seed, counts, manifest, raw_label_accuracy(manifest, truth), summary, run.path, report)
+
+
+def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
+    """Settings of the demo's training: a small network, and the published kind of schedule in short."""
+    return TrainConfig(
+        root=project,
+        test="test",
+        outpath=project / "runs" / "demo",
+        model="cifar_resnet20",
+        image_size=24,
+        augment="crop",
+        epochs=config.epochs,
+        decay_epochs=max(1, config.epochs // 2),
+        batch_size=64,
+        lr=0.1,
+        weight_decay=5e-4,
+        seed=seed,
+    )
+
+
+@contextmanager
+def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> Iterator[str]:
+    """Serve the built-in collection from a process of its own; yields the site's address."""
+    command = [
+        sys.executable, "-m", "rawlabel", "photo-site", "--port", "0", "--seed", str(seed),
+        "--per-class", str(config.per_class), "--truth", str(truth), "--write-test-set", str(project / "test"),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            announced = process.stdout.readline()
+            address = next((word for word in announced.split() if word.startswith("http://")), None)
+            if address is None:
+                raise SourceError("the simulated photo site did not start; run `rawlabel photo-site` to see why")
+            yield address.rstrip("/,.")
+        finally:
+            process.terminate()
+
+
+def describe(result: DemoResult) -> list[str]:
+    """Ten lines that a person understands."""
+    funnel = next(row for row in result.manifest.funnel() if row["class_id"] == "all")
+    lost = sorted(
+        ((count, Reason(key.split(":")[1])) for key, count in funnel.items() if ":" in key),
+        key=lambda one: -one[0],
+    )
+    test, raw = result.summary["test"], result.raw_labels
+    return [
+        f"asked for     {len(CLASSES)} classes by name: {', '.join(CLASSES)}",
+        f"found         {funnel['found']} search results, {result.counts['photos']} different photos",
+        f"thrown away   {funnel.get('rejected', 0)} rejected and {funnel.get('failed', 0)} failed: "
+        + "; ".join(f"{count} {reason.value.replace('_', ' ')}" for count, reason in lost),
+        f"kept          {funnel['kept']} photos with their raw labels; no label was edited, nobody labelled any",
+        f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
+        f"epoch chosen  {test['selected']['epoch']} of 0..{test['last']['epoch']}, without clean labels: "
+        f"{result.summary['why']}",
+        f"test accuracy {_top1(test['selected'])} at the chosen epoch, on {test['images']} clean test images",
+        f"              {_top1(test['last'])} at the last epoch ({test['last']['epoch']})",
+        f"              {_top1(test['oracle'])} at the oracle epoch ({test['oracle']['epoch']}), the best on the "
+        "test set, which nobody could have chosen",
+        f"report        {result.report}",
+    ]
+
+
+def _top1(one: dict[str, Any]) -> str:
+    lower, upper = one["top1"]["interval"]
+    return f"{one['top1']['accuracy']:.2f} % [{lower:.1f}, {upper:.1f}]"
+
+
+def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
+    rows = [
+        {
+            "seed": one.seed,
+            "kept": one.raw_labels.total,
+            "raw_labels_right": one.raw_labels.percent,
+            "selected_epoch": one.summary["test"]["selected"]["epoch"],
+            "oracle_epoch": one.summary["test"]["oracle"]["epoch"],
+            **{which: one.accuracy(which) for which in ("selected", "last", "oracle")},
+        }
+        for one in results
+    ]
+    environment = {key: value for key, value in describe_environment().items() if key != "command"}
+    command = f"rawlabel demo --seed {config.seed} --seeds {config.seeds} --epochs {config.epochs}"
+    training = training_config(config, config.seed, Path()).as_json()
+    write_json(
+        config.out / "seeds.json",
+        {"command": command, "environment": environment, "training": training, "rows": rows},
+    )
+    with atomic_write(config.out / "seeds.md") as stream:
+        stream.write(_seeds_table(rows, command, environment).encode())
+
+
+def _seeds_table(rows: list[dict[str, Any]], command: str, environment: dict[str, Any]) -> str:
+    def mean(key: str) -> str:
+        value, half_width = mean_interval([row[key] for row in rows])
+        return f"{value:.2f} ± {half_width:.2f}" if half_width is not None else f"{value:.2f}"
+
+    for row in rows:
+        row["gain"], row["regret"] = row["selected"] - row["last"], row["oracle"] - row["selected"]
+    keys = ("raw_labels_right", "selected", "last", "oracle", "gain", "regret")
+    lines = [
+        "| seed | raw labels right | chosen epoch | at chosen | last | oracle | chosen - last | oracle - chosen |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|",
+        *(
+            f"| {row['seed']} | {row[keys[0]]:.2f} | {row['selected_epoch']} | "
+            + " | ".join(f"{row[key]:.2f}" for key in keys[1:]) + " |"
+            for row in rows
+        ),
+        f"| mean | {mean(keys[0])} | | " + " | ".join(mean(key) for key in keys[1:]) + " |",
+    ]  # fmt: skip
+    return (
+        f"Test top-1 accuracy [%] on clean digits; mean and 95 % interval (Student's t) over {len(rows)} seeds.\n"
+        "The chosen epoch comes from raw labels alone; the oracle epoch is the best on the test set.\n\n"
+        + "\n".join(lines)
+        + f"\n\n- command: `{command}`\n- commit: {environment['commit']}\n"
+        f"- processor: {environment['processor']}\n"
+        f"- torch {environment['packages']['torch']}, Python {environment['python']}\n"
+    )
