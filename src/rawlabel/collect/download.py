@@ -10,7 +10,7 @@ from rawlabel.catalogue import Catalogue
 from rawlabel.collect.http import HttpClient
 from rawlabel.collect.sources import Source
 from rawlabel.config import CollectConfig
-from rawlabel.errors import SourceError
+from rawlabel.errors import RawlabelError, SourceError
 from rawlabel.image_store import ImageStore
 from rawlabel.progress import Task, progress
 from rawlabel.records import Outcome, Photo, Reason, Status
@@ -38,7 +38,7 @@ async def download_photos(
             async with asyncio.TaskGroup() as group:
                 for worker in workers:
                     group.create_task(worker)
-        except* (SourceError, OSError) as errors:
+        except* RawlabelError as errors:
             raise errors.exceptions[0] from None
         finally:
             batch.commit()

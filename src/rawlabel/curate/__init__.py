@@ -21,13 +21,13 @@ from typing import Any
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.config import CurateConfig
 from rawlabel.curate.decode import Decoded, check_image
-from rawlabel.split import split_of
 from rawlabel.errors import DataError
 from rawlabel.image_store import ImageStore
 from rawlabel.manifest import Manifest, write_manifest
 from rawlabel.progress import progress
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import Reason, Status, Verdict
+from rawlabel.split import split_of
 
 
 def curate(config: CurateConfig) -> Manifest:

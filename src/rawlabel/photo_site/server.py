@@ -84,7 +84,11 @@ def make_application(site: PhotoSite) -> web.Application:
 async def _count(request: web.Request, handler: _Handler) -> web.StreamResponse:
     route = request.match_info.route.name or "other"
     request.app[REQUESTS][route.partition("_")[0]] += 1
-    return await handler(request)
+    try:
+        return await handler(request)
+    except ConnectionResetError:
+        # The client hung up, as clients that are stopped do; there is nobody to answer and nothing to log.
+        return web.Response(status=400)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ _KEYS = {"format", "config", "class_ids", "num_samples", "epoch", "method"}
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write `content` (tensors, numbers, texts, lists and dicts of these). Raises `DiskError`."""
+    # torch's writer hides a full disk behind an error of its own, so it writes to memory first.
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **content}, buffer)
     with atomic_write(path) as stream:
-        torch.save({"format": FORMAT, **content}, stream)
+        stream.write(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
