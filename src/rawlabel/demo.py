@@ -13,7 +13,7 @@ from typing import Any
 from rawlabel.collect import collect
 from rawlabel.config import CollectConfig, CurateConfig, DemoConfig, EvaluateConfig, ReportConfig, TrainConfig
 from rawlabel.curate import curate
-from rawlabel.errors import SourceError
+from rawlabel.errors import ConfigError, DataError, SourceError
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
 from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
 from rawlabel.files import atomic_write, write_json
@@ -24,7 +24,8 @@ from rawlabel.report import build_report
 from rawlabel.run_directory import describe_environment
 from rawlabel.train import train
 
-CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGITS_PER_CLASS = 250
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,18 @@ def run_demo(config: DemoConfig) -> list[DemoResult]:
 
 
 def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
-    project.mkdir(parents=True, exist_ok=True)
     classes, truth = project / "classes.txt", project / "truth.json"
-    classes.write_text("\n".join(CLASSES) + "\n", "utf-8")
+    with atomic_write(classes) as stream:
+        stream.write("".join(f"{name}\n" for name in class_names(config)).encode())
     with _photo_site(config, seed, project, truth) as base_url:
         counts = collect(
-            CollectConfig(classes=classes, project=project, base_url=base_url, image_size=48),
+            CollectConfig(
+                classes=classes,
+                project=project,
+                base_url=base_url,
+                image_size=128 if config.photos else 64,
+                per_keyword=100_000,
+            ),
             api_key="any word will do here",
         )
     manifest = curate(CurateConfig(project=project, seed=seed))
@@ -73,19 +80,32 @@ def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
     return DemoResult(seed, counts, manifest, raw_label_accuracy(manifest, truth), summary, run.path, report)
 
 
+def class_names(config: DemoConfig) -> list[str]:
+    """The ten digits, or the folder names under `--photos`. Raises `ConfigError` or `DataError`."""
+    if config.photos is None:
+        return list(DIGITS)
+    if config.test_photos is None:
+        raise ConfigError("--test-photos: name the folder of clean test photos that goes with --photos")
+    if not config.photos.is_dir():
+        raise DataError(f"{config.photos}: no such folder; --photos takes one folder of photos a keyword")
+    return sorted(one.name for one in config.photos.iterdir() if one.is_dir())
+
+
 def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
     """Settings of the demo's training: a small network, and the published kind of schedule in short."""
+    test = (config.test_photos or project / "test").absolute()
     return TrainConfig(
         root=project,
-        test="test",
+        test=str(test),
         outpath=project / "runs" / "demo",
-        model="cifar_resnet20",
-        image_size=24,
-        augment="crop",
+        model=config.model or ("resnet18" if config.photos else "cifar_resnet20"),
+        image_size=config.image_size or (64 if config.photos else 24),
+        # A mirrored digit is another sign; a mirrored flower is a flower.
+        augment="resized_crop" if config.photos else "crop",
         epochs=config.epochs,
         decay_epochs=max(1, config.epochs // 2),
         batch_size=64,
-        lr=0.1,
+        lr=0.05 if config.photos else 0.03,
         weight_decay=5e-4,
         seed=seed,
     )
@@ -93,19 +113,25 @@ def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig
 
 @contextmanager
 def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> Iterator[str]:
-    """Serve the built-in collection from a process of its own; yields the site's address."""
+    """Serve the photos from a process of its own; yields the site's address."""
     command = [
         sys.executable, "-m", "rawlabel", "photo-site", "--port", "0", "--seed", str(seed),
-        "--per-class", str(config.per_class), "--truth", str(truth), "--write-test-set", str(project / "test"),
+        "--noise", str(config.noise), "--truth", str(truth),
     ]  # fmt: skip
+    if config.photos:
+        command += ["--photos", str(config.photos), "--test-photos", str(config.test_photos)]
+    else:
+        command += ["--write-test-set", str(project / "test")]
+    if config.per_class or not config.photos:
+        command += ["--per-class", str(config.per_class or DIGITS_PER_CLASS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             announced = process.stdout.readline()
             address = next((word for word in announced.split() if word.startswith("http://")), None)
             if address is None:
-                raise SourceError("the simulated photo site did not start; run `rawlabel photo-site` to see why")
-            yield address.rstrip("/,.")
+                raise SourceError("the simulated photo site did not start; its own message above says why")
+            yield address
         finally:
             process.terminate()
 
@@ -117,9 +143,9 @@ def describe(result: DemoResult) -> list[str]:
         ((count, Reason(key.split(":")[1])) for key, count in funnel.items() if ":" in key),
         key=lambda one: -one[0],
     )
-    test, raw = result.summary["test"], result.raw_labels
+    test, raw, names = result.summary["test"], result.raw_labels, result.manifest.class_ids
     return [
-        f"asked for     {len(CLASSES)} classes by name: {', '.join(CLASSES)}",
+        f"asked for     {len(names)} classes by name: {', '.join(names)}",
         f"found         {funnel['found']} search results, {result.counts['photos']} different photos",
         f"thrown away   {funnel.get('rejected', 0)} rejected and {funnel.get('failed', 0)} failed: "
         + "; ".join(f"{count} {reason.value.replace('_', ' ')}" for count, reason in lost),
@@ -153,7 +179,7 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
         for one in results
     ]
     environment = {key: value for key, value in describe_environment().items() if key != "command"}
-    command = f"rawlabel demo --seed {config.seed} --seeds {config.seeds} --epochs {config.epochs}"
+    command = "rawlabel demo " + " ".join(_flags(config))
     training = training_config(config, config.seed, Path()).as_json()
     write_json(
         config.out / "seeds.json",
@@ -161,6 +187,16 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
     )
     with atomic_write(config.out / "seeds.md") as stream:
         stream.write(_seeds_table(rows, command, environment).encode())
+
+
+def _flags(config: DemoConfig) -> list[str]:
+    """The flags that differ from the defaults, as a person would type them."""
+    values, usual = config.as_json(), DemoConfig().as_json()
+    return [
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in values.items()
+        if value != usual[key] and key != "out"
+    ]
 
 
 def _seeds_table(rows: list[dict[str, Any]], command: str, environment: dict[str, Any]) -> str:
@@ -182,7 +218,8 @@ def _seeds_table(rows: list[dict[str, Any]], command: str, environment: dict[str
         f"| mean | {mean(keys[0])} | | " + " | ".join(mean(key) for key in keys[1:]) + " |",
     ]  # fmt: skip
     return (
-        f"Test top-1 accuracy [%] on clean digits; mean and 95 % interval (Student's t) over {len(rows)} seeds.\n"
+        f"Test top-1 accuracy [%] on clean test images; mean and 95 % interval (Student's t) over "
+        f"{len(rows)} seeds.\n"
         "The chosen epoch comes from raw labels alone; the oracle epoch is the best on the test set.\n\n"
         + "\n".join(lines)
         + f"\n\n- command: `{command}`\n- commit: {environment['commit']}\n"
