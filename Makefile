@@ -16,7 +16,8 @@ check: $(READY)  ## Lint, format, types, import layers, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/readme.py --check
 	$(BIN)/python -m pytest -m "not integration" -n 2
 
 .venv: $(READY)

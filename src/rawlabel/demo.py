@@ -21,7 +21,6 @@ from rawlabel.manifest import Manifest
 from rawlabel.metrics import mean_interval
 from rawlabel.records import Reason
 from rawlabel.report import build_report
-from rawlabel.run_directory import describe_environment
 from rawlabel.train import train
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -178,7 +177,8 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
         }
         for one in results
     ]
-    environment = {key: value for key, value in describe_environment().items() if key != "command"}
+    starts = read_json(results[0].run / "environment.json", "the starts of a run")
+    environment = {key: value for key, value in starts[0].items() if key not in ("command", "data")}
     command = "rawlabel demo " + " ".join(_flags(config))
     training = training_config(config, config.seed, Path()).as_json()
     write_json(

@@ -48,7 +48,7 @@ def find_shared_photos(collection: CollectionEvidence, run: RunEvidence | None) 
     for photos_of in _pictures_of_several_classes(collection.manifest.table):
         for pair in combinations(sorted(photos_of), 2):
             shared[pair] += 1
-            same[pair] += 1
+            same[pair] += bool(photos_of[pair[0]] & photos_of[pair[1]])
     ranked = sorted(shared, key=lambda pair: (-shared[pair], pair))
     most = shared[ranked[0]] if ranked else 1
     pairs = [

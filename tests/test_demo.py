@@ -1,0 +1,87 @@
+"""The whole chain, small: what `make demo` does, with everything it promises to print and leave behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rawlabel import cli
+from rawlabel.config import DemoConfig
+from rawlabel.demo import describe, run_demo
+from rawlabel.errors import DataError
+from rawlabel.evaluate.truth import raw_label_accuracy
+from rawlabel.manifest import newest_manifest, read_manifest
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["demo", "--out", str(out), "--per-class", "30", "--epochs", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert "10 classes by name: zero, one" in lines[0]
+    assert "found         300 search results" in lines[1]
+    assert "without clean labels" in lines[5]
+    assert "at the chosen epoch" in lines[6]
+    assert "nobody could have chosen" in lines[8]
+    report = Path(lines[9].split()[-1])
+    assert report.read_text("utf-8").startswith("<!")
+    run = out / "runs" / "demo"
+    assert {path.name for path in run.iterdir()} >= {
+        "config.json", "environment.json", "log.json", "summary.json", "predictions.parquet", "corr.json",
+        "confmat.npy", "idx2cls.json",
+    }  # fmt: skip
+
+
+def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
+    [result] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))  # everything is there: nothing is repeated
+    path = newest_manifest(out)
+    assert path is not None
+    manifest = read_manifest(path)
+    text = "\n".join(describe(result))
+    assert f"kept          {manifest.kept().num_rows} photos" in text
+    total = next(row for row in manifest.funnel() if row["class_id"] == "all")
+    assert total["found"] == 300 == total["kept"] + total["rejected"] + total["failed"]
+    truth = json.loads((out / "truth.json").read_text())["photos"]
+    rows = manifest.kept().select(["photo_id", "class_id"]).to_pylist()
+    right = sum(truth[row["photo_id"]]["content"] == row["class_id"] for row in rows)
+    assert (result.raw_labels.correct, result.raw_labels.total) == (right, len(rows))
+    assert 0.45 < right / len(rows) < 0.75
+
+
+def test_the_truth_of_another_site_is_refused(out: Path, tmp_path: Path) -> None:
+    path = newest_manifest(out)
+    assert path is not None
+    (tmp_path / "truth.json").write_text('{"photos": {}}')
+    with pytest.raises(DataError, match="lacks photo"):
+        raw_label_accuracy(read_manifest(path), tmp_path / "truth.json")
+
+
+def test_a_folder_of_photos_and_several_seeds_make_a_table(tmp_path: Path) -> None:
+    for split, count in (("train", 40), ("test", 6)):
+        for hue, name in ((20, "rose"), (90, "fern"), (170, "sky")):
+            folder = tmp_path / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                color = tuple((hue + 60 * channel + 7 * i) % 256 for channel in range(3))
+                Image.new("RGB", (80 + i, 70), color).save(folder / f"{i}.jpg")
+    config = DemoConfig(
+        out=tmp_path / "out", photos=tmp_path / "train", test_photos=tmp_path / "test", seeds=2, epochs=3,
+        model="cifar_resnet8", image_size=16,
+    )  # fmt: skip
+    results = run_demo(config)
+    assert [result.seed for result in results] == [0, 1]
+    saved = json.loads((tmp_path / "out" / "seeds.json").read_text())
+    assert [row["selected"] for row in saved["rows"]] == [result.accuracy("selected") for result in results]
+    assert "--seeds 2" in saved["command"]
+    table = (tmp_path / "out" / "seeds.md").read_text()
+    mean = sum(result.accuracy("selected") for result in results) / 2
+    assert f"{mean:.2f} ±" in table

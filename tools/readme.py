@@ -1,0 +1,65 @@
+"""Write the tables of README.md from their one home, the result files; `--check` only says whether they agree.
+
+python tools/readme.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rawlabel.metrics import mean_interval
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
+RESULTS = (
+    ("digits of a simulated photo site, 40 % search noise", "demo"),
+    ("flower photos from Flickr, 40 % simulated search noise", "flowers"),
+    ("CIFAR-10N, human noise, ResNet-34", "cifar10n"),
+)
+
+
+def table() -> str:
+    """The result table: measured rows from `results/<name>/seeds.json`, the others said to be missing."""
+    lines = [
+        "| data | raw labels right | test accuracy at the chosen epoch | at the last | at the oracle epoch | seeds |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for title, name in RESULTS:
+        path = ROOT / "results" / name / "seeds.json"
+        if not path.is_file():
+            lines.append(
+                f"| {title} | not yet measured | not yet measured | not yet measured | not yet measured | |"
+            )
+            continue
+        rows = json.loads(path.read_text("utf-8"))["rows"]
+        cells = (
+            describe([row[key] for row in rows]) for key in ("raw_labels_right", "selected", "last", "oracle")
+        )
+        lines.append(f"| [{title}](results/{name}/seeds.md) | {' | '.join(cells)} | {len(rows)} |")
+    return "\n".join(lines) + "\n"
+
+
+def describe(values: list[float]) -> str:
+    """Mean and 95 % interval over seeds [percent]."""
+    mean, half_width = mean_interval(values)
+    return f"{mean:.1f} ± {half_width:.1f} %" if half_width is not None else f"{mean:.1f} % (one seed)"
+
+
+def main() -> int:
+    """Bring README.md up to date, or say with exit code 1 that it is not."""
+    path = ROOT / "README.md"
+    before = path.read_text("utf-8")
+    start, stop = before.index(BEGIN) + len(BEGIN), before.index(END)
+    after = before[:start] + table() + before[stop:]
+    if "--check" in sys.argv[1:]:
+        if before != after:
+            sys.stderr.write("README.md does not show what results/ holds; run `python tools/readme.py`\n")
+        return int(before != after)
+    path.write_text(after, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
