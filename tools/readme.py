@@ -23,7 +23,7 @@ RESULTS = (
 def table() -> str:
     """The result table: measured rows from `results/<name>/seeds.json`, the others said to be missing."""
     lines = [
-        "| data | raw labels right | test accuracy at the chosen epoch | at the last | at the oracle epoch | seeds |",
+        "| data | raw labels right | test accuracy, chosen epoch | last epoch | oracle epoch | seeds |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for title, name in RESULTS:

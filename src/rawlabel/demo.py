@@ -16,7 +16,7 @@ from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, SourceError
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
 from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.files import atomic_write, write_json
+from rawlabel.files import atomic_write, read_json, write_json
 from rawlabel.manifest import Manifest
 from rawlabel.metrics import mean_interval
 from rawlabel.records import Reason

@@ -11,7 +11,7 @@ from rawlabel.records import EpochRecord
 from rawlabel.train.stopping import Selection
 
 WINDOW = 3
-"""Epochs in the trailing mean; fewer at the start of a run."""
+"""Epochs in the trailing mean."""
 
 
 class NoisyHoldout:
@@ -25,13 +25,15 @@ class NoisyHoldout:
     needs_holdout: ClassVar[bool] = True
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
-        """Select the first epoch at which the trailing mean is highest."""
+        """Select the first epoch that ends the best window; before there is a whole one, the newest epoch."""
         accuracy = np.array([one.holdout_accuracy for one in records], dtype=np.float64)
-        means = np.array([accuracy[max(0, i + 1 - WINDOW) : i + 1].mean() for i in range(len(accuracy))])
+        if len(accuracy) < WINDOW:
+            return Selection(records[-1].epoch, f"the newest of fewer than {WINDOW} epochs")
+        means = np.lib.stride_tricks.sliding_window_view(accuracy, WINDOW).mean(axis=1)
         best = int(np.argmax(means))
-        window = min(WINDOW, best + 1)
         return Selection(
-            records[best].epoch, f"highest {window}-epoch mean of raw holdout accuracy, {means[best]:.2f} %"
+            records[best + WINDOW - 1].epoch,
+            f"highest {WINDOW}-epoch mean of raw holdout accuracy, {means[best]:.2f} %",
         )
 
 
