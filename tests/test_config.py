@@ -62,6 +62,42 @@ def test_a_mistake_names_file_key_and_remedy(tmp_path: Path, name: str, text: st
     assert "\n" not in str(caught.value)
 
 
+# As in the files that the authors published.
+PUBLISHED = {
+    "root": "/somewhere/else", "workers": 4, "epochs": 120, "start_epoch": 0, "batch_size": 128, "lr": 0.1,
+    "lrdecay": 0.1, "momentum": 0.9, "weight_decay": 0.0001, "print_freq": 1000, "resume": "",
+    "main_file": "candidate", "sub_file": None, "test_file": "test", "outpath": "/somewhere/else/run",
+    "model": "resnet50", "inject_noise": 0, "mix_cifar": False, "mix_rate": 0.04, "min_allowed_imgs": 0,
+    "schedule_lr": False, "max_lr_adjusting_epoch": 100, "evaluate": False, "track_correct": False,
+    "pretrained": False, "seed": None, "gpu": None, "distributed": False,
+}  # fmt: skip
+
+
+def test_a_published_file_is_read_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(PUBLISHED))
+    config = load_section(TrainConfig, file, {"root": tmp_path})
+    assert (config.root, config.main, config.test, config.model) == (tmp_path, "candidate", "test", "resnet50")
+    assert (config.epochs, config.decay_rate, config.decay_max_epochs, config.seed) == (120, 0.1, 100, None)
+
+
+@pytest.mark.parametrize(("key", "value"), [("inject_noise", 0.4), ("evaluate", True), ("resume", "old.pth.tar")])
+def test_a_published_key_that_asks_for_what_is_not_there_is_refused(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(PUBLISHED | {key: value}))
+    with pytest.raises(ConfigError, match=rf"config\.json: {key}: this version cannot do that; set it to"):
+        load_section(TrainConfig, file)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["flickr_cls100", "imagenet_cls100", "imagenet_cls135"])
+def test_the_authors_own_training_files_are_read(shared_data: Path, name: str) -> None:
+    config = load_section(TrainConfig, shared_data / "paper" / "results" / name / "config.json")
+    assert config.model == "resnet50"
+
+
 def test_settings_are_frozen_and_documented() -> None:
     with pytest.raises(ValidationError):
         TrainConfig().lr = 1.0  # type: ignore[misc]

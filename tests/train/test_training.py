@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.checkpoint import load_checkpoint
 from tests.processes import end_by_signal, rawlabel
+from tests.test_config import PUBLISHED
 from tests.train.conftest import tiny
 
 pytestmark = pytest.mark.integration
@@ -71,6 +74,20 @@ def test_looking_at_the_test_set_changes_nothing(whole: RunDirectory, data: Path
     assert blind.summary() == whole.summary()
     assert [{**entry, "test": None} for entry in blind.log()] == [{**entry, "test": None} for entry in whole.log()]
     assert blind.log()[0]["test"] == {"acc1": None, "acc5": None}
+
+
+def test_the_published_command_runs(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(PUBLISHED))
+    flags = ["--root", data, "--outpath", tmp_path / "run", "--model", "cifar_resnet8", "--image-size", "16"]
+    script = Path(__file__).parents[2] / "train.py"
+    done = subprocess.run(
+        [sys.executable, script, "--config", tmp_path / "config.json", *flags, "--epochs", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(RunDirectory(tmp_path / "run").log()) == 2
 
 
 def test_the_saved_config_repeats_the_run(whole: RunDirectory, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def load_section(
 
     Raises `ConfigError` that names the file and key, or the flag.
     """
-    given = _own_keys(section, _read(file), file) if file is not None else {}
+    given = _without_inert(section, _own_keys(section, _read(file), file), file) if file is not None else {}
     aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
     from_file = {aliases.get(key, key): value for key, value in given.items()}
     try:
@@ -63,6 +63,16 @@ def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dic
         if annotation is section:
             return dict(values.get(name, {}))
     return {}
+
+
+def _without_inert(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Leave out the keys of published files that ask for nothing; refuse those that ask for something."""
+    for key, harmless in section.inert.items():
+        if key in values and harmless and values[key] not in harmless:
+            raise ConfigError(
+                f"{file}: {key}: this version cannot do that; set it to {json.dumps(harmless[0])} or remove it"
+            )
+    return {key: value for key, value in values.items() if key not in section.inert}
 
 
 def _explain(error: ErrorDetails, section: type[Section], file: Path | None, flags: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,6 +35,10 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, validate_default=True
     )
+
+    inert: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    """Keys of published files that have no setting here, and the values with which they ask for nothing; no
+    value at all means that the key may be left unread whatever it says."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under the fields' own names, as written beside each artifact."""
@@ -90,6 +94,23 @@ class CurateConfig(Section):
 
 class TrainConfig(Section):
     """Train on raw labels and select an epoch without a clean label."""
+
+    inert: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "print_freq": (),  # progress is shown all the time
+        "start_epoch": (0,),
+        "resume": ("", None),
+        "sub_file": ("", None),
+        "inject_noise": (0, None),
+        "mix_cifar": (False, None),
+        "mix_rate": (),  # asks for nothing without mix_cifar
+        "min_allowed_imgs": (0, None),
+        "num_classes": (None,),
+        "schedule_lr": (False, None),
+        "evaluate": (False, None),
+        "track_correct": (False, None),
+        "gpu": (None,),
+        "distributed": (False, None),
+    }
 
     root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
     main: str | None = setting(
