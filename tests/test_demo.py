@@ -57,6 +57,19 @@ def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
     assert 0.45 < right / len(rows) < 0.75
 
 
+def test_evaluate_prints_how_many_raw_labels_were_right(
+    out: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run, truth = out / "runs" / "demo", out / "truth.json"
+    assert cli.run(["evaluate", str(run), "--truth", str(truth)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("(")[1].split(":")[0].rstrip(")") for line in lines[1:4]] == [
+        "chosen without clean labels", "last epoch", "oracle",
+    ]  # fmt: skip
+    [result] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))
+    assert f"{result.raw_labels.percent:.1f} % right ({result.raw_labels.correct} of" in lines[4]
+
+
 def test_the_truth_of_another_site_is_refused(out: Path, tmp_path: Path) -> None:
     path = newest_manifest(out)
     assert path is not None

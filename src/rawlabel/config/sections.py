@@ -172,7 +172,7 @@ class EvaluateConfig(Section):
     batch_size: int = setting(256, "Images in a step.", ge=1)
     confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
     truth: Path | None = setting(
-        None, "Truth file of a simulated photo site: also prints how many raw labels were right."
+        None, "Truth file of a simulated photo site; with it, the share of right raw labels is printed too."
     )
 
 

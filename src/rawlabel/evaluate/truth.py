@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rawlabel.errors import DataError
 from rawlabel.files import read_json
-from rawlabel.manifest import Manifest
+from rawlabel.manifest import Manifest, read_manifest
+from rawlabel.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,15 @@ class RawLabelAccuracy:
     def percent(self) -> float:
         """Share of correct raw labels [percent]."""
         return 100 * self.correct / self.total
+
+
+def raw_label_accuracy_of_run(run: RunDirectory, truth_file: Path) -> RawLabelAccuracy:
+    """The same for the manifest that a run was trained on; raises `DataError` when it was class folders."""
+    starts = read_json(run.path / "environment.json", "the starts of a run")
+    origin = Path(starts[-1]["data"]["origin"])
+    if not origin.is_file():
+        raise DataError(f"{run.path}: was trained on class folders; --truth needs a run on a manifest")
+    return raw_label_accuracy(read_manifest(origin), truth_file)
 
 
 def raw_label_accuracy(manifest: Manifest, truth_file: Path) -> RawLabelAccuracy:

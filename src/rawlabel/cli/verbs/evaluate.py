@@ -8,6 +8,7 @@ import click
 
 from rawlabel.cli.options import section_command
 from rawlabel.config import EvaluateConfig
+from rawlabel.run_directory import RunDirectory
 
 _LABELS = {
     "selected": "chosen without clean labels",
@@ -24,6 +25,11 @@ def _evaluate(config: EvaluateConfig) -> None:
     for name, label in _LABELS.items():
         if name in test:
             click.echo(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
+    if config.truth and config.run:
+        from rawlabel.evaluate.truth import raw_label_accuracy_of_run
+
+        raw = raw_label_accuracy_of_run(RunDirectory(config.run), config.truth)
+        click.echo(f"raw labels: {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says {config.truth}")
 
 
 def describe_accuracies(one: dict[str, Any]) -> str:
