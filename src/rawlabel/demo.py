@@ -180,7 +180,9 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
     starts = read_json(results[0].run / "environment.json", "the starts of a run")
     environment = {key: value for key, value in starts[0].items() if key not in ("command", "data")}
     command = "rawlabel demo " + " ".join(_flags(config))
-    training = training_config(config, config.seed, Path()).as_json()
+    training = training_config(config, config.seed, Path()).model_dump(
+        mode="json", exclude={"root", "main", "test", "outpath", "seed"}
+    )
     write_json(
         config.out / "seeds.json",
         {"command": command, "environment": environment, "training": training, "rows": rows},

@@ -117,6 +117,8 @@ def source_commit() -> str:
     """Commit of the source tree this code runs from, `+dirty` when changed; the version when installed."""
     here = Path(__file__).parent
     try:
+        # An installed package may lie inside somebody else's repository, whose commit says nothing of ours.
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         commit = _git(here, "rev-parse", "--short=12", "HEAD")
         return commit + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

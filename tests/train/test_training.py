@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,47 +133,47 @@ def arguments(data: Path, out: Path, **flags: object) -> list[str | Path]:
     return ["train", *(word for key in given for word in (f"--{key.replace('_', '-')}", str(config[key])))]
 
 
+def some_time_after_epoch(run: RunDirectory, epochs: int, delay: float) -> Callable[[], bool]:
+    """A condition that becomes true `delay` seconds after so many epochs were logged."""
+    reached: list[float] = []
+
+    def due() -> bool:
+        if not reached and len(run.log()) >= epochs:
+            reached.append(time.monotonic())
+        return bool(reached) and time.monotonic() - reached[0] >= delay
+
+    return due
+
+
 def test_sigterm_in_the_middle_of_an_epoch_saves_and_goes_on(data: Path, tmp_path: Path) -> None:
     steps = {"batch_size": 2, "epochs": 3}
     reference = fit(tiny(data, outpath=tmp_path / "reference", **steps))
-    out = tmp_path / "stopped"
-    middle = 0
-    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        epochs = len(RunDirectory(out).log())
-        started = time.monotonic()
-
-        def in_an_epoch(epochs: int = epochs, started: float = started) -> bool:
-            return len(RunDirectory(out).log()) > epochs or (epochs > 0 and time.monotonic() - started > 6)
-
-        ended = end_by_signal(number, in_an_epoch, arguments(data, out, **steps))
+    run = RunDirectory(tmp_path / "stopped")
+    in_the_middle = 0
+    for epochs, number, code in ((1, signal.SIGTERM, 143), (2, signal.SIGINT, 130)):
+        due = some_time_after_epoch(run, epochs, 0.15)
+        ended = end_by_signal(number, due, arguments(data, run.path, **steps))
         assert ended.code == code, ended.err
         assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
-        middle += load_checkpoint(out / "checkpoints" / "last.pt")["step"] > 0
-    assert middle > 0, "no signal fell into the middle of an epoch"
-    ended = rawlabel(*arguments(data, out, **steps))
+        in_the_middle += load_checkpoint(run.last_checkpoint)["step"] > 0
+    assert in_the_middle > 0, "no signal fell into the middle of an epoch"
+    ended = rawlabel(*arguments(data, run.path, **steps))
     assert ended.code == 0, ended.err
-    assert_same_run(reference, RunDirectory(out))
+    assert_same_run(reference, run)
 
 
 def test_kill_9_at_ten_random_moments_ends_as_an_uninterrupted_run(data: Path, tmp_path: Path) -> None:
-    flags = {"epochs": 12, "batch_size": 8}
+    flags = {"epochs": 24, "batch_size": 8}
     reference = fit(tiny(data, outpath=tmp_path / "reference", **flags))
-    out = tmp_path / "killed"
+    run = RunDirectory(tmp_path / "killed")
     rng = random.Random(11)
     kills = 0
-    for moment in sorted(rng.randrange(1, 12) for _ in range(10)):
-        delay = rng.uniform(0, 0.3)
-        reached: list[float] = []
-
-        def due(moment: int = moment, delay: float = delay, reached: list[float] = reached) -> bool:
-            if not reached and len(RunDirectory(out).log()) >= moment:
-                reached.append(time.monotonic())
-            return bool(reached) and time.monotonic() - reached[0] >= delay
-
-        kills += end_by_signal(signal.SIGKILL, due, arguments(data, out, **flags)).code == -signal.SIGKILL
-    assert kills >= 8
-    assert rawlabel(*arguments(data, out, **flags)).code == 0
-    assert_same_run(reference, RunDirectory(out))
+    for epochs in sorted(rng.randrange(1, 15) for _ in range(10)):
+        due = some_time_after_epoch(run, epochs, rng.uniform(0, 0.3))
+        kills += end_by_signal(signal.SIGKILL, due, arguments(data, run.path, **flags)).code == -signal.SIGKILL
+    assert kills == 10
+    assert rawlabel(*arguments(data, run.path, **flags)).code == 0
+    assert_same_run(reference, run)
 
 
 def test_a_finished_run_stays_as_it_is(whole: RunDirectory, data: Path) -> None:
