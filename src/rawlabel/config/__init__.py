@@ -3,7 +3,7 @@
 `sections` holds the settings, `loading` reads files. pydantic checks types and ranges.
 """
 
-from rawlabel.config.loading import load_section
+from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.sections import (
     CollectConfig,
     Config,
@@ -32,5 +32,6 @@ __all__ = [
     "ReportConfig",
     "Section",
     "TrainConfig",
+    "load_options",
     "load_section",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,27 @@ def load_section(
         return section.model_validate(from_file | dict(flags or {}))
     except ValidationError as error:
         raise ConfigError(_explain(error.errors()[0], section, file, flags or {})) from error
+
+
+def load_options(options: type[SectionType], pairs: Iterable[str], flag: str) -> SectionType:
+    """Return a plug-in's options from texts like ``q=0.7``; raises `ConfigError` that names `flag` and key."""
+    given: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"{flag} {pair}: should have the form KEY=VALUE")
+        given[key.strip()] = value.strip()
+    try:
+        return options.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            known = did_you_mean(key, options.model_fields) or "; this method has no options"
+            raise ConfigError(f"{flag} {key}: unknown option{known}") from error
+        raise ConfigError(
+            f"{flag} {key}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
+        ) from error
 
 
 def _read(file: Path) -> dict[str, Any]:

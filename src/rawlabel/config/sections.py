@@ -131,6 +131,9 @@ class TrainConfig(Section):
     model: str = setting("resnet50", "Network: any timm or torchvision model, or cifar_resnet{8,20,32,44,56}.")
     pretrained: bool = setting(False, "Start from the model's published weights.")
     method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
+    method_option: tuple[str, ...] = setting(
+        (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
+    )
     stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
     epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
     batch_size: int = setting(128, "Images in a step.", ge=2)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rawlabel import plugins
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_options
 from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.images import Images, Transform
@@ -46,7 +46,7 @@ class Normalizer:
 class Predictor:
     """A method with all that it needs to turn images into logits."""
 
-    method: Method
+    method: Method[Any]
     transform: Transform
     normalizer: Normalizer
     device: torch.device
@@ -69,9 +69,13 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
     """Build the method that `config` describes, freshly initialised, on its device."""
     device = choose_device(config.device)
     transform = Transform.choose(config.image_size, config.augment)
-    method_type: type[Method] = plugins.load(plugins.Family.METHOD, config.method)
+    method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
+    options = load_options(method_type.Options, config.method_option, "--method-option")
     method = method_type(
-        lambda: build_network(config.model, num_classes, pretrained=config.pretrained), num_samples, num_classes
+        lambda: build_network(config.model, num_classes, pretrained=config.pretrained),
+        num_samples,
+        num_classes,
+        options,
     )
     method = method.to(device).to(memory_format=torch.channels_last)
     precision = choose_precision(config.precision, device)

@@ -9,9 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from rawlabel.config import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,28 @@ class StepOutput:
     """[batch, classes]."""
 
 
-class Method(nn.Module, ABC):
+class NoOptions(Section):
+    """Options of a method that has none."""
+
+
+OptionsType = TypeVar("OptionsType", bound=Section)
+
+
+class Method(nn.Module, ABC, Generic[OptionsType]):
     """Base of all methods.
 
     `build_network` makes one freshly initialised network; call it once for each network that is needed.
     """
 
-    def __init__(self, build_network: Callable[[], nn.Module], num_samples: int, num_classes: int) -> None:
+    Options: type[Section] = NoOptions
+    """Class of the method's options, with the published values as defaults."""
+
+    def __init__(
+        self, build_network: Callable[[], nn.Module], num_samples: int, num_classes: int, options: OptionsType
+    ) -> None:
         super().__init__()
         self.network = build_network()
-        self.num_samples, self.num_classes = num_samples, num_classes
+        self.num_samples, self.num_classes, self.options = num_samples, num_classes, options
 
     def on_epoch_start(self, epoch: int) -> None:
         """Do what the method does between epochs; nothing by default."""
