@@ -57,6 +57,11 @@ def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
     assert 0.45 < right / len(rows) < 0.75
 
 
+def test_another_seed_needs_another_folder(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["demo", "--out", str(out), "--per-class", "30", "--epochs", "3", "--seed", "1"]) == 2
+    assert "--seed: " in capsys.readouterr().err
+
+
 def test_evaluate_prints_how_many_raw_labels_were_right(
     out: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

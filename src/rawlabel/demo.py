@@ -58,6 +58,7 @@ def run_demo(config: DemoConfig) -> list[DemoResult]:
 
 
 def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
+    _refuse_other_settings(config, seed, project)
     classes, truth = project / "classes.txt", project / "truth.json"
     with atomic_write(classes) as stream:
         stream.write("".join(f"{name}\n" for name in class_names(config)).encode())
@@ -77,6 +78,20 @@ def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
     summary = evaluate(EvaluateConfig(run=run.path))
     report = build_report(ReportConfig(project=project, run=run.path))
     return DemoResult(seed, counts, manifest, raw_label_accuracy(manifest, truth), summary, run.path, report)
+
+
+def _refuse_other_settings(config: DemoConfig, seed: int, project: Path) -> None:
+    """Another seed is another site: its photos do not belong into the same collection."""
+    settings = {**config.as_json(), "seed": seed, "seeds": 1, "out": str(project)}
+    path = project / "demo.json"
+    before = read_json(path, "the settings of a demo") if path.exists() else settings
+    for key, value in settings.items():
+        if before.get(key) != value:
+            raise ConfigError(
+                f"--{key.replace('_', '-')}: {project} was made with {before.get(key)}, not {value}; "
+                "choose another --out or remove that folder"
+            )
+    write_json(path, settings)
 
 
 def class_names(config: DemoConfig) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import os
 import pkgutil
 import signal
 import sys
@@ -85,10 +84,6 @@ def run(arguments: list[str] | None = None) -> int:
         return _say("stopped; the same command goes on from here", 128 + signal.SIGINT)
     except Interrupted as interruption:
         return _say("stopped; the same command goes on from here", interruption.exit_code)
-    except BrokenPipeError:
-        # The reader of our output went away (`rawlabel predict ... | head`): end quietly, as cat does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
