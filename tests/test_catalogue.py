@@ -78,8 +78,11 @@ def test_the_fingerprint_ignores_order_and_clock_but_no_fact(tmp_path: Path) -> 
     fill(tmp_path / "1.sqlite", found, [fetched("a"), fetched("b")])
     fill(tmp_path / "2.sqlite", found, [fetched("b"), fetched("a")], batch=1)
     fill(tmp_path / "3.sqlite", found, [fetched("a"), Outcome("flickr", "b", Status.FAILED, Reason.HTTP_GONE)])
-    one, two, three = (Catalogue(tmp_path / f"{i}.sqlite").fingerprint() for i in (1, 2, 3))
-    assert one == two != three
+    prints = []
+    for i in (1, 2, 3):
+        with Catalogue(tmp_path / f"{i}.sqlite") as catalogue:
+            prints.append(catalogue.fingerprint())
+    assert prints[0] == prints[1] != prints[2]
 
 
 def test_passing_faults_are_asked_for_again_and_final_ones_never(tmp_path: Path) -> None:
