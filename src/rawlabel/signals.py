@@ -1,14 +1,18 @@
-"""Stop between two steps, not in the middle of one: Ctrl-C and SIGTERM as a question that a loop asks."""
+"""Stop between two steps, not in the middle of one, when Ctrl-C or SIGTERM asks for it."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeVar
 
 from rawlabel.errors import Interrupted
+
+Result = TypeVar("Result")
 
 
 class StopRequest:
@@ -46,3 +50,35 @@ def stop_requests() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run` that ends on SIGTERM as it does on Ctrl-C: the task is cancelled, so it can tidy up.
+
+    Raises `Interrupted` then. A handler that raises would strike in the middle of some task instead.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return asyncio.run(main)
+    was_asked: list[bool] = []
+
+    async def cancellable() -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            was_asked.append(True)
+            task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+        return await main
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        if was_asked:
+            raise Interrupted(signal.SIGTERM) from None
+        raise
+    finally:
+        # asyncio leaves the system's own handler behind, not the one that was there.
+        signal.signal(signal.SIGTERM, before)

@@ -6,8 +6,6 @@ photo site is one file in `sources`.
 
 from __future__ import annotations
 
-import asyncio
-
 from rawlabel import plugins
 from rawlabel.catalogue import Catalogue
 from rawlabel.classes import read_classes
@@ -21,6 +19,7 @@ from rawlabel.files import write_json
 from rawlabel.image_store import ImageStore
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import ClassSpec
+from rawlabel.signals import run_until_stopped
 
 
 def collect(config: CollectConfig, *, api_key: str | None = None) -> dict[str, int]:
@@ -38,7 +37,7 @@ def collect(config: CollectConfig, *, api_key: str | None = None) -> dict[str, i
     with Catalogue(catalogue_path(config.project), create=True) as catalogue:
         catalogue.plan(config.source, classes)
         write_json(config.project / "collect.json", config.as_json())
-        asyncio.run(_collect(config, source_type, api_key, catalogue, classes))
+        run_until_stopped(_collect(config, source_type, api_key, catalogue, classes))
         return catalogue.counts()
 
 
