@@ -11,11 +11,13 @@ from rawlabel.config import PhotoSiteConfig
 from rawlabel.photo_site import PhotoSite, RunningSite, running
 
 PER_CLASS = 40
+KEY = "sesame-7431"
+"""The key that the site demands."""
 
 
 @pytest.fixture(scope="session")
 def small_site() -> PhotoSite:
-    return PhotoSite.build(PhotoSiteConfig(seed=3, per_class=PER_CLASS, api_key="right"))
+    return PhotoSite.build(PhotoSiteConfig(seed=3, per_class=PER_CLASS, api_key=KEY))
 
 
 @pytest.fixture
