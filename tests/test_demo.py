@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from rawlabel.demo import describe, run_demo
 from rawlabel.errors import DataError
 from rawlabel.evaluate.truth import raw_label_accuracy
 from rawlabel.manifest import newest_manifest, read_manifest
+from rawlabel.project import images_path
+from tests.processes import end_by_signal, rawlabel
 
 pytestmark = pytest.mark.integration
 
@@ -55,6 +59,22 @@ def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
     right = sum(truth[row["photo_id"]]["content"] == row["class_id"] for row in rows)
     assert (result.raw_labels.correct, result.raw_labels.total) == (right, len(rows))
     assert 0.45 < right / len(rows) < 0.75
+
+
+def test_a_demo_that_was_stopped_while_downloading_goes_on(out: Path, tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped"
+    arguments = ("demo", "--out", stopped, "--per-class", "30", "--epochs", "3")
+
+    def is_downloading() -> bool:
+        return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 20
+
+    ended = end_by_signal(signal.SIGINT, is_downloading, arguments)
+    assert ended.code == 130, ended.err
+    assert not (stopped / "runs").exists()
+    ended = rawlabel(*arguments)
+    assert ended.code == 0, ended.err
+    log = Path("runs", "demo", "log.json")
+    assert (stopped / log).read_bytes() == (out / log).read_bytes()
 
 
 def test_another_seed_needs_another_folder(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rawlabel.collect import collect
 from rawlabel.config import CollectConfig, CurateConfig, DemoConfig, EvaluateConfig, ReportConfig, TrainConfig
@@ -127,9 +128,14 @@ def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig
 
 @contextmanager
 def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> Iterator[str]:
-    """Serve the photos from a process of its own; yields the site's address."""
+    """Serve the photos from a process of its own; yields the site's address.
+
+    The catalogue holds the photos' addresses, so a demo that goes on needs its site where it was.
+    """
+    place = project / "site.json"
+    port = read_json(place, "the port of the demo's site")["port"] if place.exists() else 0
     command = [
-        sys.executable, "-m", "rawlabel", "photo-site", "--port", "0", "--seed", str(seed),
+        sys.executable, "-m", "rawlabel", "photo-site", "--port", str(port), "--seed", str(seed),
         "--noise", str(config.noise), "--truth", str(truth),
     ]  # fmt: skip
     if config.photos:
@@ -145,6 +151,7 @@ def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> It
             address = next((word for word in announced.split() if word.startswith("http://")), None)
             if address is None:
                 raise SourceError("the simulated photo site did not start; its own message above says why")
+            write_json(place, {"port": urlsplit(address).port})
             yield address
         finally:
             process.terminate()
