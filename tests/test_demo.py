@@ -61,15 +61,18 @@ def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
     assert 0.45 < right / len(rows) < 0.75
 
 
-def test_a_demo_that_was_stopped_while_downloading_goes_on(out: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_demo_that_was_stopped_while_downloading_goes_on(
+    out: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     stopped = tmp_path / "stopped"
     arguments = ("demo", "--out", stopped, "--per-class", "30", "--epochs", "3")
 
     def is_downloading() -> bool:
         return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 20
 
-    ended = end_by_signal(signal.SIGINT, is_downloading, arguments)
-    assert ended.code == 130, ended.err
+    ended = end_by_signal(number, is_downloading, arguments)
+    assert ended.code == code, ended.err
     assert not (stopped / "runs").exists()
     ended = rawlabel(*arguments)
     assert ended.code == 0, ended.err

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rawlabel.collect import collect
-from rawlabel.config import CollectConfig, CurateConfig, DemoConfig, EvaluateConfig, ReportConfig, TrainConfig
+from rawlabel.config import (
+    CollectConfig,
+    CurateConfig,
+    DemoConfig,
+    EvaluateConfig,
+    PhotoSiteConfig,
+    ReportConfig,
+    TrainConfig,
+)
 from rawlabel.curate import curate
-from rawlabel.errors import ConfigError, DataError, SourceError
+from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
 from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
 from rawlabel.files import atomic_write, read_json, write_json
@@ -134,27 +145,52 @@ def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> It
     """
     place = project / "site.json"
     port = read_json(place, "the port of the demo's site")["port"] if place.exists() else 0
-    command = [
-        sys.executable, "-m", "rawlabel", "photo-site", "--port", str(port), "--seed", str(seed),
-        "--noise", str(config.noise), "--truth", str(truth),
-    ]  # fmt: skip
-    if config.photos:
-        command += ["--photos", str(config.photos), "--test-photos", str(config.test_photos)]
-    else:
-        command += ["--write-test-set", str(project / "test")]
-    if config.per_class or not config.photos:
-        command += ["--per-class", str(config.per_class or DIGITS_PER_CLASS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            announced = process.stdout.readline()
-            address = next((word for word in announced.split() if word.startswith("http://")), None)
-            if address is None:
-                raise SourceError("the simulated photo site did not start; its own message above says why")
-            write_json(place, {"port": urlsplit(address).port})
-            yield address
-        finally:
-            process.terminate()
+    site = PhotoSiteConfig(
+        port=port,
+        seed=seed,
+        noise=config.noise,
+        truth=truth,
+        photos=config.photos,
+        test_photos=config.test_photos,
+        write_test_set=None if config.photos else project / "test",
+        per_class=config.per_class or (None if config.photos else DIGITS_PER_CLASS),
+    )
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_serve, args=(site, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        announced = here.recv()
+        address = next((word for word in announced.split() if word.startswith("http://")), None)
+        if address is None:
+            raise SourceError(announced)
+        write_json(place, {"port": urlsplit(address).port})
+        yield address
+    except EOFError as error:
+        raise SourceError("the simulated photo site did not start; try `rawlabel photo-site`") from error
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(config: PhotoSiteConfig, announce: Connection) -> None:
+    """Serve until told to stop or the demo is gone; sends the line that says where, or what is wrong."""
+    from rawlabel.photo_site import serve
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        serve(config, announce.send)
+    except RawlabelError as error:
+        announce.send(str(error))
+
+
+def _end_with_parent() -> None:
+    """A demo that is killed cannot stop its site, and a site left behind would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def describe(result: DemoResult) -> list[str]:
