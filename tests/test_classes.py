@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.classes import read_classes, write_classes
+from rawlabel.classes import read_classes
 from rawlabel.errors import ClassFileError
-from rawlabel.records import ClassSpec
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -95,12 +94,6 @@ def test_whatever_the_ids_no_folder_leaves_its_parent(
     made = {(folder / spec.class_id).resolve() for spec in specs}
     assert len(made) == len(specs)
     assert {one.parent for one in made} <= {folder.resolve()}
-
-
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    specs = [ClassSpec("robin", "robin", ("robin", "Erithacus rubecula"))]
-    write_classes(tmp_path / "classes.json", specs)
-    assert read_classes(tmp_path / "classes.json") == specs
 
 
 @pytest.mark.real_data

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.errors import ClassFileError
-from rawlabel.files import write_json
 from rawlabel.records import ClassSpec
 
 # Names that Windows reserves for devices; a dataset should unpack anywhere.
@@ -44,11 +43,6 @@ def read_classes(path: Path) -> list[ClassSpec]:
     specs = [_spec(path, class_id, keywords) for class_id, keywords in entries]
     _refuse_collisions(path, specs)
     return specs
-
-
-def write_classes(path: Path, specs: list[ClassSpec]) -> None:
-    """Write classes in the paper's JSON form."""
-    write_json(path, {spec.class_id: list(spec.keywords) for spec in specs})
 
 
 def _parse(path: Path, text: str) -> list[tuple[str, Any]]:
