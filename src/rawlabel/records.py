@@ -21,6 +21,8 @@ class Status(StrEnum):
     """Its bytes are in the image store."""
     FAILED = "failed"
     """Its bytes cannot be had; the reason says why."""
+    SKIPPED = "skipped"
+    """Its bytes were not asked for, because of what the user asked for; another wish may change that."""
 
 
 class Verdict(StrEnum):
@@ -43,39 +45,77 @@ class Reason(StrEnum):
     """The closed list of reasons for which a candidate is not kept; `describe` puts each into words."""
 
     HTTP_GONE = "http_gone"
+    FORBIDDEN = "forbidden"
     HTTP_ERROR = "http_error"
+    UNREACHABLE = "unreachable"
+    THROTTLED = "throttled"
     TIMEOUT = "timeout"
+    SOFT_BLOCK = "soft_block"
+    REDIRECTS = "redirects"
+    REFUSED_ADDRESS = "refused_address"
+    OPT_OUT = "opt_out"
     NO_URL = "no_url"
     NOT_FETCHED = "not_fetched"
+    NOT_NEEDED = "not_needed"
+    LICENSE = "license"
+    TAKEN_DOWN = "taken_down"
+    CHANGED = "changed"
     PLACEHOLDER = "placeholder"
     NOT_AN_IMAGE = "not_an_image"
     TRUNCATED = "truncated"
     TOO_SMALL = "too_small"
     TOO_LARGE = "too_large"
+    DECODE_LIMIT = "decode_limit"
     SAME_PHOTO = "same_photo"
     EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
     CROSS_CLASS = "cross_class"
 
     def describe(self) -> str:
         """One phrase for people, as reports print it."""
         return _REASON_TEXT[self]
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether a later run asks again; all other failures are final."""
+        return self in _PASSING
+
+    @property
+    def verdict(self) -> Verdict:
+        """What a candidate is whose bytes are absent for this reason: failed, or rejected by choice."""
+        return Verdict.REJECTED if self in _CHOSEN else Verdict.FAILED
+
 
 _REASON_TEXT = {
     Reason.HTTP_GONE: "the photo is gone (HTTP 404 or 410)",
+    Reason.FORBIDDEN: "the image host refuses to hand it out (HTTP 401, 403 or another refusal)",
     Reason.HTTP_ERROR: "the image host kept answering with an error",
-    Reason.TIMEOUT: "the image host did not answer in time",
+    Reason.UNREACHABLE: "the image host could not be reached",
+    Reason.THROTTLED: "the image host kept asking to slow down (HTTP 429)",
+    Reason.TIMEOUT: "the image host did not answer in time, or too slowly",
+    Reason.SOFT_BLOCK: "the image host sent a web page in place of the image",
+    Reason.REDIRECTS: "the address redirects too often or to where it must not",
+    Reason.REFUSED_ADDRESS: "the address is not one that may be asked (scheme, or a private or special network)",
+    Reason.OPT_OUT: "the host asks that the image is not used for machine learning (X-Robots-Tag)",
     Reason.NO_URL: "the photo site gave no image address",
     Reason.NOT_FETCHED: "not downloaded yet; run `rawlabel collect` again",
+    Reason.NOT_NEEDED: "not downloaded: the class already had as many good photos as asked for",
+    Reason.LICENSE: "not downloaded: its license is not among those asked for",
+    Reason.TAKEN_DOWN: "the photo was taken down or made private after it was collected",
+    Reason.CHANGED: "the address now serves another picture than the manifest promises",
     Reason.PLACEHOLDER: "a 'photo unavailable' picture stands in for the photo",
     Reason.NOT_AN_IMAGE: "the bytes are not a JPEG, PNG, GIF or WebP image",
     Reason.TRUNCATED: "the image file is cut short or damaged",
     Reason.TOO_SMALL: "the image is smaller than the smallest side asked for",
     Reason.TOO_LARGE: "the image has more pixels or bytes than allowed",
-    Reason.SAME_PHOTO: "the same photo was already counted for this class under another keyword",
+    Reason.DECODE_LIMIT: "decoding the image takes more memory or time than allowed",
+    Reason.SAME_PHOTO: "the same photo was already counted for this class under another keyword or source",
     Reason.EXACT_DUPLICATE: "another photo of this class has the same pixels",
-    Reason.CROSS_CLASS: "photos of another class have the same pixels, so at least one label is wrong",
+    Reason.NEAR_DUPLICATE: "another source's photo of this class shows the same picture",
+    Reason.CROSS_CLASS: "photos of another class show the same picture, so at least one label is wrong",
 }
+_PASSING = frozenset({Reason.HTTP_ERROR, Reason.UNREACHABLE, Reason.THROTTLED, Reason.TIMEOUT, Reason.SOFT_BLOCK})
+_CHOSEN = frozenset({Reason.NOT_NEEDED, Reason.LICENSE, Reason.OPT_OUT, Reason.REFUSED_ADDRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +125,8 @@ class ClassSpec:
     class_id: str
     name: str
     keywords: tuple[str, ...]
+    definition: str = ""
+    """What is meant by the name, in words; empty when nobody has said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +142,9 @@ class Photo:
     tags: str = ""
     author: str = ""
     author_id: str = ""
+    author_url: str | None = None
     license_id: str = ""
+    """The site's own id of the license; kept even when it is not known here."""
     license_name: str = ""
     license_url: str = ""
     uploaded_at: int | None = None
@@ -110,6 +154,18 @@ class Photo:
     width: int | None = None
     """Stated width of the chosen size, in pixels."""
     height: int | None = None
+    size_label: str = ""
+    """The site's name of the chosen size."""
+    origin: str = ""
+    """Identity of the photo across sources: `<source>:<photo id>` on the site where it was first uploaded, as far
+    as this site states it (an aggregator names the site it found the photo on); empty: this site itself."""
+    stated_sha1: str | None = None
+    """SHA-1 (hex) that the site states for the original file, which may be larger than the chosen size."""
+
+    @property
+    def identity(self) -> str:
+        """What tells two photos apart across sources."""
+        return self.origin or f"{self.source}:{self.photo_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +177,8 @@ class LabelEvent:
     class_id: str
     keyword: str
     rank: int
+    part: str = ""
+    """Name of the part of the search (a slice of upload dates, say) in which `rank` counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +191,27 @@ class Outcome:
     reason: Reason | None = None
     http_status: int | None = None
     final_url: str | None = None
-    """Address after redirects."""
+    """Address after redirects, without its query."""
     sha256: str | None = None
-    """Hex digest of the stored bytes, which is also their name in the image store."""
+    """Hex digest of the bytes that the host sent."""
     num_bytes: int | None = None
     media_type: str | None = None
+    stored_sha256: str | None = None
+    """Hex digest of the bytes in the image store, which is also their name there; other than `sha256` when the
+    photo was resized on arrival."""
+    pixel_sha256: str | None = None
+    """Hex digest of the size and the upright RGB pixels of the bytes that the host sent."""
+    perceptual_hash: str | None = None
+    """64 hex digits; near copies differ in few bits (`rawlabel.image_check`)."""
+    width: int | None = None
+    """Upright width of the picture that the host sent, in pixels."""
+    height: int | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    detail: str | None = None
+    """The rule or the answer behind the reason, in a few words of ours (an opt-out directive, say)."""
+    attempts: int = 0
+    """Requests made for it in all runs together."""
 
 
 @dataclass(frozen=True, slots=True)

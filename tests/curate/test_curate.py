@@ -15,8 +15,8 @@ from PIL import Image
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.config import CurateConfig
 from rawlabel.curate import curate, decide
-from rawlabel.curate.decode import Decoded, check_image
 from rawlabel.errors import DataError
+from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
 from rawlabel.manifest import read_manifest
 from rawlabel.project import catalogue_path, images_path

@@ -20,8 +20,8 @@ from typing import Any
 
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.config import CurateConfig
-from rawlabel.curate.decode import Decoded, check_image
 from rawlabel.errors import DataError
+from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
 from rawlabel.manifest import Manifest, write_manifest
 from rawlabel.progress import progress

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from rawlabel.curate.decode import FORMATS
+from rawlabel.image_check import FORMATS
 
 SIDE = 112
 """Longest side of a thumbnail [pixels]."""

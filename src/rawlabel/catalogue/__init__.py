@@ -1,0 +1,352 @@
+"""The catalogue: facts about what photo sites returned, in one SQLite file.
+
+Facts are added and never deleted; `schema` lists the tables. One process writes at a time; every call is one
+transaction, so a killed process leaves a catalogue from which the next run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from itertools import accumulate, product
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rawlabel.catalogue.rows import Candidate, Found, Part, PartState, QueryState
+from rawlabel.catalogue.schema import MIGRATIONS
+from rawlabel.errors import DataError, DiskError
+from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
+
+__all__ = ["Candidate", "Catalogue", "Found", "Part", "PartState", "QueryState"]
+
+_PHOTO_COLUMNS = ", ".join(field.name for field in fields(Photo))
+_EVENT_COLUMNS = ", ".join(field.name for field in fields(LabelEvent))
+_OUTCOME_COLUMNS = ", ".join(field.name for field in fields(Outcome))
+
+
+class Catalogue:
+    """An open catalogue; use it as a context manager."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Open `path`; with `create`, make it when absent. Raises `DataError` or `DiskError`."""
+        self.path = path
+        if not create and not path.is_file():
+            raise DataError(f"{path}: no catalogue here; run `rawlabel collect` first or check --project")
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._migrate()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    # -- classes and queries ---------------------------------------------------------------------------
+
+    def plan(self, sources: Sequence[str], classes: Sequence[ClassSpec], *, until: int | None = None) -> None:
+        """Note the classes asked for and one query for each source and keyword; `until` is kept if set before.
+
+        Raises `DataError` when the catalogue holds a class that is not asked for any more: facts are not
+        dropped, so another class list needs another project.
+        """
+        wanted = {spec.class_id for spec in classes}
+        lost = [spec.class_id for spec in self.classes() if spec.class_id not in wanted]
+        if lost:
+            raise DataError(
+                f"{self.path}: was collected for class '{lost[0]}', which the class file does not list; "
+                "choose another --project or put the class back"
+            )
+        with self._transaction() as run:
+            for position, spec in enumerate(classes):
+                run(
+                    "INSERT INTO class (class_id, position, name, keywords, definition) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (class_id) DO UPDATE SET position = excluded.position, name = excluded.name, "
+                    "keywords = excluded.keywords, definition = excluded.definition",
+                    (spec.class_id, position, spec.name, _json(spec.keywords), spec.definition),
+                )
+                for (order, keyword), source in product(enumerate(spec.keywords), sources):
+                    run(
+                        "INSERT INTO query (source, class_id, keyword, position, until) VALUES (?, ?, ?, ?, ?) "
+                        "ON CONFLICT (source, class_id, keyword) DO UPDATE SET position = excluded.position",
+                        (source, spec.class_id, keyword, position * 10_000 + order, until),
+                    )
+
+    def classes(self) -> list[ClassSpec]:
+        """The classes asked for, in the class file's order."""
+        rows = self._select("SELECT class_id, name, keywords, definition FROM class ORDER BY position")
+        return [ClassSpec(one, name, tuple(json.loads(words)), text) for one, name, words, text in rows]
+
+    def queries(self, class_id: str | None = None) -> list[QueryState]:
+        """All keyword searches (of one class), in the class file's order."""
+        rows = self._select(
+            "SELECT q.source, q.class_id, q.keyword, q.until, q.total_reported, "
+            "(SELECT count(*) FROM label_event e WHERE (e.source, e.class_id, e.keyword) = "
+            "(q.source, q.class_id, q.keyword)), count(p.name), coalesce(sum(p.pages), 0), "
+            "coalesce(sum(p.state = 'open'), 0), coalesce(sum(p.state = 'truncated'), 0) "
+            "FROM query q LEFT JOIN part p USING (source, class_id, keyword) WHERE ? IS NULL OR q.class_id = ? "
+            "GROUP BY q.source, q.class_id, q.keyword ORDER BY q.position, q.source",
+            (class_id, class_id),
+        )
+        return [QueryState(*row[:8], exhausted=row[6] > 0 and row[8] == 0, truncated=row[9] > 0) for row in rows]
+
+    def parts(self, query: QueryState, state: PartState | None = None) -> list[Part]:
+        """Parts of one search (in one state), in the order in which they are asked."""
+        rows = self._select(
+            "SELECT source, class_id, keyword, name, bounds, cursor, pages, total_reported FROM part "
+            "WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) ORDER BY name",
+            (query.source, query.class_id, query.keyword, state, state),
+        )
+        return [
+            Part(*key, json.loads(bounds), cursor, pages, total) for *key, bounds, cursor, pages, total in rows
+        ]
+
+    def add_part(self, query: QueryState, name: str, bounds: Mapping[str, Any]) -> None:
+        """Note a part that is to be searched, unless it is there already."""
+        with self._transaction() as run:
+            _add_part(run, query.source, query.class_id, query.keyword, name, bounds)
+
+    def record_page(
+        self,
+        part: Part,
+        found: Iterable[tuple[Photo, LabelEvent]],
+        *,
+        cursor: str | None,
+        total_reported: int | None,
+        state: PartState,
+        children: Iterable[tuple[str, Mapping[str, Any]]] = (),
+    ) -> int:
+        """Store one page of results, where the next one begins, and what the part became.
+
+        `children` (name, bounds) are the parts into which it is split. Returns how many photos were new.
+        """
+        new, now = 0, int(time.time())
+        key = (part.source, part.class_id, part.keyword)
+        with self._transaction() as run:
+            _add_part(run, *key, part.name, part.bounds)
+            for photo, event in found:
+                run(_insert("photo", _PHOTO_COLUMNS, "found_at"), (*astuple(photo), now))
+                new += run(_insert("label_event", _EVENT_COLUMNS, "searched_at"), (*astuple(event), now)).rowcount
+            run(
+                "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, total_reported = coalesce(total_reported, "
+                "?) WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
+                (cursor, state, total_reported, *key, part.name),
+            )
+            run(
+                "UPDATE query SET total_reported = coalesce(total_reported, ?) "
+                "WHERE (source, class_id, keyword) = (?, ?, ?)",
+                (total_reported, *key),
+            )
+            for name, bounds in children:
+                _add_part(run, *key, name, bounds)
+        return new
+
+    def leave_part(self, part: Part, state: PartState) -> None:
+        """Note what a part became without another page."""
+        with self._transaction() as run:
+            run(
+                "UPDATE part SET state = ? WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
+                (state, part.source, part.class_id, part.keyword, part.name),
+            )
+
+    def median_upload(self, source: str, earliest: int, latest: int) -> int | None:
+        """Median upload time of this source's known photos in a span of time; None when none is known."""
+        span = (source, earliest, latest)
+        where = "FROM photo WHERE source = ? AND uploaded_at BETWEEN ? AND ?"
+        count = self._select(f"SELECT count(*) {where}", span)[0][0]
+        if not count:
+            return None
+        rows = self._select(f"SELECT uploaded_at {where} ORDER BY 1 LIMIT 1 OFFSET ?", (*span, count // 2))
+        return int(rows[0][0])
+
+    # -- the budget of API calls -----------------------------------------------------------------------
+
+    def record_call(self, source: str, at: float) -> None:
+        """Note that a source's API was asked at this time [seconds since 1970]."""
+        with self._transaction() as run:
+            run("INSERT INTO api_call VALUES (?, ?)", (source, at))
+
+    def calls_since(self, source: str, earliest: float) -> list[float]:
+        """When a source's API was asked since `earliest`; earlier calls are forgotten."""
+        with self._transaction() as run:
+            run("DELETE FROM api_call WHERE source = ? AND called_at < ?", (source, earliest))
+        rows = self._select("SELECT called_at FROM api_call WHERE source = ? ORDER BY 1", (source,))
+        return [row[0] for row in rows]
+
+    # -- downloads -------------------------------------------------------------------------------------
+
+    def found(self, class_id: str, after: int = 0) -> Iterator[Found]:
+        """Photos of a class in the order of finding, from behind position `after`; one for each label event."""
+        columns = ", ".join(f"p.{field.name}" for field in fields(Photo))
+        rows = self._connection.execute(
+            f"SELECT {columns}, e.rowid, o.status, o.reason, o.pixel_sha256, min(o.width, o.height) "
+            "FROM label_event e JOIN photo p USING (source, photo_id) "
+            "LEFT JOIN outcome o USING (source, photo_id) WHERE e.class_id = ? AND e.rowid > ? ORDER BY e.rowid",
+            (class_id, after),
+        )
+        for *photo, position, status, reason, pixels, side in rows:
+            yield Found(
+                position, Photo(*photo), Status(status or Status.FOUND), Reason(reason) if reason else None,
+                pixels, side or 0,
+            )  # fmt: skip
+
+    def unasked(self, after: tuple[str, str] = ("", ""), most: int = 1000) -> list[Photo]:
+        """Up to `most` photos without any outcome, by source and id, from behind `after`."""
+        rows = self._select(
+            f"SELECT {_PHOTO_COLUMNS} FROM photo WHERE (source, photo_id) > (?, ?) AND NOT EXISTS (SELECT 1 FROM "
+            "outcome o WHERE (o.source, o.photo_id) = (photo.source, photo.photo_id)) "
+            "ORDER BY source, photo_id LIMIT ?",
+            (*after, most),
+        )
+        return [Photo(*row) for row in rows]
+
+    def is_fetched_elsewhere(self, photo: Photo) -> bool:
+        """Whether the same photo was fetched from another source, or under another of its ids."""
+        rows = self._select(
+            "SELECT 1 FROM photo JOIN outcome USING (source, photo_id) WHERE status = 'fetched' "
+            "AND (origin = ? OR source || ':' || photo_id = ?) AND (source, photo_id) <> (?, ?) LIMIT 1",
+            (photo.identity, photo.identity, photo.source, photo.photo_id),
+        )
+        return bool(rows)
+
+    def record_outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """Store what became of some downloads; a later outcome of a photo replaces an earlier one."""
+        updates = ", ".join(f"{name} = excluded.{name}" for name in _OUTCOME_COLUMNS.split(", ")[2:-1])
+        with self._transaction() as run:
+            for outcome in outcomes:
+                run(
+                    f"INSERT INTO outcome ({_OUTCOME_COLUMNS}, recorded_at) "
+                    f"VALUES ({', '.join('?' * len(fields(Outcome)))}, ?) ON CONFLICT (source, photo_id) "
+                    f"DO UPDATE SET {updates}, attempts = attempts + excluded.attempts, recorded_at = excluded.recorded_at",
+                    (*astuple(outcome), int(time.time())),
+                )
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every label event with its photo and outcome, by class, keyword, source, part and rank."""
+        kinds = ((LabelEvent, "e"), (Photo, "p"), (Outcome, "o"))
+        columns = ", ".join(f"{table}.{field.name}" for kind, table in kinds for field in fields(kind))
+        rows = self._connection.execute(
+            f"SELECT {columns}, coalesce(part.bounds, '{{}}'), e.searched_at, p.found_at, "
+            "CASE o.status WHEN 'fetched' THEN o.recorded_at END FROM label_event e "
+            "JOIN photo p USING (source, photo_id) LEFT JOIN outcome o USING (source, photo_id) "
+            "JOIN query q USING (source, class_id, keyword) LEFT JOIN part "
+            "ON (part.source, part.class_id, part.keyword, part.name) = (e.source, e.class_id, e.keyword, e.part) "
+            "ORDER BY q.position, e.source, e.part, e.rank, e.photo_id"
+        )
+        ends = tuple(accumulate(len(fields(kind)) for kind, _ in kinds))
+        for row in rows:
+            event, photo = LabelEvent(*row[: ends[0]]), Photo(*row[ends[0] : ends[1]])
+            values = row[ends[1] : ends[2]]
+            status, reason = Status(values[2] or Status.FOUND), Reason(values[3]) if values[3] else None
+            outcome = Outcome(photo.source, photo.photo_id, status, reason, *values[4:-1], values[-1] or 0)
+            yield Candidate(event, photo, outcome, *row[ends[2] :])
+
+    def counts(self) -> dict[str, int]:
+        """Counts for people: label events, photos, and photos fetched, pending, and not fetched by reason."""
+        one = [self._select(f"SELECT count(*) FROM {table}")[0][0] for table in ("label_event", "photo")]
+        by_reason: Counter[str] = Counter()
+        fetched = 0
+        for status, reason, count in self._select("SELECT status, reason, count(*) FROM outcome GROUP BY 1, 2"):
+            if status == Status.FETCHED:
+                fetched += count
+            else:
+                by_reason[reason] += count
+        pending = one[1] - fetched - by_reason.total()
+        return {"label_events": one[0], "photos": one[1], "fetched": fetched, "pending": pending, **by_reason}
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all facts but the clock: equal for equal collections, however often interrupted."""
+        digest = hashlib.sha256()
+        for table, columns in (
+            ("class", "class_id, position, name, keywords, definition"),
+            ("query", "source, class_id, keyword, total_reported"),
+            ("part", "source, class_id, keyword, name, bounds, state, cursor, pages, total_reported"),
+            ("photo", _PHOTO_COLUMNS),
+            ("label_event", _EVENT_COLUMNS),
+            ("outcome", _OUTCOME_COLUMNS.removesuffix(", attempts")),
+        ):
+            digest.update(table.encode())
+            statement = f"SELECT {columns} FROM {table} ORDER BY {columns}"
+            for row in self._connection.execute(statement):
+                digest.update(json.dumps(row, ensure_ascii=False).encode())
+        return digest.hexdigest()
+
+    # -- plumbing --------------------------------------------------------------------------------------
+
+    def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._errors():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+
+    def _migrate(self) -> None:
+        done = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if done > len(MIGRATIONS):
+            raise DataError(f"{self.path}: was written by a newer rawlabel; update this one")
+        for version, (_, script) in enumerate(MIGRATIONS[done:], start=done + 1):
+            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {version}; COMMIT;")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DiskError(f"{self.path}: cannot be written ({error.strerror}); check the folder") from error
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "full" in text or "disk I/O" in text:
+                message = "the disk is full; free some space and run the same command again"
+            elif "locked" in text:
+                message = "another rawlabel process is writing it; wait for that one or stop it"
+            else:
+                message = f"cannot be used ({text}); check the folder and its permissions"
+            raise DiskError(f"{self.path}: {message}") from error
+        except sqlite3.DatabaseError as error:
+            raise DataError(
+                f"{self.path}: is not a catalogue ({error}); move it away and collect again"
+            ) from error
+
+
+def _insert(table: str, columns: str, clock: str) -> str:
+    marks = ", ".join("?" * (columns.count(",") + 2))
+    return f"INSERT OR IGNORE INTO {table} ({columns}, {clock}) VALUES ({marks})"
+
+
+def _add_part(run: Any, source: str, class_id: str, keyword: str, name: str, bounds: Mapping[str, Any]) -> None:
+    run(
+        "INSERT OR IGNORE INTO part (source, class_id, keyword, name, bounds, state) "
+        "VALUES (?, ?, ?, ?, ?, 'open')",
+        (source, class_id, keyword, name, _json(bounds)),
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

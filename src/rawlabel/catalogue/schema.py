@@ -1,0 +1,88 @@
+"""The tables of a catalogue, as steps from one version to the next.
+
+`class` is what was asked; `query` one keyword search of one source; `part` a piece of a query that the source
+can answer in full (a slice of upload dates, say) and how far it got; `photo` one object of one site;
+`label_event` a search returned a photo; `outcome` what became of its download; `api_call` when a source's API
+was asked, for its budget.
+"""
+
+from __future__ import annotations
+
+# Append only: a catalogue made by an older version is brought up to date step by step.
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    (
+        "first tables",
+        """
+        CREATE TABLE class (
+            class_id TEXT PRIMARY KEY, position INTEGER NOT NULL, name TEXT NOT NULL, keywords TEXT NOT NULL
+        );
+        CREATE TABLE query (
+            source TEXT NOT NULL, class_id TEXT NOT NULL REFERENCES class, keyword TEXT NOT NULL,
+            position INTEGER NOT NULL, cursor TEXT, total_reported INTEGER, exhausted INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (source, class_id, keyword)
+        );
+        CREATE TABLE photo (
+            source TEXT NOT NULL, photo_id TEXT NOT NULL, url TEXT, page_url TEXT, title TEXT NOT NULL,
+            tags TEXT NOT NULL, author TEXT NOT NULL, author_id TEXT NOT NULL, license_id TEXT NOT NULL,
+            license_name TEXT NOT NULL, license_url TEXT NOT NULL, uploaded_at INTEGER, taken_at TEXT,
+            width INTEGER, height INTEGER,
+            PRIMARY KEY (source, photo_id)
+        );
+        CREATE TABLE label_event (
+            source TEXT NOT NULL, photo_id TEXT NOT NULL, class_id TEXT NOT NULL, keyword TEXT NOT NULL,
+            rank INTEGER NOT NULL,
+            PRIMARY KEY (source, photo_id, class_id, keyword),
+            FOREIGN KEY (source, photo_id) REFERENCES photo
+        );
+        CREATE INDEX label_event_by_query ON label_event (source, class_id, keyword, rank);
+        CREATE TABLE outcome (
+            source TEXT NOT NULL, photo_id TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+            http_status INTEGER, final_url TEXT, sha256 TEXT, num_bytes INTEGER, media_type TEXT,
+            recorded_at INTEGER NOT NULL,
+            PRIMARY KEY (source, photo_id),
+            FOREIGN KEY (source, photo_id) REFERENCES photo
+        );
+        """,
+    ),
+    (
+        "searches in parts, identity across sources, and more facts about photos and downloads",
+        """
+        ALTER TABLE class ADD COLUMN definition TEXT NOT NULL DEFAULT '';
+        CREATE TABLE part (
+            source TEXT NOT NULL, class_id TEXT NOT NULL, keyword TEXT NOT NULL, name TEXT NOT NULL,
+            bounds TEXT NOT NULL, state TEXT NOT NULL, cursor TEXT, pages INTEGER NOT NULL DEFAULT 0,
+            total_reported INTEGER,
+            PRIMARY KEY (source, class_id, keyword, name),
+            FOREIGN KEY (source, class_id, keyword) REFERENCES query
+        );
+        INSERT INTO part SELECT source, class_id, keyword, '', '{}',
+            CASE exhausted WHEN 1 THEN 'done' ELSE 'open' END, cursor, cursor IS NOT NULL, total_reported
+            FROM query;
+        ALTER TABLE query DROP COLUMN cursor;
+        ALTER TABLE query DROP COLUMN exhausted;
+        ALTER TABLE query ADD COLUMN until INTEGER;
+        ALTER TABLE photo ADD COLUMN author_url TEXT;
+        ALTER TABLE photo ADD COLUMN size_label TEXT NOT NULL DEFAULT '';
+        ALTER TABLE photo ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+        ALTER TABLE photo ADD COLUMN stated_sha1 TEXT;
+        ALTER TABLE photo ADD COLUMN found_at INTEGER;
+        CREATE INDEX photo_by_origin ON photo (origin) WHERE origin <> '';
+        CREATE INDEX photo_by_upload ON photo (source, uploaded_at);
+        ALTER TABLE label_event ADD COLUMN part TEXT NOT NULL DEFAULT '';
+        ALTER TABLE label_event ADD COLUMN searched_at INTEGER;
+        CREATE INDEX label_event_by_class ON label_event (class_id);
+        ALTER TABLE outcome ADD COLUMN stored_sha256 TEXT;
+        UPDATE outcome SET stored_sha256 = sha256;
+        ALTER TABLE outcome ADD COLUMN pixel_sha256 TEXT;
+        ALTER TABLE outcome ADD COLUMN perceptual_hash TEXT;
+        ALTER TABLE outcome ADD COLUMN width INTEGER;
+        ALTER TABLE outcome ADD COLUMN height INTEGER;
+        ALTER TABLE outcome ADD COLUMN etag TEXT;
+        ALTER TABLE outcome ADD COLUMN last_modified TEXT;
+        ALTER TABLE outcome ADD COLUMN detail TEXT;
+        ALTER TABLE outcome ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+        CREATE TABLE api_call (source TEXT NOT NULL, called_at REAL NOT NULL);
+        CREATE INDEX api_call_by_time ON api_call (source, called_at);
+        """,
+    ),
+)
