@@ -105,7 +105,11 @@ class Catalogue:
             "GROUP BY q.source, q.class_id, q.keyword ORDER BY q.position, q.source",
             (class_id, class_id),
         )
-        return [QueryState(*row[:8], exhausted=row[6] > 0 and row[8] == 0, truncated=row[9] > 0) for row in rows]
+        states = []
+        for *known, num_parts, pages, num_open, num_truncated in rows:
+            is_exhausted = num_parts > 0 and num_open == 0
+            states.append(QueryState(*(*known, num_parts, pages, is_exhausted, num_truncated > 0)))
+        return states
 
     def parts(self, query: QueryState, state: PartState | None = None) -> list[Part]:
         """Parts of one search (in one state), in the order in which they are asked."""
@@ -114,9 +118,7 @@ class Catalogue:
             "WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) ORDER BY name",
             (query.source, query.class_id, query.keyword, state, state),
         )
-        return [
-            Part(*key, json.loads(bounds), cursor, pages, total) for *key, bounds, cursor, pages, total in rows
-        ]
+        return [Part(*(*row[:4], json.loads(row[4]), *row[5:])) for row in rows]
 
     def add_part(self, query: QueryState, name: str, bounds: Mapping[str, Any]) -> None:
         """Note a part that is to be searched, unless it is there already."""
@@ -143,10 +145,12 @@ class Catalogue:
             _add_part(run, *key, part.name, part.bounds)
             for photo, event in found:
                 run(_insert("photo", _PHOTO_COLUMNS, "found_at"), (*astuple(photo), now))
-                new += run(_insert("label_event", _EVENT_COLUMNS, "searched_at"), (*astuple(event), now)).rowcount
+                row = (*astuple(event), now)
+                new += run(_insert("label_event", _EVENT_COLUMNS, "searched_at"), row).rowcount
             run(
-                "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, total_reported = coalesce(total_reported, "
-                "?) WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
+                "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, "
+                "total_reported = coalesce(total_reported, ?) "
+                "WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
                 (cursor, state, total_reported, *key, part.name),
             )
             run(
@@ -234,7 +238,8 @@ class Catalogue:
                 run(
                     f"INSERT INTO outcome ({_OUTCOME_COLUMNS}, recorded_at) "
                     f"VALUES ({', '.join('?' * len(fields(Outcome)))}, ?) ON CONFLICT (source, photo_id) "
-                    f"DO UPDATE SET {updates}, attempts = attempts + excluded.attempts, recorded_at = excluded.recorded_at",
+                    f"DO UPDATE SET {updates}, attempts = attempts + excluded.attempts, "
+                    "recorded_at = excluded.recorded_at",
                     (*astuple(outcome), int(time.time())),
                 )
 
@@ -255,9 +260,9 @@ class Catalogue:
         ends = tuple(accumulate(len(fields(kind)) for kind, _ in kinds))
         for row in rows:
             event, photo = LabelEvent(*row[: ends[0]]), Photo(*row[ends[0] : ends[1]])
-            values = row[ends[1] : ends[2]]
-            status, reason = Status(values[2] or Status.FOUND), Reason(values[3]) if values[3] else None
-            outcome = Outcome(photo.source, photo.photo_id, status, reason, *values[4:-1], values[-1] or 0)
+            _, _, status, reason, *measured, attempts = row[ends[1] : ends[2]]
+            state = Status(status or Status.FOUND), Reason(reason) if reason else None
+            outcome = Outcome(*(photo.source, photo.photo_id, *state, *measured, attempts or 0))
             yield Candidate(event, photo, outcome, *row[ends[2] :])
 
     def counts(self) -> dict[str, int]:
