@@ -76,7 +76,8 @@ def test_a_class_file(
     if content is not None:
         (tmp_path / "classes.json").write_text(content)
     before = snapshot(tmp_path)
-    arguments = ("collect", tmp_path / "classes.json", "--project", tmp_path / "p", "--base-url", site.base_url)
+    arguments = ("collect", tmp_path / "classes.json", "--project", tmp_path / "p", "--base-url", site.base_url,
+        "--source", "flickr", "--allow-loopback")  # fmt: skip
     assert named in fails_in_one_line(capsys, *arguments)
     assert snapshot(tmp_path) == before
 
@@ -89,7 +90,7 @@ def collected(capsys: pytest.CaptureFixture[str], address: str, folder: Path, ke
     try:
         return fails_in_one_line(
             capsys, "collect", folder / "classes.txt", "--project", folder / "p", "--base-url", address,
-            "--attempts", "1",
+            "--source", "flickr", "--allow-loopback", "--attempts", "1",
         )  # fmt: skip
     finally:
         os.environ.pop("FLICKR_API_KEY", None)
@@ -216,7 +217,8 @@ def on_a_small_disk(limit: int, *arguments: object, **environment: str) -> subpr
 
 def test_a_full_disk_while_collecting(site: RunningSite, tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("three\nfour\n")
-    arguments = ("collect", tmp_path / "classes.txt", "--project", tmp_path / "p", "--base-url", site.base_url)
+    arguments = ("collect", tmp_path / "classes.txt", "--project", tmp_path / "p", "--base-url", site.base_url,
+        "--source", "flickr", "--allow-loopback")  # fmt: skip
     for limit in (150_000, 2_000):
         done = on_a_small_disk(limit, *arguments, "--image-size", "1600", FLICKR_API_KEY="right")
         assert done.returncode == 2, done.stderr

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.catalogue import Catalogue
+from rawlabel.catalogue import Catalogue, Part, PartState
 from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 
@@ -20,7 +20,7 @@ CLASSES = [ClassSpec("owl", "owl", ("owl", "barn owl")), ClassSpec("robin", "rob
 def fill(path: Path, found: Sequence[tuple[str, int]], outcomes: Sequence[Outcome], batch: int = 100) -> None:
     """Search results as (photo id, index of the query), and downloads in batches."""
     with Catalogue(path, create=True) as catalogue:
-        catalogue.plan("flickr", CLASSES)
+        catalogue.plan(["flickr"], CLASSES)
         for index, query in enumerate(catalogue.queries()):
             ids = [photo_id for photo_id, where in found if where == index]
             page = [
@@ -30,13 +30,16 @@ def fill(path: Path, found: Sequence[tuple[str, int]], outcomes: Sequence[Outcom
                 )
                 for rank, one in enumerate(ids)
             ]
-            catalogue.record_page(query, page, cursor=None, total_reported=len(ids), exhausted=True)
+            part = Part(query.source, query.class_id, query.keyword, "", {})
+            catalogue.record_page(part, page, cursor=None, total_reported=len(ids), state=PartState.DONE)
         for start in range(0, len(outcomes), batch):
             catalogue.record_outcomes(outcomes[start : start + batch])
 
 
 def fetched(photo_id: str) -> Outcome:
-    return Outcome("flickr", photo_id, Status.FETCHED, http_status=200, sha256=photo_id * 8, num_bytes=1)
+    return Outcome(
+        "flickr", photo_id, Status.FETCHED, http_status=200, sha256=photo_id * 8, stored_sha256=photo_id * 8
+    )
 
 
 photo_ids = st.sampled_from(["a", "b", "c", "d", "e"])
@@ -90,13 +93,14 @@ def test_passing_faults_are_asked_for_again_and_final_ones_never(tmp_path: Path)
     outcomes = [Outcome("flickr", one, Status.FAILED, why) for one, why in fates.items()]
     fill(tmp_path / "c.sqlite", [(one, 0) for one in "abcde"], outcomes)
     with Catalogue(tmp_path / "c.sqlite") as catalogue:
-        assert [photo.photo_id for photo in catalogue.pending()] == ["a", "c", "e"]
+        pending = [one.photo.photo_id for one in catalogue.found("owl") if one.is_pending]
+    assert pending == ["a", "c", "e"]
 
 
 def test_a_class_cannot_be_dropped_from_a_collection(tmp_path: Path) -> None:
     fill(tmp_path / "c.sqlite", [("a", 0)], [])
     with Catalogue(tmp_path / "c.sqlite") as catalogue, pytest.raises(DataError, match="class 'robin'"):
-        catalogue.plan("flickr", CLASSES[:1])
+        catalogue.plan(["flickr"], CLASSES[:1])
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no database at all" * 50])

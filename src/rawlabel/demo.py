@@ -79,9 +79,11 @@ def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
             CollectConfig(
                 classes=classes,
                 project=project,
-                base_url=base_url,
+                source=("flickr",),
+                base_url=(base_url,),
                 image_size=128 if config.photos else 64,
-                per_keyword=100_000,
+                per_class=0,
+                allow_loopback=True,
             ),
             api_key="any word will do here",
         )

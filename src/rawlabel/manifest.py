@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         ("class_id", pa.string()),
         ("keyword", pa.string()),
         ("rank", pa.int32()),
+        ("part", pa.string()),
         ("verdict", pa.string()),
         ("reason", pa.string()),
         ("duplicate_of", pa.string()),
@@ -42,20 +43,36 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("pixel_sha256", pa.string()),
         ("media_type", pa.string()),
+        ("stored_sha256", pa.string()),
+        ("perceptual_hash", pa.string()),
         ("num_bytes", pa.int64()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("url", pa.string()),
+        ("final_url", pa.string()),
+        ("http_status", pa.int32()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
+        ("size_label", pa.string()),
+        ("stated_sha1", pa.string()),
+        ("origin", pa.string()),
         ("page_url", pa.string()),
         ("title", pa.string()),
         ("author", pa.string()),
         ("author_id", pa.string()),
+        ("author_url", pa.string()),
         ("license_id", pa.string()),
         ("license_name", pa.string()),
         ("license_url", pa.string()),
         ("uploaded_at", pa.int64()),
+        ("taken_at", pa.string()),
+        ("searched_at", pa.int64()),
+        ("license_read_at", pa.int64()),
+        ("fetched_at", pa.int64()),
     ]
 )
+CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
+"""When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
 _FILE, _LATEST = "manifest.parquet", "latest.json"
 _METADATA_KEY = b"rawlabel"
 
@@ -112,10 +129,17 @@ def write_manifest(
     `config` is the resolved curation config, saved with the manifest. Raises `DiskError`.
     """
     described = [
-        {"class_id": spec.class_id, "name": spec.name, "keywords": list(spec.keywords)} for spec in classes
+        {
+            "class_id": spec.class_id,
+            "name": spec.name,
+            "keywords": list(spec.keywords),
+            "definition": spec.definition,
+        }
+        for spec in classes
     ]
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
-    digest = hashlib.sha256(json.dumps([described, list(rows)], sort_keys=True).encode()).hexdigest()
+    facts = [{name: value for name, value in row.items() if name not in CLOCK_COLUMNS} for row in rows]
+    digest = hashlib.sha256(json.dumps([described, facts], sort_keys=True).encode()).hexdigest()
     header = {
         "rawlabel": __version__,
         "classes": described,
@@ -140,7 +164,8 @@ def read_manifest(path: Path) -> Manifest:
         table = pq.read_table(path)
         header = json.loads((table.schema.metadata or {})[_METADATA_KEY])
         classes = tuple(
-            ClassSpec(one["class_id"], one["name"], tuple(one["keywords"])) for one in header["classes"]
+            ClassSpec(one["class_id"], one["name"], tuple(one["keywords"]), one.get("definition", ""))
+            for one in header["classes"]
         )
         fingerprint = header["fingerprint"]
     except FileNotFoundError as error:

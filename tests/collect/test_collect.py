@@ -25,7 +25,8 @@ pytestmark = pytest.mark.integration
 
 
 def settings(site: RunningSite, class_file: Path, project: Path, **changes: object) -> CollectConfig:
-    values = {"base_url": site.base_url, "classes": class_file, "project": project, "image_size": 64}
+    values = {"base_url": (site.base_url,), "classes": class_file, "project": project, "image_size": 64,
+              "source": ("flickr",), "allow_loopback": True}  # fmt: skip
     return CollectConfig(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -78,8 +79,8 @@ def num_stored(project: Path) -> int:
 def test_kill_9_at_ten_random_moments_leaves_no_trace(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
     whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
     collect(whole, api_key=KEY)
-    arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url,
-                 "--image-size", "64", "--concurrency", "1")  # fmt: skip
+    arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url, "--source", "flickr",
+                 "--image-size", "64", "--concurrency", "1", "--allow-loopback")  # fmt: skip
     rng = random.Random(5)
     kills = 0
     for moment in sorted(rng.randrange(num_stored(whole.project) * 9 // 10) for _ in range(10)):
@@ -123,7 +124,10 @@ def test_a_site_that_cannot_be_reached_is_named(class_file: Path, tmp_path: Path
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    config = CollectConfig(classes=class_file, project=tmp_path / "p", base_url=address, attempts=1)
+    config = CollectConfig(
+        classes=class_file, project=tmp_path / "p", source=("flickr",), base_url=(address,), attempts=1,
+        allow_loopback=True,
+    )  # fmt: skip
     with pytest.raises(SourceError, match=f"{address}: cannot be reached .* check --base-url"):
         collect(config, api_key=KEY)
 
@@ -132,7 +136,8 @@ def test_ctrl_c_and_sigterm_stop_at_once_and_the_same_command_goes_on(
     site: RunningSite, class_file: Path, tmp_path: Path
 ) -> None:
     project = tmp_path / "p"
-    arguments = ("collect", class_file, "--project", project, "--base-url", site.base_url, "--concurrency", "1")
+    arguments = ("collect", class_file, "--project", project, "--base-url", site.base_url, "--concurrency", "1",
+                 "--source", "flickr", "--allow-loopback")  # fmt: skip
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         seen = num_stored(project)
         ended = end_by_signal(

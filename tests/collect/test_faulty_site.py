@@ -53,13 +53,15 @@ def served(handle: Handler) -> Iterator[str]:
         thread.join(10)
 
 
+def settings_for(address: str, folder: Path, **changes: object) -> CollectConfig:
+    values = {"classes": folder / "classes.txt", "project": folder, "base_url": (address,), "source": ("flickr",)}
+    return CollectConfig(**(values | {"allow_loopback": True} | changes))  # type: ignore[arg-type]
+
+
 def attempt(address: str, folder: Path, attempts: int = 1) -> dict[str, int]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "classes.txt").write_text("owl\n")
-    return collect(
-        CollectConfig(classes=folder / "classes.txt", project=folder, base_url=address, attempts=attempts),
-        api_key="k",
-    )
+    return collect(settings_for(address, folder, attempts=attempts), api_key="k")
 
 
 def search_reply(photos: object, total: object = 1) -> web.Response:
@@ -124,10 +126,7 @@ def test_a_body_above_the_limit_is_not_read_to_its_end(tmp_path: Path) -> None:
 
     (tmp_path / "classes.txt").write_text("owl\n")
     with served(handle) as address:
-        counts = collect(
-            CollectConfig(classes=tmp_path / "classes.txt", project=tmp_path, base_url=address, max_megabytes=1),
-            api_key="k",
-        )
+        counts = collect(settings_for(address, tmp_path, max_megabytes=1), api_key="k")
     assert (counts["fetched"], counts["too_large"]) == (0, 1)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from rawlabel.catalogue import Candidate, Catalogue
+from rawlabel.catalogue import Candidate, Catalogue, Part, PartState
 from rawlabel.config import CurateConfig
 from rawlabel.curate import curate, decide
 from rawlabel.errors import DataError
@@ -32,7 +32,9 @@ def candidate(
     return Candidate(
         LabelEvent("flickr", photo_id, class_id, keyword, 0),
         Photo("flickr", photo_id, "http://host/", author_id=author or f"author of {photo_id}"),
-        Outcome("flickr", photo_id, status, reason, sha256=pixels, media_type="image/jpeg" if pixels else None),
+        Outcome(
+            "flickr", photo_id, status, reason, stored_sha256=pixels, media_type="image/jpeg" if pixels else None
+        ),
     )
 
 
@@ -167,7 +169,7 @@ def make_project(folder: Path, photos: int = 12) -> Path:
     store.open_for_writing()
     classes = [ClassSpec("owl", "owl", ("owl",)), ClassSpec("robin", "robin", ("robin",))]
     with Catalogue(catalogue_path(folder), create=True) as catalogue:
-        catalogue.plan("flickr", classes)
+        catalogue.plan(["flickr"], classes)
         outcomes = []
         for index, query in enumerate(catalogue.queries()):
             page = []
@@ -180,8 +182,11 @@ def make_project(folder: Path, photos: int = 12) -> Path:
                     )
                 )
                 digest, media_type = store.put(jpeg((40, 40), color=index * 1000 + rank))
-                outcomes.append(Outcome("flickr", photo_id, Status.FETCHED, sha256=digest, media_type=media_type))
-            catalogue.record_page(query, page, cursor=None, total_reported=photos, exhausted=True)
+                outcomes.append(
+                    Outcome("flickr", photo_id, Status.FETCHED, stored_sha256=digest, media_type=media_type)
+                )
+            part = Part(query.source, query.class_id, query.keyword, "", {})
+            catalogue.record_page(part, page, cursor=None, total_reported=photos, state=PartState.DONE)
         catalogue.record_outcomes(outcomes)
     return folder
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from rawlabel.catalogue import Catalogue
+from rawlabel.catalogue import Catalogue, Part, PartState
 from rawlabel.config import CollectConfig, CurateConfig, TrainConfig
 from rawlabel.curate import curate
 from rawlabel.files import write_json
@@ -55,14 +55,15 @@ def collect_by_hand(project, classes, results, *, reported=500):
     store = ImageStore(images_path(project))
     store.open_for_writing()
     with Catalogue(catalogue_path(project), create=True) as catalogue:
-        catalogue.plan("flickr", classes)
+        catalogue.plan(["flickr"], classes)
         for query in catalogue.queries():
             found = results[query.class_id, query.keyword]
             events = [
                 (_photo(one), LabelEvent("flickr", one.photo_id, query.class_id, query.keyword, rank))
                 for rank, one in enumerate(found)
             ]
-            catalogue.record_page(query, events, cursor=None, total_reported=reported, exhausted=True)
+            part = Part(query.source, query.class_id, query.keyword, "", {})
+            catalogue.record_page(part, events, cursor=None, total_reported=reported, state=PartState.DONE)
             catalogue.record_outcomes(_outcome(store, one) for one in found)
     write_json(project / "collect.json", CollectConfig(project=project, contact="me@example.org").as_json())
 
@@ -85,7 +86,7 @@ def _outcome(store, one):
         return Outcome("flickr", one.photo_id, Status.FAILED, Reason.HTTP_GONE, 404)
     digest, media_type = store.put(one.data)
     size = len(one.data)
-    return Outcome("flickr", one.photo_id, Status.FETCHED, None, 200, None, digest, size, media_type)
+    return Outcome("flickr", one.photo_id, Status.FETCHED, None, 200, None, digest, size, media_type, digest)
 
 
 def make_project(project):

@@ -72,12 +72,12 @@ class Candidate:
     event: LabelEvent
     photo: Photo
     outcome: Outcome
-    bounds: str
+    bounds: str = "{}"
     """The part of the search that returned it, as JSON."""
-    searched_at: int | None
-    found_at: int | None
+    searched_at: int | None = None
+    found_at: int | None = None
     """When the photo's facts, its license among them, were read from the site."""
-    fetched_at: int | None
+    fetched_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -56,7 +56,9 @@ class HttpClient:
     ) -> None:
         await self._session.close()
 
-    async def get(self, url: str, parameters: dict[str, str] | None = None) -> Response:
+    async def get(
+        self, url: str, parameters: dict[str, str] | None = None, *, headers: Any = None, data: Any = None
+    ) -> Response:
         """Get `url`; passing faults (no connection, 429, 5xx) are tried again with growing pauses."""
         if urlsplit(url).scheme not in ("http", "https"):
             return Response(b"", url, None, Reason.HTTP_ERROR, "is not an http or https address")

@@ -1,45 +1,126 @@
-"""Ask a photo site for every keyword of every class, page by page; each page is one transaction."""
+"""Search photo sites keyword by keyword, part by part and page by page; each page is one transaction.
+
+A site hands out only so many results of one search (Flickr: 4,000). A search with more is split into parts,
+each of which the site can answer in full: the source says how (Flickr by upload date, then by license). The
+first page of a part is recorded like any other, so finding out that a part is too large costs nothing but the
+rest of its pages. A part ends when its pages are read, or as soon as a page brings nothing new: beyond their
+limit sites repeat themselves.
+"""
 
 from __future__ import annotations
 
-from rawlabel.catalogue import Catalogue, QueryState
-from rawlabel.collect.sources import Source
-from rawlabel.config import CollectConfig
-from rawlabel.progress import progress
+import math
+from collections.abc import Mapping
+
+from rawlabel.catalogue import Catalogue, Part, PartState, QueryState
+from rawlabel.collect.sources import Page, Search, Source
 from rawlabel.records import LabelEvent
 
 
-async def search_keywords(source: Source, catalogue: Catalogue, config: CollectConfig) -> None:
-    """Run all searches that are not finished. Raises `SourceError` when the site refuses or is away."""
-    queries = catalogue.queries(config.source)
-    open_queries = [one for one in queries if not one.exhausted and one.num_events < config.per_keyword]
-    with progress("searching", len(queries), done=len(queries) - len(open_queries)) as task:
-        for query in open_queries:
-            found = await _search_one(source, catalogue, query, config.per_keyword)
-            task.advance(note=f"{query.keyword}: {found} photos")
+class ClassSearch:
+    """All searches for one class, one page at a time: the keywords take turns, so none is forgotten."""
 
+    def __init__(
+        self,
+        class_id: str,
+        sources: Mapping[str, Source],
+        catalogue: Catalogue,
+        *,
+        wanted: int,
+        per_keyword: int | None,
+    ) -> None:
+        self._class_id, self._sources, self._catalogue = class_id, sources, catalogue
+        self._wanted = min((number for number in (wanted, per_keyword) if number), default=0)
+        self._per_keyword = per_keyword
+        self.last_keyword = ""
+        self.num_pages = 0
+        """Pages asked for in this run."""
 
-async def _search_one(source: Source, catalogue: Catalogue, query: QueryState, wanted: int) -> int:
-    """Page until `wanted` photos are found, the results end, or a page brings nothing new."""
-    cursor, found = query.cursor, query.num_events
-    while found < wanted:
-        page = await source.search(query.keyword, cursor)
-        events = [
-            (photo, LabelEvent(photo.source, photo.photo_id, query.class_id, query.keyword, page.first_rank + i))
-            for i, photo in enumerate(page.photos)
-            if page.first_rank + i < wanted
-        ]
+    async def next_page(self) -> bool:
+        """Ask for one more page; False when the searches have nothing more to give. Raises `SourceError`."""
+        queries = [one for one in self._catalogue.queries(self._class_id) if one.source in self._sources]
+        open_queries = [(query, part) for query in queries if (part := self._open_part(query))]
+        if not open_queries:
+            return False
+        # Fewest pages first. The order depends on what is recorded alone: a stopped run goes on the same way.
+        query, part = min(open_queries, key=lambda pair: pair[0].pages)
+        await self._ask(query, part)
+        return True
+
+    def _open_part(self, query: QueryState) -> Part | None:
+        """The part of a search that is asked next; None when it has given what it can or what is wanted of it."""
+        if self._per_keyword is not None and query.num_events >= self._per_keyword:
+            return None
+        parts = self._catalogue.parts(query, PartState.OPEN)
+        if parts:
+            return parts[0]
+        source = self._sources[query.source]
+        cut_off = self._catalogue.parts(query, PartState.TRUNCATED)
+        fresh = source.further_parts([one.name for one in cut_off]) if query.num_parts else ()
+        if not query.num_parts:
+            fresh = source.first_parts(self._wanted)
+        for name, bounds in fresh:
+            self._catalogue.add_part(query, name, bounds)
+        if fresh:
+            for part in cut_off:
+                self._catalogue.leave_part(part, PartState.SPLIT)
+        parts = self._catalogue.parts(query, PartState.OPEN)
+        return parts[0] if parts else None
+
+    async def _ask(self, query: QueryState, part: Part) -> None:
+        source = self._sources[query.source]
+        page = await source.search(Search(query.class_id, query.keyword, part.bounds, part.cursor, query.until))
+        self.last_keyword, self.num_pages = query.keyword, self.num_pages + 1
+        room = math.inf if self._per_keyword is None else self._per_keyword - query.num_events
+        events = []
+        for offset, photo in enumerate(page.photos[: None if room == math.inf else int(room)]):
+            rank = page.first_rank + offset
+            event = LabelEvent(photo.source, photo.photo_id, query.class_id, query.keyword, rank, part.name)
+            events.append((photo, event))
         is_cut = len(events) < len(page.photos)
-        next_cursor = cursor if is_cut else page.next_cursor
-        new = catalogue.record_page(
-            query,
+        children = [] if is_cut else self._children(source, query, part, page)
+        state = PartState.SPLIT if children else PartState.OPEN
+        new = self._catalogue.record_page(
+            part,
             events,
-            cursor=next_cursor,
+            cursor=part.cursor if is_cut else page.next_cursor,
             total_reported=page.total_reported,
-            exhausted=not is_cut and (page.next_cursor is None or not events),
+            state=state,
+            children=children,
         )
-        found += new
-        if is_cut or page.next_cursor is None or new == 0:
-            break
-        cursor = page.next_cursor
-    return found
+        if state is PartState.OPEN and not is_cut and self._is_over(source, query, part, page, new):
+            self._catalogue.leave_part(part, _final_state(source, part, page))
+
+    def _children(
+        self, source: Source, query: QueryState, part: Part, page: Page
+    ) -> list[tuple[str, Mapping[str, object]]]:
+        """Smaller parts in the place of one whose first page says that the site will not hand out all of it."""
+        comfortable = source.limits.comfortable
+        if part.pages or comfortable is None or (page.total_reported or 0) <= comfortable:
+            return []
+        bounds = source.split(
+            part.bounds,
+            page,
+            query.until,
+            lambda earliest, latest: self._catalogue.median_upload(query.source, earliest, latest),
+        )
+        # Two digits each keep the names of any number of children in order.
+        return [(f"{part.name}.{number:02d}", one) for number, one in enumerate(bounds)]
+
+    def _is_over(self, source: Source, query: QueryState, part: Part, page: Page, new: int) -> bool:
+        pages, limits = part.pages + 1, source.limits
+        if page.next_cursor is None or not page.photos:
+            return True
+        if limits.most_results is not None and pages * limits.page_size >= limits.most_results:
+            return True
+        expected = math.ceil((page.total_reported or 0) / limits.page_size)
+        # Totals are inexact both ways: go on behind the stated end while pages come full of new photos. Where the
+        # same photos were seen in another order before, nothing new in a page says nothing about the next one.
+        roots = {one.name.partition(".")[0] for one in self._catalogue.parts(query)}
+        return (new == 0 and len(roots) == 1) or (pages >= expected and not page.is_full)
+
+
+def _final_state(source: Source, part: Part, page: Page) -> PartState:
+    most = source.limits.most_results
+    total = part.total_reported or page.total_reported or 0
+    return PartState.TRUNCATED if most is not None and total > most else PartState.DONE

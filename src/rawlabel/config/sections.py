@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rawlabel.licenses import LicensePreset
+
 
 def setting(
     default: Any, description: str, *, also: str | None = None, positional: bool = False, **checks: Any
@@ -55,23 +57,81 @@ class CollectConfig(Section):
 
     classes: Path | None = setting(
         None,
-        "File of classes: JSON {class id: [keywords]}, TOML, or a plain list with one name a line.",
+        "File of classes: JSON {class id: [keywords]}, TOML, or a plain list with one name a line; the sources "
+        "folder, urls and manifest bring their own.",
         positional=True,
     )
     project: Path = setting(Path("project"), "Folder that gets the catalogue and the photos.")
-    source: str = setting("flickr", "Photo site to search; `rawlabel sources` lists them.")
-    base_url: str | None = setting(
-        None, "Address of the site's API, for a mirror or a simulated site; the site's own by default."
+    source: tuple[str, ...] = setting(
+        ("commons",), "Where to search; may be given several times. `rawlabel sources` lists them."
     )
-    per_keyword: int = setting(500, "Most photos to take for each keyword.", ge=1)
+    base_url: tuple[str, ...] = setting(
+        (),
+        "Address of a source's API, for a mirror or a simulated site: ADDRESS for all sources, or SOURCE=ADDRESS; "
+        "the sites' own by default.",
+    )
+    input: Path | None = setting(
+        None, "Tree of images, table of addresses or manifest that the sources folder, urls and manifest read."
+    )
+    url_column: str | None = setting(None, "Column of the image addresses of a table; guessed by default.")
+    class_column: str | None = setting(None, "Column of the class names of a table; guessed by default.")
+    per_class: int = setting(
+        500,
+        "Good photos (unique, decodable, large enough, license allowed) to gather for each class, where search "
+        "and download stop; 0 takes all there are.",
+        ge=0,
+    )
+    per_keyword: int | None = setting(None, "Most photos to take from the search for one keyword.", ge=1)
+    licenses: LicensePreset = setting(
+        LicensePreset.ANY,
+        "Photos to take by license: any; open (Creative Commons and public domain); commercial (open, without "
+        "NC); derivatives (open, without ND); free (open, with neither).",
+    )
+    until: str | None = setting(
+        None,
+        "Last day of upload that is searched, as ISO 8601 writes it; by default the day before the first run.",
+    )
+    search_only: bool = setting(False, "Search and record what is found, and download nothing.")
+    min_side: int = setting(32, "Smallest shorter side of a good photo [pixels].", ge=1)
     image_size: int = setting(
         256, "Wanted shorter side of the photos [pixels]; the smallest offered size that reaches it.", ge=16
     )
-    concurrency: int = setting(8, "Downloads at the same time.", ge=1, le=256)
-    timeout: float = setting(30.0, "Time limit of one request [seconds].", gt=0)
+    resize: int | None = setting(
+        None,
+        "Store photos re-encoded as JPEG with this shorter side [pixels]; by default the bytes as they came.",
+        ge=16,
+    )
+    store: str | None = setting(
+        None,
+        "Where the photos go: a folder or an fsspec address (s3://bucket/photos); by default PROJECT/images.",
+    )
+    engine: Literal["local", "ray"] = setting(
+        "local", "What downloads and decodes: this machine, or a Ray cluster (`pip install 'rawlabel[ray]'`)."
+    )
+    ray_address: str | None = setting(
+        None,
+        "Address of the Ray cluster, such as auto or ray://host:10001; by default one on this machine.",
+    )
+    concurrency: int = setting(64, "Most downloads at the same time.", ge=1, le=1024)
+    per_host: int = setting(
+        8, "Most requests at the same time to one host; fewer where it is known to ask for it.", ge=1
+    )
+    timeout: float = setting(30.0, "Longest wait for a connection or the next bytes [seconds].", gt=0)
+    deadline: float = setting(120.0, "Longest time for one file [seconds].", gt=0)
+    min_speed: float = setting(1.0, "Slowest download that is waited for [kilobytes a second].", ge=0)
     attempts: int = setting(4, "Tries of one request before a passing fault counts as a failure.", ge=1)
     max_megabytes: float = setting(25.0, "Largest image file accepted [megabytes].", gt=0)
-    contact: str | None = setting(None, "E-mail or web address that the user agent names to the site.")
+    max_megapixels: float = setting(64.0, "Largest image decoded [megapixels]; read from the header.", gt=0)
+    workers: int = setting(2, "Processes that decode photos.", ge=1)
+    decode_seconds: float = setting(10.0, "Longest time for decoding one photo [seconds].", gt=0)
+    decode_megabytes: int = setting(1024, "Most memory of a process that decodes [megabytes].", ge=256)
+    contact: str | None = setting(
+        None, "E-mail or web address that the user agent names to the sites; some ask for it."
+    )
+    allow_loopback: bool = setting(
+        False,
+        "Let addresses of this machine through, for a simulated site; other private networks stay barred.",
+    )
 
 
 class CurateConfig(Section):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
-from rawlabel.manifest import Manifest, write_manifest
+from rawlabel.manifest import SCHEMA, Manifest, write_manifest
 from rawlabel.progress import progress
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import Reason, Status, Verdict
@@ -44,8 +45,9 @@ def curate(config: CurateConfig) -> Manifest:
     store = ImageStore(images_path(config.project))
     rows = decide(candidates, _decode_all(candidates, store, config), config)
     for row in rows:
-        if row["sha256"]:
-            row["path"] = store.path(row["sha256"], row["media_type"]).relative_to(config.project).as_posix()
+        if row["stored_sha256"]:
+            path = store.path(row["stored_sha256"], row["media_type"])
+            row["path"] = path.relative_to(config.project).as_posix()
     _refuse_empty_classes([spec.class_id for spec in classes], rows, config.project)
     return write_manifest(
         config.project, rows, classes, config=config.as_json(), catalogue_fingerprint=fingerprint
@@ -66,9 +68,7 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
 
 
 def _decode_all(candidates: list[Candidate], store: ImageStore, config: CurateConfig) -> dict[str, Decoded]:
-    objects = {
-        one.outcome.sha256: one.outcome.media_type or "" for one in candidates if one.outcome.sha256 is not None
-    }
+    objects = {digest: one.outcome.media_type or "" for one in candidates if (digest := one.outcome.stored_sha256)}
     decoded: dict[str, Decoded] = {}
     with ThreadPoolExecutor(config.workers) as pool, progress("checking photos", len(objects)) as task:
         paths = (store.path(digest, media_type) for digest, media_type in objects.items())
@@ -81,43 +81,34 @@ def _decode_all(candidates: list[Candidate], store: ImageStore, config: CurateCo
 
 def _row(candidate: Candidate, decoded: dict[str, Decoded]) -> dict[str, Any]:
     event, photo, outcome = candidate.event, candidate.photo, candidate.outcome
-    image = decoded.get(outcome.sha256 or "", Decoded())
+    image = decoded.get(outcome.stored_sha256 or "", Decoded())
     verdict, reason = Verdict.KEPT, image.reason
     if outcome.status is not Status.FETCHED:
-        verdict, reason = Verdict.FAILED, outcome.reason or Reason.NOT_FETCHED
+        reason = outcome.reason or Reason.NOT_FETCHED
+        verdict = reason.verdict
     elif reason is not None:
         verdict = Verdict.REJECTED
-    return {
-        "source": event.source,
-        "photo_id": event.photo_id,
-        "class_id": event.class_id,
-        "keyword": event.keyword,
-        "rank": event.rank,
+    row = {name: value for part in (event, photo, outcome) for name, value in asdict(part).items()}
+    # One author's series holds near copies; they must not straddle training and holdout.
+    group = f"{event.source}:{photo.author_id}" if photo.author_id else image.pixel_sha256 or photo.photo_id
+    row |= {
+        "part": candidate.bounds,
         "verdict": verdict.value,
         "reason": reason.value if reason else None,
         "duplicate_of": None,
-        # One author's series holds near copies; they must not straddle training and holdout.
-        "group": f"{event.source}:{photo.author_id}"
-        if photo.author_id
-        else (image.pixel_sha256 or photo.photo_id),
+        "group": group,
         "split": None,
         "path": None,
-        "sha256": outcome.sha256,
-        "pixel_sha256": image.pixel_sha256,
-        "media_type": outcome.media_type,
-        "num_bytes": outcome.num_bytes,
+        "pixel_sha256": outcome.pixel_sha256 or image.pixel_sha256,
+        "perceptual_hash": outcome.perceptual_hash or image.perceptual_hash,
+        # The size of what is stored; what the host sent may have been larger.
         "width": image.width,
         "height": image.height,
-        "url": photo.url,
-        "page_url": photo.page_url,
-        "title": photo.title,
-        "author": photo.author,
-        "author_id": photo.author_id,
-        "license_id": photo.license_id,
-        "license_name": photo.license_name,
-        "license_url": photo.license_url,
-        "uploaded_at": photo.uploaded_at,
+        "searched_at": candidate.searched_at,
+        "license_read_at": candidate.found_at,
+        "fetched_at": candidate.fetched_at,
     }
+    return {name: row[name] for name in SCHEMA.names}
 
 
 def _kept_by_pixels(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -14,13 +14,13 @@ def _collect(config: CollectConfig) -> None:
     from rawlabel.collect import collect
 
     counts = collect(config)
+    not_fetched = {reason: counts[reason] for reason in Reason if counts.get(reason)}
     click.echo(
         f"found {counts['label_events']} label events of {counts['photos']} photos; fetched {counts['fetched']}, "
-        f"failed {sum(counts.get(reason, 0) for reason in Reason)}, pending {counts['pending']}"
+        f"not fetched {sum(not_fetched.values())}, pending {counts['pending']}"
     )
-    for reason in Reason:
-        if counts.get(reason):
-            click.echo(f"  {counts[reason]:>6} failed: {reason.describe()}")
+    for reason, count in not_fetched.items():
+        click.echo(f"  {count:>6} {reason.describe()}")
     click.echo(f"catalogue: {catalogue_path(config.project)}")
 
 

@@ -13,6 +13,9 @@ def COMMAND() -> None:
     for name in names(Family.SOURCE):
         source = load(Family.SOURCE, name)
         click.echo(f"{name}: {describe(Family.SOURCE, name)}")
-        click.echo(f"  address  {source.base_url}")
-        click.echo(f"  key      {source.key_variable or 'none needed'}")
+        click.echo(f"  address  {source.base_url or 'this machine'}")
+        keys = " and ".join(source.key_variables)
+        click.echo(f"  key      {keys if source.needs_key else f'{keys} (optional)' if keys else 'none needed'}")
         click.echo(f"  terms    {source.terms}")
+        if source.label_notice:
+            click.echo(f"  warning  {source.label_notice}")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from rawlabel.collect.http import HttpClient
-from rawlabel.collect.sources import Page
-from rawlabel.config import CollectConfig
+from rawlabel.collect.sources import Bounds, Page, Search, SearchLimits, Source, SourceContext
 from rawlabel.errors import SourceError
+from rawlabel.licenses import LicensePreset
 from rawlabel.records import Photo
 
 PAGE_SIZE = 500
 MOST_RESULTS = 4000
 """Flickr returns at most this many results for one query and then repeats the last page."""
+COMFORTABLE_RESULTS = 3000
+"""Stated results up to which a slice is taken whole: Flickr's totals have been seen 750 too low."""
+FIRST_UPLOAD = 1_075_593_600
+"""Flickr opened in February 2004; no photo was uploaded before [seconds since 1970]."""
+_BY_DATE = ("d", {"from": FIRST_UPLOAD})
 
 # Sizes by suffix of the `url_` extra, smallest first (https://www.flickr.com/services/api/misc.urls.html);
 # the square thumbnails are left out, since they cut the photo.
@@ -48,75 +51,123 @@ LICENSES: dict[str, tuple[str, str]] = {
 }
 
 
-class Flickr:
+class Flickr(Source):
     """Flickr's photo search; one call returns up to 500 photos with their image addresses."""
 
-    base_url: ClassVar[str] = "https://api.flickr.com"
-    key_variable: ClassVar[str | None] = "FLICKR_API_KEY"
-    terms: ClassVar[str] = (
+    base_url = "https://api.flickr.com"
+    key_variables = ("FLICKR_API_KEY",)
+    needs_key = True
+    terms = (
         "store photos no longer than needed, remove what owners take down, link to the photo page; this "
         "product uses the Flickr API but is not endorsed or certified by SmugMug, Inc."
     )
+    limits = SearchLimits(PAGE_SIZE, MOST_RESULTS, COMFORTABLE_RESULTS, calls=((3600, 3600.0),))
 
-    def __init__(self, http: HttpClient, config: CollectConfig, api_key: str | None) -> None:
-        self._http = http
-        self._site = (config.base_url or self.base_url).rstrip("/")
-        self._wanted_side = config.image_size
-        self._attempts = config.attempts
-        self._key = api_key or os.environ.get(str(self.key_variable), "")
+    def __init__(self, context: SourceContext) -> None:
+        super().__init__(context)
+        self._site = context.base_url
+        self._wanted_side = context.config.image_size
+        self._licenses = dict(LICENSES)
+        self._key = context.key or os.environ.get(self.key_variables[0], "")
         if not self._key:
             raise SourceError(
-                f"flickr: no API key; set the environment variable {self.key_variable} "
+                f"flickr: no API key; set the environment variable {self.key_variables[0]} "
                 "(a simulated site takes any word)"
             )
 
-    async def search(self, keyword: str, cursor: str | None) -> Page:
-        """One page by relevance, safe photos only."""
-        number = int(cursor or 1)
-        reply = await self._call(
-            "flickr.photos.search", text=keyword, page=str(number), per_page=str(PAGE_SIZE), sort="relevance",
-            safe_search="1", content_type="1", media="photos", extras=",".join(_EXTRAS),
-        )  # fmt: skip
+    async def prepare(self) -> None:
+        """Bring the table of licenses up to date: new ones come up (11 to 16 did in 2025)."""
+        reply = await self._call("flickr.photos.licenses.getInfo")
+        try:
+            fresh = {
+                _text(one["id"]): (_text(one["name"]), _text(one["url"])) for one in reply["licenses"]["license"]
+            }
+        except (KeyError, TypeError, AttributeError):
+            return
+        self._licenses |= {number: (LICENSES.get(number, named)[0], named[1]) for number, named in fresh.items()}
+
+    async def search(self, search: Search) -> Page:
+        """One page: of a slice of upload dates by date, of the whole by relevance; safe photos only."""
+        number = int(search.cursor or 1)
+        parameters = {
+            "text": search.keyword, "page": str(number), "per_page": str(PAGE_SIZE), "safe_search": "1",
+            "content_type": "1", "media": "photos", "extras": ",".join(_EXTRAS), "sort": "relevance",
+        }  # fmt: skip
+        latest = search.bounds.get("to") or search.until
+        if latest is not None:
+            parameters["max_upload_date"] = str(latest)
+        if "from" in search.bounds:
+            # Ascending, so that uploads that come in meanwhile move nothing; both bounds are inclusive.
+            parameters |= {"sort": "date-posted-asc", "min_upload_date": str(search.bounds["from"])}
+        wanted_licenses = search.bounds.get("license") or self._wanted_licenses()
+        if wanted_licenses:
+            parameters["license"] = wanted_licenses
+        reply = await self._call("flickr.photos.search", **parameters)
         try:
             listing = reply["photos"]
             total = _integer(listing["total"]) or 0
             photos = tuple(self._photo(one) for one in listing["photo"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SourceError(f"{self._site}: sent a reply without photos; is --base-url a photo site?") from error
-        is_last = not photos or number * PAGE_SIZE >= min(total, MOST_RESULTS)
-        return Page(photos, (number - 1) * PAGE_SIZE, None if is_last else str(number + 1), total)
+        is_last = not photos or number * PAGE_SIZE >= MOST_RESULTS
+        next_cursor = None if is_last else str(number + 1)
+        return Page(photos, (number - 1) * PAGE_SIZE, next_cursor, total, len(photos) >= PAGE_SIZE)
+
+    def first_parts(self, wanted: int) -> Sequence[tuple[str, Bounds]]:
+        """The best by relevance while the site hands out enough of them, else all by date of upload."""
+        return (("", {}),) if 0 < wanted <= MOST_RESULTS else (_BY_DATE,)
+
+    def further_parts(self, cut_off: Sequence[str]) -> Sequence[tuple[str, Bounds]]:
+        """When relevance has come to the site's limit, all by date of upload."""
+        return (_BY_DATE,) if "" in cut_off else ()
+
+    def split(
+        self, bounds: Bounds, page: Page, until: int | None, median_upload: Callable[[int, int], int | None]
+    ) -> Sequence[Bounds]:
+        """Two slices of upload dates with about as many photos each; within one second, one part a license.
+
+        The page is the beginning of the slice, so the new slices begin at its last second: nothing is asked twice
+        but that second.
+        """
+        latest = bounds.get("to") or until
+        if "from" not in bounds or "license" in bounds or latest is None:
+            return ()
+        uploads = [photo.uploaded_at for photo in page.photos if photo.uploaded_at is not None]
+        earliest = min(max([bounds["from"], *uploads]), latest)
+        if earliest == latest:
+            return [{"from": earliest, "to": latest, "license": number} for number in self._licenses]
+        middle = median_upload(earliest, latest)
+        if middle is None or not earliest < middle <= latest:
+            middle = (earliest + latest + 1) // 2
+        return [{"from": earliest, "to": middle - 1}, {"from": middle, "to": latest}]
 
     def is_placeholder(self, final_url: str) -> bool:
         """Removed photos redirect to `.../photo_unavailable*.png`, in several languages' folders."""
         return "photo_unavailable" in final_url
 
-    async def _call(self, method: str, **parameters: str) -> dict[str, Any]:
-        """Call the API; passing faults, which Flickr sends with HTTP 200, are tried again."""
-        query = {"method": method, "api_key": self._key, "format": "json", "nojsoncallback": "1", **parameters}
-        message = ""
-        for attempt in range(self._attempts):
-            if attempt:
-                await asyncio.sleep(0.5 * 2**attempt)
-            response = await self._http.get(f"{self._site}/services/rest/", query)
-            if response.failure is not None:
-                raise SourceError(f"{self._site}: {response.detail}; check --base-url and the network")
-            try:
-                reply = json.loads(response.body)
-            except (ValueError, RecursionError):
-                message = "sent something that is not JSON"
-                continue
-            if isinstance(reply, dict) and reply.get("stat") == "ok":
-                return reply
-            message = self._explain(reply)
-        raise SourceError(f"{self._site}: {message}; try again later or check --base-url")
+    def _wanted_licenses(self) -> str:
+        """The ids of the licenses asked for, comma separated; empty when any will do."""
+        preset = self.context.config.licenses
+        if preset is LicensePreset.ANY:
+            return ""
+        return ",".join(number for number, named in self._licenses.items() if preset.allows(*named))
 
-    def _explain(self, reply: Any) -> str:
+    async def _call(self, method: str, **parameters: str) -> dict[str, Any]:
+        """Call the API; faults come with HTTP status 200 and a code."""
+        query = {"method": method, "api_key": self._key, "format": "json", "nojsoncallback": "1", **parameters}
+        reply = await self.context.api.get_json(f"{self._site}/services/rest/", query, self._explain)
+        assert isinstance(reply, dict)
+        return reply
+
+    def _explain(self, reply: Any) -> str | None:
         """Say what a failure reply means; raises `SourceError` at once when asking again is no use."""
         if not isinstance(reply, dict):
             return "sent a reply without a status"
-        code, text = reply.get("code"), str(reply.get("message", "")).replace("\n", " ")[:200]
+        if reply.get("stat") == "ok":
+            return None
+        code, text = reply.get("code"), " ".join(_text(reply.get("message")).split())[:200]
         if code in _KEY_CODES:
-            raise SourceError(f"{self._site}: refuses the API key ({text}); check {self.key_variable}")
+            raise SourceError(f"{self._site}: refuses the API key ({text}); check {self.key_variables[0]}")
         if code not in _PASSING_CODES:
             raise SourceError(f"{self._site}: refuses the search (code {code}: {text})")
         return f"is not available (code {code}: {text})"
@@ -124,7 +175,7 @@ class Flickr:
     def _photo(self, raw: dict[str, Any]) -> Photo:
         size = self._best_size(raw)
         license_id = _text(raw.get("license"))
-        license_name, license_url = LICENSES.get(license_id, ("", ""))
+        license_name, license_url = self._licenses.get(license_id, ("", ""))
         owner, photo_id = _text(raw.get("owner")), _text(raw["id"])
         if not photo_id:
             raise ValueError("a photo without an id")
@@ -145,6 +196,8 @@ class Flickr:
             taken_at=None if _text(raw.get("datetakenunknown")) == "1" else _text(raw.get("datetaken")) or None,
             width=_integer(raw.get(f"width_{size}")),
             height=_integer(raw.get(f"height_{size}")),
+            size_label=size or "",
+            author_url=f"https://www.flickr.com/people/{owner}" if owner else None,
         )
 
     def _best_size(self, raw: dict[str, Any]) -> str | None:
