@@ -39,7 +39,10 @@ print(sorted(name for name in ("torch", "numpy", "matplotlib", "aiohttp") if nam
     assert run_python(script) == "[]"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["collect", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["classes", "--help"], ["train", "--help"], ["collect", "--help"], ["demo", "--help"]],
+)
 def test_help_loads_no_torch_and_no_plotting(arguments: list[str]) -> None:
     script = f"""
 import sys

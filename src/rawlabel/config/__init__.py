@@ -5,6 +5,7 @@
 
 from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.sections import (
+    ClassesConfig,
     CollectConfig,
     Config,
     CurateConfig,
@@ -20,6 +21,7 @@ from rawlabel.config.sections import (
 )
 
 __all__ = [
+    "ClassesConfig",
     "CollectConfig",
     "Config",
     "CurateConfig",

@@ -2,6 +2,7 @@
 
 SUMMARIES = {
     "demo": "run the whole chain on a simulated photo site: no key, no network, no GPU",
+    "classes": "write the list of classes and keywords: from names, WordNet ids or ImageNet",
     "collect": "search photo sites by keyword and download what they return",
     "curate": "clean a collection without touching its labels",
     "train": "train on raw labels and select an epoch without a clean label",

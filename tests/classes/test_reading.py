@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rawlabel.classes import read_classes
 from rawlabel.errors import ClassFileError
+from rawlabel.records import ClassSpec
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -30,6 +31,27 @@ def test_json_and_toml_give_ids_and_keywords(tmp_path: Path, name: str, text: st
     first, second = read_classes(write(tmp_path, name, text))
     assert (first.class_id, first.name, first.keywords) == ("n02229544", "cricket", ("cricket",))
     assert second.keywords == ("tench", "Tinca tinca")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "classes.json",
+            '{"n02229544": {"keywords": ["cricket"], "definition": "leaping  insect"}, "owl": "owl"}',
+        ),
+        ("classes.toml", 'owl = "owl"\n[n02229544]\nkeywords = "cricket"\ndefinition = "leaping insect"\n'),
+    ],
+)
+def test_a_class_may_be_a_table(tmp_path: Path, name: str, text: str) -> None:
+    specs = {spec.class_id: spec for spec in read_classes(write(tmp_path, name, text))}
+    assert specs["n02229544"] == ClassSpec("n02229544", "cricket", ("cricket",), "leaping insect")
+    assert specs["owl"] == ClassSpec("owl", "owl", ("owl",))
+
+
+def test_a_table_may_name_its_class(tmp_path: Path) -> None:
+    (spec,) = read_classes(write(tmp_path, "a.toml", '[robin]\nname = "European robin"\nkeywords = ["robin"]\n'))
+    assert (spec.class_id, spec.name, spec.keywords) == ("robin", "European robin", ("robin",))
 
 
 def test_a_plain_list_searches_each_name(tmp_path: Path) -> None:
@@ -53,13 +75,19 @@ def test_a_plain_list_searches_each_name(tmp_path: Path) -> None:
         ("number.json", "3", "not a int"),
         ("nokey.json", '{"robin": []}', "'robin' has no keyword"),
         ("blank.json", '{"robin": ["  "]}', "'robin' has no keyword"),
+        ("table.toml", '[robin]\nkeyword = ["robin"]\n', "unknown key 'keyword'; did you mean 'keywords'?"),
+        ("empty_table.json", '{"robin": {}}', "'robin' has no keyword"),
+        ("name.json", '{"robin": {"keywords": ["x"], "name": 3}}', "'robin': 3 should be a text"),
+        ("control.json", '{"robin": ["a\\u0000b"]}', "holds a control character"),
+        ("surrogate.json", '{"robin": ["a\\ud800b"]}', "holds a control character"),
+        ("again.txt", "robin\nrobin\n", "class 'robin' stands there twice"),
         ("kind.json", '{"robin": [3]}', "'robin': the keywords"),
         ("up.json", '{"../x": ["x"]}', "'../x' cannot be a folder name"),
         ("slash.json", '{"a/b": ["x"]}', "'a/b' cannot be a folder name"),
         ("device.json", '{"CON": ["x"]}', "'CON' cannot be a folder name"),
         ("hidden.txt", ".git\n", "'.git' cannot be a folder name"),
         ("case.txt", "Robin\nrobin\n", "'Robin' and 'robin' would share one folder"),
-        ("form.txt", "caf\u00e9\ncafe\u0301\n", "would share one folder"),
+        ("form.txt", "caf\u00e9\ncafe\u0301\n", "stands there twice"),
         ("deep.json", "[" * 100_000, "not valid JSON"),
     ],
 )
