@@ -62,6 +62,9 @@ RESTRICTED_ORIGINAL = 0.35
 UNKNOWN_DATE_TAKEN = 0.08
 """Share of photos without a known date taken; the site then states the time of the upload."""
 
+LICENSE_WEIGHTS = (60, 8, 6, 8, 6, 5, 2, 1, 1, 2, 1) + (1,) * 6
+"""Relative frequency of each of Flickr's licences, by its id."""
+
 NEW_OWNER = 0.7
 """Chance that a series of photos belongs to someone who has uploaded nothing else yet."""
 

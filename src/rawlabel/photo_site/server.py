@@ -10,8 +10,9 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aiohttp import web
 
@@ -31,7 +32,14 @@ _PAGE_HEADERS = {
 }
 _SHUTDOWN_SECONDS = 2.0
 _START_SECONDS = 30.0
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Servable(Protocol):
+    """Something that brings its own web application, with the counter `REQUESTS`."""
+
+    def application(self) -> web.Application:
+        """The application."""
 
 
 def make_application(site: PhotoSite) -> web.Application:
@@ -39,11 +47,8 @@ def make_application(site: PhotoSite) -> web.Application:
     api, images, placeholder = FlickrApi(site), ImageHost(site), unavailable_png()
 
     async def rest(request: web.Request) -> web.Response:
-        reply = json.dumps(api.answer(request.query, f"{request.scheme}://{request.host}"))
-        if request.query.get("format") == "json" and request.query.get("nojsoncallback") != "1":
-            callback = "jsonFlickrApi"
-            return web.Response(text=f"{callback}({reply})", content_type="text/javascript")
-        return web.Response(text=reply, content_type="application/json")
+        reply = api.answer(request.query, f"{request.scheme}://{request.host}")
+        return flickr_response(request, json.dumps(reply))
 
     async def unavailable(request: web.Request) -> web.Response:
         return web.Response(body=placeholder, content_type="image/png")
@@ -62,26 +67,39 @@ def make_application(site: PhotoSite) -> web.Application:
     async def truth(request: web.Request) -> web.Response:
         return web.json_response(site.truth())
 
+    return counted_application(
+        [
+            ("api", "/services/rest/", rest),
+            ("api", "/services/rest", rest),
+            ("placeholder", UNAVAILABLE_PATH, unavailable),
+            ("page", "/", results),
+            ("page", "/photos/{owner}/{id}", photo),
+            ("page", "/photos/{owner}/{id}/", photo),
+            ("truth", "/truth.json", truth),
+            ("image", r"/{server:\d+}/{file}", images.image),
+        ]
+    )
+
+
+def counted_application(routes: Iterable[tuple[str, str, Handler]]) -> web.Application:
+    """An application that counts its requests by the kind of their route; a route is kind, path and handler."""
     application = web.Application(middlewares=[_count])
     application[REQUESTS] = Counter()
-    kinds: list[tuple[str, str, _Handler]] = [
-        ("api", "/services/rest/", rest),
-        ("api", "/services/rest", rest),
-        ("placeholder", UNAVAILABLE_PATH, unavailable),
-        ("page", "/", results),
-        ("page", "/photos/{owner}/{id}", photo),
-        ("page", "/photos/{owner}/{id}/", photo),
-        ("truth", "/truth.json", truth),
-        ("image", r"/{server:\d+}/{file}", images.image),
-    ]
-    for number, (kind, path, handler) in enumerate(kinds):
+    for number, (kind, path, handler) in enumerate(routes):
         # The name carries the kind to the counter; names must differ.
         application.router.add_get(path, handler, name=f"{kind}_{number}")
     return application
 
 
+def flickr_response(request: web.Request, reply: str) -> web.Response:
+    """The reply of the Flickr API, in a callback unless the client asks for plain JSON."""
+    if request.query.get("format") == "json" and request.query.get("nojsoncallback") != "1":
+        return web.Response(text=f"jsonFlickrApi({reply})", content_type="text/javascript")
+    return web.Response(text=reply, content_type="application/json")
+
+
 @web.middleware
-async def _count(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
     route = request.match_info.route.name or "other"
     request.app[REQUESTS][route.partition("_")[0]] += 1
     try:
@@ -102,7 +120,7 @@ class RunningSite:
 
 
 @contextlib.asynccontextmanager
-async def _listening(site: PhotoSite, host: str, port: int) -> AsyncIterator[RunningSite]:
+async def _listening(site: Servable, host: str, port: int) -> AsyncIterator[RunningSite]:
     application = site.application()
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -123,7 +141,7 @@ async def _listening(site: PhotoSite, host: str, port: int) -> AsyncIterator[Run
 
 
 @contextlib.contextmanager
-def running(site: PhotoSite, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSite]:
+def running(site: Servable, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSite]:
     """Serve the site in a thread of its own until the block is left.
 
     Raises ConfigError when the address is not a loopback address or the port is in use.
