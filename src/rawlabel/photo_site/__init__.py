@@ -24,13 +24,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from rawlabel.photo_site.rates import DEFAULT_FAULTS, NO_FAULTS, FaultRates
+from rawlabel.photo_site.rules import SiteRules
 
 if TYPE_CHECKING:
     from rawlabel.photo_site.bulk import BulkSite
     from rawlabel.photo_site.server import RunningSite, running, serve
     from rawlabel.photo_site.site import PhotoSite
 
-__all__ = ["DEFAULT_FAULTS", "NO_FAULTS", "BulkSite", "FaultRates", "PhotoSite", "RunningSite", "running", "serve"]
+__all__ = [
+    "DEFAULT_FAULTS",
+    "NO_FAULTS",
+    "BulkSite",
+    "FaultRates",
+    "PhotoSite",
+    "RunningSite",
+    "SiteRules",
+    "running",
+    "serve",
+]
 
 _HOMES = {
     "BulkSite": "rawlabel.photo_site.bulk",

@@ -25,6 +25,7 @@ from rawlabel.photo_site.flickr_protocol import (
     shown,
     total_as_sent,
 )
+from rawlabel.photo_site.routes import Route, application_of
 from rawlabel.photo_site.sizes import BY_NAME, SIZES
 
 _SHAPES = ((1024, 683), (1600, 1200), (768, 1024), (2048, 2048))
@@ -33,14 +34,14 @@ _PHOTOS_HERE = "photos stand here"
 
 def make_application(site: BulkSite) -> web.Application:
     """The web application of a bulk site."""
-    from rawlabel.photo_site.server import counted_application, flickr_response
+    from rawlabel.photo_site.server import flickr_response
 
     api = BulkApi(site)
 
     async def rest(request: web.Request) -> web.Response:
         return flickr_response(request, api.answer(request.query, f"{request.scheme}://{request.host}"))
 
-    return counted_application([("api", "/services/rest/", rest), ("api", "/services/rest", rest)])
+    return application_of([Route("api", "/services/rest/", rest), Route("api", "/services/rest", rest)])
 
 
 class BulkApi:

@@ -94,6 +94,7 @@ def find(site: PhotoSite, parameters: Mapping[str, str]) -> list[int]:
         and (latest is None or site.photos[position].uploaded <= latest)
         and (not wanted or str(site.photos[position].license_id) in wanted)
         and (not owner or site.photos[position].owner.nsid == owner)
+        and not site.photos[position].gone
     )
     order = parameters.get("sort", "")
     if order == "relevance":

@@ -1,4 +1,4 @@
-"""What every speaker of the Flickr REST API shares: licences, errors, parameters and paging.
+"""What every speaker of the Flickr REST API shares: errors, parameters and paging.
 
 The API is described at https://www.flickr.com/services/api/. Errors come with HTTP status 200 and
 `"stat": "fail"`, as on the real site. Parameters that the API does not know are ignored.
@@ -14,32 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rawlabel.photo_site import rates
+from rawlabel.photo_site.licenses import LICENSES
 
 Reply = dict[str, Any]
 Method = Callable[[Mapping[str, str], str], Reply]
 """Answers the parameters of a call; the text is the address that image addresses start with."""
-
-_CC = "https://creativecommons.org/"
-LICENSES: tuple[tuple[str, str], ...] = (
-    ("All Rights Reserved", "https://www.flickrhelp.com/hc/en-us/articles/10710266545556"),
-    ("CC BY-NC-SA 2.0", f"{_CC}licenses/by-nc-sa/2.0/"),
-    ("CC BY-NC 2.0", f"{_CC}licenses/by-nc/2.0/"),
-    ("CC BY-NC-ND 2.0", f"{_CC}licenses/by-nc-nd/2.0/"),
-    ("CC BY 2.0", f"{_CC}licenses/by/2.0/"),
-    ("CC BY-SA 2.0", f"{_CC}licenses/by-sa/2.0/"),
-    ("CC BY-ND 2.0", f"{_CC}licenses/by-nd/2.0/"),
-    ("No known copyright restrictions", "https://www.flickr.com/commons/usage/"),
-    ("United States Government Work", "http://www.usa.gov/copyright.shtml"),
-    ("Public Domain Dedication (CC0)", f"{_CC}publicdomain/zero/1.0/"),
-    ("Public Domain Mark", f"{_CC}publicdomain/mark/1.0/"),
-    ("CC BY 4.0", f"{_CC}licenses/by/4.0/"),
-    ("CC BY-SA 4.0", f"{_CC}licenses/by-sa/4.0/"),
-    ("CC BY-ND 4.0", f"{_CC}licenses/by-nd/4.0/"),
-    ("CC BY-NC 4.0", f"{_CC}licenses/by-nc/4.0/"),
-    ("CC BY-NC-SA 4.0", f"{_CC}licenses/by-nc-sa/4.0/"),
-    ("CC BY-NC-ND 4.0", f"{_CC}licenses/by-nc-nd/4.0/"),
-)
-"""Name and address of each licence; the position is its id."""
 
 MOST_PER_PAGE = 500
 USUAL_PER_PAGE = 100

@@ -10,7 +10,7 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,18 +21,16 @@ from rawlabel.errors import ConfigError, Interrupted
 from rawlabel.photo_site.drawings import unavailable_png
 from rawlabel.photo_site.flickr_api import FlickrApi
 from rawlabel.photo_site.image_host import UNAVAILABLE_PATH, ImageHost
+from rawlabel.photo_site.other_dialects import OtherDialects
 from rawlabel.photo_site.pages import photo_page, results_page
+from rawlabel.photo_site.routes import IMAGE_LOG, REQUESTS, ImageRequest, Route, application_of
 from rawlabel.photo_site.site import PhotoSite
-
-REQUESTS: web.AppKey[Counter[str]] = web.AppKey("requests", Counter)
-"""Requests that an application has had by kind of path, as in `RunningSite`."""
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'"
 }
 _SHUTDOWN_SECONDS = 2.0
 _START_SECONDS = 30.0
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Servable(Protocol):
@@ -65,30 +63,22 @@ def make_application(site: PhotoSite) -> web.Application:
         return web.Response(text=photo_page(found), content_type="text/html", headers=_PAGE_HEADERS)
 
     async def truth(request: web.Request) -> web.Response:
-        return web.json_response(site.truth())
+        return web.json_response(await asyncio.to_thread(site.truth))
 
-    return counted_application(
+    return application_of(
         [
-            ("api", "/services/rest/", rest),
-            ("api", "/services/rest", rest),
-            ("placeholder", UNAVAILABLE_PATH, unavailable),
-            ("page", "/", results),
-            ("page", "/photos/{owner}/{id}", photo),
-            ("page", "/photos/{owner}/{id}/", photo),
-            ("truth", "/truth.json", truth),
-            ("image", r"/{server:\d+}/{file}", images.image),
-        ]
+            Route("api", "/services/rest/", rest),
+            Route("api", "/services/rest", rest),
+            Route("placeholder", UNAVAILABLE_PATH, unavailable),
+            Route("page", "/", results),
+            Route("page", "/photos/{owner}/{id}", photo),
+            Route("page", "/photos/{owner}/{id}/", photo),
+            Route("truth", "/truth.json", truth),
+            Route("image", r"/{server:\d+}/{file}", images.image),
+            *OtherDialects(site, images).routes(),
+        ],
+        site.rules.images_per_second,
     )
-
-
-def counted_application(routes: Iterable[tuple[str, str, Handler]]) -> web.Application:
-    """An application that counts its requests by the kind of their route; a route is kind, path and handler."""
-    application = web.Application(middlewares=[_count])
-    application[REQUESTS] = Counter()
-    for number, (kind, path, handler) in enumerate(routes):
-        # The name carries the kind to the counter; names must differ.
-        application.router.add_get(path, handler, name=f"{kind}_{number}")
-    return application
 
 
 def flickr_response(request: web.Request, reply: str) -> web.Response:
@@ -98,17 +88,6 @@ def flickr_response(request: web.Request, reply: str) -> web.Response:
     return web.Response(text=reply, content_type="application/json")
 
 
-@web.middleware
-async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
-    route = request.match_info.route.name or "other"
-    request.app[REQUESTS][route.partition("_")[0]] += 1
-    try:
-        return await handler(request)
-    except ConnectionResetError:
-        # The client hung up, as clients that are stopped do; there is nobody to answer and nothing to log.
-        return web.Response(status=400)
-
-
 @dataclass(slots=True)
 class RunningSite:
     """A site that is being served."""
@@ -116,7 +95,10 @@ class RunningSite:
     base_url: str = ""
     """Address without a slash at the end, such as http://127.0.0.1:43121."""
     requests: Counter[str] = field(default_factory=Counter)
-    """Requests so far by kind of path: `api`, `image`, `placeholder`, `page`, `truth`, `other`."""
+    """Requests so far by kind of path: `api` (Flickr's), `commons`, `openverse`, `inaturalist`, `image`,
+    `placeholder`, `page`, `truth`, `other`."""
+    image_log: list[ImageRequest] = field(default_factory=list)
+    """Time and status of each request for an image; the status is 0 until it is answered."""
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +117,7 @@ async def _listening(site: Servable, host: str, port: int) -> AsyncIterator[Runn
             raise ConfigError(f"--host {host} cannot be listened on; use 127.0.0.1.") from error
         taken = runner.addresses[0][1]
         shown = f"[{host}]" if ":" in host else host
-        yield RunningSite(f"http://{shown}:{taken}", application[REQUESTS])
+        yield RunningSite(f"http://{shown}:{taken}", application[REQUESTS], application[IMAGE_LOG])
     finally:
         await runner.cleanup()
 
@@ -155,6 +137,7 @@ def running(site: Servable, host: str = "127.0.0.1", port: int = 0) -> Iterator[
         try:
             async with _listening(site, host, port) as served:
                 state.base_url, state.requests = served.base_url, served.requests
+                state.image_log = served.image_log
                 started.set()
                 await stop.wait()
         except ConfigError as error:
