@@ -18,6 +18,7 @@ from rawlabel.photo_site.flickr_protocol import (
     claimed_total,
     dispatch,
     echo,
+    filters_of,
     licenses,
     moment,
     page_of,
@@ -75,7 +76,7 @@ class BulkApi:
         rows = self._found(keyword, parameters) if known else np.zeros(0, np.intp)
         page, per_page = page_of(parameters)
         chosen = rows[shown(len(rows), page, per_page, site.max_results)]
-        filters = "&".join([keyword, *(parameters.get(name, "") for name in _FILTERS)])
+        filters = filters_of(parameters)
         total = claimed_total(len(rows), site.count_noise, site.seed, filters)
         reply = {
             "photos": {
@@ -107,9 +108,6 @@ class BulkApi:
             return np.asarray(ranked[kept[ranked]], np.intp)
         rows = np.flatnonzero(kept)
         return rows if order == "date-posted-asc" else rows[::-1]
-
-
-_FILTERS = ("min_upload_date", "max_upload_date", "license")
 
 
 def _photos(uploads: Uploads, keyword: str, extras: tuple[str, ...], image_host: str) -> str:

@@ -11,12 +11,15 @@ from rawlabel.photo_site.flickr_protocol import (
     Method,
     Reply,
     chance,
+    claimed_total,
     dispatch,
     echo,
+    filters_of,
     licenses,
     moment,
     page_of,
     refuse_without_limits,
+    shift_of,
     shown,
     total_as_sent,
 )
@@ -54,13 +57,16 @@ class FlickrApi:
         found = find(self._site, parameters)
         page, per_page = page_of(parameters)
         extras = [name.strip() for name in parameters.get("extras", "").split(",") if name.strip()]
-        positions = found[shown(len(found), page, per_page, self._site.max_results)]
+        seed, rules, filters = self._site.config.seed, self._site.rules, filters_of(parameters)
+        total = claimed_total(len(found), rules.count_noise, seed, filters)
+        shift = shift_of(page, per_page, rules.unstable_paging, seed, filters)
+        positions = found[shown(len(found), page, per_page, self._site.max_results, shift)]
         return {
             "photos": {
                 "page": page,
-                "pages": math.ceil(len(found) / per_page),
+                "pages": math.ceil(total / per_page),
                 "perpage": per_page,
-                "total": total_as_sent(len(found), self._site.config.seed, query),
+                "total": total_as_sent(total, seed, query),
                 "photo": [entry(self._site.photos[position], extras, image_host) for position in positions],
             }
         }

@@ -20,8 +20,11 @@ Reply = dict[str, Any]
 Method = Callable[[Mapping[str, str], str], Reply]
 """Answers the parameters of a call; the text is the address that image addresses start with."""
 
+EXPIRED_KEY = "expired"
+"""A key that no site accepts any more."""
 MOST_PER_PAGE = 500
 USUAL_PER_PAGE = 100
+_NO_FILTERS = frozenset({"api_key", "page", "per_page", "extras", "sort", "format", "nojsoncallback", "method"})
 _LIMITING = ("text", "tags", "user_id", "min_upload_date", "max_upload_date")
 
 
@@ -45,6 +48,8 @@ def dispatch(
         key = parameters.get("api_key", "")
         if not key.strip() or (demanded_key is not None and key != demanded_key):
             raise ApiError(100, "Invalid API Key (Key has invalid format)")
+        if key == EXPIRED_KEY:
+            raise ApiError(100, "Invalid API Key (Key has expired)")
         if parameters.get("format") != "json":
             raise ApiError(111, f'Format "{parameters.get("format", "rest")}" not found')
         return {**method(parameters, image_host), "stat": "ok"}
@@ -81,12 +86,29 @@ def page_of(parameters: Mapping[str, str]) -> tuple[int, int]:
     return _whole_number(parameters, "page", 1), per_page
 
 
-def shown(found: int, page: int, per_page: int, most: int) -> slice:
+def shown(found: int, page: int, per_page: int, most: int, shift: int = 0) -> slice:
     """Which of the results a page shows: those after the first `most` ones are never reached, and all pages
-    after the last reachable one repeat it."""
+    after the last reachable one repeat it. The last `shift` results of earlier pages come again."""
     if found > most:
         page = min(page, math.ceil(most / per_page))
-    return slice((page - 1) * per_page, min(page * per_page, most))
+    first = (page - 1) * per_page - shift
+    return slice(first, min(first + per_page, most))
+
+
+def shift_of(page: int, per_page: int, share: float, seed: int, filters: str) -> int:
+    """How many results have come again by this page, when each repeats about this share of the page before."""
+    if share == 0:
+        return 0
+    steps = (2 * share * per_page * chance(seed, f"shift/{number}", filters) for number in range(2, page + 1))
+    # A page always brings something new.
+    return sum(min(round(step), per_page - 1) for step in steps)
+
+
+def filters_of(parameters: Mapping[str, str]) -> str:
+    """What decides which photos a query finds, apart from their order and the page."""
+    return "&".join(
+        f"{name}={value}" for name, value in sorted(parameters.items()) if name not in _NO_FILTERS and value
+    )
 
 
 def claimed_total(found: int, noise: float, seed: int, filters: str) -> int:

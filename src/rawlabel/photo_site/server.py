@@ -20,6 +20,7 @@ from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel.errors import ConfigError, Interrupted
 from rawlabel.photo_site.drawings import unavailable_png
 from rawlabel.photo_site.flickr_api import FlickrApi
+from rawlabel.photo_site.flickr_limits import FlickrLimits
 from rawlabel.photo_site.image_host import UNAVAILABLE_PATH, ImageHost
 from rawlabel.photo_site.other_dialects import OtherDialects
 from rawlabel.photo_site.pages import photo_page, results_page
@@ -43,8 +44,12 @@ class Servable(Protocol):
 def make_application(site: PhotoSite) -> web.Application:
     """The web application of a site, with a memory of passing faults of its own."""
     api, images, placeholder = FlickrApi(site), ImageHost(site), unavailable_png()
+    limits = FlickrLimits(site)
 
     async def rest(request: web.Request) -> web.Response:
+        refusal = await limits.refusal(request.query)
+        if refusal is not None:
+            return refusal
         reply = api.answer(request.query, f"{request.scheme}://{request.host}")
         return flickr_response(request, json.dumps(reply))
 
