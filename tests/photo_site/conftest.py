@@ -31,10 +31,16 @@ class _Unfollowed(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_Unfollowed)
 
 
-def get(url: str) -> Reply:
-    """GET without following redirects; error statuses are replies too."""
+AGENT = "rawlabel-tests/1.0 (mailto:tests@example.org)"
+"""A user agent that names a contact."""
+
+
+def get(url: str, data: bytes | None = None, **headers: str) -> Reply:
+    """GET, or POST if there is data, without following redirects; error statuses are replies too."""
+    named = {"User-Agent": AGENT} | {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, data=data, headers=named)  # noqa: S310 - always the site's own address
     try:
-        with _OPENER.open(url, timeout=20) as reply:
+        with _OPENER.open(request, timeout=20) as reply:
             return Reply(reply.status, reply.headers, reply.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -60,6 +66,23 @@ def search_all(served: RunningSite, **parameters: Any) -> list[dict[str, Any]]:
         if page >= block["pages"]:
             return photos
         page += 1
+
+
+def ask(served: RunningSite, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
+    """One request to any of the APIs; the body is JSON."""
+    query = urllib.parse.urlencode({name: value for name, value in parameters.items() if value is not None})
+    return get(f"{served.base_url}{path}?{query}", **(headers or {}))
+
+
+def commons(served: RunningSite, **parameters: Any) -> dict[str, Any]:
+    """One call of the API of Commons; without other parameters a search with all information."""
+    usual = {"action": "query", "format": "json", "formatversion": 2, "prop": "imageinfo", "iiurlwidth": 120}
+    usual["iiprop"] = "url|size|sha1|mime|user|timestamp|extmetadata"
+    if "gsrsearch" in parameters:
+        usual |= {"generator": "search", "gsrnamespace": 6}
+    reply = ask(served, "/w/api.php", **(usual | parameters))
+    assert reply.status == 200
+    return json.loads(reply.body)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ collection, curation and training can be measured end to end without a network a
   ``write_truth(path)``, ``write_test_set(folder)`` and ``application()``, an aiohttp application.
 * ``running(site, host="127.0.0.1", port=0)`` serves it in a thread for the length of a ``with`` block and yields
   ``RunningSite(base_url, requests)``.
+* ``BulkSite(counts)`` is a Flickr of millions of photos without image files, for planning and searching; it can
+  be served by ``running`` too.
 * ``serve(config, announce)`` serves it until SIGINT or SIGTERM.
 * ``FaultRates``, ``DEFAULT_FAULTS`` and ``NO_FAULTS`` switch the passing faults. The rates of all else are
   constants in `rawlabel.photo_site.rates`.
@@ -22,14 +24,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from rawlabel.photo_site.rates import DEFAULT_FAULTS, NO_FAULTS, FaultRates
+from rawlabel.photo_site.rules import SiteRules
 
 if TYPE_CHECKING:
+    from rawlabel.photo_site.bulk import BulkSite
     from rawlabel.photo_site.server import RunningSite, running, serve
     from rawlabel.photo_site.site import PhotoSite
 
-__all__ = ["DEFAULT_FAULTS", "NO_FAULTS", "FaultRates", "PhotoSite", "RunningSite", "running", "serve"]
+__all__ = [
+    "DEFAULT_FAULTS",
+    "NO_FAULTS",
+    "BulkSite",
+    "FaultRates",
+    "PhotoSite",
+    "RunningSite",
+    "SiteRules",
+    "running",
+    "serve",
+]
 
 _HOMES = {
+    "BulkSite": "rawlabel.photo_site.bulk",
     "PhotoSite": "rawlabel.photo_site.site",
     "RunningSite": "rawlabel.photo_site.server",
     "running": "rawlabel.photo_site.server",

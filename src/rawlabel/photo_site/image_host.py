@@ -38,13 +38,13 @@ class ImageHost:
         if found is None or found[0].fault is Fault.MISSING:
             return web.Response(status=404)
         photo, size = found
-        passing = self._passing_fault(request.path)
+        passing = self.passing_fault(request.path)
         if passing is not None:
             return passing
         if photo.fault is Fault.REMOVED:
             return web.Response(status=302, headers={"Location": UNAVAILABLE_PATH})
         if photo.fault is Fault.CORRUPT:
-            return _corrupt(photo)
+            return corrupt_response(photo)
         try:
             body = await asyncio.to_thread(image_file, photo, size)
         except OSError:
@@ -61,7 +61,7 @@ class ImageHost:
             return None
         return (photo, size) if (photo.server, photo.secret(size)) == (server, parts["secret"]) else None
 
-    def _passing_fault(self, path: str) -> web.Response | None:
+    def passing_fault(self, path: str) -> web.Response | None:
         """The fault of the first request of some addresses; None from the second one on."""
         if path in self._failed:
             return None
@@ -103,7 +103,7 @@ async def _send(request: web.Request, photo: SitePhoto, size: Size, body: bytes)
     return response
 
 
-def _corrupt(photo: SitePhoto) -> web.Response:
+def corrupt_response(photo: SitePhoto) -> web.Response:
     """A web page in place of the image for one half of the corrupt photos, garbage for the other."""
     random = generator("corrupt", photo.photo_id)
     if random.random() < 0.5:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import jinja2
 
 from rawlabel.photo_site.collection import keyword_of
-from rawlabel.photo_site.flickr_api import LICENSES, find
+from rawlabel.photo_site.flickr_api import find
+from rawlabel.photo_site.licenses import LICENSES
 from rawlabel.photo_site.photos import SitePhoto
 from rawlabel.photo_site.site import PhotoSite
 from rawlabel.photo_site.sizes import BY_NAME, SIZES

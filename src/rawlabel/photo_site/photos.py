@@ -116,6 +116,13 @@ class SitePhoto:
     fault: Fault | None = None
     reupload_of: str | None = None
     copy_of_test: str | None = None
+    gone: bool = False
+    """Whether the APIs do not know the photo any more."""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the owner has taken the photo down or made it private."""
+        return self.gone or self.fault is Fault.REMOVED
 
     @property
     def server(self) -> str:

@@ -181,7 +181,7 @@ def _finished(
         uploaded=draft.uploaded,
         taken=draft.uploaded if unknown else draft.uploaded - int(chance.expovariate(1 / 864_000)) - 60,
         taken_unknown=unknown,
-        license_id=chance.choices(range(17), weights=(60, 8, 6, 8, 6, 5, 2, 1, 1, 2, 1) + (1,) * 6)[0],
+        license_id=chance.choices(range(17), weights=rates.LICENSE_WEIGHTS)[0],
         views=int(chance.paretovariate(0.7) * 3) % 1_000_000,
         picture=picture,
         edit=edit,

@@ -62,8 +62,36 @@ RESTRICTED_ORIGINAL = 0.35
 UNKNOWN_DATE_TAKEN = 0.08
 """Share of photos without a known date taken; the site then states the time of the upload."""
 
+LICENSE_WEIGHTS = (60, 8, 6, 8, 6, 5, 2, 1, 1, 2, 1) + (1,) * 6
+"""Relative frequency of each of Flickr's licences, by its id."""
+
 NEW_OWNER = 0.7
 """Chance that a series of photos belongs to someone who has uploaded nothing else yet."""
+
+CARRIED_TO_COMMONS = 0.5
+"""Share of Flickr's faultless, freely licensed photos that somebody has carried over to Wikimedia Commons."""
+
+ALSO_ON_INATURALIST = 0.2
+"""Share of Flickr's faultless photos with a Creative Commons licence that are on iNaturalist too, as far as they
+show a class."""
+
+SECOND_POPULATION = 0.4
+"""Results of each class among the photos that only Commons and iNaturalist have, as a share of Flickr's."""
+
+OWN_OF_INATURALIST = 0.4
+"""Share of the second population's faultless photos of classes that iNaturalist has; Commons has the rest."""
+
+SEED_OF_SECOND_POPULATION = 1_000_003
+"""What is added to the site's seed for the second population."""
+
+DOCUMENTS_ON_COMMONS = 0.08
+"""Scans, drawings and sounds on Commons, as a share of its photos."""
+
+MISTAKEN_OBSERVATIONS = 0.1
+"""Share of iNaturalist's observations below research grade that people take for the class's sibling."""
+
+CLOSED_ON_INATURALIST = 0.2
+"""Share of iNaturalist's own observations with all rights reserved."""
 
 STRING_TOTAL = 0.25
 """Share of search replies in which `total` is a string."""

@@ -11,6 +11,9 @@ from rawlabel.photo_site.photos import Edit, Picture, SitePhoto
 from rawlabel.photo_site.sizes import Size
 
 _REMEMBERED_FILES = 1024
+_REMEMBERED_LARGE_FILES = 256
+_LARGEST_DRAWING = 360
+"""Longer side at which large files are drawn [pixels]."""
 
 
 def encode(image: Image.Image, quality: int) -> bytes:
@@ -29,10 +32,34 @@ def image_file(photo: SitePhoto, size: Size) -> bytes:
     return _rendered(photo.picture, photo.edit, photo.width, photo.height, *dimensions, size.square)
 
 
+def scaled_file(photo: SitePhoto, width: int, height: int) -> bytes:
+    """The photo as a JPEG file of `width` x `height` pixels. Raises OSError as `image_file` does."""
+    return _rendered(photo.picture, photo.edit, photo.width, photo.height, width, height, False)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_LARGE_FILES)
+def large_file(photo: SitePhoto) -> bytes:
+    """The photo as a JPEG file of its full size, drawn small and enlarged. Raises OSError as `image_file` does.
+
+    A site that states the digest of each original has to make them all; drawing them at full size takes ten times
+    as long.
+    """
+    scale = min(1.0, _LARGEST_DRAWING / max(photo.width, photo.height))
+    width, height = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    image = _drawn(photo.picture, photo.edit, photo.width, photo.height, width, height, False)
+    return encode(image.resize((photo.width, photo.height), Image.Resampling.BILINEAR), photo.edit.quality)
+
+
 @functools.lru_cache(maxsize=_REMEMBERED_FILES)
 def _rendered(
     picture: Picture, edit: Edit, full_width: int, full_height: int, width: int, height: int, square: bool
 ) -> bytes:
+    return encode(_drawn(picture, edit, full_width, full_height, width, height, square), edit.quality)
+
+
+def _drawn(
+    picture: Picture, edit: Edit, full_width: int, full_height: int, width: int, height: int, square: bool
+) -> Image.Image:
     inner_width, inner_height = width, height
     if square:
         scale = width / min(full_width, full_height)
@@ -47,4 +74,4 @@ def _rendered(
     x, y = max(0, min(x, outer_width - width)), max(0, min(y, outer_height - height))
     if (outer_width, outer_height) != (width, height):
         image = image.crop((x, y, x + width, y + height))
-    return encode(image, edit.quality)
+    return image

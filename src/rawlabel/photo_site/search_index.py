@@ -6,13 +6,26 @@ import functools
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from rawlabel.photo_site.captions import normalised_tag, words_of
-from rawlabel.photo_site.photos import SitePhoto
+from rawlabel.photo_site.photos import Caption
 
 _TITLE_WEIGHT = 0.4
 _TAG_WEIGHT = 0.25
 _DESCRIPTION_WEIGHT = 0.15
+
+
+class Captioned(Protocol):
+    """Something that a search can find."""
+
+    @property
+    def photo_id(self) -> str:
+        """What tells it apart from others."""
+
+    @property
+    def caption(self) -> Caption:
+        """The texts that the search looks at."""
 
 
 class SearchIndex:
@@ -22,7 +35,7 @@ class SearchIndex:
     photos name it in the title less often, so noise grows with the rank, as on real sites.
     """
 
-    def __init__(self, photos: Sequence[SitePhoto], seed: int) -> None:
+    def __init__(self, photos: Sequence[Captioned], seed: int) -> None:
         self._photos = photos
         self._seed = seed
         self._by_word: defaultdict[str, set[int]] = defaultdict(set)

@@ -10,8 +10,9 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aiohttp import web
 
@@ -19,31 +20,38 @@ from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel.errors import ConfigError, Interrupted
 from rawlabel.photo_site.drawings import unavailable_png
 from rawlabel.photo_site.flickr_api import FlickrApi
+from rawlabel.photo_site.flickr_limits import FlickrLimits
 from rawlabel.photo_site.image_host import UNAVAILABLE_PATH, ImageHost
+from rawlabel.photo_site.other_dialects import OtherDialects
 from rawlabel.photo_site.pages import photo_page, results_page
+from rawlabel.photo_site.routes import IMAGE_LOG, REQUESTS, ImageRequest, Route, application_of
 from rawlabel.photo_site.site import PhotoSite
-
-REQUESTS: web.AppKey[Counter[str]] = web.AppKey("requests", Counter)
-"""Requests that an application has had by kind of path, as in `RunningSite`."""
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'"
 }
 _SHUTDOWN_SECONDS = 2.0
 _START_SECONDS = 30.0
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Servable(Protocol):
+    """Something that brings its own web application, with the counter `REQUESTS`."""
+
+    def application(self) -> web.Application:
+        """The application."""
 
 
 def make_application(site: PhotoSite) -> web.Application:
     """The web application of a site, with a memory of passing faults of its own."""
     api, images, placeholder = FlickrApi(site), ImageHost(site), unavailable_png()
+    limits = FlickrLimits(site)
 
     async def rest(request: web.Request) -> web.Response:
-        reply = json.dumps(api.answer(request.query, f"{request.scheme}://{request.host}"))
-        if request.query.get("format") == "json" and request.query.get("nojsoncallback") != "1":
-            callback = "jsonFlickrApi"
-            return web.Response(text=f"{callback}({reply})", content_type="text/javascript")
-        return web.Response(text=reply, content_type="application/json")
+        refusal = await limits.refusal(request.query)
+        if refusal is not None:
+            return refusal
+        reply = api.answer(request.query, f"{request.scheme}://{request.host}")
+        return flickr_response(request, json.dumps(reply))
 
     async def unavailable(request: web.Request) -> web.Response:
         return web.Response(body=placeholder, content_type="image/png")
@@ -60,35 +68,29 @@ def make_application(site: PhotoSite) -> web.Application:
         return web.Response(text=photo_page(found), content_type="text/html", headers=_PAGE_HEADERS)
 
     async def truth(request: web.Request) -> web.Response:
-        return web.json_response(site.truth())
+        return web.json_response(await asyncio.to_thread(site.truth))
 
-    application = web.Application(middlewares=[_count])
-    application[REQUESTS] = Counter()
-    kinds: list[tuple[str, str, _Handler]] = [
-        ("api", "/services/rest/", rest),
-        ("api", "/services/rest", rest),
-        ("placeholder", UNAVAILABLE_PATH, unavailable),
-        ("page", "/", results),
-        ("page", "/photos/{owner}/{id}", photo),
-        ("page", "/photos/{owner}/{id}/", photo),
-        ("truth", "/truth.json", truth),
-        ("image", r"/{server:\d+}/{file}", images.image),
-    ]
-    for number, (kind, path, handler) in enumerate(kinds):
-        # The name carries the kind to the counter; names must differ.
-        application.router.add_get(path, handler, name=f"{kind}_{number}")
-    return application
+    return application_of(
+        [
+            Route("api", "/services/rest/", rest),
+            Route("api", "/services/rest", rest),
+            Route("placeholder", UNAVAILABLE_PATH, unavailable),
+            Route("page", "/", results),
+            Route("page", "/photos/{owner}/{id}", photo),
+            Route("page", "/photos/{owner}/{id}/", photo),
+            Route("truth", "/truth.json", truth),
+            Route("image", r"/{server:\d+}/{file}", images.image),
+            *OtherDialects(site, images).routes(),
+        ],
+        site.rules.images_per_second,
+    )
 
 
-@web.middleware
-async def _count(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    route = request.match_info.route.name or "other"
-    request.app[REQUESTS][route.partition("_")[0]] += 1
-    try:
-        return await handler(request)
-    except ConnectionResetError:
-        # The client hung up, as clients that are stopped do; there is nobody to answer and nothing to log.
-        return web.Response(status=400)
+def flickr_response(request: web.Request, reply: str) -> web.Response:
+    """The reply of the Flickr API, in a callback unless the client asks for plain JSON."""
+    if request.query.get("format") == "json" and request.query.get("nojsoncallback") != "1":
+        return web.Response(text=f"jsonFlickrApi({reply})", content_type="text/javascript")
+    return web.Response(text=reply, content_type="application/json")
 
 
 @dataclass(slots=True)
@@ -98,11 +100,14 @@ class RunningSite:
     base_url: str = ""
     """Address without a slash at the end, such as http://127.0.0.1:43121."""
     requests: Counter[str] = field(default_factory=Counter)
-    """Requests so far by kind of path: `api`, `image`, `placeholder`, `page`, `truth`, `other`."""
+    """Requests so far by kind of path: `api` (Flickr's), `commons`, `openverse`, `inaturalist`, `image`,
+    `placeholder`, `page`, `truth`, `other`."""
+    image_log: list[ImageRequest] = field(default_factory=list)
+    """Time and status of each request for an image; the status is 0 until it is answered."""
 
 
 @contextlib.asynccontextmanager
-async def _listening(site: PhotoSite, host: str, port: int) -> AsyncIterator[RunningSite]:
+async def _listening(site: Servable, host: str, port: int) -> AsyncIterator[RunningSite]:
     application = site.application()
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -117,13 +122,13 @@ async def _listening(site: PhotoSite, host: str, port: int) -> AsyncIterator[Run
             raise ConfigError(f"--host {host} cannot be listened on; use 127.0.0.1.") from error
         taken = runner.addresses[0][1]
         shown = f"[{host}]" if ":" in host else host
-        yield RunningSite(f"http://{shown}:{taken}", application[REQUESTS])
+        yield RunningSite(f"http://{shown}:{taken}", application[REQUESTS], application[IMAGE_LOG])
     finally:
         await runner.cleanup()
 
 
 @contextlib.contextmanager
-def running(site: PhotoSite, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSite]:
+def running(site: Servable, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSite]:
     """Serve the site in a thread of its own until the block is left.
 
     Raises ConfigError when the address is not a loopback address or the port is in use.
@@ -137,6 +142,7 @@ def running(site: PhotoSite, host: str = "127.0.0.1", port: int = 0) -> Iterator
         try:
             async with _listening(site, host, port) as served:
                 state.base_url, state.requests = served.base_url, served.requests
+                state.image_log = served.image_log
                 started.set()
                 await stop.wait()
         except ConfigError as error:

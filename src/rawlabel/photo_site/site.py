@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel.errors import ConfigError, DiskError
 from rawlabel.photo_site.collection import Collection, keyword_of, open_collection
+from rawlabel.photo_site.holdings import Holdings, distribute, identities
 from rawlabel.photo_site.photos import SamplePicture, SitePhoto
 from rawlabel.photo_site.rates import DEFAULT_FAULTS, MAX_RESULTS, FaultRates
+from rawlabel.photo_site.rules import THE_RULES, SiteRules
 from rawlabel.photo_site.search_index import SearchIndex
 
 if TYPE_CHECKING:
@@ -33,21 +36,30 @@ class PhotoSite:
         photos: Sequence[SitePhoto],
         faults: FaultRates = DEFAULT_FAULTS,
         max_results: int = MAX_RESULTS,
+        rules: SiteRules = THE_RULES,
+        holdings: Holdings | None = None,
     ) -> None:
         self.config = config
         self.collection = collection
         self.photos = tuple(photos)
         self.faults = faults
         self.max_results = max_results
-        """Results of one query that the API hands out."""
+        """Results of one query that Flickr's API hands out."""
+        self.rules = rules
+        self._holdings = holdings
         self.by_id = {photo.photo_id: photo for photo in self.photos}
         self.index = SearchIndex(self.photos, config.seed)
 
     @classmethod
     def build(
-        cls, config: PhotoSiteConfig, faults: FaultRates = DEFAULT_FAULTS, *, max_results: int = MAX_RESULTS
+        cls,
+        config: PhotoSiteConfig,
+        faults: FaultRates = DEFAULT_FAULTS,
+        *,
+        max_results: int = MAX_RESULTS,
+        rules: SiteRules = THE_RULES,
     ) -> PhotoSite:
-        """Build the site that the settings describe; `faults` are its passing faults.
+        """Build the site that the settings describe; `faults` are its passing faults, `rules` its limits.
 
         Raises ConfigError when settings do not go together, and DataError when a folder of photos is missing
         or has no images.
@@ -55,19 +67,47 @@ class PhotoSite:
         from rawlabel.photo_site.population import compose
 
         collection = open_collection(config)
-        return cls(config, collection, compose(collection, config), faults, max_results)
+        return cls(config, collection, compose(collection, config), faults, max_results, rules)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes."""
         return tuple(self.collection.classes)
 
+    @functools.cached_property
+    def holdings(self) -> Holdings:
+        """What Wikimedia Commons and iNaturalist hold; composed when it is first asked for."""
+        return self._holdings or distribute(self.photos, self.collection, self.config)
+
+    @functools.cached_property
+    def _identities(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+        from rawlabel.photo_site.openverse_records import identifier
+
+        pictures, contents = identities(self.photos, self.holdings)
+        openverse = {
+            identifier(source, photo_id): name
+            for source, named in pictures.items()
+            for photo_id, name in named.items()
+        }
+        return {**pictures, "openverse": openverse}, contents
+
+    def identity(self, source: str, photo_id: str) -> str:
+        """What tells apart the pictures behind the photos; `source` is one of `holdings.SOURCES`.
+
+        Copies, re-uploads and crops of one picture have one identity, on whichever sites they are. The ids are
+        Flickr's photo ids, the page ids of Commons, the photo ids of iNaturalist and the identifiers of Openverse.
+        Raises KeyError for an id that is no photo of that site, such as a document on Commons.
+        """
+        return self._identities[0][source][photo_id]
+
     def truth(self) -> dict[str, Any]:
         """What each photo really shows, and why a search returns it, as plain JSON values.
 
         `photos` maps a photo id to its `content` (a class or `other:<subject>`), `keywords` (the classes whose
         search returns it), `kind`, `reupload_of`, `copy_of_test` and `fault`. The kind of a photo that both a
-        wrong keyword and its right one return is that of the wrong one.
+        wrong keyword and its right one return is that of the wrong one. All this is about Flickr. `pictures` maps
+        each site's photo ids to the identity of the picture (see `identity`), `contents` each identity to its
+        content.
         """
         found: list[list[str]] = [[] for _ in self.photos]
         for name in self.classes:
@@ -84,7 +124,14 @@ class PhotoSite:
             }
             for photo, keywords in zip(self.photos, found, strict=True)
         }
-        return {"note": "for evaluation only", "classes": list(self.classes), "photos": entries}
+        pictures, contents = self._identities
+        return {
+            "note": "for evaluation only",
+            "classes": list(self.classes),
+            "photos": entries,
+            "pictures": pictures,
+            "contents": contents,
+        }
 
     def write_truth(self, path: Path) -> None:
         """Write `truth` as JSON. Raises DiskError if the file cannot be written."""
