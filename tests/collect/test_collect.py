@@ -37,27 +37,33 @@ def test_everything_found_has_an_outcome_that_fits_the_truth(
     assert counts["label_events"] == 3 * PER_CLASS
     assert counts["pending"] == 0
     truth = small_site.truth()["photos"]
-    expected = {"removed": Reason.PLACEHOLDER, "missing": Reason.HTTP_GONE}
+    expected = {
+        "removed": {Reason.PLACEHOLDER},
+        "missing": {Reason.HTTP_GONE},
+        "truncated": {Reason.TRUNCATED},
+        "corrupt": {Reason.NOT_AN_IMAGE, Reason.SOFT_BLOCK},
+    }
     with Catalogue(catalogue_path(tmp_path / "p")) as catalogue:
         candidates = list(catalogue.candidates())
     assert len({one.photo.photo_id for one in candidates}) == counts["photos"]
     for one in candidates:
-        assert one.outcome.reason == expected.get(truth[one.photo.photo_id]["fault"])
+        assert one.outcome.reason in expected.get(truth[one.photo.photo_id]["fault"], {None})
         assert one.photo.author_id
         assert one.photo.page_url == f"https://www.flickr.com/photos/{one.photo.author_id}/{one.photo.photo_id}"
         assert one.photo.license_name
     stored = {path.stem for path in images_path(tmp_path / "p").rglob("*.*")}
-    assert stored == {one.outcome.sha256 for one in candidates if one.outcome.status is Status.FETCHED}
+    assert stored == {one.outcome.stored_sha256 for one in candidates if one.outcome.status is Status.FETCHED}
 
 
 def test_a_second_run_asks_for_nothing_again(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
     config = settings(site, class_file, tmp_path / "p")
-    collect(config, api_key=KEY)
+    counts = collect(config, api_key=KEY)
     before = sum(site.requests.values())
+    may_pass = sum(counts.get(reason, 0) * config.attempts for reason in Reason if reason.may_pass)
     with Catalogue(catalogue_path(config.project)) as catalogue:
         fingerprint = catalogue.fingerprint()
     collect(config, api_key=KEY)
-    assert sum(site.requests.values()) == before
+    assert sum(site.requests.values()) <= before + may_pass
     with Catalogue(catalogue_path(config.project)) as catalogue:
         assert catalogue.fingerprint() == fingerprint
 

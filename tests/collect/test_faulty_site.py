@@ -6,12 +6,14 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from rawlabel.catalogue import Catalogue
 from rawlabel.collect import collect
@@ -64,6 +66,12 @@ def attempt(address: str, folder: Path, attempts: int = 1) -> dict[str, int]:
     return collect(settings_for(address, folder, attempts=attempts), api_key="k")
 
 
+def encoded(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "JPEG")
+    return file.getvalue()
+
+
 def search_reply(photos: object, total: object = 1) -> web.Response:
     return web.json_response({"stat": "ok", "photos": {"page": 1, "total": total, "photo": photos}})
 
@@ -102,11 +110,12 @@ def test_total_may_be_a_number_a_text_or_empty(tmp_path: Path, total: object) ->
 
 def test_passing_faults_are_tried_again(tmp_path: Path) -> None:
     asked: list[str] = []
+    jpeg = encoded(Image.new("RGB", (40, 40), "teal"))
 
     def handle(request: web.Request) -> web.StreamResponse:
         asked.append(request.path)
         if request.path == "/photo.jpg":
-            return web.Response(status=200 if asked.count("/photo.jpg") > 2 else 429, body=b"\xff\xd8\xff bytes")
+            return web.Response(status=200 if asked.count("/photo.jpg") > 2 else 429, body=jpeg)
         if len(asked) == 1:
             return web.json_response({"stat": "fail", "code": 201, "message": "Sorry"})
         return search_reply(

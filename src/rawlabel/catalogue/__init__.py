@@ -134,29 +134,37 @@ class Catalogue:
         total_reported: int | None,
         state: PartState,
         children: Iterable[tuple[str, Mapping[str, Any]]] = (),
-    ) -> int:
+        most_new: int | None = None,
+    ) -> int | None:
         """Store one page of results, where the next one begins, and what the part became.
 
-        `children` (name, bounds) are the parts into which it is split. Returns how many photos were new.
+        `children` (name, bounds) are the parts into which it is split. Returns how many photos were new; None
+        when the page had more to give than `most_new`: then the rest is left, and the page is asked for again
+        when more is wanted.
         """
-        new, now = 0, int(time.time())
+        new, now, is_cut = 0, int(time.time()), False
         key = (part.source, part.class_id, part.keyword)
         with self._transaction() as run:
             _add_part(run, *key, part.name, part.bounds)
             for photo, event in found:
+                is_cut = most_new is not None and new >= most_new
+                if is_cut:
+                    break
                 run(_insert("photo", _PHOTO_COLUMNS, "found_at"), (*astuple(photo), now))
                 row = (*astuple(event), now)
                 new += run(_insert("label_event", _EVENT_COLUMNS, "searched_at"), row).rowcount
+            run(
+                "UPDATE query SET total_reported = coalesce(total_reported, ?) "
+                "WHERE (source, class_id, keyword) = (?, ?, ?)",
+                (total_reported, *key),
+            )
+            if is_cut:
+                return None
             run(
                 "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, "
                 "total_reported = coalesce(total_reported, ?) "
                 "WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
                 (cursor, state, total_reported, *key, part.name),
-            )
-            run(
-                "UPDATE query SET total_reported = coalesce(total_reported, ?) "
-                "WHERE (source, class_id, keyword) = (?, ?, ?)",
-                (total_reported, *key),
             )
             for name, bounds in children:
                 _add_part(run, *key, name, bounds)

@@ -112,8 +112,6 @@ class _Collection:
     async def run(self, classes: Sequence[ClassSpec]) -> None:
         async with HttpClient(self._config) as http:
             sources = {name: self._source(name, kind, http) for name, kind in self._source_types.items()}
-            for source in sources.values():
-                await source.prepare()
             async with make_engine(self._config, http, sources) as engine:
                 await self._all_classes(classes, sources, engine)
         record_skipped(self._catalogue, self._config)

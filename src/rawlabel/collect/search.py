@@ -69,26 +69,24 @@ class ClassSearch:
 
     async def _ask(self, query: QueryState, part: Part) -> None:
         source = self._sources[query.source]
+        await source.prepare_once()
         page = await source.search(Search(query.class_id, query.keyword, part.bounds, part.cursor, query.until))
         self.last_keyword, self.num_pages = query.keyword, self.num_pages + 1
-        room = math.inf if self._per_keyword is None else self._per_keyword - query.num_events
         events = []
-        for offset, photo in enumerate(page.photos[: None if room == math.inf else int(room)]):
-            rank = page.first_rank + offset
+        for rank, photo in enumerate(page.photos, start=page.first_rank):
             event = LabelEvent(photo.source, photo.photo_id, query.class_id, query.keyword, rank, part.name)
             events.append((photo, event))
-        is_cut = len(events) < len(page.photos)
-        children = [] if is_cut else self._children(source, query, part, page)
-        state = PartState.SPLIT if children else PartState.OPEN
+        children = self._children(source, query, part, page)
         new = self._catalogue.record_page(
             part,
             events,
-            cursor=part.cursor if is_cut else page.next_cursor,
+            cursor=page.next_cursor,
             total_reported=page.total_reported,
-            state=state,
+            state=PartState.SPLIT if children else PartState.OPEN,
             children=children,
+            most_new=None if self._per_keyword is None else self._per_keyword - query.num_events,
         )
-        if state is PartState.OPEN and not is_cut and self._is_over(source, query, part, page, new):
+        if new is not None and not children and self._is_over(source, query, part, page, new):
             self._catalogue.leave_part(part, _final_state(source, part, page))
 
     def _children(

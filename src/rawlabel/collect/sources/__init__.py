@@ -6,6 +6,7 @@ resuming and recording are shared; the contract test finds the new file by itsel
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 
 from rawlabel.collect.api import Api
 from rawlabel.config import CollectConfig
+from rawlabel.errors import SourceError
 from rawlabel.records import ClassSpec, Photo
 
 Bounds = Mapping[str, Any]
@@ -101,6 +103,22 @@ class Source(ABC):
     def __init__(self, context: SourceContext) -> None:
         """Raises `SourceError` when a key is needed and neither given nor in the environment."""
         self.context = context
+        self._preparing = asyncio.Lock()
+        self._is_prepared = False
+        self._refusal: SourceError | None = None
+
+    async def prepare_once(self) -> None:
+        """`prepare`, unless it is done; called before the first search, so a run without searches asks nothing."""
+        async with self._preparing:
+            if self._refusal is not None:
+                raise self._refusal
+            if not self._is_prepared:
+                try:
+                    await self.prepare()
+                except SourceError as error:
+                    self._refusal = error
+                    raise
+                self._is_prepared = True
 
     @abstractmethod
     async def search(self, search: Search) -> Page:
