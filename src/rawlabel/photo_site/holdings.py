@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from rawlabel.photo_site import rates
 from rawlabel.photo_site.collection import Collection, keyword_of
 from rawlabel.photo_site.licenses import FREE, creative_commons
-from rawlabel.photo_site.photos import Caption, Owner, SitePhoto
+from rawlabel.photo_site.photos import Caption, Owner, Picture, SitePhoto
 
 if TYPE_CHECKING:
     from rawlabel.config.sections import PhotoSiteConfig
@@ -285,27 +285,17 @@ def _observations(
     return tuple(observations)
 
 
-def identities(
-    photos: Sequence[SitePhoto], holdings: Holdings
-) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The identity of the picture that each photo of each site shows, and what each identity shows.
+def name_pictures(photos: Sequence[SitePhoto], holdings: Holdings) -> dict[Picture, str]:
+    """An identity for each picture: the source and the id of the first photo that shows it.
 
     Copies, re-uploads and crops of one picture have one identity, on whichever sites they are.
     """
-    names: dict[object, str] = {}
-    contents: dict[str, str] = {}
-
-    def of(source: str, photo: SitePhoto) -> str:
-        name = names.setdefault(photo.picture, f"{source}:{photo.photo_id}")
-        contents.setdefault(name, photo.content)
-        return name
-
+    names: dict[Picture, str] = {}
     # Flickr comes first, and originals before their re-uploads, so that identities are named after them.
-    ordered = sorted(photos, key=lambda photo: photo.reupload_of is not None)
-    flickr = {photo.photo_id: of("flickr", photo) for photo in ordered}
-    pictures = {
-        "flickr": {photo.photo_id: flickr[photo.photo_id] for photo in photos},
-        "commons": {photo.photo_id: of("commons", photo) for photo in holdings.commons_photos()},
-        "inaturalist": {photo.photo_id: of("inaturalist", photo) for photo in holdings.inaturalist_photos()},
-    }
-    return pictures, contents
+    for photo in sorted(photos, key=lambda photo: photo.reupload_of is not None):
+        names.setdefault(photo.picture, f"flickr:{photo.photo_id}")
+    for photo in holdings.commons_photos():
+        names.setdefault(photo.picture, f"commons:{photo.photo_id}")
+    for photo in holdings.inaturalist_photos():
+        names.setdefault(photo.picture, f"inaturalist:{photo.photo_id}")
+    return names

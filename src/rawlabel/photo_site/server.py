@@ -63,7 +63,7 @@ def make_application(site: PhotoSite) -> web.Application:
 
     async def photo(request: web.Request) -> web.Response:
         found = site.by_id.get(request.match_info["id"])
-        if found is None or found.owner.nsid != request.match_info["owner"]:
+        if found is None or found.gone or found.owner.nsid != request.match_info["owner"]:
             return web.Response(status=404, text="There is no such photo.")
         return web.Response(text=photo_page(found), content_type="text/html", headers=_PAGE_HEADERS)
 
