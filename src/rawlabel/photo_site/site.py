@@ -15,7 +15,7 @@ from rawlabel.photo_site.collection import Collection, keyword_of, open_collecti
 from rawlabel.photo_site.holdings import Holdings, distribute, name_pictures
 from rawlabel.photo_site.photos import Picture, SamplePicture, SitePhoto
 from rawlabel.photo_site.rates import DEFAULT_FAULTS, MAX_RESULTS, FaultRates
-from rawlabel.photo_site.rules import THE_RULES, SiteRules
+from rawlabel.photo_site.rules import SiteRules
 from rawlabel.photo_site.search_index import SearchIndex
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PhotoSite:
         photos: Sequence[SitePhoto],
         faults: FaultRates = DEFAULT_FAULTS,
         max_results: int = MAX_RESULTS,
-        rules: SiteRules = THE_RULES,
+        rules: SiteRules | None = None,
         holdings: Holdings | None = None,
         picture_names: dict[Picture, str] | None = None,
     ) -> None:
@@ -46,7 +46,7 @@ class PhotoSite:
         self.faults = faults
         self.max_results = max_results
         """Results of one query that Flickr's API hands out."""
-        self.rules = rules
+        self.rules = rules or SiteRules()
         self._holdings = holdings
         self._picture_names = picture_names
         self.by_id = {photo.photo_id: photo for photo in self.photos}
@@ -59,9 +59,11 @@ class PhotoSite:
         faults: FaultRates = DEFAULT_FAULTS,
         *,
         max_results: int = MAX_RESULTS,
-        rules: SiteRules = THE_RULES,
+        rules: SiteRules | None = None,
     ) -> PhotoSite:
-        """Build the site that the settings describe; `faults` are its passing faults, `rules` its limits.
+        """Build the site that the settings describe; `faults` are its passing faults.
+
+        `rules` are its limits and moods; without them, those that the settings name.
 
         Raises ConfigError when settings do not go together, and DataError when a folder of photos is missing
         or has no images.
@@ -69,6 +71,8 @@ class PhotoSite:
         from rawlabel.photo_site.population import compose
 
         collection = open_collection(config)
+        if rules is None:
+            rules = SiteRules(count_noise=config.count_noise, images_per_second=config.images_per_second)
         return cls(config, collection, compose(collection, config), faults, max_results, rules)
 
     @property
