@@ -19,7 +19,6 @@ from rawlabel.photo_site.flickr_protocol import (
     moment,
     page_of,
     refuse_without_limits,
-    shift_of,
     shown,
     total_as_sent,
 )
@@ -60,8 +59,8 @@ class FlickrApi:
         extras = [name.strip() for name in parameters.get("extras", "").split(",") if name.strip()]
         seed, rules, filters = self._site.config.seed, self._site.rules, filters_of(parameters)
         total = claimed_total(len(found), rules.count_noise, seed, filters)
-        shift = shift_of(page, per_page, rules.unstable_paging, seed, filters)
-        positions = found[shown(len(found), page, per_page, self._site.max_results, shift)]
+        most = self._site.max_results
+        positions = found[shown(len(found), page, per_page, most, rules.unstable_paging, seed, filters)]
         return {
             "photos": {
                 "page": page,
