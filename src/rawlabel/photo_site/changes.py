@@ -78,7 +78,6 @@ def changed(
     holdings = Holdings(
         tuple(_changed_file(file, after["commons"]) for file in site.holdings.commons),
         tuple(_changed_observation(one, after["inaturalist"]) for one in site.holdings.observations),
-        site.holdings.taxa,
     )
     photos = [after["flickr"][photo.photo_id] for photo in site.photos]
     later = PhotoSite(

@@ -13,7 +13,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rawlabel.photo_site import rates
@@ -102,7 +102,6 @@ class Holdings:
 
     commons: tuple[CommonsFile, ...]
     observations: tuple[Observation, ...]
-    taxa: tuple[Taxon, ...] = field(default=())
 
     def commons_photos(self) -> Iterator[SitePhoto]:
         """The photos of Commons, without the documents."""
@@ -141,7 +140,7 @@ def distribute(photos: Sequence[SitePhoto], collection: Collection, config: Phot
     files += _documents(names, len(files), config.seed)
     files.sort(key=lambda file: (file.uploaded, file.title))
     numbered = tuple(_numbered(file, _FIRST_PAGE_ID + 17 * number) for number, file in enumerate(files))
-    return Holdings(numbered, _observations(observed, taxa, collection, config.seed), tuple(taxa.values()))
+    return Holdings(numbered, _observations(observed, taxa, collection, config.seed))
 
 
 _ON_INATURALIST = frozenset(
@@ -177,7 +176,7 @@ def _carried(photo: SitePhoto, seed: int) -> CommonsFile:
 def _own_file(photo: SitePhoto, seed: int) -> CommonsFile:
     chance = random.Random(f"commons/own/{seed}/{photo.photo_id}")
     free = dataclasses.replace(photo, license_id=chance.choices((4, 5, 9, 10, 11, 12), (1, 2, 2, 1, 3, 6))[0])
-    return _file(f"{_for_title(photo.caption.title)} {photo.photo_id[-6:]}.jpg", free, photo.uploaded, None)
+    return _file(f"{_for_title(photo.caption.title)} {photo.photo_id}.jpg", free, photo.uploaded, None)
 
 
 def _file(name: str, photo: SitePhoto, uploaded: int, origin: SitePhoto | None) -> CommonsFile:
