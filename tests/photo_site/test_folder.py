@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from rawlabel.photo_site import NO_FAULTS, PhotoSite, running
 from rawlabel.photo_site.renderer import image_file
 from rawlabel.photo_site.sizes import BY_NAME
 
-from .conftest import call, get, search_all
+from .conftest import ask, call, commons, get, search_all
 
 NAMES = ("cat", "monarch_butterfly", "Roses", "photo")
 
@@ -73,6 +75,21 @@ def test_folder_names_are_the_classes_and_their_words_the_keywords(tree: Path, t
         assert Image.open(io.BytesIO(get(address).body)).size == healthy.sizes()["t"]
     copies = [photo["copy_of_test"] for photo in truth["photos"].values() if photo["copy_of_test"]]
     assert copies and all((test_tree / copy).is_file() for copy in copies)
+
+
+@pytest.mark.integration
+def test_the_other_sites_hold_photos_of_the_folder_only(tree: Path) -> None:
+    site = PhotoSite.build(PhotoSiteConfig(photos=tree), NO_FAULTS)
+    photos = [*site.holdings.commons_photos(), *site.holdings.inaturalist_photos()]
+    assert photos and {photo.picture for photo in photos} <= {photo.picture for photo in site.photos}
+    carried = next(file for file in site.holdings.commons if file.photo and hasattr(file.photo.picture, "path"))
+    with running(site) as served:
+        info = commons(served, pageids=carried.page_id)["query"]["pages"][0]["imageinfo"][0]
+        body = get(info["url"]).body
+        assert hashlib.sha1(body).hexdigest() == info["sha1"]
+        found = json.loads(ask(served, "/v1/observations", taxon_name="monarch butterfly").body)
+        assert {one["taxon"]["name"] for one in found["results"]} == {"Monarch butterfly"}
+        assert json.loads(ask(served, "/v1/images/", q="monarch butterfly").body)["results"]
 
 
 def test_each_file_is_one_photo_unless_it_is_reuploaded_and_noise_has_the_same_kinds(tree: Path) -> None:

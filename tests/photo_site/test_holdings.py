@@ -26,6 +26,9 @@ def test_commons_has_free_photos_of_flickr_in_larger_files_and_photos_of_its_own
     assert 0.4 < len(carried) / len(free) < 0.6
     assert len(own) > len(carried)
     assert {file.license_id for file in site.holdings.commons} <= FREE
+    titles = [file.title for file in site.holdings.commons]
+    assert len(set(titles)) == len(titles)
+    assert not any(set(title) & set("#<>[]|{}_/\n") for title in titles)
     for file in carried[:3]:
         assert file.photo is not None and file.origin is not None
         assert f"({file.origin.photo_id})" in file.title

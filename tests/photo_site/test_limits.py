@@ -75,6 +75,10 @@ def test_unstable_pages_repeat_photos_of_the_page_before_and_lose_none(small: Ph
     assert set(found[3]) & set(found[4]) or set(found[2]) & set(found[3])
     assert found == [[photo["id"] for photo in page["photo"]] for page in pages(site, 12)]
     assert found[-1] == []
+    capped = PhotoSite(site.config, site.collection, site.photos, NO_FAULTS, max_results=40, rules=site.rules)
+    ids = [[photo["id"] for photo in page["photo"]] for page in pages(capped, 9)]
+    assert [page[:5] for page in ids[:4]] == [page[:5] for page in found[:4]]
+    assert ids[3] == ids[4] == ids[8] != ids[2]
 
 
 def test_an_expired_key_is_refused_as_such(small: PhotoSite) -> None:

@@ -367,7 +367,7 @@ print("returned", [signal.getsignal(number) for number in numbers] == before, fl
 
 
 @pytest.mark.parametrize(("number", "writes_test_set"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
-def test_the_command_writes_its_files_announces_one_line_and_returns_on_a_signal(
+def test_the_command_writes_its_files_announces_its_addresses_and_returns_on_a_signal(
     number: signal.Signals, writes_test_set: bool, tmp_path: Path
 ) -> None:
     files = [tmp_path / "truth.json", tmp_path / "test"][: 1 + writes_test_set]
@@ -381,6 +381,15 @@ def test_the_command_writes_its_files_announces_one_line_and_returns_on_a_signal
         base_url = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert base_url is not None
         assert get(f"{base_url[0]}/truth.json").body
+        entrances = [process.stdout.readline().split()[-1] for _ in range(4)]
+        queries = (
+            "method=flickr.test.echo&api_key=k&format=json",
+            "action=query&format=json",
+            "q=one",
+            "per_page=1",
+        )
+        replies = [get(f"{address}?{query}") for address, query in zip(entrances, queries, strict=True)]
+        assert [reply.status for reply in replies] == [200] * 4
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, output, errors) == (0, "returned True\n", "")

@@ -323,6 +323,14 @@ class PhotoSiteConfig(Section):
         None, "Folder to write the built-in collection's clean test set to before serving."
     )
     truth: Path | None = setting(None, "File to write the truth of each photo to (JSON) before serving.")
+    count_noise: float = setting(
+        0.0, "How far off the totals of Flickr's searches are, as a share of them [0 to 1].", ge=0, lt=1
+    )
+    images_per_second: float | None = setting(
+        None,
+        "Images that a client gets [per second] before it is refused with status 429; no limit by default.",
+        gt=0,
+    )
 
 
 class DemoConfig(Section):

@@ -1,21 +1,24 @@
-"""A simulated photo site with known truth: it speaks the Flickr REST API and serves images on loopback.
+"""A simulated photo site with known truth: four sites' APIs and their images, on one port of loopback.
 
 Searches return what searches of a real site return: mostly right photos, and wrong ones for a reason, besides
 re-uploads, copies of test photos, removed photos and broken files. Since the site knows what each photo shows,
 collection, curation and training can be measured end to end without a network and without an API key.
 
-* ``PhotoSite.build(config, faults=DEFAULT_FAULTS)`` makes a site from `PhotoSiteConfig`; it offers ``truth()``,
-  ``write_truth(path)``, ``write_test_set(folder)`` and ``application()``, an aiohttp application.
+* ``PhotoSite.build(config, faults=DEFAULT_FAULTS, rules=SiteRules())`` makes a site from `PhotoSiteConfig`; it
+  offers ``truth()``, ``identity(source, photo_id)``, ``write_truth(path)``, ``write_test_set(folder)`` and
+  ``application()``, an aiohttp application.
 * ``running(site, host="127.0.0.1", port=0)`` serves it in a thread for the length of a ``with`` block and yields
-  ``RunningSite(base_url, requests)``.
+  ``RunningSite(base_url, requests, image_log)``.
+* ``serve(config, announce)`` serves it until SIGINT or SIGTERM.
+* ``changed(site, seed)`` is the site some time later, with files encoded anew, replaced and taken down.
 * ``BulkSite(counts)`` is a Flickr of millions of photos without image files, for planning and searching; it can
   be served by ``running`` too.
-* ``serve(config, announce)`` serves it until SIGINT or SIGTERM.
-* ``FaultRates``, ``DEFAULT_FAULTS`` and ``NO_FAULTS`` switch the passing faults. The rates of all else are
-  constants in `rawlabel.photo_site.rates`.
+* ``FaultRates``, ``DEFAULT_FAULTS`` and ``NO_FAULTS`` switch the passing faults, ``SiteRules`` has the limits. The
+  rates of all else are constants in `rawlabel.photo_site.rates`.
 
-The API is at ``<base_url>/services/rest/``, pages for people at ``<base_url>/`` and the truth at
-``<base_url>/truth.json``.
+Flickr's API is at ``<base_url>/services/rest/``, that of Wikimedia Commons at ``/w/api.php``, Openverse's at
+``/v1/images/`` and iNaturalist's at ``/v1/observations``; pages for people are at ``<base_url>/``, and the truth
+is at ``<base_url>/truth.json``.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from rawlabel.photo_site.rules import SiteRules
 
 if TYPE_CHECKING:
     from rawlabel.photo_site.bulk import BulkSite
+    from rawlabel.photo_site.changes import Change, ChangedSite, changed
     from rawlabel.photo_site.server import RunningSite, running, serve
     from rawlabel.photo_site.site import PhotoSite
 
@@ -35,16 +39,22 @@ __all__ = [
     "DEFAULT_FAULTS",
     "NO_FAULTS",
     "BulkSite",
+    "Change",
+    "ChangedSite",
     "FaultRates",
     "PhotoSite",
     "RunningSite",
     "SiteRules",
+    "changed",
     "running",
     "serve",
 ]
 
 _HOMES = {
     "BulkSite": "rawlabel.photo_site.bulk",
+    "Change": "rawlabel.photo_site.changes",
+    "ChangedSite": "rawlabel.photo_site.changes",
+    "changed": "rawlabel.photo_site.changes",
     "PhotoSite": "rawlabel.photo_site.site",
     "RunningSite": "rawlabel.photo_site.server",
     "running": "rawlabel.photo_site.server",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from aiohttp import web
 
-from rawlabel.photo_site.bulk import BulkSite, Uploads, folded
+from rawlabel.photo_site.bulk import FIRST_UPLOAD, LAST_UPLOAD, BulkSite, Uploads, folded
 from rawlabel.photo_site.flickr_protocol import (
     Reply,
     claimed_total,
@@ -26,6 +26,7 @@ from rawlabel.photo_site.flickr_protocol import (
     shown,
     total_as_sent,
 )
+from rawlabel.photo_site.licenses import LICENSES
 from rawlabel.photo_site.routes import Route, application_of
 from rawlabel.photo_site.sizes import BY_NAME, SIZES
 
@@ -95,13 +96,18 @@ class BulkApi:
         """Rows of the photos that a search finds, in the order that it asks for."""
         uploads = self._site.uploads(keyword)
         earliest, latest = moment(parameters, "min_upload_date"), moment(parameters, "max_upload_date")
-        first = 0 if earliest is None else int(np.searchsorted(uploads.times, earliest, side="left"))
-        end = len(uploads.times) if latest is None else int(np.searchsorted(uploads.times, latest, side="right"))
+        # The bounds are cut to numbers that an array can be compared with.
+        low = FIRST_UPLOAD if earliest is None else min(max(earliest, 0), LAST_UPLOAD + 1)
+        high = LAST_UPLOAD if latest is None else min(max(latest, 0), LAST_UPLOAD)
+        first, end = (
+            np.searchsorted(uploads.times, low, side="left"),
+            np.searchsorted(uploads.times, high, side="right"),
+        )
         kept = np.zeros(len(uploads.times), bool)
         kept[first:end] = True
-        wanted = [int(value) for value in parameters.get("license", "").split(",") if value.strip().isdigit()]
+        wanted = {value.strip() for value in parameters.get("license", "").split(",") if value.strip()}
         if wanted:
-            kept &= np.isin(uploads.licenses, wanted)
+            kept &= np.isin(uploads.licenses, [number for number in range(len(LICENSES)) if str(number) in wanted])
         order = parameters.get("sort", "")
         if order == "relevance":
             ranked = self._site.relevance(keyword)

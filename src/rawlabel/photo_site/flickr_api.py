@@ -19,7 +19,6 @@ from rawlabel.photo_site.flickr_protocol import (
     moment,
     page_of,
     refuse_without_limits,
-    shift_of,
     shown,
     total_as_sent,
 )
@@ -42,6 +41,7 @@ class FlickrApi:
         self._failed: set[str] = set()
         self._methods: dict[str, Method] = {
             "flickr.photos.search": self._search,
+            "flickr.photos.getInfo": self._info,
             "flickr.photos.licenses.getInfo": licenses,
             "flickr.test.echo": echo,
         }
@@ -59,8 +59,8 @@ class FlickrApi:
         extras = [name.strip() for name in parameters.get("extras", "").split(",") if name.strip()]
         seed, rules, filters = self._site.config.seed, self._site.rules, filters_of(parameters)
         total = claimed_total(len(found), rules.count_noise, seed, filters)
-        shift = shift_of(page, per_page, rules.unstable_paging, seed, filters)
-        positions = found[shown(len(found), page, per_page, self._site.max_results, shift)]
+        most = self._site.max_results
+        positions = found[shown(len(found), page, per_page, most, rules.unstable_paging, seed, filters)]
         return {
             "photos": {
                 "page": page,
@@ -70,6 +70,13 @@ class FlickrApi:
                 "photo": [entry(self._site.photos[position], extras, image_host) for position in positions],
             }
         }
+
+    def _info(self, parameters: Mapping[str, str], image_host: str) -> Reply:
+        """flickr.photos.getInfo; a photo that its owner has taken down or made private is not found."""
+        photo = self._site.by_id.get(parameters.get("photo_id", ""))
+        if photo is None or photo.is_withdrawn:
+            raise ApiError(1, "Photo not found")
+        return {"photo": information(photo)}
 
     def _fail_once(self, query: str) -> None:
         number = chance(self._site.config.seed, "fault", query)
@@ -133,6 +140,33 @@ def entry(photo: SitePhoto, extras: list[str], image_host: str) -> Reply:
             basic[name] = image_host + photo.image_path(BY_NAME[size_name])
             basic[f"height_{size_name}"], basic[f"width_{size_name}"] = height, width
     return basic
+
+
+def information(photo: SitePhoto) -> Reply:
+    """What flickr.photos.getInfo says about a photo."""
+    page = f"https://www.flickr.com/photos/{photo.owner.nsid}/{photo.photo_id}/"
+    return {
+        "id": photo.photo_id,
+        "secret": photo.secret(BY_NAME["m"]),
+        "server": photo.server,
+        "farm": 66,
+        "dateuploaded": str(photo.uploaded),
+        "isfavorite": 0,
+        "license": str(photo.license_id),
+        "owner": {"nsid": photo.owner.nsid, "username": photo.owner.name, "realname": photo.owner.name},
+        "title": {"_content": photo.caption.title},
+        "description": {"_content": photo.caption.description},
+        "visibility": {"ispublic": 1, "isfriend": 0, "isfamily": 0},
+        "dates": {
+            "posted": str(photo.uploaded),
+            "taken": _taken(photo)["datetaken"],
+            "lastupdate": str(photo.uploaded),
+        },
+        "views": str(photo.views),
+        "tags": {"tag": [{"raw": tag, "_content": tag} for tag in photo.caption.tags]},
+        "urls": {"url": [{"type": "photopage", "_content": page}]},
+        "media": "photo",
+    }
 
 
 def _taken(photo: SitePhoto) -> Reply:

@@ -86,22 +86,21 @@ def page_of(parameters: Mapping[str, str]) -> tuple[int, int]:
     return _whole_number(parameters, "page", 1), per_page
 
 
-def shown(found: int, page: int, per_page: int, most: int, shift: int = 0) -> slice:
-    """Which of the results a page shows: those after the first `most` ones are never reached, and all pages
-    after the last reachable one repeat it. The last `shift` results of earlier pages come again."""
+def shown(
+    found: int, page: int, per_page: int, most: int, share: float = 0, seed: int = 0, filters: str = ""
+) -> slice:
+    """Which of the results a page shows: those after the first `most` ones are never reached, and all pages after
+    the last reachable one repeat it. About the `share` of each page comes again on the next one."""
     if found > most:
         page = min(page, math.ceil(most / per_page))
-    first = (page - 1) * per_page - shift
+    first = (page - 1) * per_page
+    if share > 0 and page > 1:
+        # Pages with a number above that of the results are empty in any case.
+        later = range(2, min(page, found + 1) + 1)
+        steps = (2 * share * per_page * chance(seed, f"shift/{number}", filters) for number in later)
+        # A page always brings something new.
+        first -= sum(min(round(step), per_page - 1) for step in steps)
     return slice(first, min(first + per_page, most))
-
-
-def shift_of(page: int, per_page: int, share: float, seed: int, filters: str) -> int:
-    """How many results have come again by this page, when each repeats about this share of the page before."""
-    if share == 0:
-        return 0
-    steps = (2 * share * per_page * chance(seed, f"shift/{number}", filters) for number in range(2, page + 1))
-    # A page always brings something new.
-    return sum(min(round(step), per_page - 1) for step in steps)
 
 
 def filters_of(parameters: Mapping[str, str]) -> str:

@@ -13,13 +13,13 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rawlabel.photo_site import rates
 from rawlabel.photo_site.collection import Collection, keyword_of
 from rawlabel.photo_site.licenses import FREE, creative_commons
-from rawlabel.photo_site.photos import Caption, Owner, SitePhoto
+from rawlabel.photo_site.photos import Caption, Owner, Picture, SitePhoto
 
 if TYPE_CHECKING:
     from rawlabel.config.sections import PhotoSiteConfig
@@ -102,7 +102,6 @@ class Holdings:
 
     commons: tuple[CommonsFile, ...]
     observations: tuple[Observation, ...]
-    taxa: tuple[Taxon, ...] = field(default=())
 
     def commons_photos(self) -> Iterator[SitePhoto]:
         """The photos of Commons, without the documents."""
@@ -141,7 +140,7 @@ def distribute(photos: Sequence[SitePhoto], collection: Collection, config: Phot
     files += _documents(names, len(files), config.seed)
     files.sort(key=lambda file: (file.uploaded, file.title))
     numbered = tuple(_numbered(file, _FIRST_PAGE_ID + 17 * number) for number, file in enumerate(files))
-    return Holdings(numbered, _observations(observed, taxa, collection, config.seed), tuple(taxa.values()))
+    return Holdings(numbered, _observations(observed, taxa, collection, config.seed))
 
 
 _ON_INATURALIST = frozenset(
@@ -177,7 +176,7 @@ def _carried(photo: SitePhoto, seed: int) -> CommonsFile:
 def _own_file(photo: SitePhoto, seed: int) -> CommonsFile:
     chance = random.Random(f"commons/own/{seed}/{photo.photo_id}")
     free = dataclasses.replace(photo, license_id=chance.choices((4, 5, 9, 10, 11, 12), (1, 2, 2, 1, 3, 6))[0])
-    return _file(f"{_for_title(photo.caption.title)} {photo.photo_id[-6:]}.jpg", free, photo.uploaded, None)
+    return _file(f"{_for_title(photo.caption.title)} {photo.photo_id}.jpg", free, photo.uploaded, None)
 
 
 def _file(name: str, photo: SitePhoto, uploaded: int, origin: SitePhoto | None) -> CommonsFile:
@@ -285,27 +284,17 @@ def _observations(
     return tuple(observations)
 
 
-def identities(
-    photos: Sequence[SitePhoto], holdings: Holdings
-) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The identity of the picture that each photo of each site shows, and what each identity shows.
+def name_pictures(photos: Sequence[SitePhoto], holdings: Holdings) -> dict[Picture, str]:
+    """An identity for each picture: the source and the id of the first photo that shows it.
 
     Copies, re-uploads and crops of one picture have one identity, on whichever sites they are.
     """
-    names: dict[object, str] = {}
-    contents: dict[str, str] = {}
-
-    def of(source: str, photo: SitePhoto) -> str:
-        name = names.setdefault(photo.picture, f"{source}:{photo.photo_id}")
-        contents.setdefault(name, photo.content)
-        return name
-
+    names: dict[Picture, str] = {}
     # Flickr comes first, and originals before their re-uploads, so that identities are named after them.
-    ordered = sorted(photos, key=lambda photo: photo.reupload_of is not None)
-    flickr = {photo.photo_id: of("flickr", photo) for photo in ordered}
-    pictures = {
-        "flickr": {photo.photo_id: flickr[photo.photo_id] for photo in photos},
-        "commons": {photo.photo_id: of("commons", photo) for photo in holdings.commons_photos()},
-        "inaturalist": {photo.photo_id: of("inaturalist", photo) for photo in holdings.inaturalist_photos()},
-    }
-    return pictures, contents
+    for photo in sorted(photos, key=lambda photo: photo.reupload_of is not None):
+        names.setdefault(photo.picture, f"flickr:{photo.photo_id}")
+    for photo in holdings.commons_photos():
+        names.setdefault(photo.picture, f"commons:{photo.photo_id}")
+    for photo in holdings.inaturalist_photos():
+        names.setdefault(photo.picture, f"inaturalist:{photo.photo_id}")
+    return names

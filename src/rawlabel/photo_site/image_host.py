@@ -41,6 +41,9 @@ class ImageHost:
         passing = self.passing_fault(request.path)
         if passing is not None:
             return passing
+        if photo.fault is Fault.PRIVATE:
+            # What the real host answers for these is not known.
+            return web.Response(status=403)
         if photo.fault is Fault.REMOVED:
             return web.Response(status=302, headers={"Location": UNAVAILABLE_PATH})
         if photo.fault is Fault.CORRUPT:

@@ -76,7 +76,7 @@ class OtherImages:
         return await self._send(request, photo, lambda: scaled_file(photo, width, height))
 
     async def _send(self, request: web.Request, photo: SitePhoto, make: Callable[[], bytes]) -> web.StreamResponse:
-        if photo.fault in (Fault.MISSING, Fault.REMOVED):
+        if photo.gone or photo.fault in (Fault.MISSING, Fault.REMOVED):
             return web.Response(status=404)
         passing = self._host.passing_fault(request.path)
         if passing is not None:

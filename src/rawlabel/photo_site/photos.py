@@ -33,6 +33,7 @@ class Fault(StrEnum):
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     TINY = "tiny"
+    PRIVATE = "private"
 
 
 class Picture(Protocol):
@@ -118,6 +119,8 @@ class SitePhoto:
     copy_of_test: str | None = None
     gone: bool = False
     """Whether the APIs do not know the photo any more."""
+    comment: str = ""
+    """What its files say about themselves, in a JPEG comment and in EXIF."""
 
     @property
     def is_withdrawn(self) -> bool:

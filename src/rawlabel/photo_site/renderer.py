@@ -16,10 +16,18 @@ _LARGEST_DRAWING = 360
 """Longer side at which large files are drawn [pixels]."""
 
 
-def encode(image: Image.Image, quality: int) -> bytes:
-    """The image as a JPEG file."""
+_IMAGE_DESCRIPTION = 0x010E
+
+
+def encode(image: Image.Image, quality: int, comment: str = "") -> bytes:
+    """The image as a JPEG file; a comment changes its bytes and not its pixels."""
     target = io.BytesIO()
-    image.save(target, "JPEG", quality=quality)
+    if comment:
+        exif = Image.Exif()
+        exif[_IMAGE_DESCRIPTION] = comment
+        image.save(target, "JPEG", quality=quality, comment=comment.encode(), exif=exif)
+    else:
+        image.save(target, "JPEG", quality=quality)
     return target.getvalue()
 
 
@@ -29,12 +37,13 @@ def image_file(photo: SitePhoto, size: Size) -> bytes:
     if dimensions is None:
         raise ValueError(f"photo {photo.photo_id} is smaller than size {size.name}")
     # The picture is the key and not the photo, so identical re-uploads are drawn once.
-    return _rendered(photo.picture, photo.edit, photo.width, photo.height, *dimensions, size.square)
+    shape = (photo.width, photo.height, *dimensions, size.square)
+    return _rendered(photo.picture, photo.edit, *shape, photo.comment)
 
 
 def scaled_file(photo: SitePhoto, width: int, height: int) -> bytes:
     """The photo as a JPEG file of `width` x `height` pixels. Raises OSError as `image_file` does."""
-    return _rendered(photo.picture, photo.edit, photo.width, photo.height, width, height, False)
+    return _rendered(photo.picture, photo.edit, photo.width, photo.height, width, height, False, photo.comment)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_LARGE_FILES)
@@ -47,14 +56,22 @@ def large_file(photo: SitePhoto) -> bytes:
     scale = min(1.0, _LARGEST_DRAWING / max(photo.width, photo.height))
     width, height = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     image = _drawn(photo.picture, photo.edit, photo.width, photo.height, width, height, False)
-    return encode(image.resize((photo.width, photo.height), Image.Resampling.BILINEAR), photo.edit.quality)
+    image = image.resize((photo.width, photo.height), Image.Resampling.BILINEAR)
+    return encode(image, photo.edit.quality, photo.comment)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_FILES)
 def _rendered(
-    picture: Picture, edit: Edit, full_width: int, full_height: int, width: int, height: int, square: bool
+    picture: Picture,
+    edit: Edit,
+    full_width: int,
+    full_height: int,
+    width: int,
+    height: int,
+    square: bool,
+    comment: str,
 ) -> bytes:
-    return encode(_drawn(picture, edit, full_width, full_height, width, height, square), edit.quality)
+    return encode(_drawn(picture, edit, full_width, full_height, width, height, square), edit.quality, comment)
 
 
 def _drawn(

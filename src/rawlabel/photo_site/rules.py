@@ -27,6 +27,3 @@ class SiteRules:
     """Offset at which a search of Commons ends."""
     inaturalist_results: int = 10_000
     """Observations that the pages of one query reach."""
-
-
-THE_RULES = SiteRules()

@@ -30,6 +30,12 @@ from rawlabel.photo_site.site import PhotoSite
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'"
 }
+_ENTRANCES = (
+    ("Flickr", "/services/rest/"),
+    ("Wikimedia Commons", "/w/api.php"),
+    ("Openverse", "/v1/images/"),
+    ("iNaturalist", "/v1/observations"),
+)
 _SHUTDOWN_SECONDS = 2.0
 _START_SECONDS = 30.0
 
@@ -63,7 +69,7 @@ def make_application(site: PhotoSite) -> web.Application:
 
     async def photo(request: web.Request) -> web.Response:
         found = site.by_id.get(request.match_info["id"])
-        if found is None or found.owner.nsid != request.match_info["owner"]:
+        if found is None or found.gone or found.owner.nsid != request.match_info["owner"]:
             return web.Response(status=404, text="There is no such photo.")
         return web.Response(text=photo_page(found), content_type="text/html", headers=_PAGE_HEADERS)
 
@@ -171,9 +177,9 @@ def running(site: Servable, host: str = "127.0.0.1", port: int = 0) -> Iterator[
 def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
     """Build the site, write the files that the settings ask for, and serve until a signal comes.
 
-    `announce` gets one line with the address once the site listens. Returns after SIGINT or SIGTERM. Raises
-    ConfigError for an address that is not a loopback address, a port in use, or settings that do not go
-    together; DataError for folders without photos; DiskError when a file cannot be written.
+    `announce` gets a line with the address once the site listens, and then one for each API. Returns after SIGINT
+    or SIGTERM. Raises ConfigError for an address that is not a loopback address, a port in use, or settings that
+    do not go together; DataError for folders without photos; DiskError when a file cannot be written.
     """
     check_loopback(config.host)
     site = PhotoSite.build(config)
@@ -187,6 +193,8 @@ def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
         async with _listening(site, config.host, config.port) as served:
             with _stopped_by_signals(stop):
                 announce(f"{len(site.photos)} photos of {len(site.classes)} classes at {served.base_url}/")
+                for name, path in _ENTRANCES:
+                    announce(f"  {name:<18}{served.base_url}{path}")
                 await stop.wait()
 
     with contextlib.suppress(KeyboardInterrupt, Interrupted):

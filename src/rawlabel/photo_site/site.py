@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel.errors import ConfigError, DiskError
 from rawlabel.photo_site.collection import Collection, keyword_of, open_collection
-from rawlabel.photo_site.holdings import Holdings, distribute, identities
-from rawlabel.photo_site.photos import SamplePicture, SitePhoto
+from rawlabel.photo_site.holdings import Holdings, distribute, name_pictures
+from rawlabel.photo_site.photos import Picture, SamplePicture, SitePhoto
 from rawlabel.photo_site.rates import DEFAULT_FAULTS, MAX_RESULTS, FaultRates
-from rawlabel.photo_site.rules import THE_RULES, SiteRules
+from rawlabel.photo_site.rules import SiteRules
 from rawlabel.photo_site.search_index import SearchIndex
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ class PhotoSite:
         photos: Sequence[SitePhoto],
         faults: FaultRates = DEFAULT_FAULTS,
         max_results: int = MAX_RESULTS,
-        rules: SiteRules = THE_RULES,
+        rules: SiteRules | None = None,
         holdings: Holdings | None = None,
+        picture_names: dict[Picture, str] | None = None,
     ) -> None:
         self.config = config
         self.collection = collection
@@ -45,8 +46,9 @@ class PhotoSite:
         self.faults = faults
         self.max_results = max_results
         """Results of one query that Flickr's API hands out."""
-        self.rules = rules
+        self.rules = rules or SiteRules()
         self._holdings = holdings
+        self._picture_names = picture_names
         self.by_id = {photo.photo_id: photo for photo in self.photos}
         self.index = SearchIndex(self.photos, config.seed)
 
@@ -57,9 +59,11 @@ class PhotoSite:
         faults: FaultRates = DEFAULT_FAULTS,
         *,
         max_results: int = MAX_RESULTS,
-        rules: SiteRules = THE_RULES,
+        rules: SiteRules | None = None,
     ) -> PhotoSite:
-        """Build the site that the settings describe; `faults` are its passing faults, `rules` its limits.
+        """Build the site that the settings describe; `faults` are its passing faults.
+
+        `rules` are its limits and moods; without them, those that the settings name.
 
         Raises ConfigError when settings do not go together, and DataError when a folder of photos is missing
         or has no images.
@@ -67,6 +71,8 @@ class PhotoSite:
         from rawlabel.photo_site.population import compose
 
         collection = open_collection(config)
+        if rules is None:
+            rules = SiteRules(count_noise=config.count_noise, images_per_second=config.images_per_second)
         return cls(config, collection, compose(collection, config), faults, max_results, rules)
 
     @property
@@ -80,16 +86,30 @@ class PhotoSite:
         return self._holdings or distribute(self.photos, self.collection, self.config)
 
     @functools.cached_property
-    def _identities(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    def picture_names(self) -> dict[Picture, str]:
+        """The identity of each picture; a changed site keeps those of the site that it was."""
+        return self._picture_names or name_pictures(self.photos, self.holdings)
+
+    @functools.cached_property
+    def _identities(self) -> dict[str, dict[str, str]]:
+        """By source, the identity of the picture that each photo shows."""
         from rawlabel.photo_site.openverse_records import identifier
 
-        pictures, contents = identities(self.photos, self.holdings)
+        names = self.picture_names
+        held = {
+            "flickr": self.photos,
+            "commons": self.holdings.commons_photos(),
+            "inaturalist": self.holdings.inaturalist_photos(),
+        }
+        shown = {
+            source: {photo.photo_id: names[photo.picture] for photo in photos} for source, photos in held.items()
+        }
         openverse = {
             identifier(source, photo_id): name
-            for source, named in pictures.items()
+            for source, named in shown.items()
             for photo_id, name in named.items()
         }
-        return {**pictures, "openverse": openverse}, contents
+        return {**shown, "openverse": openverse}
 
     def identity(self, source: str, photo_id: str) -> str:
         """What tells apart the pictures behind the photos; `source` is one of `holdings.SOURCES`.
@@ -98,7 +118,7 @@ class PhotoSite:
         Flickr's photo ids, the page ids of Commons, the photo ids of iNaturalist and the identifiers of Openverse.
         Raises KeyError for an id that is no photo of that site, such as a document on Commons.
         """
-        return self._identities[0][source][photo_id]
+        return self._identities[source][photo_id]
 
     def truth(self) -> dict[str, Any]:
         """What each photo really shows, and why a search returns it, as plain JSON values.
@@ -124,13 +144,13 @@ class PhotoSite:
             }
             for photo, keywords in zip(self.photos, found, strict=True)
         }
-        pictures, contents = self._identities
+        held = (*self.photos, *self.holdings.commons_photos(), *self.holdings.inaturalist_photos())
         return {
             "note": "for evaluation only",
             "classes": list(self.classes),
             "photos": entries,
-            "pictures": pictures,
-            "contents": contents,
+            "pictures": self._identities,
+            "contents": {self.picture_names[photo.picture]: photo.content for photo in held},
         }
 
     def write_truth(self, path: Path) -> None:
