@@ -11,7 +11,12 @@ from enum import StrEnum
 _PUBLIC_DOMAIN = frozenset({"zero", "cc0", "mark", "pdm", "pd", "certification", "us-gov"})
 _ADDRESS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([a-z0-9+-]+)", re.ASCII)
 _NAME = re.compile(r"^(?:cc[ -]?)?(by(?:-(?:nc|nd|sa))*|cc0|pdm|zero)\b", re.ASCII)
-_FREE_WORDS = ("public domain", "no restrictions", "united states government work", "no known copyright restrictions")
+_FREE_WORDS = (
+    "public domain",
+    "no restrictions",
+    "united states government work",
+    "no known copyright restrictions",
+)
 
 
 class LicensePreset(StrEnum):

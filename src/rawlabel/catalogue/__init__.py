@@ -188,6 +188,11 @@ class Catalogue:
         rows = self._select(f"SELECT uploaded_at {where} ORDER BY 1 LIMIT 1 OFFSET ?", (*span, count // 2))
         return int(rows[0][0])
 
+    def sizes(self, most: int) -> list[tuple[int, int]]:
+        """Stated width and height [pixels] of up to `most` photos."""
+        rows = self._select("SELECT width, height FROM photo WHERE width > 0 AND height > 0 LIMIT ?", (most,))
+        return [(row[0], row[1]) for row in rows]
+
     # -- the budget of API calls -----------------------------------------------------------------------
 
     def record_call(self, source: str, at: float) -> None:

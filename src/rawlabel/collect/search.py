@@ -47,6 +47,12 @@ class ClassSearch:
         await self._ask(query, part)
         return True
 
+    async def ask_first(self, query: QueryState) -> None:
+        """Ask for the first page of one search, if it has not been asked for. Raises `SourceError`."""
+        part = self._open_part(query)
+        if part is not None and not query.pages:
+            await self._ask(query, part)
+
     def _open_part(self, query: QueryState) -> Part | None:
         """The part of a search that is asked next; None when it has given what it can or what is wanted of it."""
         if self._per_keyword is not None and query.num_events >= self._per_keyword:

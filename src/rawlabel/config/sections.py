@@ -139,6 +139,11 @@ class CollectConfig(Section):
         None,
         "Address of the Ray cluster, such as auto or ray://host:10001; by default one on this machine.",
     )
+    calls_per_hour: int | None = setting(
+        None,
+        "Most API calls an hour, in place of the source's own limits; raise it only where the site allows it.",
+        ge=1,
+    )
     concurrency: int = setting(64, "Most downloads at the same time.", ge=1, le=1024)
     per_host: int = setting(
         8, "Most requests at the same time to one host; fewer where it is known to ask for it.", ge=1
@@ -159,6 +164,17 @@ class CollectConfig(Section):
         False,
         "Let addresses of this machine through, for a simulated site; other private networks stay barred.",
     )
+
+
+class PlanConfig(CollectConfig):
+    """Say what a collection will cost before it starts, and what is doubtful in the class list.
+
+    Takes the settings of `rawlabel collect`. Each keyword is searched once; the page is recorded in the project,
+    so `collect` goes on behind it and no call is wasted.
+    """
+
+    offline: bool = setting(False, "Ask no site: warnings and upper limits only.")
+    out: Path | None = setting(None, "File to write the plan to (JSON).")
 
 
 class CurateConfig(Section):
@@ -361,6 +377,7 @@ class Config(Section):
 
     classes: ClassesConfig = ClassesConfig()
     collect: CollectConfig = CollectConfig()
+    plan: PlanConfig = PlanConfig()
     curate: CurateConfig = CurateConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()

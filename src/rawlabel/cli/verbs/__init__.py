@@ -3,6 +3,7 @@
 SUMMARIES = {
     "demo": "run the whole chain on a simulated photo site: no key, no network, no GPU",
     "classes": "write the list of classes and keywords: from names, WordNet ids or ImageNet",
+    "plan": "say what a collection will cost, and what is doubtful in the class list",
     "collect": "search photo sites by keyword and download what they return",
     "curate": "clean a collection without touching its labels",
     "train": "train on raw labels and select an epoch without a clean label",

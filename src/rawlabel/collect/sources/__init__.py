@@ -97,6 +97,8 @@ class Source(ABC):
     """What the site's terms ask, in one sentence."""
     label_notice: ClassVar[str] = ""
     """A warning where what the source says about a photo is more than a raw label; empty where it is not."""
+    splits: ClassVar[bool] = False
+    """Whether `split` gets at all results of a search, however many there are."""
     limits: SearchLimits
     """Set for each instance, since a key may raise them."""
 

@@ -57,6 +57,7 @@ class Flickr(Source):
     base_url = "https://api.flickr.com"
     key_variables = ("FLICKR_API_KEY",)
     needs_key = True
+    splits = True
     terms = (
         "store photos no longer than needed, remove what owners take down, link to the photo page; this "
         "product uses the Flickr API but is not endorsed or certified by SmugMug, Inc."
