@@ -81,9 +81,14 @@ class Reason(StrEnum):
         return self in _PASSING
 
     @property
+    def is_choice(self) -> bool:
+        """Whether the bytes were not asked for, or not taken, though they could have been had."""
+        return self in _CHOSEN
+
+    @property
     def verdict(self) -> Verdict:
         """What a candidate is whose bytes are absent for this reason: failed, or rejected by choice."""
-        return Verdict.REJECTED if self in _CHOSEN else Verdict.FAILED
+        return Verdict.REJECTED if self.is_choice or self is Reason.SAME_PHOTO else Verdict.FAILED
 
 
 _REASON_TEXT = {

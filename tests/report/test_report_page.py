@@ -358,7 +358,13 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     site.write_test_set(project / "test")
     (tmp_path / "classes.txt").write_text("\n".join(site.classes) + "\n", "utf-8")
     with running(site) as served:
-        settings = CollectConfig(classes=tmp_path / "classes.txt", project=project, base_url=served.base_url)
+        settings = CollectConfig(
+            classes=tmp_path / "classes.txt",
+            project=project,
+            source=("flickr",),
+            base_url=(served.base_url,),
+            allow_loopback=True,
+        )
         collect(settings, api_key="any")
     curate(CurateConfig(project=project))
     network = {"model": "cifar_resnet8", "image_size": 32, "augment": "crop"}

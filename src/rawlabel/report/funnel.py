@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rawlabel.catalogue import QueryState
 from rawlabel.errors import DataError
 from rawlabel.records import Reason, Verdict
 from rawlabel.report.evidence import CollectionEvidence
+
+_NEVER_FETCHED = {reason.value for reason in Reason if reason.is_choice}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Loss:
         """Its name in the counts of a funnel row."""
         return f"{self.verdict}:{self.reason}"
 
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the bytes were there and then rejected."""
+        return self.verdict == Verdict.REJECTED and self.reason not in _NEVER_FETCHED
+
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
@@ -58,7 +66,10 @@ class KeywordRow:
     reported: int | None
     found: int
     kept: int
-    is_exhausted: bool
+    completeness: str
+    """Found over reported, in percent; empty when the site reports nothing."""
+    results: str
+    """How the search ended, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +129,22 @@ def _steps(total: ClassRow, losses: list[Loss]) -> list[Step]:
     """A waterfall: each loss hangs at the end of what was left before it."""
     whole, left = max(total.found, 1), total.found
     steps = [Step("found by search", total.found, 0, 100 * total.found / whole, "stage")]
-    for verdict in (Verdict.FAILED.value, Verdict.REJECTED.value):
+    for is_fetched in (False, True):
         for loss, count in zip(losses, total.losses, strict=True):
-            if loss.verdict == verdict:
+            if loss.is_fetched == is_fetched:
                 left -= count
-                steps.append(Step(loss.text, count, 100 * left / whole, 100 * count / whole, verdict))
-        if verdict == Verdict.FAILED:
-            fetched = total.found - total.failed
-            steps.append(Step("fetched", fetched, 0, 100 * fetched / whole, "stage"))
+                steps.append(Step(loss.text, count, 100 * left / whole, 100 * count / whole, loss.verdict))
+        if not is_fetched:
+            steps.append(Step("fetched", left, 0, 100 * left / whole, "stage"))
     return [*steps, Step("kept", total.kept, 0, 100 * total.kept / whole, "kept")]
+
+
+def _results_text(query: QueryState) -> str:
+    if query.truncated:
+        return "more than the site hands out"
+    if query.exhausted:
+        return "all taken"
+    return "cut at the wanted number" if query.num_events else "none taken"
 
 
 def _keyword_rows(collection: CollectionEvidence) -> list[KeywordRow]:
@@ -141,7 +159,8 @@ def _keyword_rows(collection: CollectionEvidence) -> list[KeywordRow]:
             one.total_reported,
             one.num_events,
             kept.get((one.source, one.class_id, one.keyword), 0),
-            one.exhausted,
+            "" if one.completeness is None else f"{one.completeness:.1%}",
+            _results_text(one),
         )
         for one in collection.queries
     ]
