@@ -64,7 +64,7 @@ class HttpClient:
             return Response(b"", url, None, Reason.HTTP_ERROR, "is not an http or https address")
         response = Response(b"", url, None, Reason.HTTP_ERROR)
         for attempt in range(self._config.attempts):
-            response, wait = await self._try(url, parameters)
+            response, wait = await self._try(url, parameters, headers, data)
             if wait is None:
                 return response
             pause = max(wait, FIRST_PAUSE * 2**attempt * random.uniform(0.8, 1.2))
@@ -73,17 +73,25 @@ class HttpClient:
                 await asyncio.sleep(min(pause, LONGEST_PAUSE))
         return response
 
-    async def _try(self, url: str, parameters: dict[str, str] | None) -> tuple[Response, float | None]:
+    async def _try(
+        self, url: str, parameters: dict[str, str] | None, headers: Any = None, data: Any = None
+    ) -> tuple[Response, float | None]:
         """One request; the second value is None when the answer is final, else the least pause [seconds]."""
         await self._wait_for_host(url)
         try:
-            async with self._session.get(url, params=parameters, max_redirects=MAX_REDIRECTS) as reply:
+            method = "GET" if data is None else "POST"
+            async with self._session.request(
+                method, url, params=parameters, max_redirects=MAX_REDIRECTS, headers=headers, data=data
+            ) as reply:
                 final_url = str(reply.url.with_query(None))
                 if reply.status == 429 or reply.status >= 500:
                     failed = Response(
                         b"", final_url, reply.status, Reason.HTTP_ERROR, f"answers HTTP {reply.status}"
                     )
                     return failed, _retry_after(reply.headers.get("Retry-After"))
+                if reply.status >= 400 and "json" in reply.content_type:
+                    body = await self._read(reply)
+                    return Response(body or b"", final_url, reply.status, Reason.HTTP_ERROR, "refuses"), None
                 if reply.status in (404, 410):
                     return Response(b"", final_url, reply.status, Reason.HTTP_GONE, "is gone"), None
                 if reply.status >= 400:
