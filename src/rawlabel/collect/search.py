@@ -118,10 +118,13 @@ class ClassSearch:
         if limits.most_results is not None and pages * limits.page_size >= limits.most_results:
             return True
         expected = math.ceil((page.total_reported or 0) / limits.page_size)
-        # Totals are inexact both ways: go on behind the stated end while pages come full of new photos. Where the
-        # same photos were seen in another order before, nothing new in a page says nothing about the next one.
+        # Totals are inexact both ways: go on behind the stated end while pages come full of new photos.
+        if new > 0 or pages == 1:
+            # The first page of a slice may hold nothing but the second at which the page before the split ended.
+            return pages >= expected and not page.is_full
+        # Where the same photos were seen in another order before, a page of known ones says nothing of the next.
         roots = {one.name.partition(".")[0] for one in self._catalogue.parts(query)}
-        return (new == 0 and len(roots) == 1) or (pages >= expected and not page.is_full)
+        return len(roots) == 1 or (pages >= expected and not page.is_full)
 
 
 def _final_state(source: Source, part: Part, page: Page) -> PartState:
