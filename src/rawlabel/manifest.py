@@ -74,7 +74,7 @@ SCHEMA = pa.schema(
 CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 """When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
 _FILE, _LATEST = "manifest.parquet", "latest.json"
-_METADATA_KEY = b"rawlabel"
+METADATA_KEY = b"rawlabel"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def write_manifest(
         "catalogue_fingerprint": catalogue_fingerprint,
         "config": config,
     }
-    table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
     path = manifests_path(project) / digest[:12] / _FILE
     manifest = Manifest(path, table, tuple(classes), digest)
     with atomic_write(path) as stream:
@@ -162,7 +162,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest file; raises `DataError` that names it and the remedy."""
     try:
         table = pq.read_table(path)
-        header = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+        header = json.loads((table.schema.metadata or {})[METADATA_KEY])
         classes = tuple(
             ClassSpec(one["class_id"], one["name"], tuple(one["keywords"]), one.get("definition", ""))
             for one in header["classes"]

@@ -19,17 +19,20 @@ def read_marks(out: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     marks = read_json(path, "the mark of an export")
-    if not isinstance(marks, dict):
+    if not isinstance(marks, dict) or not all(isinstance(mark, dict) for mark in marks.values()):
         raise DataError(f"{path}: is not the mark of an export; choose another --out")
     return marks
 
 
 @contextmanager
-def export_folder(out: Path, name: str, made_from: Mapping[str, Any], patterns: Sequence[str]) -> Iterator[None]:
+def export_folder(
+    out: Path, name: str, made_from: Mapping[str, Any], patterns: Sequence[str], *, clear: bool = True
+) -> Iterator[None]:
     """Write the format `name` in this block: files under `out` that match `patterns` and no others.
 
     Files that an earlier call made from the same facts and settings (`made_from`) are there still; those made
-    from others are removed. Raises `DataError` when such a file is there that was not exported.
+    from others are removed, unless the block writes each of them anew and `clear` is False. Raises `DataError`
+    when such a file is there that was not exported.
     """
     marks = read_marks(out)
     if name not in marks:
@@ -37,10 +40,11 @@ def export_folder(out: Path, name: str, made_from: Mapping[str, Any], patterns: 
             raise DataError(f"{path}: exists and is not an export of rawlabel; choose another --out")
     before = {key: value for key, value in marks.get(name, {}).items() if key != "complete"}
     if before != made_from:
-        # An empty mark first: a kill between two of these steps must not make old files pass for new ones.
-        write_json(out / MARK, {**marks, name: {}})
+        if clear and before:
+            # An empty mark first: a kill between these steps must not make old files pass for new ones.
+            write_json(out / MARK, {**marks, name: {}})
         with disk_errors(out):
-            for path in _matching(out, patterns):
+            for path in _matching(out, patterns) if clear else []:
                 path.unlink()
         write_json(out / MARK, {**marks, name: {**made_from, "complete": False}})
     with disk_errors(out):

@@ -35,7 +35,7 @@ class Attributions:
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
         """Write `attributions.csv`."""
-        with export_folder(out, "attributions", {"manifest": manifest.fingerprint}, [FILE]):
+        with export_folder(out, "attributions", {"manifest": manifest.fingerprint}, [FILE], clear=False):
             write_attributions(manifest, out / FILE)
         return count_kept(manifest)
 
