@@ -23,8 +23,8 @@ Written by `tools/data_model.py` from the descriptions in the code; do not edit 
 
 ## Manifest
 
-`manifests/<fingerprint>/manifest.parquet`: one row a label event. The descriptions are in the file too, as metadata of
-its columns (`pyarrow.parquet.read_schema`).
+`manifests/<fingerprint>/manifest.parquet`: one row a label event. The descriptions are in the file too, as
+metadata of its columns (`pyarrow.parquet.read_schema`).
 """
 REASONS = """
 ## Reasons

@@ -30,7 +30,7 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
         {
             **_key("source", "class_id", "keyword"),
             "position": "Order of the searches: place of the class x 10,000 + place of the keyword.",
-            "total_reported": "Results that the source said there are; null before the first page or when not said.",
+            "total_reported": "Results that the source said there are; null when it has not said.",
             "until": "End of the upload dates that are searched [seconds since 1970, UTC], frozen when planned.",
         },
     ),
@@ -40,7 +40,7 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             **_key("source", "class_id", "keyword"),
             "name": "Name of the part; parts sort by it in the order in which they are asked.",
             "bounds": "What narrows the search to the part (JSON); {} is the whole search.",
-            "state": "open, done, split (smaller parts took its place) or truncated (more results than handed out).",
+            "state": "open, done, split (into smaller parts) or truncated (more results than handed out).",
             "cursor": "Where the next page begins, in the source's words.",
             "pages": "Pages asked for.",
             "total_reported": "Results that the source said the part has.",
