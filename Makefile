@@ -18,6 +18,7 @@ check: $(READY)  ## Lint, format, types, import layers, unit tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/readme.py --check
+	$(BIN)/python tools/data_model.py --check
 	$(BIN)/python -m pytest -m "not integration" -n 2
 
 .venv: $(READY)

@@ -26,55 +26,75 @@ from rawlabel.files import atomic_write, read_json, write_json
 from rawlabel.project import manifests_path
 from rawlabel.records import ClassSpec, Split, Verdict
 
-SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("photo_id", pa.string()),
-        ("class_id", pa.string()),
-        ("keyword", pa.string()),
-        ("rank", pa.int32()),
-        ("part", pa.string()),
-        ("verdict", pa.string()),
-        ("reason", pa.string()),
-        ("duplicate_of", pa.string()),
-        ("group", pa.string()),
-        ("split", pa.string()),
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("pixel_sha256", pa.string()),
-        ("media_type", pa.string()),
-        ("stored_sha256", pa.string()),
-        ("perceptual_hash", pa.string()),
-        ("num_bytes", pa.int64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("url", pa.string()),
-        ("final_url", pa.string()),
-        ("http_status", pa.int32()),
-        ("etag", pa.string()),
-        ("last_modified", pa.string()),
-        ("size_label", pa.string()),
-        ("stated_sha1", pa.string()),
-        ("origin", pa.string()),
-        ("page_url", pa.string()),
-        ("title", pa.string()),
-        ("author", pa.string()),
-        ("author_id", pa.string()),
-        ("author_url", pa.string()),
-        ("license_id", pa.string()),
-        ("license_name", pa.string()),
-        ("license_url", pa.string()),
-        ("uploaded_at", pa.int64()),
-        ("taken_at", pa.string()),
-        ("searched_at", pa.int64()),
-        ("license_read_at", pa.int64()),
-        ("fetched_at", pa.int64()),
-    ]
+_COLUMNS = (
+    ("source", pa.string(), "Plug-in name of the photo site or list that returned the photo."),
+    ("photo_id", pa.string(), "The source's own id of the photo."),
+    ("class_id", pa.string(), "Class whose keyword found it: the raw label."),
+    ("keyword", pa.string(), "What was searched for."),
+    ("rank", pa.int32(), "Place among the results of its part of the search, counted from 0."),
+    ("part", pa.string(), "The part of the search (a span of upload dates, say) as JSON; {} is the whole search."),
+    ("verdict", pa.string(), "kept, rejected or failed."),
+    ("reason", pa.string(), "Why it is not kept, from the closed list of reasons; null when it is kept."),
+    ("duplicate_of", pa.string(), "Id of the photo that was kept in its place, or with which it conflicts."),
+    ("group", pa.string(), "Photos of one group (an author's) are all in training or all in the holdout."),
+    ("split", pa.string(), "train or holdout; null when it is not kept."),
+    ("path", pa.string(), "File in the project folder; null when there is none."),
+    ("sha256", pa.string(), "SHA-256 (hex) of the bytes that the host sent."),
+    (
+        "pixel_sha256",
+        pa.string(),
+        "SHA-256 (hex) of size and upright RGB pixels, whatever the metadata.",
+    ),
+    ("media_type", pa.string(), "Media type of the stored file, by its first bytes."),
+    (
+        "stored_sha256",
+        pa.string(),
+        "SHA-256 (hex) of the stored bytes; not sha256 when resized on arrival.",
+    ),
+    ("perceptual_hash", pa.string(), "256-bit perceptual hash (64 hex digits); near copies differ in few bits."),
+    ("num_bytes", pa.int64(), "Size of what the host sent [bytes]."),
+    ("width", pa.int32(), "Upright width of the stored picture [pixels]."),
+    ("height", pa.int32(), "Upright height of the stored picture [pixels]."),
+    ("url", pa.string(), "Address of the image that was asked for."),
+    ("final_url", pa.string(), "Address after redirects, without its query; null when there were none."),
+    ("http_status", pa.int32(), "Last HTTP status of the download."),
+    ("etag", pa.string(), "The image host's ETag header."),
+    ("last_modified", pa.string(), "The image host's Last-Modified header."),
+    ("size_label", pa.string(), "The source's name of the chosen size."),
+    (
+        "stated_sha1",
+        pa.string(),
+        "SHA-1 (hex) that the source states for the original file.",
+    ),
+    (
+        "origin",
+        pa.string(),
+        "Identity across sources, <source>:<photo id>; empty: the source itself.",
+    ),
+    ("page_url", pa.string(), "Web page of the photo, for people."),
+    ("title", pa.string(), "Title as its author wrote it; text from strangers."),
+    ("author", pa.string(), "Author's name; text from strangers."),
+    ("author_id", pa.string(), "The source's own id of the author."),
+    ("author_url", pa.string(), "Web page of the author."),
+    ("license_id", pa.string(), "The source's own id of the license, kept even when it is not known here."),
+    ("license_name", pa.string(), "Name of the license as the source states it."),
+    ("license_url", pa.string(), "Address of the license's text."),
+    ("uploaded_at", pa.int64(), "When it was uploaded [seconds since 1970, UTC]."),
+    ("taken_at", pa.string(), "When it was taken, as the source states it; null when that is not known."),
+    ("searched_at", pa.int64(), "When the search returned it [seconds since 1970, UTC]."),
+    (
+        "license_read_at",
+        pa.int64(),
+        "When its license was read [seconds since 1970, UTC].",
+    ),
+    ("fetched_at", pa.int64(), "When its bytes were downloaded [seconds since 1970, UTC]."),
 )
+SCHEMA = pa.schema([pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS])
+"""The columns; the description of each, with its unit, is its metadata and has no other home."""
 CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 """When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
 _FILE, _LATEST = "manifest.parquet", "latest.json"
-_METADATA_KEY = b"rawlabel"
+METADATA_KEY = b"rawlabel"
 
 
 @dataclass(frozen=True)
@@ -147,7 +167,7 @@ def write_manifest(
         "catalogue_fingerprint": catalogue_fingerprint,
         "config": config,
     }
-    table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
     path = manifests_path(project) / digest[:12] / _FILE
     manifest = Manifest(path, table, tuple(classes), digest)
     with atomic_write(path) as stream:
@@ -162,7 +182,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest file; raises `DataError` that names it and the remedy."""
     try:
         table = pq.read_table(path)
-        header = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+        header = json.loads((table.schema.metadata or {})[METADATA_KEY])
         classes = tuple(
             ClassSpec(one["class_id"], one["name"], tuple(one["keywords"]), one.get("definition", ""))
             for one in header["classes"]

@@ -25,6 +25,6 @@ def runs_path(project: Path) -> Path:
     return project / "runs"
 
 
-def export_path(project: Path) -> Path:
-    """Class folders of the kept photos, under the name that the published trainer expects."""
-    return project / "candidate"
+def export_path(project: Path, export_format: str = "class_folders") -> Path:
+    """Where an export goes by default; class folders get the name that the published trainer expects."""
+    return project / "candidate" if export_format == "class_folders" else project / "exports" / export_format

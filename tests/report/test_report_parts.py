@@ -14,7 +14,7 @@ from rawlabel.report.curves import oracle_epoch
 from rawlabel.report.evidence import Epoch
 from rawlabel.report.montage import share_out
 from rawlabel.report.provenance import command_line
-from rawlabel.report.untrusted_text import plain_text, web_address
+from rawlabel.untrusted_text import plain_text, web_address
 
 counts = st.integers(0, 10_000)
 

@@ -1,8 +1,9 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`sections` holds the settings, `loading` reads files. pydantic checks types and ranges.
+`declaring` says what a setting is, `sections` holds them, `loading` reads files. pydantic checks types and ranges.
 """
 
+from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.sections import (
     ClassesConfig,
@@ -17,7 +18,6 @@ from rawlabel.config.sections import (
     PlanConfig,
     PredictConfig,
     ReportConfig,
-    Section,
     TrainConfig,
 )
 

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rawlabel.config.sections import Config, Section
+from rawlabel.config.declaring import Section
+from rawlabel.config.sections import Config
 from rawlabel.errors import ConfigError, did_you_mean
 
 SectionType = TypeVar("SectionType", bound=Section)

@@ -4,52 +4,11 @@ flag of that verb. The description of a field is its help text, and has no other
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from rawlabel.config.declaring import Section, setting
 from rawlabel.licenses import LicensePreset
-
-
-def setting(
-    default: Any, description: str, *, also: str | None = None, positional: bool = False, **checks: Any
-) -> Any:
-    """Declare a field: its default, its help text, a second accepted key, and pydantic's range checks.
-
-    `also` is a key that the published configuration files use for the same thing; `positional` makes the
-    field an argument of the command instead of a flag.
-    """
-    return Field(
-        default,
-        description=description,
-        alias=also,
-        json_schema_extra={"positional": positional},
-        **checks,
-    )
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, validate_default=True
-    )
-
-    inert: ClassVar[dict[str, tuple[Any, ...]]] = {}
-    """Keys of published files that have no setting here, and the values with which they ask for nothing; no
-    value at all means that the key may be left unread whatever it says."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values under the fields' own names, as written beside each artifact."""
-        return self.model_dump(mode="json")
-
-    def fingerprint(self, *, exclude: frozenset[str] = frozenset()) -> str:
-        """Sixteen hex digits that change when a setting changes, `exclude`d fields aside."""
-        values = {key: value for key, value in self.as_json().items() if key not in exclude}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class ClassesConfig(Section):
@@ -314,8 +273,24 @@ class ExportConfig(Section):
     """Write the kept photos in a format that other tools read."""
 
     project: Path = setting(Path("project"), "Folder that holds the collection.", positional=True)
-    format: str = setting("class_folders", "Format to write; see the formats folder of the package.")
-    out: Path | None = setting(None, "Folder to write; by default PROJECT/candidate.")
+    format: str = setting("class_folders", "Format to write; `rawlabel formats` lists them with what each is for.")
+    out: Path | None = setting(
+        None, "Folder to write; by default PROJECT/candidate for class folders, else PROJECT/exports/FORMAT."
+    )
+    manifest: Path | None = setting(None, "Manifest to export; by default the project's newest.")
+    metadata: Literal["auto", "strip", "keep"] = setting(
+        "auto",
+        "What becomes of EXIF, GPS, XMP and comments inside the photos: strip (the pixels stay the same), keep, "
+        "or auto (strip, but keep in class folders, which are hard links to the stored photos).",
+    )
+    per_shard: int = setting(1000, "Photos in one file of webdataset and parquet.", ge=1)
+    name: str | None = setting(None, "Name of the data set in cards; by default that of the project's folder.")
+    creator: str | None = setting(None, "Person or organization that cards name as the data set's creator.")
+    homepage: str | None = setting(None, "Web address at which the data set is described or handed out.")
+    earlier: Path | None = setting(
+        None,
+        "Croissant card of the version before, from which the new version counts; by default the one in --out.",
+    )
 
 
 class PhotoSiteConfig(Section):

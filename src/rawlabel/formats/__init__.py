@@ -1,6 +1,7 @@
-"""Formats that a manifest's kept photos are exported to: one file each, named as the format.
+"""Formats that a manifest's kept photos, or what is known of them, are exported to: one file each.
 
-To add one, write `<name>.py` with a class named by `PLUGIN` that has `export`.
+To add one, write `<name>.py` with a class named by `PLUGIN` that has `export`. Files whose name begins with an
+underscore hold what several formats share.
 """
 
 from __future__ import annotations
@@ -18,16 +19,29 @@ from rawlabel.project import export_path
 class Format(Protocol):
     """What a format must offer."""
 
-    def export(self, manifest: Manifest, out: Path) -> int:
-        """Write the kept photos to `out`; return how many. Raises `DataError` and `DiskError`."""
+    def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
+        """Write the kept photos to the folder `out`; return how many.
+
+        A format killed half-way leaves no half file under its final name, and goes on when it is called again.
+        Raises `DataError` and `DiskError`.
+        """
         ...
 
 
 def export(config: ExportConfig) -> tuple[Path, int]:
-    """Export the project's newest manifest; return where to, and how many photos."""
-    path = newest_manifest(config.project)
+    """Export a manifest, by default the project's newest; return where to, and how many photos.
+
+    Raises `PluginError` for an unknown format, `DataError` for a manifest that is absent, malformed or unsafe,
+    and `DiskError`.
+    """
+    # Here, since the checks need the class rules; the package itself is read to list the formats.
+    from rawlabel.formats._photos import refuse_unsafe_rows
+
+    writer: Format = plugins.load(plugins.Family.FORMAT, config.format)()
+    path = config.manifest or newest_manifest(config.project)
     if path is None:
         raise DataError(f"{config.project}: has no manifest; run `rawlabel curate` first")
-    writer: Format = plugins.load(plugins.Family.FORMAT, config.format)()
-    out = config.out or export_path(config.project)
-    return out, writer.export(read_manifest(path), out)
+    manifest = read_manifest(path)
+    refuse_unsafe_rows(manifest)
+    out = config.out or export_path(config.project, config.format)
+    return out, writer.export(manifest, out, config)

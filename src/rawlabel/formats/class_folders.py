@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 from pathlib import Path
 
+from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
-from rawlabel.files import disk_errors, read_json, write_json
+from rawlabel.files import disk_errors, write_json
+from rawlabel.formats._folder import MARK, read_marks
+from rawlabel.formats._photos import PhotoBytes, each_row, file_name
 from rawlabel.manifest import Manifest
 from rawlabel.progress import progress
 
-_MARK = "rawlabel-export.json"
+_NAME = "class_folders"
+_COLUMNS = ["class_id", "source", "photo_id", "stored_sha256", "media_type"]
 
 
 class ClassFolders:
@@ -22,27 +25,38 @@ class ClassFolders:
     The folder is built beside its place and then renamed, so a reader never meets half of it.
     """
 
-    def export(self, manifest: Manifest, out: Path) -> int:
+    def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
         """Write the kept photos to `out`, replacing an older export but nothing else."""
-        rows = manifest.kept().select(["class_id", "photo_id", "sha256", "path"]).to_pylist()
-        if out.exists():
-            if not (out / _MARK).is_file():
-                raise DataError(f"{out}: exists and is not an export of rawlabel; choose another --out")
-            if read_json(out / _MARK, "the mark of an export").get("manifest") == manifest.fingerprint:
-                return len(rows)
-        part = out.with_name(f".{out.name}.part")
-        with disk_errors(out), progress("linking photos", len(rows)) as task:
+        rows = manifest.kept().select(_COLUMNS)
+        made_from = {"manifest": manifest.fingerprint, "metadata": config.metadata, "complete": True}
+        if out.exists() and _is_there(out, made_from):
+            return int(rows.num_rows)
+        part, photos = out.with_name(f".{out.name}.part"), PhotoBytes(config)
+        with disk_errors(out), progress("linking photos", rows.num_rows) as task:
             shutil.rmtree(part, ignore_errors=True)
             for class_id in manifest.class_ids:
                 (part / class_id).mkdir(parents=True)
-            for row in rows:
-                origin = manifest.project / row["path"]
-                safe_id = re.sub(r"[^\w-]", "_", row["photo_id"])[:80]
-                _link(origin, part / row["class_id"] / f"{safe_id}_{row['sha256'][:8]}{origin.suffix}")
+            for row in each_row(rows):
+                target = part / file_name(row)
+                # A hard link is the stored file itself, so "auto" keeps its bytes.
+                if config.metadata == "strip":
+                    target.write_bytes(photos.read(row))
+                else:
+                    _link(photos.path(row), target)
                 task.advance()
-            write_json(part / _MARK, {"manifest": manifest.fingerprint, "photos": len(rows)})
+            write_json(part / MARK, {_NAME: made_from})
             _swap(part, out)
-        return len(rows)
+        return int(rows.num_rows)
+
+
+def _is_there(out: Path, made_from: dict[str, object]) -> bool:
+    """Whether the wanted export is there; raises `DataError` when something else is that must not be replaced."""
+    marks = read_marks(out)
+    if _NAME not in marks:
+        raise DataError(f"{out}: exists and is not an export of rawlabel; choose another --out")
+    if len(marks) > 1:
+        raise DataError(f"{out}: holds exports in other formats too, which would be lost; choose another --out")
+    return bool(marks[_NAME] == made_from)
 
 
 def _link(origin: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from rawlabel.progress import progress
 from rawlabel.report.evidence import CollectionEvidence, RunEvidence
 from rawlabel.report.montage import draw_training_photos
 from rawlabel.report.thumbnails import Thumbnails
-from rawlabel.report.untrusted_text import plain_text, web_address
+from rawlabel.untrusted_text import plain_text, web_address
 
 MOST_CONFUSIONS = 12
 MOST_TEST_PHOTOS = 6

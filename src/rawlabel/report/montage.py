@@ -18,7 +18,7 @@ from rawlabel.records import Reason, Verdict
 from rawlabel.report.evidence import CollectionEvidence
 from rawlabel.report.funnel import describe_reason
 from rawlabel.report.thumbnails import Thumbnails
-from rawlabel.report.untrusted_text import plain_text, web_address
+from rawlabel.untrusted_text import plain_text, web_address
 
 _VERDICTS = (Verdict.KEPT.value, Verdict.REJECTED.value, Verdict.FAILED.value)
 _COLUMNS = (

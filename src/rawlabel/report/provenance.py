@@ -10,7 +10,7 @@ from typing import Any
 
 from rawlabel.config import EvaluateConfig, ReportConfig, Section
 from rawlabel.report.evidence import CollectionEvidence, RunEvidence
-from rawlabel.report.untrusted_text import plain_text, web_address
+from rawlabel.untrusted_text import plain_text, web_address
 
 # An address of a person does not belong on a page that is passed on.
 _PRIVATE = frozenset({"contact"})

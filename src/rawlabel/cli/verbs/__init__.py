@@ -14,5 +14,6 @@ SUMMARIES = {
     "export": "write the kept photos in a format that other tools read",
     "sources": "list the photo sites",
     "methods": "list the training methods and stopping rules",
+    "formats": "list the formats that `export` writes",
     "photo-site": "serve a simulated photo site on loopback",
 }

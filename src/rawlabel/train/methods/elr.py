@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rawlabel.config import Section
-from rawlabel.config.sections import setting
+from rawlabel.config.declaring import setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 _CLAMP = 1e-4

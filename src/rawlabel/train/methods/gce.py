@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rawlabel.config import Section
-from rawlabel.config.sections import setting
+from rawlabel.config.declaring import setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 

@@ -1,0 +1,109 @@
+"""What the tables and columns of a catalogue mean, for people; `schema` makes them."""
+
+from __future__ import annotations
+
+_KEY = {
+    "source": "Plug-in name of the source.",
+    "photo_id": "The source's own id of the photo.",
+    "class_id": "The class.",
+    "keyword": "What is searched for.",
+}
+
+
+def _key(*names: str) -> dict[str, str]:
+    return {name: _KEY[name] for name in names}
+
+
+TABLES: dict[str, tuple[str, dict[str, str]]] = {
+    "class": (
+        "What was asked for.",
+        {
+            "class_id": "Id of the class, which is a safe folder name.",
+            "position": "Place in the class file, counted from 0.",
+            "name": "Display name.",
+            "keywords": "Keywords to search (JSON list).",
+            "definition": "What is meant by the name; empty when nobody has said it.",
+        },
+    ),
+    "query": (
+        "One keyword search of one source.",
+        {
+            **_key("source", "class_id", "keyword"),
+            "position": "Order of the searches: place of the class x 10,000 + place of the keyword.",
+            "total_reported": "Results that the source said there are; null when it has not said.",
+            "until": "End of the upload dates that are searched [seconds since 1970, UTC], frozen when planned.",
+        },
+    ),
+    "part": (
+        "A piece of a search that the source can answer in full, and how far it got.",
+        {
+            **_key("source", "class_id", "keyword"),
+            "name": "Name of the part; parts sort by it in the order in which they are asked.",
+            "bounds": "What narrows the search to the part (JSON); {} is the whole search.",
+            "state": "open, done, split (into smaller parts) or truncated (more results than handed out).",
+            "cursor": "Where the next page begins, in the source's words.",
+            "pages": "Pages asked for.",
+            "total_reported": "Results that the source said the part has.",
+        },
+    ),
+    "photo": (
+        "One object of one source, as the source states it. Texts are from strangers.",
+        {
+            **_key("source", "photo_id"),
+            "url": "Address of the best-fitting size; null when none is offered.",
+            "page_url": "Web page of the photo, for people.",
+            "title": "Title as its author wrote it.",
+            "tags": "Tags, separated by spaces.",
+            "author": "Author's name.",
+            "author_id": "The source's own id of the author.",
+            "author_url": "Web page of the author.",
+            "license_id": "The source's own id of the license.",
+            "license_name": "Name of the license as the source states it.",
+            "license_url": "Address of the license's text.",
+            "uploaded_at": "When it was uploaded [seconds since 1970, UTC].",
+            "taken_at": "When it was taken, as the source states it; null when that is not known.",
+            "width": "Stated width of the chosen size [pixels].",
+            "height": "Stated height of the chosen size [pixels].",
+            "size_label": "The source's name of the chosen size.",
+            "origin": "Identity across sources, <source>:<photo id>; empty: the source itself.",
+            "stated_sha1": "SHA-1 (hex) that the source states for the original file.",
+            "found_at": "When these facts were read [seconds since 1970, UTC].",
+        },
+    ),
+    "label_event": (
+        "A search for one keyword of one class returned a photo.",
+        {
+            **_key("source", "photo_id", "class_id", "keyword"),
+            "rank": "Place among the results of the part, counted from 0.",
+            "part": "Name of the part of the search.",
+            "searched_at": "When [seconds since 1970, UTC].",
+        },
+    ),
+    "outcome": (
+        "What became of the download of a photo; a later one replaces an earlier one.",
+        {
+            **_key("source", "photo_id"),
+            "status": "fetched, failed, skipped, or found (a passing fault stopped the last try).",
+            "reason": "Why it is not fetched, from the closed list of reasons.",
+            "http_status": "Last HTTP status.",
+            "final_url": "Address after redirects, without its query.",
+            "sha256": "SHA-256 (hex) of the bytes that the host sent.",
+            "num_bytes": "Their size [bytes].",
+            "media_type": "Media type by the first bytes.",
+            "recorded_at": "When [seconds since 1970, UTC].",
+            "stored_sha256": "SHA-256 (hex) of the stored bytes; not sha256 when resized on arrival.",
+            "pixel_sha256": "SHA-256 (hex) of size and upright RGB pixels of what the host sent.",
+            "perceptual_hash": "256-bit perceptual hash (64 hex digits) of what the host sent.",
+            "width": "Upright width of what the host sent [pixels].",
+            "height": "Upright height of what the host sent [pixels].",
+            "etag": "The host's ETag header.",
+            "last_modified": "The host's Last-Modified header.",
+            "detail": "The rule or answer behind the reason, in a few words.",
+            "attempts": "Requests made for it in all runs together.",
+        },
+    ),
+    "api_call": (
+        "When a source's API was asked, for its budget.",
+        {"source": _KEY["source"], "called_at": "When [seconds since 1970, UTC]."},
+    ),
+}

@@ -1,0 +1,47 @@
+"""What a section of the settings is made of: strict, frozen tables whose fields are declared with their help."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def setting(
+    default: Any, description: str, *, also: str | None = None, positional: bool = False, **checks: Any
+) -> Any:
+    """Declare a field: its default, its help text, a second accepted key, and pydantic's range checks.
+
+    `also` is a key that the published configuration files use for the same thing; `positional` makes the
+    field an argument of the command instead of a flag.
+    """
+    return Field(
+        default,
+        description=description,
+        alias=also,
+        json_schema_extra={"positional": positional},
+        **checks,
+    )
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, validate_default=True
+    )
+
+    inert: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    """Keys of published files that have no setting here, and the values with which they ask for nothing; no
+    value at all means that the key may be left unread whatever it says."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under the fields' own names, as written beside each artifact."""
+        return self.model_dump(mode="json")
+
+    def fingerprint(self, *, exclude: frozenset[str] = frozenset()) -> str:
+        """Sixteen hex digits that change when a setting changes, `exclude`d fields aside."""
+        values = {key: value for key, value in self.as_json().items() if key not in exclude}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
