@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rawlabel.collect.api import Api
+from rawlabel.collect.identities import is_known_placeholder
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.records import ClassSpec, Photo
@@ -61,6 +62,9 @@ class Page:
     """How many results the site says there are; sites exaggerate."""
     is_full: bool = True
     """Whether the site filled the page; results may go on behind a full one though the total says otherwise."""
+    places: tuple[tuple[int, str], ...] = ()
+    """Rank of each photo, and name or bounds of the part in which it counts, where another search than this one
+    found it first (a manifest's do not count up from `first_rank`); empty where this one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Source(ABC):
     key_variables: ClassVar[tuple[str, ...]] = ()
     """Environment variables that hold the API's keys."""
     needs_key: ClassVar[bool] = False
+    is_relay: ClassVar[bool] = False
+    """Whether its photos bear the names of the sources that found them (a manifest's do)."""
     terms: ClassVar[str]
     """What the site's terms ask, in one sentence."""
     label_notice: ClassVar[str] = ""
@@ -131,6 +137,11 @@ class Source(ABC):
         """The classes that the source itself brings (a folder tree does); None when it brings none."""
         return None
 
+    @classmethod
+    def notices(cls, config: CollectConfig) -> list[str]:
+        """What the user should know before this source is searched, one sentence each."""
+        return [cls.label_notice] if cls.label_notice else []
+
     async def prepare(self) -> None:  # noqa: B027 - most sources need none
         """Ask once for what all searches need (a table of licenses, a token). Raises `SourceError`."""
 
@@ -164,5 +175,5 @@ class Source(ABC):
         return {}
 
     def is_placeholder(self, final_url: str) -> bool:
-        """Whether this address serves the site's 'photo unavailable' picture."""
-        return False
+        """Whether this address serves a 'photo unavailable' picture, of this site or of one it leads to."""
+        return is_known_placeholder(final_url)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rawlabel.collect.sources import Bounds, Page, Search, SearchLimits, Source, SourceContext
+from rawlabel.collect.api import Explain
+from rawlabel.collect.reply_values import integer, mapping, text, web_address
+from rawlabel.collect.sources import Bounds, Page, Presence, Search, SearchLimits, Source, SourceContext
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
 from rawlabel.records import Photo
@@ -28,6 +30,8 @@ _EXTRAS = ("license", "owner_name", "date_upload", "date_taken", "tags", *(f"url
 # Faults that pass (10, 105, 201 and 0 mean "currently not available"); all other codes are final.
 _PASSING_CODES = frozenset({0, 10, 105, 201})
 _KEY_CODES = frozenset({95, 96, 97, 98, 99, 100})
+_GONE_CODES = frozenset({1, 2})
+"""Of flickr.photos.getInfo: the photo is not found, or the caller may not see it."""
 
 _CC = "https://creativecommons.org"
 LICENSES: dict[str, tuple[str, str]] = {
@@ -81,7 +85,7 @@ class Flickr(Source):
         reply = await self._call("flickr.photos.licenses.getInfo")
         try:
             fresh = {
-                _text(one["id"]): (_text(one["name"]), _text(one["url"])) for one in reply["licenses"]["license"]
+                text(one["id"]): (text(one["name"]), text(one["url"])) for one in reply["licenses"]["license"]
             }
         except (KeyError, TypeError, AttributeError):
             return
@@ -106,7 +110,7 @@ class Flickr(Source):
         reply = await self._call("flickr.photos.search", **parameters)
         try:
             listing = reply["photos"]
-            total = _integer(listing["total"]) or 0
+            total = integer(listing["total"]) or 0
             photos = tuple(self._photo(one) for one in listing["photo"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SourceError(f"{self._site}: sent a reply without photos; is --base-url a photo site?") from error
@@ -142,9 +146,20 @@ class Flickr(Source):
             middle = (earliest + latest + 1) // 2
         return [{"from": earliest, "to": middle - 1}, {"from": middle, "to": latest}]
 
-    def is_placeholder(self, final_url: str) -> bool:
-        """Removed photos redirect to `.../photo_unavailable*.png`, in several languages' folders."""
-        return "photo_unavailable" in final_url
+    async def presence(self, photos: Sequence[Photo]) -> Mapping[str, Presence]:
+        """One call for each photo; one that was made private is not found."""
+        await self.prepare_once()
+        found = {}
+        for photo in photos:
+            reply = await self._call("flickr.photos.getInfo", self._explain_presence, photo_id=photo.photo_id)
+            if reply.get("stat") != "ok":
+                found[photo.photo_id] = Presence(False)
+                continue
+            info = mapping(reply.get("photo"))
+            named = self._licenses.get(text(info.get("license")), (None, None))
+            if text(info.get("id")) == photo.photo_id:
+                found[photo.photo_id] = Presence(True, *named)
+        return found
 
     def _wanted_licenses(self) -> str:
         """The ids of the licenses asked for, comma separated; empty when any will do."""
@@ -153,10 +168,10 @@ class Flickr(Source):
             return ""
         return ",".join(number for number, named in self._licenses.items() if preset.allows(*named))
 
-    async def _call(self, method: str, **parameters: str) -> dict[str, Any]:
+    async def _call(self, method: str, explain: Explain | None = None, /, **parameters: str) -> dict[str, Any]:
         """Call the API; faults come with HTTP status 200 and a code."""
         query = {"method": method, "api_key": self._key, "format": "json", "nojsoncallback": "1", **parameters}
-        reply = await self.context.api.get_json(f"{self._site}/services/rest/", query, self._explain)
+        reply = await self.context.api.get_json(f"{self._site}/services/rest/", query, explain or self._explain)
         assert isinstance(reply, dict)
         return reply
 
@@ -166,71 +181,53 @@ class Flickr(Source):
             return "sent a reply without a status"
         if reply.get("stat") == "ok":
             return None
-        code, text = reply.get("code"), " ".join(_text(reply.get("message")).split())[:200]
+        code, words = integer(reply.get("code")), " ".join(text(reply.get("message")).split())[:200]
         if code in _KEY_CODES:
-            raise SourceError(f"{self._site}: refuses the API key ({text}); check {self.key_variables[0]}")
+            raise SourceError(f"{self._site}: refuses the API key ({words}); check {self.key_variables[0]}")
         if code not in _PASSING_CODES:
-            raise SourceError(f"{self._site}: refuses the search (code {code}: {text})")
-        return f"is not available (code {code}: {text})"
+            raise SourceError(f"{self._site}: refuses the search (code {code}: {words})")
+        return f"is not available (code {code}: {words})"
+
+    def _explain_presence(self, reply: Any) -> str | None:
+        return None if integer(mapping(reply).get("code")) in _GONE_CODES else self._explain(reply)
 
     def _photo(self, raw: dict[str, Any]) -> Photo:
         size = self._best_size(raw)
-        license_id = _text(raw.get("license"))
+        license_id = text(raw.get("license"))
         license_name, license_url = self._licenses.get(license_id, ("", ""))
-        owner, photo_id = _text(raw.get("owner")), _text(raw["id"])
+        owner, photo_id = text(raw.get("owner")), text(raw["id"])
         if not photo_id:
             raise ValueError("a photo without an id")
         return Photo(
             source="flickr",
             photo_id=photo_id,
-            url=raw[f"url_{size}"] if size else None,
+            url=web_address(raw[f"url_{size}"]) if size else None,
             page_url=f"https://www.flickr.com/photos/{owner}/{photo_id}",
-            title=_text(raw.get("title")),
-            tags=_text(raw.get("tags")),
-            author=_text(raw.get("ownername")),
+            title=text(raw.get("title")),
+            tags=text(raw.get("tags")),
+            author=text(raw.get("ownername")),
             author_id=owner,
             license_id=license_id,
             license_name=license_name,
             license_url=license_url,
-            uploaded_at=_integer(raw.get("dateupload")),
+            uploaded_at=integer(raw.get("dateupload")),
             # Flickr makes up a date taken (the upload time) when it has none, and says so.
-            taken_at=None if _text(raw.get("datetakenunknown")) == "1" else _text(raw.get("datetaken")) or None,
-            width=_integer(raw.get(f"width_{size}")),
-            height=_integer(raw.get(f"height_{size}")),
+            taken_at=None if text(raw.get("datetakenunknown")) == "1" else text(raw.get("datetaken")) or None,
+            width=integer(raw.get(f"width_{size}")),
+            height=integer(raw.get(f"height_{size}")),
             size_label=size or "",
             author_url=f"https://www.flickr.com/people/{owner}" if owner else None,
         )
 
     def _best_size(self, raw: dict[str, Any]) -> str | None:
         """The smallest size whose shorter side reaches the wanted one; else the largest there is."""
-        offered = [size for size in _SIZES if _is_web_address(raw.get(f"url_{size}"))]
+        offered = [size for size in _SIZES if web_address(raw.get(f"url_{size}"))]
         sides = {
-            size: min(_integer(raw.get(f"width_{size}")) or 0, _integer(raw.get(f"height_{size}")) or 0)
+            size: min(integer(raw.get(f"width_{size}")) or 0, integer(raw.get(f"height_{size}")) or 0)
             for size in offered
         }
         enough = [size for size in offered if sides[size] >= self._wanted_side]
         return min(enough, key=sides.__getitem__) if enough else max(offered, key=sides.__getitem__, default=None)
-
-
-def _text(value: Any) -> str:
-    """Flickr sends ids as texts or numbers; whatever else stands there is no text."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    # A lone surrogate, which JSON can spell, cannot be stored as UTF-8.
-    return str(value).encode("utf-8", "replace").decode("utf-8")
-
-
-def _integer(value: Any) -> int | None:
-    """Flickr sends numbers as numbers or as texts, and leaves some out."""
-    try:
-        number = int(_text(value))
-    except ValueError:
-        return None
-    return number if abs(number) < 2**63 else None
-
-
-def _is_web_address(value: Any) -> bool:
-    return isinstance(value, str) and value.isascii() and value.startswith(("http://", "https://"))
 
 
 PLUGIN = Flickr
