@@ -102,6 +102,7 @@ class InaturalistApi:
 
     def _found(self, parameters: Mapping[str, str]) -> list[Observation]:
         """The observations that a query finds, in the order that it asks for."""
+        words = words_of(parameters.get("q", ""))
         name, taxon_id = words_of(parameters.get("taxon_name", "")), parameters.get("taxon_id", "")
         licenses = {one.casefold() for one in parameters.get("photo_license", "").split(",") if one}
         grades = {one for one in parameters.get("quality_grade", "").split(",") if one}
@@ -111,6 +112,7 @@ class InaturalistApi:
             one
             for one in self._observations
             if (not name or name in (words_of(one.taxon.name), words_of(one.taxon.common_name)))
+            and words <= words_of(f"{one.taxon.name} {one.taxon.common_name}")
             and (not taxon_id or str(one.taxon.taxon_id) == taxon_id)
             and (not licenses or licenses & {license_code(photo) or "none" for photo in one.photos})
             and (not grades or one.quality in grades)
