@@ -22,6 +22,14 @@ def text(value: Any) -> str:
     return str(value)[:MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 
+def message(value: Any, *secrets: str) -> str:
+    """What a site says is wrong, as a few words on one line; sites repeat the request, keys and all."""
+    words = " ".join(text(value).split())
+    for secret in secrets:
+        words = words.replace(secret, "...") if secret else words
+    return words[:200]
+
+
 def integer(value: Any) -> int | None:
     """A whole number that fits 64 bits, sent as a number or as a text; None for anything else."""
     try:

@@ -5,10 +5,11 @@ duplicates), so it is written out here and is not configurable:
 
 1. downloads that failed keep their reason;
 2. files that cannot be decoded, are placeholders, too small or too large are rejected;
-3. a photo found under a second keyword of one class counts once;
-4. equal pixels under several classes are a contradiction of labels (`--cross-class`);
+3. a photo found for one class under a second keyword, or by a second source, counts once;
+4. a photo or equal pixels under several classes are a contradiction of labels (`--cross-class`);
 5. of equal pixels within one class the first found stays;
-6. what is left is kept and split into training and holdout by author.
+6. of near copies on different sites, within one class, the first found stays;
+7. what is left is kept and split into training and holdout by author.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.config import CurateConfig
+from rawlabel.curate.same_picture import Names, near_copies, own_name, photo_names
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
@@ -58,9 +60,12 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
     """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
     rows = [_row(candidate, decoded) for candidate in candidates]
     _reject_placeholders(rows, config.placeholder_copies)
-    _reject_same_photo(rows)
-    _settle_cross_class(rows, config.cross_class)
+    names = photo_names(rows)
+    _reject_same_photo(rows, names)
+    _settle_cross_class(rows, names, config.cross_class)
     _reject_exact_duplicates(rows)
+    for row, earlier in list(near_copies([row for row in rows if row["verdict"] == Verdict.KEPT])):
+        _reject(row, Reason.NEAR_DUPLICATE, earlier["photo_id"])
     for row in rows:
         if row["verdict"] == Verdict.KEPT:
             row["split"] = split_of(row["group"], config.seed, config.holdout)
@@ -133,23 +138,36 @@ def _reject_placeholders(rows: list[dict[str, Any]], copies: int) -> None:
                 _reject(row, Reason.PLACEHOLDER)
 
 
-def _reject_same_photo(rows: list[dict[str, Any]]) -> None:
-    seen: set[tuple[str, str, str]] = set()
+def _reject_same_photo(rows: list[dict[str, Any]], names: Names) -> None:
+    first: dict[tuple[str, str], str] = {}
     for row in rows:
-        key = (row["source"], row["photo_id"], row["class_id"])
-        if row["verdict"] == Verdict.KEPT and key in seen:
-            _reject(row, Reason.SAME_PHOTO, row["photo_id"])
-        seen.add(key)
-
-
-def _settle_cross_class(rows: list[dict[str, Any]], policy: str) -> None:
-    for group in _kept_by_pixels(rows):
-        classes = list(dict.fromkeys(row["class_id"] for row in group))
-        if len(classes) == 1 or policy == "keep":
+        if row["verdict"] != Verdict.KEPT:
             continue
-        for row in group:
-            if policy == "reject" or row["class_id"] != classes[0]:
-                _reject(row, Reason.CROSS_CLASS, group[0]["photo_id"])
+        key = (names.of(own_name(row)), row["class_id"])
+        if key in first:
+            _reject(row, Reason.SAME_PHOTO, first[key])
+        else:
+            first[key] = row["photo_id"]
+
+
+def _settle_cross_class(rows: list[dict[str, Any]], names: Names, policy: str) -> None:
+    if policy == "keep":
+        return
+    groups = defaultdict(list)
+    for row in rows:
+        if row["verdict"] == Verdict.KEPT:
+            names.join(own_name(row), f"pixels:{row['pixel_sha256']}")
+    for row in rows:
+        # A photo whose bytes came by another source may say another class than that one does.
+        if row["verdict"] == Verdict.KEPT or row["reason"] == Reason.SAME_PHOTO:
+            groups[names.of(own_name(row))].append(row)
+    for group in groups.values():
+        kept = [row for row in group if row["verdict"] == Verdict.KEPT]
+        if len({row["class_id"] for row in group}) == 1 or not kept:
+            continue
+        for row in kept:
+            if policy == "reject" or row["class_id"] != kept[0]["class_id"]:
+                _reject(row, Reason.CROSS_CLASS, kept[0]["photo_id"])
 
 
 def _reject_exact_duplicates(rows: list[dict[str, Any]]) -> None:

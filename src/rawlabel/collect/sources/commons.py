@@ -13,6 +13,7 @@ from rawlabel.collect.reply_values import (
     integer,
     items,
     mapping,
+    message,
     plain_text,
     seconds_since_1970,
     text,
@@ -124,7 +125,7 @@ class Commons(Source):
         if "error" not in reply:
             return None
         error = mapping(reply["error"])
-        code, words = text(error.get("code"))[:80], " ".join(text(error.get("info")).split())[:200]
+        code, words = message(error.get("code")), message(error.get("info"))
         if code.startswith(_PASSING):
             return f"is not available ({code}: {words})"
         raise SourceError(f"{self.context.base_url}: refuses the search ({code}: {words})")

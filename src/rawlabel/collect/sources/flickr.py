@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rawlabel.collect.api import Explain
-from rawlabel.collect.reply_values import integer, mapping, text, web_address
+from rawlabel.collect.reply_values import integer, mapping, message, text, web_address
 from rawlabel.collect.sources import Bounds, Page, Presence, Search, SearchLimits, Source, SourceContext
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
@@ -93,7 +93,7 @@ class Flickr(Source):
 
     async def search(self, search: Search) -> Page:
         """One page: of a slice of upload dates by date, of the whole by relevance; safe photos only."""
-        number = int(search.cursor or 1)
+        number = max(1, integer(search.cursor) or 1)
         parameters = {
             "text": search.keyword, "page": str(number), "per_page": str(PAGE_SIZE), "safe_search": "1",
             "content_type": "1", "media": "photos", "extras": ",".join(_EXTRAS), "sort": "relevance",
@@ -181,7 +181,7 @@ class Flickr(Source):
             return "sent a reply without a status"
         if reply.get("stat") == "ok":
             return None
-        code, words = integer(reply.get("code")), " ".join(text(reply.get("message")).split())[:200]
+        code, words = integer(reply.get("code")), message(reply.get("message"), self._key)
         if code in _KEY_CODES:
             raise SourceError(f"{self._site}: refuses the API key ({words}); check {self.key_variables[0]}")
         if code not in _PASSING_CODES:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rawlabel.collect.reply_values import integer, items, mapping, seconds_since_1970, text, web_address
+from rawlabel.collect.reply_values import integer, items, mapping, message, seconds_since_1970, text, web_address
 from rawlabel.collect.sources import Page, Presence, Search, SearchLimits, Source
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
@@ -108,7 +108,7 @@ class Inaturalist(Source):
         site = self.context.base_url
         if isinstance(reply, dict) and isinstance(reply.get("results"), list):
             return None
-        words = " ".join(text(mapping(reply).get("error")).split())[:200]
+        words = message(mapping(reply).get("error"))
         if words:
             raise SourceError(f"{site}: refuses the search ({words})")
         raise SourceError(f"{site}: sent a reply without observations; is --base-url the API of iNaturalist?")

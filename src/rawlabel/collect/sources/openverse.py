@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from rawlabel.collect.commons_sizes import best_size
 from rawlabel.collect.identities import identity_of_address
-from rawlabel.collect.reply_values import integer, items, mapping, text, web_address
+from rawlabel.collect.reply_values import integer, items, mapping, message, text, web_address
 from rawlabel.collect.sources import Bounds, Page, Presence, Search, SearchLimits, Source, SourceContext
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
@@ -158,20 +158,22 @@ class Openverse(Source):
             raise SourceError(f"{self._site}: sent a reply without images; is --base-url the API of Openverse?")
         if isinstance(reply.get("results"), list) or "id" in reply:
             return None
-        words = " ".join(str(reply.get("detail", "")).split())[:200]
+        token = self._headers.get("Authorization", "").removeprefix("Bearer ")
+        detail = reply.get("detail")
+        words = message(detail if isinstance(detail, str) else str(detail or ""), *self._client, token)
         if words.startswith(("No Image matches", "Not found")):
             return None
         if "throttled" in words:
             return f"asks to slow down ({words})"
         if words:
-            raise SourceError(f"{self._site}: refuses the search ({text(words)})")
+            raise SourceError(f"{self._site}: refuses the search ({words})")
         raise SourceError(f"{self._site}: sent a reply without images; is --base-url the API of Openverse?")
 
     def _explain_token(self, reply: Any) -> str | None:
         token = mapping(reply).get("access_token")
         if isinstance(token, str) and token.isascii() and token.isprintable() and token:
             return None
-        words = " ".join(text(mapping(reply).get("error")).split())[:80]
+        words = message(mapping(reply).get("error"), *self._client)
         names = " and ".join(self.key_variables)
         raise SourceError(f"{self._site}: refuses the client ({words or 'no token'}); check {names}")
 

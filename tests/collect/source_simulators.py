@@ -1,0 +1,76 @@
+"""How each source is tried without the world: a simulated site on loopback, or files that the test makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from rawlabel.config import CollectConfig, PhotoSiteConfig
+from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, SiteRules, running
+
+KEY = "sesame-7431"
+SECRETS = {"FLICKR_API_KEY": KEY, "OPENVERSE_CLIENT_ID": "client-2210", "OPENVERSE_CLIENT_SECRET": KEY}
+"""What stands in the environment during the tests, and nowhere else."""
+KEYWORDS = ("three", "eight")
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A source that is ready to be searched for `KEYWORDS`."""
+
+    config: CollectConfig
+    site: RunningSite | None = None
+    """The site that is asked; None where files are read."""
+    has_licenses: bool = True
+    """Whether every photo has a license, an author and a page."""
+    requests: str = field(default="")
+    """Under which kind the site counts the requests to this API."""
+
+
+@pytest.fixture(scope="session")
+def photo_site() -> PhotoSite:
+    rules = SiteRules(speed=60)
+    return PhotoSite.build(PhotoSiteConfig(seed=3, per_class=40, api_key=KEY), NO_FAULTS, rules=rules)
+
+
+def _class_file(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "classes.json"
+    path.write_text(json.dumps({f"class {word}": [word] for word in KEYWORDS}))
+    return path
+
+
+def _api(name: str, requests: str) -> Callable[[Path, PhotoSite], AbstractContextManager[Simulator]]:
+    @contextmanager
+    def start(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
+        with running(photo_site) as site:
+            config = CollectConfig(
+                classes=_class_file(folder), project=folder / "project", source=(name,), base_url=(site.base_url,),
+                image_size=64, allow_loopback=True, contact="someone@example.org",
+            )  # fmt: skip
+            yield Simulator(config, site, requests=requests)
+
+    return start
+
+
+SIMULATORS: dict[str, Callable[[Path, PhotoSite], AbstractContextManager[Simulator]]] = {
+    "flickr": _api("flickr", "api"),
+    "commons": _api("commons", "commons"),
+    "openverse": _api("openverse", "openverse"),
+    "inaturalist": _api("inaturalist", "inaturalist"),
+}
+"""By source; a new source needs an entry here."""
+
+
+def simulator(name: str, folder: Path, photo_site: PhotoSite) -> AbstractContextManager[Simulator]:
+    if name not in SIMULATORS:
+        pytest.fail(
+            f"source '{name}' has no simulator: add a function to SIMULATORS in {Path(__file__).name} that starts "
+            "its site on loopback, or writes the files that it reads, and yields a Simulator"
+        )
+    return SIMULATORS[name](folder, photo_site)
