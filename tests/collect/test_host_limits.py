@@ -191,7 +191,7 @@ def test_a_pause_longer_than_a_run_waits_is_no_wait() -> None:
         host.next_start(LONGEST_WAIT + 1)
 
 
-@pytest.mark.parametrize("rule", set(KNOWN_HOSTS.values()), ids=str)
+@pytest.mark.parametrize("rule", sorted(set(KNOWN_HOSTS.values()), key=str), ids=str)
 def test_published_rules_are_kept_from_the_first_request_on(rule: HostRule) -> None:
     host, starts = HostState(rule), []
     now = 0.0
