@@ -37,10 +37,14 @@ class CallBudget:
                 if notify is not None:
                     notify(pause)
                 await asyncio.sleep(pause)
-            self._calls.append(time.time())
-            self.spent += 1
-            if self._limits:
-                self._catalogue.record_call(self._source, self._calls[-1])
+            self.count()
+
+    def count(self) -> None:
+        """Count a call that was made."""
+        self._calls.append(time.time())
+        self.spent += 1
+        if self._limits:
+            self._catalogue.record_call(self._source, self._calls[-1])
 
     def pause(self, now: float) -> float:
         """Seconds until the next call is within the limits; 0 when it is."""
@@ -84,6 +88,8 @@ class Api:
                 await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
             await self.budget.spend(self.notify)
             response = await self._http.get(url, dict(parameters), headers=headers, data=form)
+            for _ in range(response.attempts - 1):
+                self.budget.count()
             if response.failure is not None and not response.body:
                 raise SourceError(f"{site}: {response.detail}; check --base-url and the network")
             try:

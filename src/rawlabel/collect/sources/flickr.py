@@ -27,8 +27,10 @@ _BY_DATE = ("d", {"from": FIRST_UPLOAD})
 _SIZES = ("t", "s", "n", "w", "m", "z", "c", "l", "h", "k", "o")
 _EXTRAS = ("license", "owner_name", "date_upload", "date_taken", "tags", *(f"url_{size}" for size in _SIZES))
 
-# Faults that pass (10, 105, 201 and 0 mean "currently not available"); all other codes are final.
+# Faults that pass: all of these say "currently not available", two of them without being documented, and the same
+# words may come under another code. All else is final.
 _PASSING_CODES = frozenset({0, 10, 105, 201})
+_PASSING_WORDS = ("not currently available", "currently unavailable", "temporarily unavailable")
 _KEY_CODES = frozenset({95, 96, 97, 98, 99, 100})
 _GONE_CODES = frozenset({1, 2})
 """Of flickr.photos.getInfo: the photo is not found, or the caller may not see it."""
@@ -184,7 +186,7 @@ class Flickr(Source):
         code, words = integer(reply.get("code")), message(reply.get("message"), self._key)
         if code in _KEY_CODES:
             raise SourceError(f"{self._site}: refuses the API key ({words}); check {self.key_variables[0]}")
-        if code not in _PASSING_CODES:
+        if code not in _PASSING_CODES and not any(one in words.lower() for one in _PASSING_WORDS):
             raise SourceError(f"{self._site}: refuses the search (code {code}: {words})")
         return f"is not available (code {code}: {words})"
 
