@@ -183,15 +183,18 @@ class Catalogue:
                 (state, part.source, part.class_id, part.keyword, part.name),
             )
 
-    def median_upload(self, source: str, earliest: int, latest: int) -> int | None:
-        """Median upload time of this source's known photos in a span of time; None when none is known."""
-        span = (source, earliest, latest)
-        where = "FROM photo WHERE source = ? AND uploaded_at BETWEEN ? AND ?"
-        count = self._select(f"SELECT count(*) {where}", span)[0][0]
-        if not count:
-            return None
-        rows = self._select(f"SELECT uploaded_at {where} ORDER BY 1 LIMIT 1 OFFSET ?", (*span, count // 2))
-        return int(rows[0][0])
+    def median_upload(self, part: Part, earliest: int, latest: int) -> int | None:
+        """Median upload time, in a span, of the photos that this source has shown for the class; None without any.
+
+        Only the class's own photos count, since the classes are searched side by side: what others have found by
+        now depends on how fast they were.
+        """
+        rows = self._select(
+            "SELECT p.uploaded_at FROM label_event e JOIN photo p USING (source, photo_id) WHERE e.class_id = ? "
+            "AND e.source = ? AND p.uploaded_at BETWEEN ? AND ? ORDER BY 1",
+            (part.class_id, part.source, earliest, latest),
+        )
+        return int(rows[len(rows) // 2][0]) if rows else None
 
     def sizes(self, most: int) -> list[tuple[int, int]]:
         """Stated width and height [pixels] of up to `most` photos."""

@@ -67,7 +67,6 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE photo ADD COLUMN stated_sha1 TEXT;
         ALTER TABLE photo ADD COLUMN found_at INTEGER;
         CREATE INDEX photo_by_origin ON photo (origin) WHERE origin <> '';
-        CREATE INDEX photo_by_upload ON photo (source, uploaded_at);
         ALTER TABLE label_event ADD COLUMN part TEXT NOT NULL DEFAULT '';
         ALTER TABLE label_event ADD COLUMN searched_at INTEGER;
         CREATE INDEX label_event_by_class ON label_event (class_id);

@@ -106,7 +106,7 @@ class ClassSearch:
             part.bounds,
             page,
             query.until,
-            lambda earliest, latest: self._catalogue.median_upload(query.source, earliest, latest),
+            lambda earliest, latest: self._catalogue.median_upload(part, earliest, latest),
         )
         # Two digits each keep the names of any number of children in order.
         return [(f"{part.name}.{number:02d}", one) for number, one in enumerate(bounds)]
