@@ -135,6 +135,25 @@ def test_a_refusal_of_one_address_slows_the_host_for_its_pause_only() -> None:
     assert late > 30
 
 
+@pytest.mark.parametrize("share", [0.003, 0.01, 0.03])
+def test_a_host_that_refuses_single_addresses_at_any_rate_is_not_slowed_for_good(share: float) -> None:
+    rng = random.Random(8)
+    granted, refused = simulate(lambda now: 1.0 if rng.random() < share else None, 300)
+    late = sum(moment > 200 for moment in granted)
+    # Eight connections and 50 ms allow 160 a second; each 429 costs a second in which nothing is asked.
+    expected = 100 / (1 / 160 + share)
+    assert late > 0.5 * expected
+    assert len(refused) > 5
+
+
+def test_a_host_that_refuses_single_addresses_may_still_begin_to_count() -> None:
+    rng, window = random.Random(8), sliding_window(5, 1)
+    host_limit: list[Limiter] = [lambda now: 1.0 if rng.random() < 0.01 else None, window]
+    granted, refused = simulate(lambda now: host_limit[now > 400](now), 400)
+    assert not [moment for moment in refused if moment > 360]
+    assert [moment for moment in granted if moment > 360]
+
+
 def test_without_a_429_the_connections_are_the_only_limit() -> None:
     granted, _ = simulate(lambda now: None, 20, connections=8, latency=0.1)
     assert len([at for at in granted if at > 10]) == pytest.approx(10 * 8 / 0.1, rel=0.1)

@@ -8,6 +8,10 @@ A site that throttles is obeyed at once and remembered. On HTTP 429 the whole ho
 asks. What it had granted until then, over the time that had passed by the end of the pause, is a rate that it can
 stand, whether it counts by the second or by the minute; from then on requests are spread evenly at three quarters
 of this rate, which rises again by only half a percent a minute.
+
+Some hosts refuse single addresses whatever the rate (Flickr's image host has been seen to). They are told apart by
+trial: where the 429s stay as rare as they were though the rate was lowered several times, slowing is no use, and
+the old rate is taken up again; such a host still gets each pause that it asks for.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -30,6 +35,10 @@ PROBING_GROWTH = 0.5
 ENOUGH_GRANTED = 5
 LONE_SHARE = 0.05
 """A lone 429 amid granted requests concerns its own address, if refusals are at most this share of the answers."""
+TRIALS = 5
+"""Slowing is no use when it was done so many times in a row and the 429s stayed as rare as `LONE_SHARE` allows."""
+HELPED = 8
+"""Slowing has helped if so many times more requests are granted before the next 429 than before the last ones."""
 LOWEST_RATE = 1 / 30
 """No host is asked more seldom than this [requests a second], whatever one refusal suggests."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -115,6 +124,11 @@ class HostState:
     _counting_since: float | None = None
     _granted: int = 0
     _episode: _Episode | None = None
+    _stretches: deque[int] = field(default_factory=lambda: deque(maxlen=TRIALS))
+    """Requests granted before each of the last 429s, while slowing was tried."""
+    _before: tuple[float | None, float, float, float] = (None, 0.0, GROWTH, FIRST_CONNECTIONS)
+    """Rate, its time, its growth and the connections before slowing was tried."""
+    _refuses_addresses: bool = False
     _strains_in_a_row: int = 0
     _throttled_in_a_row: int = 0
     _silent_in_a_row: int = 0
@@ -197,6 +211,9 @@ class HostState:
         self._throttled_in_a_row += 1
         pause = retry_after or _backed_off(self._throttled_in_a_row)
         self._pause(pause, now)
+        if self._is_about_one_address():
+            self._granted, self._counting_since = 0, None
+            return
         self._episode = _Episode(number, self._rate, self._rate_since, self._growth, self._connections)
         elapsed = max(self.paused_until - (self._counting_since or now), 1e-3)
         stood = max(self._granted, 1) / elapsed
@@ -206,6 +223,25 @@ class HostState:
         self._growth = GROWTH if is_telling else PROBING_GROWTH
         self._granted, self._counting_since = 0, None
         self._halve_connections()
+
+    def _is_about_one_address(self) -> bool:
+        """Whether this 429 has nothing to do with the rate: slowing down has not made them rarer."""
+        stretches = self._stretches
+        if stretches and self._granted > HELPED * max(1.0, sum(stretches) / len(stretches)):
+            stretches.clear()
+        if not stretches and not self._refuses_addresses:
+            self._before = (self._rate, self._rate_since, self._growth, self._connections)
+        stretches.append(self._granted)
+        if len(stretches) < TRIALS:
+            return self._refuses_addresses
+        mean = sum(stretches) / TRIALS
+        if self._refuses_addresses:
+            # Far more 429s than such a host has by nature: it counts after all.
+            self._refuses_addresses = mean >= 1 / (2 * LONE_SHARE)
+        elif mean >= 1 / LONE_SHARE:
+            self._refuses_addresses = True
+            self._rate, self._rate_since, self._growth, self._connections = self._before
+        return self._refuses_addresses
 
     def _judge_episode(self, now: float) -> None:
         """After the pause: take the slowing back where only one address of many was refused."""
