@@ -128,12 +128,22 @@ def compare(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
                     figures = run(python, script, scratch / "urls.txt", out, side, *settings)
                     assert figures["photos"] == options.photos, (name, figures)
                     shutil.rmtree(out)
-                    print(name, side, figures["per_second"], figures["peak_megabytes"], flush=True)
+                    print(
+                        name,
+                        side,
+                        figures["per_second"],
+                        figures["peak_megabytes"],
+                        figures["cpu_seconds"],
+                        flush=True,
+                    )
                     del figures["memory"]
                     runs[name].append(figures)
             results["resized to 256" if side else "bytes as they come"] = {
                 name: {
                     "median_images_per_second": statistics.median(one["per_second"] for one in each),
+                    "median_cpu_milliseconds_an_image": statistics.median(
+                        round(1000 * one["cpu_seconds"] / one["photos"], 2) for one in each
+                    ),
                     "median_peak_megabytes": statistics.median(one["peak_megabytes"] for one in each),
                     "runs": each,
                 }

@@ -6,6 +6,7 @@ Usage: img2dataset_run.py URL_FILE OUT_FOLDER SIDE THREADS PROCESSES; SIDE 0 sto
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,9 @@ def main(url_file: Path, out: Path, side: int, threads: int, processes: int) -> 
         **sizes,
     )
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "photos": len(list(out.rglob("*.jpg")))}))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "photos": len(list(out.rglob("*.jpg")))}))
 
 
 if __name__ == "__main__":

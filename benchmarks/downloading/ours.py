@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
 import time
 from dataclasses import asdict
@@ -56,7 +57,17 @@ def main(url_file: Path, out: Path, side: int, concurrency: int, workers: int) -
     with (out / "outcomes.jsonl").open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(asdict(one)) + "\n" for one in outcomes)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "photos": sum(one.status == "fetched" for one in outcomes)}))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "cpu_seconds": cpu_seconds,
+                "photos": sum(one.status == "fetched" for one in outcomes),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
