@@ -149,7 +149,11 @@ def compare(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
                 }
                 for name, each in runs.items()
             }
-    return {"mean_photo_bytes": size, "settings": vars(options) | {"peer_venv": None}, "rows": results}
+    return {
+        "mean_photo_bytes": size,
+        "settings": {name: value for name, value in vars(options).items() if name not in ("peer_venv", "out")},
+        "rows": results,
+    }
 
 
 def long_list(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:

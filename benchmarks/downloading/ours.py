@@ -25,17 +25,25 @@ class List:
         return False
 
 
-async def download(urls: list[str], config: Any) -> list[Any]:
+async def download(url_file: Path, out: Path, config: Any) -> int:
+    """Neither addresses nor outcomes are kept, so that what memory grows is the engine's; returns the fetched."""
     from rawlabel.collect.fetch import LocalEngine
     from rawlabel.collect.http import HttpClient
     from rawlabel.records import Photo
 
-    outcomes: list[Any] = []
-    photos = (Photo("list", str(i), url) for i, url in enumerate(urls))
+    num_fetched = 0
     sources: Any = {"list": List()}
     async with HttpClient(config) as http, LocalEngine(config, http, sources) as engine:
-        await engine.download(photos, outcomes.append)  # type: ignore[arg-type]
-    return outcomes
+        with url_file.open(encoding="utf-8") as urls, (out / "outcomes.jsonl").open("w", encoding="utf-8") as log:
+
+            def record(outcome: Any) -> None:
+                nonlocal num_fetched
+                num_fetched += outcome.status == "fetched"
+                log.write(json.dumps(asdict(outcome)) + "\n")
+
+            photos: Any = (Photo("list", str(i), url.strip()) for i, url in enumerate(urls))
+            await engine.download(photos, record)
+    return num_fetched
 
 
 def main(url_file: Path, out: Path, side: int, concurrency: int, workers: int) -> None:
@@ -53,21 +61,11 @@ def main(url_file: Path, out: Path, side: int, concurrency: int, workers: int) -
         workers=workers,
     )
     started = time.perf_counter()
-    outcomes = asyncio.run(download(url_file.read_text("utf-8").split(), config))
-    with (out / "outcomes.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(asdict(one)) + "\n" for one in outcomes)
+    num_fetched = asyncio.run(download(url_file, out, config))
     seconds = time.perf_counter() - started
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
-    print(
-        json.dumps(
-            {
-                "seconds": seconds,
-                "cpu_seconds": cpu_seconds,
-                "photos": sum(one.status == "fetched" for one in outcomes),
-            }
-        )
-    )
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "photos": num_fetched}))
 
 
 if __name__ == "__main__":
