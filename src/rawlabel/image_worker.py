@@ -18,10 +18,10 @@ import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
-import numpy as np
 from PIL import Image
 
 from rawlabel.image_check import Decoded, decode_image
@@ -117,12 +117,13 @@ def has_end(data: bytes) -> bool:
 
 
 def _resized(picture: Image.Image, shorter_side: int) -> bytes:
-    pixels = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)
     scale = shorter_side / min(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    is_encoded, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, STORED_QUALITY])
-    if not is_encoded:
-        raise MemoryError
-    return jpeg.tobytes()
+        # The mean over the area that becomes a pixel; Pillow's own pixels spare two copies on the way.
+        picture = picture.resize(size, Image.Resampling.BOX)
+    stream = BytesIO()
+    # Without what the file says about itself (EXIF, color profile, comments), which Pillow would take along.
+    picture.info = {}
+    picture.save(stream, "JPEG", quality=STORED_QUALITY)
+    return stream.getvalue()

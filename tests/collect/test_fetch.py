@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from rawlabel.collect.fetch import MOST_FAILURES_IN_A_ROW, PHOTOS_PER_SLOT, LocalEngine
-from rawlabel.collect.http import HttpClient
+from rawlabel.collect.http import MOST_BYTES_HELD, HttpClient
 from rawlabel.config import CollectConfig
 from rawlabel.errors import DiskError, SourceError
 from rawlabel.image_check import check_image
@@ -122,6 +122,19 @@ def test_only_a_window_of_a_long_list_is_under_way(tmp_path: Path) -> None:
     outcomes = asyncio.run(download(photos, config, source, callers=3))
     assert {one.reason for one in outcomes} == {Reason.NOT_AN_IMAGE}
     assert 1 < source.most <= 2 * PHOTOS_PER_SLOT
+
+
+def test_no_request_starts_while_received_photos_fill_the_memory() -> None:
+    async def main() -> list[int]:
+        async with wired(a=reply(body=jpeg(1, side=16))) as wire, HttpClient(settings()) as http:
+            with http.holding(MOST_BYTES_HELD), http.holding(1):
+                waiting = asyncio.create_task(http.get(f"{wire.address}/a"))
+                await asyncio.sleep(0.2)
+                before = len(wire.asked)
+            await waiting
+            return [before, len(wire.asked)]
+
+    assert asyncio.run(main()) == [0, 1]
 
 
 def test_a_host_that_is_away_stops_the_run_only_when_no_other_answers(tmp_path: Path) -> None:

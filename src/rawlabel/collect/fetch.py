@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, Self
 from urllib.parse import urlsplit
@@ -24,6 +24,8 @@ from rawlabel.records import Outcome, Photo, Reason, Status
 
 WRITERS = 16
 """Threads that write files; nearly all of their time is spent waiting for the disk."""
+OWN_AT_ONCE = 32
+"""Photos whose bytes the source has itself that are read and decoded at the same time."""
 PHOTOS_PER_SLOT = 8
 """Photos that may wait for their hosts, for each download slot: one slow host must not hold up the others."""
 MOST_FAILURES_IN_A_ROW = 40
@@ -47,6 +49,7 @@ class Tools:
     decoder: DecodePool
     store: Store
     writers: ThreadPoolExecutor
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OWN_AT_ONCE))
 
 
 async def fetch_photo(photo: Photo, source: Source, tools: Tools) -> Outcome:
@@ -55,17 +58,24 @@ async def fetch_photo(photo: Photo, source: Source, tools: Tools) -> Outcome:
     Raises `DiskError` when the store refuses, `DataError` when nothing can be decoded any more.
     """
     outcome = Outcome(photo.source, photo.photo_id, Status.FAILED)
-    body, stated_size = await source.read(photo), None
-    if body is None:
-        if photo.url is None:
-            return replace(outcome, reason=Reason.NO_URL)
-        response = await tools.http.get(photo.url, image=True)
-        outcome = _noted(outcome, response)
-        if outcome.reason is None and source.is_placeholder(response.final_url):
-            outcome = replace(outcome, reason=Reason.PLACEHOLDER)
-        if outcome.reason is not None:
-            return outcome
-        body, stated_size = response.body, response.stated_size
+    async with tools.readers:
+        body = await source.read(photo)
+        if body is not None:
+            return await _kept(outcome, body, None, tools)
+    if photo.url is None:
+        return replace(outcome, reason=Reason.NO_URL)
+    response = await tools.http.get(photo.url, image=True)
+    outcome = _noted(outcome, response)
+    if outcome.reason is None and source.is_placeholder(response.final_url):
+        outcome = replace(outcome, reason=Reason.PLACEHOLDER)
+    if outcome.reason is not None:
+        return outcome
+    with tools.http.holding(len(response.body)):
+        return await _kept(outcome, response.body, response.stated_size, tools)
+
+
+async def _kept(outcome: Outcome, body: bytes, stated_size: tuple[int, int] | None, tools: Tools) -> Outcome:
+    """Decode a photo, and store it unless something is wrong with it."""
     examined = await tools.decoder.examine(body)
     outcome = _measured(outcome, body, examined, stated_size)
     if outcome.reason is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
@@ -35,6 +36,8 @@ MAX_REDIRECTS = 5
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.5, 30.0
 SPEED_GRACE = 5.0
 """The speed of a download is judged only after so many seconds."""
+MOST_BYTES_HELD = 256_000_000
+"""Received photos may take so much memory before no further request starts."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING_STATUSES = frozenset({408, 425, 429})
 _KEEP_ALIVE = 10.0
@@ -105,6 +108,9 @@ class HttpClient:
         self._limits = limits or HostLimits(config.per_host)
         self._slots = asyncio.Semaphore(config.concurrency)
         self._most_bytes = int(config.max_megabytes * 1e6)
+        self._bytes_held = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     async def __aenter__(self) -> Self:
         allow_loopback = self._config.allow_loopback
@@ -116,6 +122,8 @@ class HttpClient:
             connector=aiohttp.TCPConnector(
                 # How many connections there are is decided here, by `_slots` and the limits of each host.
                 limit=0,
+                # aiohttp's cache of names forgets none that is not asked for again; connections are kept anyway.
+                use_dns_cache=False,
                 resolver=PublicResolver(allow_loopback=allow_loopback),
                 socket_factory=partial(guarded_socket, allow_loopback=allow_loopback),
                 keepalive_timeout=_KEEP_ALIVE,
@@ -130,6 +138,19 @@ class HttpClient:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+
+    @contextmanager
+    def holding(self, num_bytes: int) -> Iterator[None]:
+        """Say for the block that so many received bytes are still in memory; above a limit, requests wait."""
+        self._bytes_held += num_bytes
+        if self._bytes_held > MOST_BYTES_HELD:
+            self._has_room.clear()
+        try:
+            yield
+        finally:
+            self._bytes_held -= num_bytes
+            if self._bytes_held <= MOST_BYTES_HELD:
+                self._has_room.set()
 
     async def get(
         self,
@@ -211,6 +232,7 @@ class HttpClient:
         hop = _Hop()
         try:
             async with self._slots:
+                await self._has_room.wait()
                 hop = await self._request(url, headers, wish)
         finally:
             self._limits.report(ticket, hop.answer, hop.retry_after)
