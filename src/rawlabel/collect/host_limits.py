@@ -36,7 +36,9 @@ ENOUGH_GRANTED = 5
 LONE_SHARE = 0.05
 """A lone 429 amid granted requests concerns its own address, if refusals are at most this share of the answers."""
 TRIALS = 5
-"""Slowing is no use when it was done so many times in a row and the 429s stayed as rare as `LONE_SHARE` allows."""
+"""Slowing is no use when it was done so many times in a row and the 429s are as rare as before."""
+RARE = 10
+"""Requests granted for each 429, on the mean, of a host that refuses single addresses and does not count."""
 HELPED = 8
 """Slowing has helped if so many times more requests are granted before the next 429 than before the last ones."""
 LOWEST_RATE = 1 / 30
@@ -237,8 +239,8 @@ class HostState:
         mean = sum(stretches) / TRIALS
         if self._refuses_addresses:
             # Far more 429s than such a host has by nature: it counts after all.
-            self._refuses_addresses = mean >= 1 / (2 * LONE_SHARE)
-        elif mean >= 1 / LONE_SHARE:
+            self._refuses_addresses = mean >= RARE / 2
+        elif mean >= RARE:
             self._refuses_addresses = True
             self._rate, self._rate_since, self._growth, self._connections = self._before
         return self._refuses_addresses
