@@ -58,11 +58,36 @@ def _api(name: str, requests: str) -> Callable[[Path, PhotoSite], AbstractContex
     return start
 
 
+@contextmanager
+def _folder(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
+    for word in KEYWORDS:
+        for number in range(600 if word == "three" else 4):
+            path = folder / "tree" / word / f"{number:03}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\xff\xd8\xff")
+    config = CollectConfig(source=("folder",), input=folder / "tree", project=folder / "project")
+    yield Simulator(config, has_licenses=False)
+
+
+@contextmanager
+def _urls(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
+    lines = ["url,class,page_url,author,license"]
+    for word in KEYWORDS:
+        for number in range(1200 if word == "three" else 4):
+            lines.append(
+                f"https://host.example/{word}/{number}.jpg,{word},https://host.example/{number},Ann,CC BY 4.0"
+            )
+    (folder / "table.csv").write_text("\n".join(lines))
+    yield Simulator(CollectConfig(source=("urls",), input=folder / "table.csv", project=folder / "project"))
+
+
 SIMULATORS: dict[str, Callable[[Path, PhotoSite], AbstractContextManager[Simulator]]] = {
     "flickr": _api("flickr", "api"),
     "commons": _api("commons", "commons"),
     "openverse": _api("openverse", "openverse"),
     "inaturalist": _api("inaturalist", "inaturalist"),
+    "folder": _folder,
+    "urls": _urls,
 }
 """By source; a new source needs an entry here."""
 
