@@ -190,10 +190,17 @@ class _Replies:
         return self.reply
 
 
+class Recorded(dict[str, list[Any]]):
+    """The replies by source; short in messages, which hypothesis insists on."""
+
+    def __repr__(self) -> str:
+        return "recorded replies"
+
+
 @pytest.fixture(scope="module")
 def recorded(photo_site: PhotoSite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Replies of each site to a search and to questions after photos."""
-    replies: dict[str, list[Any]] = {}
+    replies = Recorded()
 
     async def record(name: str, simulated: Simulator) -> None:
         async with opened(simulated) as (source, _):
