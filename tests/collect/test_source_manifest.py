@@ -49,8 +49,8 @@ def test_the_same_photos_labels_and_ranks_come_again(original: Manifest, tmp_pat
     again = curate(CurateConfig(project=tmp_path / "second"))
     same = (
         "source", "photo_id", "class_id", "keyword", "rank", "part", "split", "group", "sha256", "pixel_sha256",
-        "url", "page_url", "title", "author", "author_id", "license_name", "license_url", "uploaded_at", "taken_at",
-        "origin",
+        "url", "page_url", "title", "author", "author_id", "license_name", "license_url", "uploaded_at",
+        "taken_at", "origin",
     )  # fmt: skip
     assert again.classes == original.classes
     assert any(json.loads(part) for part in original.kept()["part"].to_pylist())
