@@ -183,7 +183,8 @@ class LabelEvent:
     keyword: str
     rank: int
     part: str = ""
-    """Name of the part of the search (a slice of upload dates, say) in which `rank` counts."""
+    """Name of the part of the search (a slice of upload dates, say) in which `rank` counts; its bounds as JSON
+    where another collection made the search."""
 
 
 @dataclass(frozen=True, slots=True)

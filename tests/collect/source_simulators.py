@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from rawlabel.config import CollectConfig, PhotoSiteConfig
+from rawlabel.manifest import SCHEMA, write_manifest
 from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, SiteRules, running
+from rawlabel.records import ClassSpec
 
 KEY = "sesame-7431"
 SECRETS = {"FLICKR_API_KEY": KEY, "OPENVERSE_CLIENT_ID": "client-2210", "OPENVERSE_CLIENT_SECRET": KEY}
@@ -58,11 +60,54 @@ def _api(name: str, requests: str) -> Callable[[Path, PhotoSite], AbstractContex
     return start
 
 
+@contextmanager
+def _folder(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
+    for word in KEYWORDS:
+        for number in range(600 if word == "three" else 4):
+            path = folder / "tree" / word / f"{number:03}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\xff\xd8\xff")
+    config = CollectConfig(source=("folder",), input=folder / "tree", project=folder / "project")
+    yield Simulator(config, has_licenses=False)
+
+
+@contextmanager
+def _urls(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
+    lines = ["url,class,page_url,author,license"]
+    for word in KEYWORDS:
+        for number in range(1200 if word == "three" else 4):
+            lines.append(
+                f"https://host.example/{word}/{number}.jpg,{word},https://host.example/{number},Ann,CC BY 4.0"
+            )
+    (folder / "table.csv").write_text("\n".join(lines))
+    yield Simulator(CollectConfig(source=("urls",), input=folder / "table.csv", project=folder / "project"))
+
+
+@contextmanager
+def _manifest(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
+    rows = [
+        {
+            "source": "flickr", "photo_id": f"{word}{number}", "class_id": word, "keyword": word, "rank": number,
+            "part": "{}", "verdict": "kept", "url": f"https://host.example/{word}/{number}.jpg",
+            "page_url": f"https://host.example/{number}", "author": "Ann", "license_name": "CC BY 4.0",
+        }
+        for word in KEYWORDS
+        for number in range(1200 if word == "three" else 4)
+    ]  # fmt: skip
+    classes = [ClassSpec(word, word, (word,)) for word in KEYWORDS]
+    whole = [dict.fromkeys(SCHEMA.names) | row for row in rows]
+    written = write_manifest(folder / "from", whole, classes, config={}, catalogue_fingerprint="")
+    yield Simulator(CollectConfig(source=("manifest",), input=written.path, project=folder / "project"))
+
+
 SIMULATORS: dict[str, Callable[[Path, PhotoSite], AbstractContextManager[Simulator]]] = {
     "flickr": _api("flickr", "api"),
     "commons": _api("commons", "commons"),
     "openverse": _api("openverse", "openverse"),
     "inaturalist": _api("inaturalist", "inaturalist"),
+    "folder": _folder,
+    "urls": _urls,
+    "manifest": _manifest,
 }
 """By source; a new source needs an entry here."""
 

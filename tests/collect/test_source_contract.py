@@ -173,6 +173,17 @@ def test_a_failing_site_gets_one_line_without_a_key(
         asyncio.run(run(Simulator(config)))
 
 
+def test_commons_asks_for_a_contact(photo_site: PhotoSite, tmp_path: Path) -> None:
+    async def run(config: CollectConfig) -> None:
+        async with opened(Simulator(config)) as (source, _):
+            assert any("--contact" in notice for notice in source.notices(config))
+            with pytest.raises(SourceError, match="give --contact"):
+                await all_pages(source, questions(config)[0])
+
+    with simulator("commons", tmp_path, photo_site) as simulated, served(ANSWERS["forbidden"]) as address:
+        asyncio.run(run(simulated.config.model_copy(update={"base_url": (address,), "contact": None})))
+
+
 class _Replies:
     """Stands in for the API's client: answers what it is told to, and remembers what a site answered."""
 
@@ -190,10 +201,17 @@ class _Replies:
         return self.reply
 
 
+class Recorded(dict[str, list[Any]]):
+    """The replies by source; short in messages, which hypothesis insists on."""
+
+    def __repr__(self) -> str:
+        return "recorded replies"
+
+
 @pytest.fixture(scope="module")
 def recorded(photo_site: PhotoSite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Replies of each site to a search and to questions after photos."""
-    replies: dict[str, list[Any]] = {}
+    replies = Recorded()
 
     async def record(name: str, simulated: Simulator) -> None:
         async with opened(simulated) as (source, _):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,6 +71,22 @@ def test_a_photo_stands_in_for_the_same_one_that_could_not_be_had() -> None:
     failed = candidate("commons", "7", "flickr:1")
     failed = Candidate(failed.event, failed.photo, Outcome("commons", "7", Status.FAILED, Reason.HTTP_GONE))
     assert verdicts([failed, candidate("flickr", "1")]) == [("failed", "http_gone"), KEPT]
+
+
+def test_one_photo_that_three_sources_know_is_no_placeholder() -> None:
+    found = [
+        candidate("flickr", "1"),
+        candidate("commons", "7", "flickr:1"),
+        candidate("openverse", "x", "commons:7"),
+    ]
+    rows = decide(
+        [replaced_pixels(one, "same") for one in found], {"same": Decoded(None, 100, 100, "same")}, CurateConfig()
+    )
+    assert [row["reason"] for row in rows] == [None, "same_photo", "same_photo"]
+
+
+def replaced_pixels(one: Candidate, pixels: str) -> Candidate:
+    return replace(one, outcome=replace(one.outcome, stored_sha256=pixels, pixel_sha256=pixels))
 
 
 @pytest.mark.parametrize(("policy", "expected"), [("reject", "rejected"), ("first", "kept"), ("keep", "kept")])

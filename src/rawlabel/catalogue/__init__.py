@@ -103,7 +103,7 @@ class Catalogue:
         """All keyword searches (of one class), in the class file's order."""
         rows = self._select(
             "SELECT q.source, q.class_id, q.keyword, q.until, q.total_reported, "
-            "(SELECT count(*) FROM label_event e WHERE (e.source, e.class_id, e.keyword) = "
+            "(SELECT count(*) FROM label_event e WHERE (e.found_by, e.class_id, e.keyword) = "
             "(q.source, q.class_id, q.keyword)), count(p.name), coalesce(sum(p.pages), 0), "
             "coalesce(sum(p.state = 'open'), 0), coalesce(sum(p.state = 'truncated'), 0) "
             "FROM query q LEFT JOIN part p USING (source, class_id, keyword) WHERE ? IS NULL OR q.class_id = ? "
@@ -156,8 +156,9 @@ class Catalogue:
                 if is_cut:
                     break
                 run(_insert("photo", _PHOTO_COLUMNS, "found_at"), (*_photo_row(photo), now))
-                row = (*_event_row(event), now)
-                new += run(_insert("label_event", _EVENT_COLUMNS, "searched_at"), row).rowcount
+                row = (*_event_row(event), part.source, now)
+                statement = _insert("label_event", f"{_EVENT_COLUMNS}, found_by", "searched_at")
+                new += run(statement, row).rowcount
             run(
                 "UPDATE query SET total_reported = coalesce(total_reported, ?) "
                 "WHERE (source, class_id, keyword) = (?, ?, ?)",
@@ -271,11 +272,12 @@ class Catalogue:
         kinds = ((LabelEvent, "e"), (Photo, "p"), (Outcome, "o"))
         columns = ", ".join(f"{table}.{field.name}" for kind, table in kinds for field in fields(kind))
         rows = self._connection.execute(
-            f"SELECT {columns}, coalesce(part.bounds, '{{}}'), e.searched_at, p.found_at, "
+            f"SELECT {columns}, coalesce(part.bounds, nullif(e.part, ''), '{{}}'), e.searched_at, p.found_at, "
             "CASE o.status WHEN 'fetched' THEN o.recorded_at END FROM label_event e "
             "JOIN photo p USING (source, photo_id) LEFT JOIN outcome o USING (source, photo_id) "
-            "JOIN query q USING (source, class_id, keyword) LEFT JOIN part "
-            "ON (part.source, part.class_id, part.keyword, part.name) = (e.source, e.class_id, e.keyword, e.part) "
+            "JOIN query q ON (q.source, q.class_id, q.keyword) = (e.found_by, e.class_id, e.keyword) "
+            "LEFT JOIN part ON (part.source, part.class_id, part.keyword, part.name) = "
+            "(e.found_by, e.class_id, e.keyword, e.part) "
             "ORDER BY q.position, e.source, e.part, e.rank, e.photo_id"
         )
         ends = tuple(accumulate(len(fields(kind)) for kind, _ in kinds))

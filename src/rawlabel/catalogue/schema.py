@@ -84,4 +84,13 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX api_call_by_time ON api_call (source, called_at);
         """,
     ),
+    (
+        "label events of photos that a list of another source's photos brought",
+        """
+        ALTER TABLE label_event ADD COLUMN found_by TEXT NOT NULL DEFAULT '';
+        UPDATE label_event SET found_by = source;
+        DROP INDEX label_event_by_query;
+        CREATE INDEX label_event_by_query ON label_event (found_by, class_id, keyword, rank);
+        """,
+    ),
 )

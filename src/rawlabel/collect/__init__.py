@@ -58,7 +58,7 @@ class _Collection:
     async def run(self, classes: Sequence[ClassSpec]) -> None:
         """Work on all classes until each has what it needs."""
         total = len(classes) * self._config.per_class or len(classes)
-        async with self._session, make_engine(self._config, self._session.http, self._session.sources) as engine:
+        async with self._session, make_engine(self._config, self._session.http, self._session.readers) as engine:
             with progress("collecting", total) as task:
                 self._session.hear_waits(
                     lambda source, seconds: task.advance(

@@ -39,6 +39,12 @@ def integer(value: Any) -> int | None:
     return number if abs(number) < 2**63 else None
 
 
+def number_text(value: Any) -> str:
+    """The digits of a positive whole number, such as an id that goes into an address; empty for anything else."""
+    number = integer(value)
+    return str(number) if number is not None and number > 0 else ""
+
+
 def web_address(value: Any) -> str | None:
     """An http or https address in ASCII; one without a scheme (`//host/path`) is taken as https."""
     if not isinstance(value, str) or len(value) > MOST_ADDRESS_CHARACTERS:

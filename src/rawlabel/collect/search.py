@@ -79,8 +79,9 @@ class ClassSearch:
         page = await source.search(Search(query.class_id, query.keyword, part.bounds, part.cursor, query.until))
         self.last_keyword, self.num_pages = query.keyword, self.num_pages + 1
         events = []
-        for rank, photo in enumerate(page.photos, start=page.first_rank):
-            event = LabelEvent(photo.source, photo.photo_id, query.class_id, query.keyword, rank, part.name)
+        for number, photo in enumerate(page.photos):
+            place = page.places[number] if page.places else (page.first_rank + number, part.name)
+            event = LabelEvent(photo.source, photo.photo_id, query.class_id, query.keyword, *place)
             events.append((photo, event))
         children = self._children(source, query, part, page)
         new = self._catalogue.record_page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -52,6 +52,8 @@ class Session:
         addresses = _base_urls(config)
         self._apis: dict[str, Api] = {}
         self.sources: dict[str, Source] = {}
+        self.readers: Mapping[str, Source] = _Readers(self.sources)
+        """Which source says how a photo is read, by the name of the source that found the photo first."""
         for name, kind in source_types.items():
             api = self._apis[name] = Api(name, self.http, catalogue, config.attempts)
             address = addresses.get(name) or addresses.get("") or kind.base_url
@@ -81,6 +83,24 @@ class Session:
         """Tell `listener` which source waits for its budget of calls, and for how long [seconds]."""
         for name, api in self._apis.items():
             api.notify = lambda seconds, name=name: listener(name, seconds)
+
+
+class _Readers(Mapping[str, Source]):
+    """The sources themselves, and for photos of other sources the one that brought them."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = sources
+
+    def __getitem__(self, name: str) -> Source:
+        if name in self._sources:
+            return self._sources[name]
+        return next(source for source in self._sources.values() if source.is_relay)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
 
 
 def _frozen_until(config: CollectConfig) -> int:

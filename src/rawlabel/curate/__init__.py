@@ -59,8 +59,8 @@ def curate(config: CurateConfig) -> Manifest:
 def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[dict[str, Any]]:
     """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
     rows = [_row(candidate, decoded) for candidate in candidates]
-    _reject_placeholders(rows, config.placeholder_copies)
     names = photo_names(rows)
+    _reject_placeholders(rows, config.placeholder_copies, names)
     _reject_same_photo(rows, names)
     _settle_cross_class(rows, names, config.cross_class)
     _reject_exact_duplicates(rows)
@@ -129,11 +129,13 @@ def _reject(row: dict[str, Any], reason: Reason, duplicate_of: str | None = None
     row["verdict"], row["reason"], row["duplicate_of"] = Verdict.REJECTED.value, reason.value, duplicate_of
 
 
-def _reject_placeholders(rows: list[dict[str, Any]], copies: int) -> None:
+def _reject_placeholders(rows: list[dict[str, Any]], copies: int, names: Names) -> None:
     """The same bytes under photos of so many authors are no photo of anybody's."""
     for group in _kept_by_pixels(rows):
-        photos = {(row["source"], row["author_id"] or row["photo_id"]) for row in group}
-        if len(photos) >= copies:
+        # One photo that several sources know has an author's name at each of them.
+        photos = {names.of(own_name(row)): row for row in reversed(group)}
+        authors = {(row["source"], row["author_id"] or row["photo_id"]) for row in photos.values()}
+        if len(authors) >= copies:
             for row in group:
                 _reject(row, Reason.PLACEHOLDER)
 

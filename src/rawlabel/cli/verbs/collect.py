@@ -12,6 +12,7 @@ from rawlabel.records import Reason
 
 def _collect(config: CollectConfig) -> None:
     from rawlabel.collect import collect
+    from rawlabel.collect.session import requested_sources
 
     counts = collect(config)
     not_fetched = {reason: counts[reason] for reason in Reason if counts.get(reason)}
@@ -22,6 +23,9 @@ def _collect(config: CollectConfig) -> None:
     for reason, count in not_fetched.items():
         click.echo(f"  {count:>6} {reason.describe()}")
     click.echo(f"catalogue: {catalogue_path(config.project)}")
+    for name, source in requested_sources(config).items():
+        for notice in source.notices(config):
+            click.echo(f"note: {name}: {notice}", err=True)
 
 
 COMMAND = section_command("collect", CollectConfig, _collect)

@@ -13,7 +13,7 @@ def COMMAND() -> None:
     for name in names(Family.SOURCE):
         source = load(Family.SOURCE, name)
         click.echo(f"{name}: {describe(Family.SOURCE, name)}")
-        click.echo(f"  address  {source.base_url or 'this machine'}")
+        click.echo(f"  address  {source.base_url or 'this machine (--input)'}")
         keys = " and ".join(source.key_variables)
         click.echo(f"  key      {keys if source.needs_key else f'{keys} (optional)' if keys else 'none needed'}")
         click.echo(f"  terms    {source.terms}")

@@ -98,7 +98,7 @@ class Source(ABC):
     """Environment variables that hold the API's keys."""
     needs_key: ClassVar[bool] = False
     is_relay: ClassVar[bool] = False
-    """Whether its photos bear the names of the sources that found them (a manifest's do)."""
+    """Whether its photos bear the names of the sources that first found them (a manifest's do)."""
     terms: ClassVar[str]
     """What the site's terms ask, in one sentence."""
     label_notice: ClassVar[str] = ""

@@ -14,6 +14,7 @@ from rawlabel.collect.reply_values import (
     items,
     mapping,
     message,
+    number_text,
     plain_text,
     seconds_since_1970,
     text,
@@ -40,6 +41,7 @@ _PASSING = (
     "cirrussearch-too-busy",
     "cirrussearch-backend",
 )
+_CONTACT_HINT = "its policy asks for a contact in the user agent; give --contact with your e-mail or web address"
 
 
 class Commons(Source):
@@ -57,8 +59,7 @@ class Commons(Source):
         """The hint that the site's policy asks for a contact, unless one is given."""
         if config.contact:
             return super().notices(config)
-        hint = "its policy asks for a contact in the user agent; give --contact with your e-mail or web address"
-        return [*super().notices(config), hint]
+        return [*super().notices(config), _CONTACT_HINT]
 
     async def search(self, search: Search) -> Page:
         """One page of bitmap files, best first; the cursor holds the API's own `continue` values."""
@@ -113,7 +114,13 @@ class Commons(Source):
     async def _query(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         common = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5"}
         address = f"{self.context.base_url}/w/api.php"
-        reply = await self.context.api.get_json(address, {**common, **parameters}, self._explain)
+        try:
+            reply = await self.context.api.get_json(address, {**common, **parameters}, self._explain)
+        except SourceError as error:
+            is_refused = any(status in str(error) for status in ("HTTP 403", "HTTP 429"))
+            if is_refused and not self.context.config.contact:
+                raise SourceError(f"{error}; {_CONTACT_HINT}") from error
+            raise
         assert isinstance(reply, dict)
         return reply
 
@@ -132,7 +139,7 @@ class Commons(Source):
 
     def _photo(self, page: dict[str, Any]) -> Photo | None:
         """The photo of a page; None where the page is no photo, or is deleted already."""
-        photo_id, info = text(page.get("pageid")), _info(page)
+        photo_id, info = number_text(page.get("pageid")), _info(page)
         if not photo_id or text(info.get("mime")) not in _PHOTO_TYPES:
             return None
         described = _described(page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from rawlabel.collect.api import Explain
 from rawlabel.collect.reply_values import integer, mapping, message, text, web_address
@@ -200,11 +201,12 @@ class Flickr(Source):
         owner, photo_id = text(raw.get("owner")), text(raw["id"])
         if not photo_id:
             raise ValueError("a photo without an id")
+        owner_path = quote(owner, safe="@")
         return Photo(
             source="flickr",
             photo_id=photo_id,
             url=web_address(raw[f"url_{size}"]) if size else None,
-            page_url=f"https://www.flickr.com/photos/{owner}/{photo_id}",
+            page_url=f"https://www.flickr.com/photos/{owner_path}/{quote(photo_id)}",
             title=text(raw.get("title")),
             tags=text(raw.get("tags")),
             author=text(raw.get("ownername")),
@@ -218,7 +220,7 @@ class Flickr(Source):
             width=integer(raw.get(f"width_{size}")),
             height=integer(raw.get(f"height_{size}")),
             size_label=size or "",
-            author_url=f"https://www.flickr.com/people/{owner}" if owner else None,
+            author_url=f"https://www.flickr.com/people/{owner_path}" if owner else None,
         )
 
     def _best_size(self, raw: dict[str, Any]) -> str | None:

@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rawlabel.collect.reply_values import integer, items, mapping, message, seconds_since_1970, text, web_address
+from rawlabel.collect.reply_values import (
+    integer,
+    items,
+    mapping,
+    message,
+    number_text,
+    seconds_since_1970,
+    text,
+    web_address,
+)
 from rawlabel.collect.sources import Page, Presence, Search, SearchLimits, Source
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
@@ -115,13 +124,13 @@ class Inaturalist(Source):
 
     def _photos(self, observation: dict[str, Any]) -> Iterator[Photo]:
         number, user, taxon = (
-            text(observation.get("id")), mapping(observation.get("user")), mapping(observation.get("taxon"))
+            number_text(observation.get("id")), mapping(observation.get("user")), mapping(observation.get("taxon"))
         )  # fmt: skip
         login = text(user.get("login"))
         author = text(user.get("name")) or login or _holder(observation)
         for raw in _shown(observation):
-            photo_id, code = text(raw.get("id")), text(raw.get("license_code")).lower()
-            if not photo_id:
+            photo_id, code = number_text(raw.get("id")), text(raw.get("license_code")).lower()
+            if not photo_id or not number:
                 continue
             url, width, height, label = self._best_size(raw)
             license_name, license_url = LICENSES.get(code, (code, "") if code else ("All Rights Reserved", ""))

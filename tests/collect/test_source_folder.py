@@ -1,0 +1,127 @@
+"""Class folders as a source: the photos are read where they lie, and nothing outside the tree is."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rawlabel.catalogue import Candidate, Catalogue
+from rawlabel.collect import collect
+from rawlabel.config import CollectConfig
+from rawlabel.errors import RawlabelError
+from rawlabel.project import catalogue_path
+from rawlabel.records import Reason, Status
+
+
+def picture(number: int) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def plant(tree: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(picture(number))
+    return tree
+
+
+def collected(tree: Path, project: Path, **changes: object) -> list[Candidate]:
+    values = {"source": ("folder",), "input": tree, "project": project, "per_class": 0}
+    collect(CollectConfig(**(values | changes)))  # type: ignore[arg-type]
+    with Catalogue(catalogue_path(project)) as catalogue:
+        return list(catalogue.candidates())
+
+
+def found(candidates: list[Candidate]) -> set[tuple[str, str, Status]]:
+    return {(one.event.class_id, one.photo.photo_id, one.outcome.status) for one in candidates}
+
+
+def test_sub_folders_are_the_classes(tmp_path: Path) -> None:
+    tree = plant(
+        tmp_path / "t", "owl/a.jpg", "owl/deep/b.PNG", "Barn_owl/c.jpg", "owl/notes.txt", ".git/d.jpg", "e.jpg"
+    )
+    assert found(collected(tree, tmp_path / "p")) == {
+        ("Barn_owl", "Barn_owl/c.jpg", Status.FETCHED),
+        ("owl", "owl/a.jpg", Status.FETCHED),
+        ("owl", "owl/deep/b.PNG", Status.FETCHED),
+    }
+
+
+def test_a_class_file_picks_folders_by_id_or_keyword(tmp_path: Path) -> None:
+    tree = plant(tmp_path / "t", "n01621127/a.jpg", "Barn_owl/b.jpg", "robin/c.jpg", "tawny owl/d.jpg")
+    classes = tmp_path / "classes.json"
+    classes.write_text('{"n01621127": ["barn owl", "tawny owl"], "crow": ["crow"]}')
+    assert {names[:2] for names in found(collected(tree, tmp_path / "p", classes=classes))} == {
+        ("n01621127", "n01621127/a.jpg"),
+        ("n01621127", "Barn_owl/b.jpg"),
+        ("n01621127", "tawny owl/d.jpg"),
+    }
+
+
+def test_links_out_of_the_tree_lead_nowhere(tmp_path: Path) -> None:
+    secret = plant(tmp_path / "outside", "other.jpg", "secret.jpg") / "secret.jpg"
+    tree = plant(tmp_path / "t", "owl/a.jpg")
+    (tree / "owl" / "file.jpg").symlink_to(secret)
+    (tree / "owl" / "inside.jpg").symlink_to(tree / "owl" / "a.jpg")
+    (tree / "linked").symlink_to(tmp_path / "outside")
+    (tree / "owl" / "folder").symlink_to(tmp_path / "outside")
+    candidates = collected(tree, tmp_path / "p")
+    outcomes = {one.photo.photo_id: (one.outcome.status, one.outcome.reason) for one in candidates}
+    assert outcomes == {
+        "owl/a.jpg": (Status.FETCHED, None),
+        "owl/inside.jpg": (Status.FETCHED, None),
+        "owl/file.jpg": (Status.FAILED, Reason.NO_URL),
+    }
+    stored = [path.read_bytes() for path in (tmp_path / "p" / "images").rglob("*.jpg")]
+    assert stored == [picture(0)]
+
+
+def test_names_that_flickr_gives_say_which_photo_it_is(tmp_path: Path) -> None:
+    tree = plant(
+        tmp_path / "t", "daisy/100080576_f52e8ee070_n.jpg", "daisy/10172567486_2748826a8b.jpg", "daisy/x.jpg"
+    )
+    photos = {one.photo.photo_id.rpartition("/")[2]: one.photo for one in collected(tree, tmp_path / "p")}
+    assert photos["100080576_f52e8ee070_n.jpg"].identity == "flickr:100080576"
+    assert photos["10172567486_2748826a8b.jpg"].page_url == "https://www.flickr.com/photo.gne?id=10172567486"
+    assert photos["x.jpg"].identity == "folder:daisy/x.jpg"
+
+
+@pytest.mark.parametrize("name", ["CON", "a:b", "trailing.", " lead"])
+def test_a_folder_that_cannot_be_a_class_is_named(tmp_path: Path, name: str) -> None:
+    tree = plant(tmp_path / "t", f"{name}/a.jpg")
+    if name == " lead":
+        assert found(collected(tree, tmp_path / "p")) == {("lead", " lead/a.jpg", Status.FETCHED)}
+        return
+    with pytest.raises(RawlabelError, match="cannot be a folder name") as caught:
+        collected(tree, tmp_path / "p")
+    assert "\n" not in str(caught.value)
+
+
+def test_file_names_of_any_bytes_are_read(tmp_path: Path) -> None:
+    tree = plant(tmp_path / "t", "owl/100%.jpg")
+    (tree / "owl" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture(7))
+    assert {names[1:] for names in found(collected(tree, tmp_path / "p"))} == {
+        ("owl/100%.jpg", Status.FETCHED),
+        ("owl/caf%E9.jpg", Status.FETCHED),
+    }
+
+
+@pytest.mark.parametrize(("setting", "named"), [(None, "--input: name the folder"), ("absent", "is no folder")])
+def test_a_tree_that_is_not_there_is_named(tmp_path: Path, setting: str | None, named: str) -> None:
+    tree = tmp_path / setting if setting else None
+    with pytest.raises(RawlabelError, match=named):
+        collect(CollectConfig(source=("folder",), input=tree, project=tmp_path / "p"))
+
+
+@pytest.mark.real_data
+def test_the_flower_photos_are_of_flickr(shared_data: Path, tmp_path: Path) -> None:
+    candidates = collected(shared_data / "flowers" / "test", tmp_path / "p", search_only=True)
+    assert {one.event.class_id for one in candidates} == {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
+    assert all(one.photo.identity.startswith("flickr:") for one in candidates)

@@ -1,0 +1,247 @@
+"""Tables of addresses as they are in the world: none has to be rewritten, and no row is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import json
+import tracemalloc
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rawlabel.catalogue import Candidate, Catalogue
+from rawlabel.collect import collect
+from rawlabel.collect.sources import Search, SourceContext
+from rawlabel.collect.sources.urls import UNPLACED_FILE, Urls
+from rawlabel.config import CollectConfig
+from rawlabel.errors import RawlabelError
+from rawlabel.project import catalogue_path
+from tests.collect.test_faulty_site import json_values
+
+BY = "https://creativecommons.org/licenses/by/2.0/"
+FLICKR = "https://live.staticflickr.com/65535/123456_abcdef_b.jpg"
+Rows = list[dict[str, Any]]
+
+
+def write_csv(path: Path, rows: Rows, delimiter: str = ",") -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_packed(path: Path, rows: Rows) -> None:
+    plain = path.with_suffix("")
+    {".csv": write_csv, ".jsonl": write_jsonl}[plain.suffix](plain, rows)
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+
+
+def write_jsonl(path: Path, rows: Rows) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+WRITERS: dict[str, Callable[[Path, Rows], None]] = {
+    "t.csv": write_csv,
+    "t.tsv": lambda path, rows: write_csv(path, rows, "\t"),
+    "t.csv.gz": write_packed,
+    "t.jsonl": write_jsonl,
+    "t.jsonl.gz": write_packed,
+    "t.parquet": lambda path, rows: pq.write_table(pa.Table.from_pylist(rows), path),
+}
+
+
+def collected(
+    table: Path, folder: Path, classes: dict[str, list[str]] | None = None, **more: Any
+) -> list[Candidate]:
+    if classes is not None:
+        (folder / "classes.json").write_text(json.dumps(classes))
+        more["classes"] = folder / "classes.json"
+    config = CollectConfig(
+        source=("urls",), input=table, project=folder / "p", per_class=0, search_only=True, **more
+    )  # fmt: skip
+    collect(config)
+    with Catalogue(catalogue_path(config.project)) as catalogue:
+        return list(catalogue.candidates())
+
+
+def labels(candidates: Iterable[Candidate]) -> set[tuple[str, str | None]]:
+    return {(one.event.class_id, one.photo.url) for one in candidates}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_kind_of_table_gives_the_same_photos(name: str, tmp_path: Path) -> None:
+    rows = [
+        {"url": "https://h/1.jpg", "label": "owl", "author": "Ann", "license": BY},
+        {"url": "https://h/2.jpg", "label": "barn, \"owl\"", "author": "Bé\nta", "license": "CC0"},
+        {"url": FLICKR, "label": "owl", "author": "", "license": ""},
+    ]  # fmt: skip
+    WRITERS[name](tmp_path / name, rows)
+    found = collected(tmp_path / name, tmp_path, {"owl": ["owl"], "barn owl": ["barn owl"]})
+    assert labels(found) == {
+        ("owl", "https://h/1.jpg"),
+        ("barn owl", "https://h/2.jpg"),
+        ("owl", FLICKR),
+    }
+    by_url = {one.photo.url: one.photo for one in found}
+    assert by_url["https://h/1.jpg"].license_url == BY
+    assert (by_url["https://h/2.jpg"].license_name, by_url["https://h/2.jpg"].author) == ("CC0", "Bé\nta")
+    assert by_url[FLICKR].identity == "flickr:123456"
+
+
+def test_the_class_column_brings_the_classes(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [{"url": f"https://h/{n}", "class": "ab"[n % 2]} for n in range(5)])
+    assert len(collected(tmp_path / "t.csv", tmp_path)) == 5
+    write_csv(
+        tmp_path / "odd.csv", [{"where": f"https://h/{n}", "what": "ab"[n % 2], "url": ""} for n in range(5)]
+    )
+    (tmp_path / "q").mkdir()
+    found = collected(tmp_path / "odd.csv", tmp_path / "q", url_column="where", class_column="what")
+    assert {one.event.class_id for one in found} == {"a", "b"}
+
+
+def test_captions_are_searched_for_keywords(tmp_path: Path) -> None:
+    captions = ["A Barn-Owl at night", "barnacle", "the owl", "owls", None]
+    rows = [{"URL": f"https://h/{n}", "TEXT": caption, "key": str(n)} for n, caption in enumerate(captions)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+    with pytest.raises(RawlabelError, match="has captions and no classes; give a class file"):
+        collected(tmp_path / "t.parquet", tmp_path)
+    found = collected(tmp_path / "t.parquet", tmp_path, {"owl": ["owl", "barn owl"], "none": ["none"]})
+    assert {(one.event.keyword, one.photo.url) for one in found} == {
+        ("barn owl", "https://h/0"),
+        ("owl", "https://h/0"),
+        ("owl", "https://h/2"),
+    }
+
+
+def test_the_tables_that_img2dataset_writes(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for shard in range(2):
+        rows = [
+            {
+                "url": f"https://h/{shard}/{n}.jpg", "caption": "an owl", "key": f"{shard:05}{n:04}",
+                "status": "success" if n else "failed_to_download", "error_message": None if n else "HTTP 503",
+                "width": 256, "height": 256, "original_width": 640, "original_height": 480, "exif": "{}",
+                "sha256": "ab" * 32, "jpg": b"\xff\xd8\xff",
+            }
+            for n in range(3)
+        ]  # fmt: skip
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "out" / f"{shard:05}.parquet")
+        (tmp_path / "out" / f"{shard:05}_stats.json").write_text("{}")
+    found = collected(tmp_path / "out", tmp_path, {"owl": ["owl"]})
+    assert len(found) == 6
+    assert {(one.photo.width, one.photo.height) for one in found} == {(640, 480)}
+
+
+def test_the_three_tables_of_open_images(tmp_path: Path) -> None:
+    folder = tmp_path / "oi"
+    folder.mkdir()
+    page = "https://www.flickr.com/photos/someone/4567"
+    write_csv(folder / "images.csv", [
+        {"ImageID": f"{n:016x}", "Subset": "train",
+         "OriginalURL": f"https://farm1.staticflickr.com/8/{4567 + n}_ab_o.jpg",
+         "OriginalLandingURL": page, "License": BY,
+         "AuthorProfileURL": "https://www.flickr.com/people/someone/", "Author": "Some One", "Title": "An owl",
+         "OriginalSize": 5, "OriginalMD5": "x==", "Thumbnail300KURL": "", "Rotation": "0.0"}
+        for n in range(3)
+    ])  # fmt: skip
+    write_csv(folder / "labels.csv", [
+        {"ImageID": f"{n:016x}", "Source": "verification", "LabelName": label, "Confidence": confidence}
+        for n, label, confidence in
+        ((0, "/m/1", "1"), (1, "/m/1", "0"), (1, "/m/2", "0.8"), (2, "/m/2", "1"), (2, "/m/1", 1))
+    ])  # fmt: skip
+    (folder / "class-descriptions.csv").write_text("/m/1,Barn owl\n/m/2,Robin\n")
+    found = collected(folder, tmp_path)
+    assert {(one.event.class_id, (one.photo.url or "")[-13:-9]) for one in found} == {
+        ("Barn owl", "4567"), ("Robin", "4568"), ("Robin", "4569"), ("Barn owl", "4569"),
+    }  # fmt: skip
+    assert found[0].photo.author == "Some One"
+    assert found[0].photo.license_url == BY
+    assert found[0].photo.page_url == page
+
+
+def test_no_row_is_lost(tmp_path: Path) -> None:
+    table = tmp_path / "t.jsonl"
+    good = [{"url": "https://h/1", "class": "owl"}, {"url": "https://h/1", "class": "robin"}]
+    bad = [{"class": "owl"}, {"url": 5, "class": "owl"}, {"url": "no address", "class": "owl"}]
+    odd = ['{"url": "https://h/9"}', "not json", "[1]", ""]
+    table.write_text("\n".join([*map(json.dumps, [*good, *bad]), *odd]))
+    found = collected(table, tmp_path, {"owl": ["owl"], "robin": ["robin"]})
+    assert len({one.photo.photo_id for one in found if one.photo.url}) == 1
+    assert sorted((one.event.class_id, one.photo.url is None) for one in found) == [
+        ("owl", False), ("owl", True), ("owl", True), ("owl", True), ("robin", False),
+    ]  # fmt: skip
+    unplaced = (tmp_path / "p" / UNPLACED_FILE).read_text().splitlines()
+    assert unplaced == [
+        "file,row,fault", "t.jsonl,6,has no class", "t.jsonl,7,is not JSON", "t.jsonl,8,is no JSON object",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("t.csv", b"", "has no column of addresses; name it with --url-column"),
+        ("t.csv", b"url,x\nhttps://h/1,2\n", "has no column of classes; name it with --class-column"),
+        ("t.parquet", b"PAR1 not", "is damaged or no table of its kind"),
+        ("t.csv.gz", b"not gzip", "is damaged or no table of its kind"),
+        (
+            "t.csv.gz",
+            gzip.compress(b"url,class\n" + b"h,a\n" * 99_999)[:-30],
+            "is damaged or no table of its kind",
+        ),
+        ("t.xlsx", b"x", "is no table that is read here"),
+        ("t.csv", b"url,class\nhttps://h/1,../x\n", "cannot be a folder name"),
+        ("t.csv", b"url,class\nhttps://h/1,CON\n", "cannot be a folder name"),
+        ("t.csv", b"url,class\nhttps://h/1,a\nhttps://h/2,A\n", "would share one folder"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_one_line(tmp_path: Path, name: str, content: bytes, named: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RawlabelError, match=named) as caught:
+        collected(tmp_path / name, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+row_like = st.dictionaries(
+    st.sampled_from(["url", "class", "author", "license", "page_url", "width"]), json_values
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(row_like, max_size=6), noise=st.binary(max_size=40))
+def test_no_table_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, rows: Rows, noise: bytes) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    lines = [json.dumps({"url": "https://h/0", "class": "owl"}), *map(json.dumps, rows)]
+    (folder / "t.jsonl").write_bytes("\n".join(lines).encode() + b"\n" + noise)
+    try:
+        found = collected(folder / "t.jsonl", folder, {"owl": ["owl"]})
+    except RawlabelError as error:
+        assert "\n" not in str(error)
+        return
+    assert ("owl", "https://h/0") in labels(found)
+
+
+def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
+    peaks = []
+    for count in (3_000, 18_000):
+        table = tmp_path / f"{count}.csv"
+        with table.open("w") as stream:
+            stream.write("url,class\n")
+            stream.writelines(f"https://host/{n}.jpg,{'owl' if n % 2 else 'robin'}\n" for n in range(count))
+        config = CollectConfig(source=("urls",), input=table, project=tmp_path / "p")
+        tracemalloc.start()
+        source = Urls(SourceContext(None, config, ""))  # type: ignore[arg-type]
+        asyncio.run(source.prepare())
+        page = asyncio.run(source.search(Search("owl", "owl", {}, None, None)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (page.total_reported, len(page.photos)) == (count // 2, 500)
+    assert peaks[1] < 1.5 * peaks[0]
