@@ -12,6 +12,7 @@ SUMMARIES = {
     "report": "write one HTML page about a collection and a run",
     "predict": "classify images with a finished run",
     "export": "write the kept photos in a format that other tools read",
+    "verify": "check that the files on disk are what catalogue and manifest say",
     "sources": "list the photo sites",
     "methods": "list the training methods and stopping rules",
     "formats": "list the formats that `export` writes",
