@@ -44,12 +44,12 @@ class DiffConfig(Section):
     Exit code 0: they are equal; 1: they differ; 2: one of them cannot be read.
     """
 
-    a: str | None = setting(
+    before: str | None = setting(
         None,
-        "Manifest file or folder, project (its newest manifest), or digits of a fingerprint.",
+        "Manifest file or folder, project (its newest manifest), or first digits of a fingerprint.",
         positional=True,
     )
-    b: str | None = setting(None, "The other one.", positional=True)
+    after: str | None = setting(None, "The manifest to compare it with, named in the same ways.", positional=True)
     project: Path = setting(Path("project"), "Project in which fingerprints are looked up.")
     out: Path | None = setting(None, "File that gets every difference: .json, or else CSV.")
 
