@@ -75,7 +75,7 @@ _DEPENDENT = {
     "path", "stored_sha256", "perceptual_hash", "num_bytes", "width", "height", "media_type", "etag",
     "last_modified", "http_status",
 }  # fmt: skip
-"""What changes with the bytes, and so is no difference of its own where they differ."""
+"""What changes with the bytes and the verdict, and so is no difference of its own where these differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +161,9 @@ def _differs(one: Any, other: Any) -> Any:
 def _changed(kind: Kind, both: pa.Table, changed: dict[str, Any]) -> Iterator[Difference]:
     if kind is Kind.OTHER:
         covered = {name for columns in _COLUMNS.values() for name in columns}
-        new_bytes = pc.or_(changed["sha256"], changed["pixel_sha256"])
+        told = functools.reduce(pc.or_, [changed[name] for name in ("sha256", "pixel_sha256", "verdict")])
         masks = {
-            name: pc.and_not(mask, new_bytes) if name in _DEPENDENT else mask
+            name: pc.and_not(mask, told) if name in _DEPENDENT else mask
             for name, mask in changed.items()
             if name not in covered
         }
@@ -184,9 +184,9 @@ def _changed(kind: Kind, both: pa.Table, changed: dict[str, Any]) -> Iterator[Di
             if photo in seen:
                 continue
             seen.add(photo)
-        told = [name for name in masks if row[f"{name} before"] != row[f"{name} after"]]
+        names = [name for name in masks if row[f"{name} before"] != row[f"{name} after"]]
         event = (None, None) if kind in _OF_PHOTOS else (row["class_id"], row["keyword"])
-        yield Difference(kind, *photo, *event, *(_values(row, told, side) for side in ("before", "after")))
+        yield Difference(kind, *photo, *event, *(_values(row, names, side) for side in ("before", "after")))
 
 
 def _values(row: dict[str, Any], names: Iterable[str], side: str) -> str:

@@ -28,6 +28,7 @@ MOST_BYTES = 8 * 2**30
 MOST_HEADER_BYTES = 64 * 2**20
 LONGEST_TEXT = 20_000
 """Longest text of one cell [bytes of UTF-8]."""
+MOST_SOURCES = 100
 _BATCH = 1024
 _EVENT_KEY = ["source", "photo_id", "class_id", "keyword"]
 _HASH = "^[0-9a-f]{64}$"
@@ -115,6 +116,8 @@ def row_faults(table: pa.Table, class_ids: list[str]) -> Iterator[str]:
         yield "a kept row says neither the digest of the bytes nor of the pixels"
     if table.select(_EVENT_KEY).group_by(_EVENT_KEY).aggregate([]).num_rows != table.num_rows:
         yield "one label event stands there twice"
+    if pc.count_distinct(table["source"]).as_py() > MOST_SOURCES:
+        yield "column 'source' names more sources than there are"
     if not all(_is_json_object(one) for one in pc.unique(table["part"]).to_pylist()):
         yield "column 'part' holds a value that is no JSON object"
 

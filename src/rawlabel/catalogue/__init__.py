@@ -231,6 +231,17 @@ class Catalogue(Upkeep):
         )
         return [Photo(*row) for row in rows]
 
+    def photos(self, keys: Sequence[tuple[str, str]]) -> list[Photo]:
+        """What is known of these photos (source, id), in their order."""
+        found = {}
+        for start in range(0, len(keys), _IN_ONE_STATEMENT):
+            some = keys[start : start + _IN_ONE_STATEMENT]
+            marks = ", ".join("(?, ?)" for _ in some)
+            statement = f"SELECT {_PHOTO_COLUMNS} FROM photo WHERE (source, photo_id) IN (VALUES {marks})"
+            for row in self._select(statement, [value for key in some for value in key]):
+                found[row[0], row[1]] = Photo(*row)
+        return [found[key] for key in keys if key in found]
+
     def is_fetched_elsewhere(self, photo: Photo) -> bool:
         """Whether the same photo was fetched from another source, or under another of its ids."""
         rows = self._select(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rawlabel.config.declaring import Section, setting
-from rawlabel.config.manifest_sections import DiffConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.licenses import LicensePreset
 
@@ -334,6 +334,7 @@ class Config(Section):
     predict: PredictConfig = PredictConfig()
     export: ExportConfig = ExportConfig()
     verify: VerifyConfig = VerifyConfig()
+    rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()

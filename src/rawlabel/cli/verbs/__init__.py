@@ -13,6 +13,7 @@ SUMMARIES = {
     "predict": "classify images with a finished run",
     "export": "write the kept photos in a format that other tools read",
     "verify": "check that the files on disk are what catalogue and manifest say",
+    "rebuild": "re-create a data set from its manifest and say what has changed",
     "diff": "compare two manifests",
     "sources": "list the photo sites",
     "methods": "list the training methods and stopping rules",
