@@ -106,4 +106,16 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
         "When a source's API was asked, for its budget.",
         {"source": _KEY["source"], "called_at": "When [seconds since 1970, UTC]."},
     ),
+    "presence": (
+        "What a site answered when it was asked about a photo again; the view `last_presence` has the newest "
+        "answer about each photo.",
+        {
+            **{name: _KEY[name] for name in ("source", "photo_id")},
+            "asked_at": "When [seconds since 1970, UTC].",
+            "is_there": "1: the site still shows it; 0: it was taken down or made private.",
+            "license_name": "The license it had then; null when the site did not say.",
+            "license_url": "Address of that license's text.",
+            "reason": "Why it is not to be used any more: taken_down, license, or null when it may be.",
+        },
+    ),
 }

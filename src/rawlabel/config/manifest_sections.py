@@ -72,4 +72,10 @@ class PruneConfig(NetworkSettings):
     max_age: float = setting(
         24.0, "Answers of an earlier or stopped run count while they are younger than this [hours].", ge=0
     )
+    most_gone: float = setting(
+        0.5,
+        "Share of a site's photos that may be gone [0 to 1]; when it says that more are, nothing is changed.",
+        ge=0,
+        le=1,
+    )
     dry_run: bool = setting(False, "Ask and count, but record, write and delete nothing.")

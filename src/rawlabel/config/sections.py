@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rawlabel.config.declaring import Section, setting
-from rawlabel.config.manifest_sections import DiffConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.licenses import LicensePreset
 
@@ -336,5 +336,6 @@ class Config(Section):
     verify: VerifyConfig = VerifyConfig()
     rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
+    prune: PruneConfig = PruneConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()

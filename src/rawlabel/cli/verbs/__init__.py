@@ -15,6 +15,7 @@ SUMMARIES = {
     "verify": "check that the files on disk are what catalogue and manifest say",
     "rebuild": "re-create a data set from its manifest and say what has changed",
     "diff": "compare two manifests",
+    "prune": "ask the photo sites again and leave out what was taken down",
     "sources": "list the photo sites",
     "methods": "list the training methods and stopping rules",
     "formats": "list the formats that `export` writes",
