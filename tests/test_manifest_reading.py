@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from rawlabel import manifest_reading
 from rawlabel.errors import DataError, RawlabelError
-from rawlabel.manifest import SCHEMA, read_manifest
+from rawlabel.manifest import CLOCK_COLUMNS, SCHEMA, read_manifest
 from rawlabel.manifest_reading import read_received_manifest
 from tests.manifest_rows import CLASSES, forge, kept_row, write_rows
 
@@ -44,6 +45,15 @@ def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
         read = read_received_manifest(path)
         assert read.table.equals(written.table)
         assert (read.fingerprint, read.classes) == (written.fingerprint, CLASSES)
+
+
+def test_the_fingerprint_is_that_of_the_plain_json(tmp_path: Path) -> None:
+    rows = [row | {"width": 7 if index % 2 else None, "title": "é😀\n\x00"} for index, row in enumerate(ROWS)]
+    manifest = write_rows(tmp_path, rows)
+    facts = [{name: value for name, value in row.items() if name not in CLOCK_COLUMNS} for row in rows]
+    described = header_of(manifest.path)["classes"]
+    plain = json.dumps([described, facts], sort_keys=True)
+    assert manifest.fingerprint == hashlib.sha256(plain.encode()).hexdigest()
 
 
 HOSTILE = {
@@ -139,7 +149,7 @@ cells = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(cells, max_size=4))
 def test_rows_of_any_content_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
@@ -154,7 +164,7 @@ def test_rows_of_any_content_are_read_or_refused(
     assert read.table.equals(read_manifest(path).table)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_bytes_of_any_content_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -187,12 +187,17 @@ def write_manifest(
 
 def fingerprint_of(classes: Sequence[Mapping[str, Any]], table: pa.Table) -> str:
     """SHA-256 (hex) of the classes, as the header lists them, and of all rows but the clock."""
-    facts = table.select([name for name in table.column_names if name not in CLOCK_COLUMNS])
+    names = sorted(name for name in table.column_names if name not in CLOCK_COLUMNS)
     digest = hashlib.sha256(f"[{json.dumps(list(classes), sort_keys=True)}, [".encode())
-    separator = ""
-    for batch in facts.to_batches(max_chunksize=4096):
-        for row in batch.to_pylist():
-            digest.update((separator + json.dumps(row, sort_keys=True)).encode())
+    encode, separator = json.JSONEncoder().encode, ""
+    for batch in table.select(names).to_batches(max_chunksize=4096):
+        # Texts by way of numpy: several times as fast as Arrow's own lists, and nulls stay what they are.
+        columns = (
+            column.to_numpy(zero_copy_only=False) if pa.types.is_string(column.type) else column.to_pylist()
+            for column in batch.columns
+        )
+        for values in zip(*columns, strict=True):
+            digest.update((separator + encode(dict(zip(names, values, strict=True)))).encode())
             separator = ", "
     digest.update(b"]]")
     return digest.hexdigest()

@@ -13,17 +13,19 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.catalogue import Catalogue
-from rawlabel.config import CurateConfig, RebuildConfig, VerifyConfig
+from rawlabel.collect import collect
+from rawlabel.config import CollectConfig, CurateConfig, RebuildConfig, VerifyConfig
 from rawlabel.curate import curate
 from rawlabel.errors import DataError
 from rawlabel.image_check import NEAR_COPY_BITS
 from rawlabel.manifest import Manifest, newest_manifest
 from rawlabel.manifest_diff import Kind, differences_between
-from rawlabel.photo_site import Change, ChangedSite, RunningSite
+from rawlabel.photo_site import Change, ChangedSite, RunningSite, running
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.rebuild import Likeness, Rebuilt, rebuild
 from rawlabel.records import Reason, Verdict
 from rawlabel.verify import verify
+from tests.collect.conftest import KEY
 from tests.processes import end_by_signal, rawlabel
 from tests.rebuild.conftest import Then
 
@@ -44,9 +46,9 @@ def settings(manifest: Manifest, project: Path, **changes: Any) -> RebuildConfig
     return RebuildConfig(**(values | changes))
 
 
-def fates(then: Then, later: ChangedSite) -> dict[str, Likeness]:
+def fates(manifest: Manifest, later: ChangedSite) -> dict[str, Likeness]:
     """What is to be found of each kept photo, by its id."""
-    kept = then.manifest.kept()["photo_id"].to_pylist()
+    kept = manifest.kept()["photo_id"].to_pylist()
     return {photo_id: EXPECTED[later.changes["flickr"].get(photo_id)] for photo_id in kept}
 
 
@@ -58,7 +60,7 @@ def found_by(rebuilt: Rebuilt) -> dict[str, Likeness]:
 def test_a_site_that_changed_is_classified_photo_by_photo(
     then: Then, later: ChangedSite, later_site: RunningSite, tmp_path: Path
 ) -> None:
-    expected = fates(then, later)
+    expected = fates(then.manifest, later)
     rebuilt = rebuild(settings(then.manifest, tmp_path / "new"))
     assert set(expected.values()) == set(Likeness) - {Likeness.PENDING}
     assert found_by(rebuilt) == {one: fate for one, fate in expected.items() if fate is not Likeness.EXACT}
@@ -132,7 +134,24 @@ def test_photos_that_are_stored_smaller_are_compared_as_the_host_sent_them(
     then: Then, later: ChangedSite, later_site: RunningSite, tmp_path: Path
 ) -> None:
     rebuilt = rebuild(settings(then.manifest, tmp_path / "new", resize=32))
-    assert rebuilt.report.counts == Counter(fates(then, later).values())
+    assert rebuilt.report.counts == Counter(fates(then.manifest, later).values())
+
+
+def test_a_manifest_of_photos_that_were_stored_smaller_is_compared_so_too(
+    then: Then, later: ChangedSite, tmp_path: Path
+) -> None:
+    settings_then = json.loads((then.project / "collect.json").read_text())
+    small = CollectConfig(**settings_then | {"project": tmp_path / "small", "resize": 40})
+    with running(then.site, port=then.port):
+        collect(small, api_key=KEY)
+    manifest = curate(CurateConfig(project=tmp_path / "small"))
+    assert max(manifest.kept()["height"].to_pylist()) < max(then.manifest.kept()["height"].to_pylist())
+    assert verify(VerifyConfig(project=tmp_path / "small")) == []
+    with running(later.site, port=then.port):
+        rebuilt = rebuild(settings(manifest, tmp_path / "new"))
+    expected = fates(manifest, later)
+    assert found_by(rebuilt) == {one: fate for one, fate in expected.items() if fate is not Likeness.EXACT}
+    assert verify(VerifyConfig(project=tmp_path / "new")) == []
 
 
 def test_a_changed_picture_is_in_no_later_stage(
@@ -150,8 +169,6 @@ def test_a_changed_picture_is_in_no_later_stage(
 def test_what_cannot_be_had_now_is_pending_and_the_same_command_goes_on(
     then: Then, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from rawlabel.photo_site import running
-
     arguments = ["rebuild", str(then.manifest.path), "--project", str(tmp_path / "new"), "--allow-loopback",
                  "--per-host", "16", "--attempts", "1"]  # fmt: skip
     with running(then.site, port=then.port) as served:
@@ -184,10 +201,10 @@ def test_kill_9_in_the_middle_leaves_no_trace(
     arguments = ("rebuild", then.manifest.path, "--project", project, "--allow-loopback", "--concurrency", "2")
     moments = (lambda: (project / "rebuild.json").exists(), *(
         lambda share=share: num_stored(project) > share * num_stored(tmp_path / "whole")  # type: ignore[misc]
-        for share in (0.05, 0.3, 0.6, 0.9)
+        for share in (0.05, 0.7)
     ))  # fmt: skip
     kills = sum(end_by_signal(signal.SIGKILL, when, arguments).code == -signal.SIGKILL for when in moments)
-    assert kills >= 4
+    assert kills == 3
     ended = rawlabel(*arguments)
     assert ended.code == 0, ended.err
     with Catalogue(catalogue_path(project)) as one, Catalogue(catalogue_path(tmp_path / "whole")) as other:
