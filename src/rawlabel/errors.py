@@ -67,6 +67,15 @@ class Interrupted(SystemExit):
         self.exit_code = 128 + signal_number
 
 
+def first_error(errors: BaseExceptionGroup[RawlabelError]) -> RawlabelError:
+    """The first of the errors that stopped tasks working side by side, however deep it lies."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, RawlabelError)
+    return error
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or what is known when none is near."""
     names = sorted(known)

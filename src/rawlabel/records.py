@@ -105,7 +105,7 @@ _REASON_TEXT = {
     Reason.NO_URL: "the photo site gave no image address",
     Reason.NOT_FETCHED: "not downloaded yet; run `rawlabel collect` again",
     Reason.NOT_NEEDED: "not downloaded: the class already had as many good photos as asked for",
-    Reason.LICENSE: "not downloaded: its license is not among those asked for",
+    Reason.LICENSE: "its license is not among those asked for",
     Reason.TAKEN_DOWN: "the photo was taken down or made private after it was collected",
     Reason.CHANGED: "the address now serves another picture than the manifest promises",
     Reason.PLACEHOLDER: "a 'photo unavailable' picture stands in for the photo",

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import fields
 from itertools import accumulate, product
 from operator import attrgetter
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from rawlabel.catalogue.rows import Candidate, Found, Part, PartState, QueryState
-from rawlabel.catalogue.schema import MIGRATIONS
-from rawlabel.errors import DataError, DiskError
+from rawlabel.catalogue.rows import Candidate, Found, LastSeen, Part, PartState, QueryState, StoredObject
+from rawlabel.catalogue.upkeep import Upkeep
+from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 
-__all__ = ["Candidate", "Catalogue", "Found", "Part", "PartState", "QueryState"]
+__all__ = [
+    "Candidate", "Catalogue", "Found", "LastSeen", "Part", "PartState", "QueryState", "StoredObject",
+]  # fmt: skip
 
 # `dataclasses.astuple` copies every value; these take them as they are, which counts at a million rows.
 _photo_row, _event_row, _outcome_row = (
@@ -34,35 +32,11 @@ _photo_row, _event_row, _outcome_row = (
 _PHOTO_COLUMNS = ", ".join(field.name for field in fields(Photo))
 _EVENT_COLUMNS = ", ".join(field.name for field in fields(LabelEvent))
 _OUTCOME_COLUMNS = ", ".join(field.name for field in fields(Outcome))
+_IN_ONE_STATEMENT = 500
 
 
-class Catalogue:
+class Catalogue(Upkeep):
     """An open catalogue; use it as a context manager."""
-
-    def __init__(self, path: Path, *, create: bool = False) -> None:
-        """Open `path`; with `create`, make it when absent. Raises `DataError` or `DiskError`."""
-        self.path = path
-        if not create and not path.is_file():
-            raise DataError(f"{path}: no catalogue here; run `rawlabel collect` first or check --project")
-        with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = NORMAL")
-                self._connection.execute("PRAGMA foreign_keys = ON")
-                self._migrate()
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
 
     # -- classes and queries ---------------------------------------------------------------------------
 
@@ -156,9 +130,7 @@ class Catalogue:
                 if is_cut:
                     break
                 run(_insert("photo", _PHOTO_COLUMNS, "found_at"), (*_photo_row(photo), now))
-                row = (*_event_row(event), part.source, now)
-                statement = _insert("label_event", f"{_EVENT_COLUMNS}, found_by", "searched_at")
-                new += run(statement, row).rowcount
+                new += run(_NEW_EVENT, (*_event_row(event), part.source, now)).rowcount
             run(
                 "UPDATE query SET total_reported = coalesce(total_reported, ?) "
                 "WHERE (source, class_id, keyword) = (?, ?, ?)",
@@ -175,6 +147,21 @@ class Catalogue:
             for name, bounds in children:
                 _add_part(run, *key, name, bounds)
         return new
+
+    def record_received(
+        self,
+        part: Part,
+        found: Iterable[tuple[Photo, LabelEvent]],
+        *,
+        searched_at: int | None,
+        found_at: int | None,
+    ) -> None:
+        """Store what another project's search returned, with the times at which it did."""
+        with self._transaction() as run:
+            _add_part(run, part.source, part.class_id, part.keyword, part.name, part.bounds)
+            for photo, event in found:
+                run(_insert("photo", _PHOTO_COLUMNS, "found_at"), (*_photo_row(photo), found_at))
+                run(_NEW_EVENT, (*_event_row(event), part.source, searched_at))
 
     def leave_part(self, part: Part, state: PartState) -> None:
         """Note what a part became without another page."""
@@ -222,16 +209,16 @@ class Catalogue:
         """Photos of a class in the order of finding, from behind position `after`; one for each label event."""
         columns = ", ".join(f"p.{field.name}" for field in fields(Photo))
         rows = self._connection.execute(
-            f"SELECT {columns}, e.rowid, o.status, o.reason, o.pixel_sha256, min(o.width, o.height) "
-            "FROM label_event e JOIN photo p USING (source, photo_id) "
-            "LEFT JOIN outcome o USING (source, photo_id) WHERE e.class_id = ? AND e.rowid > ? ORDER BY e.rowid",
+            f"SELECT {columns}, e.rowid, o.status, o.reason, o.pixel_sha256, "
+            "min(o.width, o.height), s.reason FROM label_event e JOIN photo p USING (source, photo_id) "
+            "LEFT JOIN outcome o USING (source, photo_id) LEFT JOIN last_presence s USING (source, photo_id) "
+            "WHERE e.class_id = ? AND e.rowid > ? ORDER BY e.rowid",
             (class_id, after),
         )
-        for *photo, position, status, reason, pixels, side in rows:
-            yield Found(
-                position, Photo(*photo), Status(status or Status.FOUND), Reason(reason) if reason else None,
-                pixels, side or 0,
-            )  # fmt: skip
+        for *photo, position, status, reason, pixels, side, barred in rows:
+            state, why = (Status.FAILED, barred) if barred else (status or Status.FOUND, reason)
+            why = Reason(why) if why else None
+            yield Found(position, Photo(*photo), Status(state), why, pixels, side or 0)
 
     def unasked(self, after: tuple[str, str] = ("", ""), most: int = 1000) -> list[Photo]:
         """Up to `most` photos without any outcome, by source and id, from behind `after`."""
@@ -242,6 +229,17 @@ class Catalogue:
             (*after, most),
         )
         return [Photo(*row) for row in rows]
+
+    def photos(self, keys: Sequence[tuple[str, str]]) -> list[Photo]:
+        """What is known of these photos (source, id), in their order."""
+        found = {}
+        for start in range(0, len(keys), _IN_ONE_STATEMENT):
+            some = keys[start : start + _IN_ONE_STATEMENT]
+            marks = ", ".join("(?, ?)" for _ in some)
+            statement = f"SELECT {_PHOTO_COLUMNS} FROM photo WHERE (source, photo_id) IN (VALUES {marks})"
+            for row in self._select(statement, [value for key in some for value in key]):
+                found[row[0], row[1]] = Photo(*row)
+        return [found[key] for key in keys if key in found]
 
     def is_fetched_elsewhere(self, photo: Photo) -> bool:
         """Whether the same photo was fetched from another source, or under another of its ids."""
@@ -265,6 +263,21 @@ class Catalogue:
                     (*_outcome_row(outcome), int(time.time())),
                 )
 
+    def outcomes(self, photos: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Outcome]:
+        """What became of the downloads of these photos (source, id); those not tried yet are left out."""
+        found = {}
+        for start in range(0, len(photos), _IN_ONE_STATEMENT):
+            some = photos[start : start + _IN_ONE_STATEMENT]
+            marks = ", ".join("(?, ?)" for _ in some)
+            rows = self._select(
+                f"SELECT {_OUTCOME_COLUMNS} FROM outcome WHERE (source, photo_id) IN (VALUES {marks})",
+                [value for key in some for value in key],
+            )
+            for source, photo_id, status, reason, *rest in rows:
+                why = Reason(reason) if reason else None
+                found[source, photo_id] = Outcome(source, photo_id, Status(status), why, *rest)
+        return found
+
     # -- reading ---------------------------------------------------------------------------------------
 
     def candidates(self) -> Iterator[Candidate]:
@@ -273,8 +286,10 @@ class Catalogue:
         columns = ", ".join(f"{table}.{field.name}" for kind, table in kinds for field in fields(kind))
         rows = self._connection.execute(
             f"SELECT {columns}, coalesce(part.bounds, nullif(e.part, ''), '{{}}'), e.searched_at, p.found_at, "
-            "CASE o.status WHEN 'fetched' THEN o.recorded_at END FROM label_event e "
+            "CASE o.status WHEN 'fetched' THEN o.recorded_at END, "
+            "s.is_there, s.license_name, s.license_url, s.reason, s.asked_at FROM label_event e "
             "JOIN photo p USING (source, photo_id) LEFT JOIN outcome o USING (source, photo_id) "
+            "LEFT JOIN last_presence s USING (source, photo_id) "
             "JOIN query q ON (q.source, q.class_id, q.keyword) = (e.found_by, e.class_id, e.keyword) "
             "LEFT JOIN part ON (part.source, part.class_id, part.keyword, part.name) = "
             "(e.found_by, e.class_id, e.keyword, e.part) "
@@ -286,7 +301,9 @@ class Catalogue:
             _, _, status, reason, *measured, attempts = row[ends[1] : ends[2]]
             state = Status(status or Status.FOUND), Reason(reason) if reason else None
             outcome = Outcome(*(photo.source, photo.photo_id, *state, *measured, attempts or 0))
-            yield Candidate(event, photo, outcome, *row[ends[2] :])
+            bounds, searched_at, found_at, fetched_at, *seen = row[ends[2] :]
+            last_seen = _last_seen(photo, seen)
+            yield Candidate(event, photo, outcome, bounds, searched_at, found_at, fetched_at, last_seen)
 
     def counts(self) -> dict[str, int]:
         """Counts for people: label events, photos, and photos fetched, pending, and not fetched by reason."""
@@ -311,56 +328,13 @@ class Catalogue:
             ("photo", _PHOTO_COLUMNS),
             ("label_event", _EVENT_COLUMNS),
             ("outcome", _OUTCOME_COLUMNS.removesuffix(", attempts")),
+            ("last_presence", "source, photo_id, is_there, license_name, license_url, reason"),
         ):
             digest.update(table.encode())
             statement = f"SELECT {columns} FROM {table} ORDER BY {columns}"
             for row in self._connection.execute(statement):
                 digest.update(json.dumps(row, ensure_ascii=False).encode())
         return digest.hexdigest()
-
-    # -- plumbing --------------------------------------------------------------------------------------
-
-    def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._errors():
-            return self._connection.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        with self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-            except BaseException:
-                self._connection.rollback()
-                raise
-            self._connection.commit()
-
-    def _migrate(self) -> None:
-        done = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if done > len(MIGRATIONS):
-            raise DataError(f"{self.path}: was written by a newer rawlabel; update this one")
-        for version, (_, script) in enumerate(MIGRATIONS[done:], start=done + 1):
-            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {version}; COMMIT;")
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise DiskError(f"{self.path}: cannot be written ({error.strerror}); check the folder") from error
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "full" in text or "disk I/O" in text:
-                message = "the disk is full; free some space and run the same command again"
-            elif "locked" in text:
-                message = "another rawlabel process is writing it; wait for that one or stop it"
-            else:
-                message = f"cannot be used ({text}); check the folder and its permissions"
-            raise DiskError(f"{self.path}: {message}") from error
-        except sqlite3.DatabaseError as error:
-            raise DataError(
-                f"{self.path}: is not a catalogue ({error}); move it away and collect again"
-            ) from error
 
 
 def _insert(table: str, columns: str, clock: str) -> str:
@@ -376,5 +350,16 @@ def _add_part(run: Any, source: str, class_id: str, keyword: str, name: str, bou
     )
 
 
+def _last_seen(photo: Photo, row: Sequence[Any]) -> LastSeen | None:
+    is_there, name, url, reason, asked_at = row
+    if asked_at is None:
+        return None
+    why = Reason(reason) if reason else None
+    return LastSeen(photo.source, photo.photo_id, bool(is_there), name, url, why, asked_at)
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+_NEW_EVENT = _insert("label_event", f"{_EVENT_COLUMNS}, found_by", "searched_at")

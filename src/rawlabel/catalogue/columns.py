@@ -77,6 +77,7 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             "rank": "Place among the results of the part, counted from 0.",
             "part": "Name of the part of the search.",
             "searched_at": "When [seconds since 1970, UTC].",
+            "found_by": "Source that was searched; another than the photo's own for a list of other sources' photos.",
         },
     ),
     "outcome": (
@@ -105,5 +106,17 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
     "api_call": (
         "When a source's API was asked, for its budget.",
         {"source": _KEY["source"], "called_at": "When [seconds since 1970, UTC]."},
+    ),
+    "presence": (
+        "What a site answered when it was asked about a photo again; the view `last_presence` has the newest "
+        "answer about each photo.",
+        {
+            **{name: _KEY[name] for name in ("source", "photo_id")},
+            "asked_at": "When [seconds since 1970, UTC].",
+            "is_there": "1: the site still shows it; 0: it was taken down or made private.",
+            "license_name": "The license it had then; null when the site did not say.",
+            "license_url": "Address of that license's text.",
+            "reason": "Why it is not to be used any more: taken_down, license, or null when it may be.",
+        },
     ),
 }

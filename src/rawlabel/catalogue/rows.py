@@ -66,6 +66,34 @@ class QueryState:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSeen:
+    """What a site answered when it was asked about a photo again."""
+
+    source: str
+    photo_id: str
+    is_there: bool
+    license_name: str | None = None
+    """The license it has now; None when the site did not say."""
+    license_url: str | None = None
+    reason: Reason | None = None
+    """Why it is not to be used any more; None when it may be."""
+    asked_at: int | None = None
+    """Seconds since 1970; None before it is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A file that should be in the image store; several photos may share it."""
+
+    sha256: str
+    media_type: str
+    pixels: frozenset[str]
+    """What is recorded of its pixels (`pixel_sha256`); empty for a photo that was resized on arrival."""
+    is_taken_down: bool
+    """Every photo that it belongs to was taken down, so it should not be there any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One label event with all that is known about its photo; times are in seconds since 1970."""
 
@@ -78,6 +106,8 @@ class Candidate:
     found_at: int | None = None
     """When the photo's facts, its license among them, were read from the site."""
     fetched_at: int | None = None
+    last_seen: LastSeen | None = None
+    """What the site last answered about it; None when it has not been asked again."""
 
 
 @dataclass(frozen=True, slots=True)

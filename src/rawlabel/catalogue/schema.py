@@ -3,7 +3,8 @@
 `class` is what was asked; `query` one keyword search of one source; `part` a piece of a query that the source
 can answer in full (a slice of upload dates, say) and how far it got; `photo` one object of one site;
 `label_event` a search returned a photo; `outcome` what became of its download; `api_call` when a source's API
-was asked, for its budget.
+was asked, for its budget; `presence` what a site answered when it was asked about a photo again, and
+`last_presence` the newest answer about each photo.
 """
 
 from __future__ import annotations
@@ -91,6 +92,22 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         UPDATE label_event SET found_by = source;
         DROP INDEX label_event_by_query;
         CREATE INDEX label_event_by_query ON label_event (found_by, class_id, keyword, rank);
+        """,
+    ),
+    (
+        "what sites answered when they were asked about photos again",
+        """
+        CREATE TABLE presence (
+            source TEXT NOT NULL, photo_id TEXT NOT NULL, asked_at INTEGER NOT NULL, is_there INTEGER NOT NULL,
+            license_name TEXT, license_url TEXT, reason TEXT,
+            PRIMARY KEY (source, photo_id, asked_at),
+            FOREIGN KEY (source, photo_id) REFERENCES photo
+        );
+        CREATE VIEW last_presence AS SELECT * FROM presence AS one WHERE asked_at = (
+            SELECT max(asked_at) FROM presence AS other
+            WHERE (other.source, other.photo_id) = (one.source, one.photo_id)
+        );
+        CREATE INDEX outcome_by_stored ON outcome (stored_sha256);
         """,
     ),
 )

@@ -23,7 +23,7 @@ from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 # The order in which a person meets the verbs; the help shows them so.
 ORDER = (
     "demo", "classes", "plan", "collect", "curate", "train", "evaluate", "figures", "report", "predict", "export",
-    "sources", "methods", "formats", "photo-site",
+    "verify", "rebuild", "diff", "prune", "sources", "methods", "formats", "photo-site",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def rawlabel() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit: 0 done, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
+    """Run the command and exit: 0 done, 1 something found, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(run(arguments))
 

@@ -16,18 +16,26 @@ from rawlabel.config import Section, load_section
 SectionType = TypeVar("SectionType", bound=Section)
 
 
-def section_command(name: str, section: type[SectionType], action: Callable[[SectionType], None]) -> click.Command:
-    """Make the verb `name`, which loads `section` from defaults, `--config` and flags, and calls `action`."""
+def section_command(
+    name: str, section: type[SectionType], action: Callable[[SectionType], int | None]
+) -> click.Command:
+    """Make the verb `name`, which loads `section` from defaults, `--config` and flags, and calls `action`.
 
-    def callback(config: Path | None, **values: Any) -> None:
+    What `action` returns is the exit code; None is 0.
+    """
+
+    def callback(config: Path | None, **values: Any) -> int | None:
         context = click.get_current_context()
         given = {key: value for key, value in values.items() if _is_given(context, key)}
-        action(load_section(section, config, given))
+        return action(load_section(section, config, given))
 
     config_option = click.Option(
         ["--config"], type=click.Path(path_type=Path), help="JSON or TOML file with settings; flags win."
     )
-    fields = [_parameter(key, field) for key, field in section.model_fields.items()]
+    # What verbs share stands behind what is a verb's own.
+    own = [vars(kind).get("__annotations__", {}) for kind in section.__mro__]
+    names = sorted(section.model_fields, key=lambda key: next(i for i, known in enumerate(own) if key in known))
+    fields = [_parameter(key, section.model_fields[key]) for key in names]
     return click.Command(name, callback=callback, params=[*fields, config_option], help=section.__doc__)
 
 

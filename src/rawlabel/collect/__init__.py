@@ -15,7 +15,7 @@ from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.session import Session, requested_classes, requested_sources
 from rawlabel.collect.targets import ClassTarget, record_skipped
 from rawlabel.config import CollectConfig
-from rawlabel.errors import RawlabelError
+from rawlabel.errors import RawlabelError, first_error
 from rawlabel.files import write_json
 from rawlabel.progress import Task, progress
 from rawlabel.project import catalogue_path
@@ -70,7 +70,7 @@ class _Collection:
                         for spec in classes:
                             group.create_task(self._one_class(spec, engine, task))
                 except* RawlabelError as errors:
-                    raise _first(errors) from None
+                    raise first_error(errors) from None
 
     async def _one_class(self, spec: ClassSpec, engine: Engine, task: Task) -> None:
         wanted = self._config.per_class
@@ -117,12 +117,3 @@ class _Collection:
     def _commit(self, outcomes: list[Outcome]) -> None:
         done, outcomes[:] = list(outcomes), []
         self._catalogue.record_outcomes(done)
-
-
-def _first(errors: BaseExceptionGroup[RawlabelError]) -> RawlabelError:
-    """The first of the errors that stopped the classes, however deep it lies."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, RawlabelError)
-    return error

@@ -1,10 +1,13 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is, `sections` holds them, `loading` reads files. pydantic checks types and ranges.
+`declaring` says what a setting is; `sections`, `network_sections` and `manifest_sections` hold them, `loading`
+reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
+from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
 from rawlabel.config.sections import (
     ClassesConfig,
     CollectConfig,
@@ -27,15 +30,21 @@ __all__ = [
     "Config",
     "CurateConfig",
     "DemoConfig",
+    "DiffConfig",
+    "DownloadSettings",
     "EvaluateConfig",
     "ExportConfig",
     "FiguresConfig",
+    "NetworkSettings",
     "PhotoSiteConfig",
     "PlanConfig",
     "PredictConfig",
+    "PruneConfig",
+    "RebuildConfig",
     "ReportConfig",
     "Section",
     "TrainConfig",
+    "VerifyConfig",
     "load_options",
     "load_section",
 ]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rawlabel.config.declaring import Section, setting
+from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.licenses import LicensePreset
 
 
@@ -38,7 +40,7 @@ class ClassesConfig(Section):
     force: bool = setting(False, "Replace a file at --out that has other content.")
 
 
-class CollectConfig(Section):
+class CollectConfig(DownloadSettings):
     """Search photo sites by keyword and download what they return."""
 
     classes: Path | None = setting(
@@ -82,15 +84,6 @@ class CollectConfig(Section):
     image_size: int = setting(
         256, "Wanted shorter side of the photos [pixels]; the smallest offered size that reaches it.", ge=16
     )
-    resize: int | None = setting(
-        None,
-        "Store photos re-encoded as JPEG with this shorter side [pixels]; by default the bytes as they came.",
-        ge=16,
-    )
-    store: str | None = setting(
-        None,
-        "Where the photos go: a folder or an fsspec address (s3://bucket/photos); by default PROJECT/images.",
-    )
     engine: Literal["local", "ray"] = setting(
         "local", "What downloads and decodes: this machine, or a Ray cluster (`pip install 'rawlabel[ray]'`)."
     )
@@ -102,26 +95,6 @@ class CollectConfig(Section):
         None,
         "Most API calls an hour, in place of the source's own limits; raise it only where the site allows it.",
         ge=1,
-    )
-    concurrency: int = setting(64, "Most downloads at the same time.", ge=1, le=1024)
-    per_host: int = setting(
-        8, "Most requests at the same time to one host; fewer where it is known to ask for it.", ge=1
-    )
-    timeout: float = setting(30.0, "Longest wait for a connection or the next bytes [seconds].", gt=0)
-    deadline: float = setting(120.0, "Longest time for one file [seconds].", gt=0)
-    min_speed: float = setting(1.0, "Slowest download that is waited for [kilobytes a second].", ge=0)
-    attempts: int = setting(4, "Tries of one request before a passing fault counts as a failure.", ge=1)
-    max_megabytes: float = setting(25.0, "Largest image file accepted [megabytes].", gt=0)
-    max_megapixels: float = setting(64.0, "Largest image decoded [megapixels]; read from the header.", gt=0)
-    workers: int = setting(2, "Processes that decode photos.", ge=1)
-    decode_seconds: float = setting(10.0, "Longest time for decoding one photo [seconds].", gt=0)
-    decode_megabytes: int = setting(1024, "Most memory of a process that decodes [megabytes].", ge=256)
-    contact: str | None = setting(
-        None, "E-mail or web address that the user agent names to the sites; some ask for it."
-    )
-    allow_loopback: bool = setting(
-        False,
-        "Let addresses of this machine through, for a simulated site; other private networks stay barred.",
     )
 
 
@@ -360,5 +333,9 @@ class Config(Section):
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()
     export: ExportConfig = ExportConfig()
+    verify: VerifyConfig = VerifyConfig()
+    rebuild: RebuildConfig = RebuildConfig()
+    diff: DiffConfig = DiffConfig()
+    prune: PruneConfig = PruneConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()

@@ -3,7 +3,8 @@
 The order of the checks is part of their meaning (a placeholder must not survive as the first of its
 duplicates), so it is written out here and is not configurable:
 
-1. downloads that failed keep their reason;
+1. downloads that failed keep their reason; what its site was found to have taken down since, or to have given a
+   license that is not among those asked for (`rawlabel prune`), is left out;
 2. files that cannot be decoded, are placeholders, too small or too large are rejected;
 3. a photo found for one class under a second keyword, or by a second source, counts once;
 4. a photo or equal pixels under several classes are a contradiction of labels (`--cross-class`);
@@ -27,6 +28,7 @@ from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
 from rawlabel.manifest import SCHEMA, Manifest, write_manifest
+from rawlabel.presence import decided_again
 from rawlabel.progress import progress
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import Reason, Status, Verdict
@@ -58,7 +60,7 @@ def curate(config: CurateConfig) -> Manifest:
 
 def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[dict[str, Any]]:
     """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
-    rows = [_row(candidate, decoded) for candidate in candidates]
+    rows = [decided_again(_row(candidate, decoded), candidate.last_seen) for candidate in candidates]
     names = photo_names(rows)
     _reject_placeholders(rows, config.placeholder_copies, names)
     _reject_same_photo(rows, names)
@@ -73,7 +75,11 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
 
 
 def _decode_all(candidates: list[Candidate], store: ImageStore, config: CurateConfig) -> dict[str, Decoded]:
-    objects = {digest: one.outcome.media_type or "" for one in candidates if (digest := one.outcome.stored_sha256)}
+    objects = {
+        digest: one.outcome.media_type or ""
+        for one in candidates
+        if (digest := one.outcome.stored_sha256) and not (one.last_seen and one.last_seen.reason)
+    }
     decoded: dict[str, Decoded] = {}
     with ThreadPoolExecutor(config.workers) as pool, progress("checking photos", len(objects)) as task:
         paths = (store.path(digest, media_type) for digest, media_type in objects.items())
