@@ -197,6 +197,9 @@ class TrainConfig(Section):
         (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
     )
     stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
+    stop_option: tuple[str, ...] = setting(
+        (), "Option of the rule as KEY=VALUE, such as window=5; may be given several times."
+    )
     epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
     batch_size: int = setting(128, "Images in a step.", ge=2)
     lr: float = setting(0.1, "Learning rate at the start.", gt=0)

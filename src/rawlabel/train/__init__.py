@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from rawlabel import plugins
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.project import runs_path
 from rawlabel.run_directory import RunDirectory
@@ -36,7 +36,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     run = RunDirectory(config.outpath or _default_path(config, data))
     config = _settle_seed(config, run)
     _refuse_other_settings(config, run)
-    rule: StoppingRule = plugins.load(plugins.Family.STOPPING_RULE, config.stop)()
+    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
+    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):
         raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
     if (run.path / "summary.json").exists():
@@ -55,13 +56,14 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
-    selection = Trainer(config, data, predictor, rule, run, evaluator).fit()
+    trainer = Trainer(config, data, predictor, rule, run, evaluator)
+    selection = trainer.fit()
     run.write_summary(
         {
             "rule": config.stop,
             "selected_epoch": selection.epoch,
             "why": selection.why,
-            "last_epoch": config.epochs - 1,
+            "last_epoch": trainer.records[-1].epoch,
             "seed": config.seed,
             "data": data.fingerprint,
         }
@@ -88,10 +90,11 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     """A run directory holds one run: going on with other settings would be neither the old nor the new."""
     if not (run.path / "config.json").exists():
         return
-    before, now = run.config(), config.as_json()
+    # A run of an older version knows nothing of newer settings, so it has their defaults.
+    before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before.get(key) != value and key not in _FREE:
+        if before[key] != value and key not in _FREE:
             raise ConfigError(
-                f"--{key.replace('_', '-')}: {run.path} was made with {before.get(key)}, not {value}; "
+                f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -20,32 +20,17 @@ from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
 from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.images import Images
 from rawlabel.train.loader import Loader
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
+from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
 
 EpochEvaluator = Callable[[Predictor], dict[str, float]]
 """Measures top-1 and top-5 test accuracy after an epoch, for the log; the rules never see what it returns."""
-
-
-@dataclass
-class RunningStatistics:
-    """Sums over the steps of an epoch, on the device: reading one would wait for it."""
-
-    seen: int = 0
-    loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
-    correct: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.int64))
-    """Top-1 and top-5."""
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add one step's mean loss and its logits."""
-        count = len(labels)
-        self.seen += count
-        self.loss = self.loss + (loss.detach() * count).to(self.loss)
-        top = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        self.correct = self.correct + torch.stack((top[:, 0].sum(), top.sum())).to(self.correct)
 
 
 class Trainer:
@@ -56,7 +41,7 @@ class Trainer:
         config: TrainConfig,
         data: TrainingData,
         predictor: Predictor,
-        rule: StoppingRule,
+        rule: StoppingRule[Any],
         run: RunDirectory,
         evaluator: EpochEvaluator | None,
     ) -> None:
@@ -68,10 +53,13 @@ class Trainer:
         )
         self.labels = torch.from_numpy(data.train.labels).to(predictor.device)
         self.records: list[EpochRecord] = []
+        self.head = HeadTap(self.method.network)
+        # What the network last said of each training image; -1 for nothing yet.
+        self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
 
     def fit(self) -> Selection:
-        """Train to the last epoch and return the rule's selection.
+        """Train to the last epoch, or to where the rule halts, and return the rule's selection.
 
         Raises `Interrupted` after a checkpoint when asked to stop, `ConfigError` when the loss diverges,
         `DataError`, `CheckpointError` and `DiskError`.
@@ -85,7 +73,7 @@ class Trainer:
         done = self.epoch * loader.num_steps + self.step
         try:
             with stop_requests() as stop, progress("training", total, done=done) as task:
-                while self.epoch < self.config.epochs:
+                while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
                     trained = time.perf_counter()
@@ -96,6 +84,9 @@ class Trainer:
         finally:
             loader.close()
         return self.rule.select(self.records)
+
+    def _is_halted(self) -> bool:
+        return bool(self.records) and self.rule.select(self.records).halt
 
     def _train_epoch(self, loader: Loader, stop: StopRequest, task: Task) -> None:
         self.method.train()
@@ -120,8 +111,13 @@ class Trainer:
             output = self.method(batch)
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
+        alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
         self.optimizer.step()
-        self.statistics.add(output.loss, output.logits, batch.labels)
+        predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
+        self.statistics.add_changes(self.predictions[ids], predicted)
+        self.predictions[ids] = predicted
+        if alignment is not None:
+            self.statistics.add_alignment(alignment)
 
     def _finish_epoch(self, holdout: Images) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
@@ -130,6 +126,7 @@ class Trainer:
             raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
         train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
         held = self._measure(holdout, self.data.holdout)
+        alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         self.records.append(
             EpochRecord(
                 epoch=self.epoch,
@@ -138,6 +135,10 @@ class Trainer:
                 train_accuracy=train["acc1"],
                 holdout_loss=held.get("loss"),
                 holdout_accuracy=held.get("acc1"),
+                decays_left=decays_left(self.config, self.epoch),
+                changed_predictions=self.statistics.changed_percent(),
+                alignment_mean=alignment_mean,
+                alignment_kurtosis=alignment_kurtosis,
             )
         )
         selection = self.rule.select(self.records)
@@ -146,6 +147,7 @@ class Trainer:
             "lr": self.records[-1].learning_rate,
             "train": {**train, "loss": loss / seen},
             "holdout": held,
+            "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
             "test": self.evaluator(self.predictor) if self.evaluator else {"acc1": None, "acc5": None},
         }
@@ -192,6 +194,7 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "records": [asdict(one) for one in self.records],
                 "statistics": asdict(self.statistics),
+                "predictions": self.predictions,
                 "random": torch.get_rng_state(),
             },
         )
@@ -209,6 +212,8 @@ class Trainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
+            # Checkpoints of older versions have none; then the next epoch has nothing to compare with.
+            self.predictions.copy_(saved.get("predictions", self.predictions))
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])
@@ -222,9 +227,3 @@ class Trainer:
             images_per_second=round(self.statistics.seen / seconds, 1),
             measure_seconds=round(time.perf_counter() - trained, 3),
         )
-
-
-def learning_rate(config: TrainConfig, epoch: int) -> float:
-    """The published step schedule: a factor `decay_rate` every `decay_epochs`, up to `decay_max_epochs`."""
-    steps = min(epoch, config.decay_max_epochs) // config.decay_epochs
-    return float(config.lr * config.decay_rate**steps)
