@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 
-from rawlabel.config import Section
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 

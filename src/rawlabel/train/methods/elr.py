@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rawlabel.config import Section
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 _CLAMP = 1e-4

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rawlabel.config import Section
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 

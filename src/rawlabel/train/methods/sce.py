@@ -6,8 +6,7 @@ import math
 
 import torch.nn.functional as F
 
-from rawlabel.config import Section
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 _LOG_ZERO = math.log(1e-4)

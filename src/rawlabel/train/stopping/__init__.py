@@ -14,8 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.config import Section
-from rawlabel.config.sections import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
 
 Values = npt.NDArray[np.float64]

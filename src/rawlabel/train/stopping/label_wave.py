@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rawlabel.config.sections import setting
+from rawlabel.config.declaring import setting
 from rawlabel.records import EpochRecord
 from rawlabel.train.stopping import (
     HaltingOptions,

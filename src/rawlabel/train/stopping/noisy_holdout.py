@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rawlabel.config import Section
-from rawlabel.config.sections import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
 from rawlabel.train.stopping import Selection, StoppingRule, first_highest, newest, trailing_means, values_of
 

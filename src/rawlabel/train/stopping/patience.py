@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from rawlabel.config.sections import setting
+from rawlabel.config.declaring import setting
 from rawlabel.records import EpochRecord
 from rawlabel.train.stopping import (
     HaltingOptions,
