@@ -50,6 +50,13 @@ class TrainConfig(Section):
     method_option: tuple[str, ...] = setting(
         (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
     )
+    ema: float = setting(
+        0.0,
+        "With any method: decay a step of an exponential moving average of the weights, which predicts in their "
+        "place; 0.999 is usual, 0 keeps none.",
+        ge=0,
+        lt=1,
+    )
     stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
     stop_option: tuple[str, ...] = setting(
         (), "Option of the rule as KEY=VALUE, such as window=5; may be given several times."

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
@@ -22,7 +21,7 @@ from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
 from rawlabel.train.data import ImageList, TrainingData
 from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.images import Images
-from rawlabel.train.loader import Loader
+from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.schedule import decays_left, learning_rate
@@ -49,7 +48,7 @@ class Trainer:
         self.evaluator = evaluator
         self.method = predictor.method
         self.optimizer = torch.optim.SGD(
-            self.method.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+            self.method.parameter_groups(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
         self.labels = torch.from_numpy(data.train.labels).to(predictor.device)
         self.records: list[EpochRecord] = []
@@ -67,7 +66,12 @@ class Trainer:
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
         loader = Loader(
-            train, self.predictor.transform, self.config.batch_size, self.config.seed or 0, self.config.workers
+            train,
+            self.predictor.transform,
+            self.config.batch_size,
+            self.config.seed or 0,
+            self.config.workers,
+            self.method.strong_augmentation,
         )
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
@@ -94,18 +98,20 @@ class Trainer:
             self.statistics = RunningStatistics()
             self.method.on_epoch_start(self.epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.epoch)
-        for views, sample_ids in loader.epoch(self.epoch, self.step):
-            self._train_step(views, sample_ids)
+            if group.get("is_scheduled", True):
+                group["lr"] = learning_rate(self.config, self.epoch)
+        for raw_batch in loader.epoch(self.epoch, self.step):
+            self._train_step(raw_batch)
             self.step += 1
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
             if stop and self.step < loader.num_steps:
                 self._save()
                 stop.obey()
 
-    def _train_step(self, views: Tensor, sample_ids: Tensor) -> None:
-        ids = sample_ids.to(self.predictor.device)
-        batch = Batch(self.predictor.normalizer(views), self.labels[ids], ids)
+    def _train_step(self, raw_batch: RawBatch) -> None:
+        ids, normalize = raw_batch.sample_ids.to(self.predictor.device), self.predictor.normalizer
+        strong = tuple(normalize(views) for views in raw_batch.strong_views)
+        batch = Batch(normalize(raw_batch.views), self.labels[ids], ids, strong)
         precision = self.predictor.precision
         with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
             output = self.method(batch)
@@ -113,6 +119,7 @@ class Trainer:
         output.loss.backward()
         alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
         self.optimizer.step()
+        self.method.on_step_end()
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)
         self.predictions[ids] = predicted
