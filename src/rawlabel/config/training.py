@@ -61,6 +61,16 @@ class TrainConfig(Section):
     stop_option: tuple[str, ...] = setting(
         (), "Option of the rule as KEY=VALUE, such as window=5; may be given several times."
     )
+    student: bool = setting(
+        False,
+        "With any method: train a teacher first, in the folder `teacher` of the run directory, and then a student "
+        "on the labels that the teacher's selected epoch predicts (NTS).",
+    )
+    refit: bool = setting(
+        False,
+        "Afterwards, train anew on all raw data, the holdout included, for as many steps as the selected epoch "
+        "took, in the folder `refit` of the run directory.",
+    )
     epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
     batch_size: int = setting(128, "Images in a step.", ge=2)
     lr: float = setting(0.1, "Learning rate at the start.", gt=0)

@@ -23,7 +23,9 @@ from rawlabel.train.epoch_log import read_record
 from rawlabel.train.stopping import StoppingRule
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
-_NOT_GROUPED = frozenset({"seed", "outpath", "workers", "device", "stop", "stop_option", *TrainConfig.inert})
+_NOT_GROUPED = frozenset(
+    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", *TrainConfig.inert}
+)
 
 
 @dataclass(frozen=True)

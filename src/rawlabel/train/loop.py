@@ -24,6 +24,7 @@ from rawlabel.train.images import Images
 from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
+from rawlabel.train.refit import StepBudgetLoader
 from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
@@ -43,9 +44,11 @@ class Trainer:
         rule: StoppingRule[Any],
         run: RunDirectory,
         evaluator: EpochEvaluator | None,
+        num_steps: int | None = None,
     ) -> None:
+        """Prepare a run whose epochs have `num_steps` steps, by default those of one pass over the images."""
         self.config, self.data, self.predictor, self.rule, self.run = config, data, predictor, rule, run
-        self.evaluator = evaluator
+        self.evaluator, self.num_steps = evaluator, num_steps
         self.method = predictor.method
         self.optimizer = torch.optim.SGD(
             self.method.parameter_groups(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
@@ -65,7 +68,7 @@ class Trainer:
         """
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
-        loader = Loader(
+        passes = Loader(
             train,
             self.predictor.transform,
             self.config.batch_size,
@@ -73,6 +76,7 @@ class Trainer:
             self.config.workers,
             self.method.strong_augmentation,
         )
+        loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
         try:
@@ -92,7 +96,7 @@ class Trainer:
     def _is_halted(self) -> bool:
         return bool(self.records) and self.rule.select(self.records).halt
 
-    def _train_epoch(self, loader: Loader, stop: StopRequest, task: Task) -> None:
+    def _train_epoch(self, loader: Loader | StepBudgetLoader, stop: StopRequest, task: Task) -> None:
         self.method.train()
         if self.step == 0:
             self.statistics = RunningStatistics()

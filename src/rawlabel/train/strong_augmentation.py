@@ -38,7 +38,7 @@ class StrongAugmentation:
         """A random strong view [size, size, 3]; `draws` are uniform numbers that decide it entirely.
 
         A training view goes through operations drawn from the fourteen of RandAugment (Cubuk et al., arXiv
-        1909.13719, section 3) at one magnitude, and loses a square of half its side, placed around a random
+        1909.13719) at one magnitude, and loses a square of half its side, placed around a random
         center (cutout, arXiv 1708.04552).
         """
         image = Image.fromarray(transform.training_view(pixels, draws[:DRAWS]))
