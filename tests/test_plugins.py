@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rawlabel import plugins
 from rawlabel.errors import PluginError
@@ -38,31 +36,6 @@ def test_a_file_dropped_in_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert plugins.describe(Family.STOPPING_RULE, "dropped_in") == "A rule for a test."
 
 
-percent = st.floats(0, 100)
-curves = st.lists(st.tuples(percent, percent), min_size=1, max_size=12)
-
-
-@pytest.mark.parametrize("name", plugins.names(Family.STOPPING_RULE))
-@given(curve=curves)
-def test_a_rule_moves_to_the_new_epoch_or_stays(name: str, curve: list[tuple[float, float]]) -> None:
-    """Weights of other epochs are not kept, so a selection may not jump elsewhere."""
-    rule = plugins.load(Family.STOPPING_RULE, name)()
-    records = [EpochRecord(i, 0.1, 1.0, train, 1.0, held) for i, (train, held) in enumerate(curve)]
-    before = 0
-    for stop in range(1, len(records) + 1):
-        selection = rule.select(records[:stop])
-        assert selection.epoch in (before, stop - 1)
-        assert selection.why
-        before = selection.epoch
-
-
 def test_the_record_that_rules_see_has_no_field_for_a_clean_label() -> None:
     for name in EpochRecord.__dataclass_fields__:
         assert not any(word in name for word in ("test", "clean", "true", "oracle"))
-
-
-def test_noisy_holdout_takes_the_highest_three_epoch_mean() -> None:
-    held = [10.0, 70.0, 20.0, 50.0, 60.0, 55.0, 50.0]  # a lone peak at 1, a plateau that ends at 5
-    records = [EpochRecord(i, 0.1, 1.0, 50.0, 1.0, accuracy) for i, accuracy in enumerate(held)]
-    selection = plugins.load(Family.STOPPING_RULE, "noisy_holdout")().select(records)
-    assert (selection.epoch, selection.why) == (5, "highest 3-epoch mean of raw holdout accuracy, 55.00 %")

@@ -225,15 +225,25 @@ class EpochRecord:
     """What a stopping rule may know about one epoch: label-free or raw-label signals only.
 
     There is no field for a clean or test label, so a rule that peeks cannot be written.
-    Accuracies are in percent, losses in nats; epochs count from 0.
+    Accuracies are in percent, losses in nats; epochs count from 0. A signal is None where it was not measured.
     """
 
     epoch: int
-    learning_rate: float
-    train_loss: float
-    train_accuracy: float
-    """Running top-1 accuracy on the raw training labels, under augmentation, while the weights move."""
+    learning_rate: float | None
+    train_loss: float | None
+    train_accuracy: float | None
+    """Running top-1 accuracy on the labels trained on, under augmentation, while the weights move."""
     holdout_loss: float | None
     """None when nothing is held out."""
     holdout_accuracy: float | None
     """Top-1 accuracy on the held-out raw labels."""
+    decays_left: int | None = None
+    """Learning-rate decays that the schedule makes in later epochs of the run."""
+    changed_predictions: float | None = None
+    """Share [percent] of the training images whose running prediction differs from that of the epoch before;
+    None in the first epoch."""
+    alignment_mean: float | None = None
+    """Mean over the training images of the cosine between the last layer's weights and the descent direction of
+    the image's cross-entropy in them, from -1 to 1; None for a network whose last layer is not linear."""
+    alignment_kurtosis: float | None = None
+    """Excess kurtosis of these cosines (0 for a normal distribution)."""

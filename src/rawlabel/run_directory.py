@@ -7,6 +7,7 @@
 `timing.jsonl`          seconds and images a second of each epoch
 `checkpoints/`          `last.pt` (everything needed to go on) and `selected.pt` (weights of the rule's epoch)
 `summary.json`          selected, last and oracle epoch
+`teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================

@@ -7,6 +7,7 @@ import pytest
 from rawlabel import cli
 from rawlabel.cli import verbs
 from rawlabel.config import Config
+from rawlabel.plugins import Family, names
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -67,5 +68,10 @@ def test_a_slip_gets_one_line_and_exit_code_2(
 def test_plugins_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert "FLICKR_API_KEY" in run(capsys, "sources")[1]
     out = run(capsys, "methods")[1]
-    assert "cross_entropy" in out
-    assert "noisy_holdout" in out
+    for name in (*names(Family.METHOD), *names(Family.STOPPING_RULE)):
+        assert f"\n  {name}\n" in out
+    text = " ".join(out.split())
+    assert "Zhang and Sabuncu, NeurIPS 2018, arXiv 1805.07836" in text
+    assert "--method-option q=0.7 Near 0 it is cross-entropy" in text
+    assert "--stop-option patience=10 Epochs without an improvement" in text
+    assert "--student With any method: train a teacher first" in text

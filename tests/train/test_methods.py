@@ -37,15 +37,18 @@ def build(name: str, *options: str) -> Method:
     return method_type(Linear, SAMPLES, CLASSES, loaded)
 
 
-def batch(seed: int = 0) -> Batch:
+def batch(seed: int = 0, views: int = 2) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randperm(SAMPLES, generator=generator)[:BATCH]
     images = torch.randn(BATCH, 3, 5, 5, generator=generator)
-    return Batch(images, torch.arange(SAMPLES)[ids] % CLASSES, ids)
+    strong = tuple(torch.randn(BATCH, 3, 5, 5, generator=generator) for _ in range(views))
+    return Batch(images, torch.arange(SAMPLES)[ids] % CLASSES, ids, strong)
 
 
-def probabilities(method: Method, one: Batch) -> np.ndarray:
-    logits = method.predict(one.images).detach().double().numpy()
+def probabilities(method: Method, one: Batch, view: int | None = None) -> np.ndarray:
+    """Predictions for the plain view, or for a strong one."""
+    images = one.images if view is None else one.strong_images[view]
+    logits = method.predict(images).detach().double().numpy()
     shares = np.exp(logits)
     return shares / shares.sum(axis=1, keepdims=True)
 
@@ -93,13 +96,150 @@ def test_early_learning_regularization_equals_its_equations_over_two_visits() ->
     assert not method.state_dict()["targets"][unseen].any()
 
 
+def test_mixup_equals_its_equation() -> None:
+    one, method = batch(), build("cross_entropy", "mixup=0.7", "label_smoothing=0.1")
+    torch.manual_seed(5)
+    loss = method(one).loss.item()
+    torch.manual_seed(5)
+    share = torch.distributions.Beta(torch.tensor(0.7), torch.tensor(0.7)).sample()
+    order = torch.randperm(BATCH)
+    mixed = Batch(share * one.images + (1 - share) * one.images[order], one.labels, one.sample_ids)
+    p = probabilities(method, mixed)
+    targets = np.eye(CLASSES)[one.labels] * share.item() + np.eye(CLASSES)[one.labels[order]] * (1 - share.item())
+    targets = 0.9 * targets + 0.1 / CLASSES
+    assert loss == pytest.approx(-(targets * np.log(p)).sum(axis=1).mean(), rel=1e-5)
+    torch.manual_seed(6)
+    assert method(one).loss.item() != pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.5, 0.9])
+def test_generalized_jensen_shannon_equals_its_equation(weight: float) -> None:
+    one, method = batch(), build("gjs", f"label_weight={weight}")
+    parts = [np.eye(CLASSES)[one.labels], *(probabilities(method, one, view) for view in (0, 1))]
+    shares = [weight, (1 - weight) / 2, (1 - weight) / 2]
+    entropy = [-(p * np.log(np.where(p > 0, p, 1))).sum(axis=1) for p in parts]
+    middle = sum(share * p for share, p in zip(shares, parts, strict=True))
+    divergence = -(middle * np.log(middle)).sum(axis=1)
+    divergence -= sum(share * own for share, own in zip(shares, entropy, strict=True))
+    scale = -(1 - weight) * np.log(1 - weight)
+    output = method(one)
+    assert output.loss.item() == pytest.approx(divergence.mean() / scale, rel=1e-4)
+    assert torch.allclose(output.logits, method.predict(one.strong_images[0]), atol=1e-6)
+
+
+def sop_terms(method: Method, one: Batch) -> tuple[float, float, np.ndarray]:
+    """Cross-entropy, squared error and normalized predictions of SOP."""
+    state = {key: value.double().numpy() for key, value in method.state_dict().items()}
+    label = np.eye(CLASSES)[one.labels]
+    s = state["u"][one.sample_ids] ** 2 * label
+    t = state["v"][one.sample_ids] ** 2 * (1 - label)
+    p = probabilities(method, one)
+    shifted = np.maximum(p + s - t, 1e-4)
+    prediction = np.clip(shifted / shifted.sum(axis=1, keepdims=True), 1e-4, 1)
+    hard = np.eye(CLASSES)[p.argmax(axis=1)]
+    squares = ((hard + s - t - label) ** 2).sum(axis=1).mean()
+    return float(-np.log(own(prediction, one)).mean()), float(squares), prediction
+
+
+def with_noise_terms(method: Method) -> Method:
+    """Values of u and v as they may be after a while."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name in ("u", "v"):
+            values = method.get_parameter(name)
+            values.copy_(torch.rand(values.shape, generator=generator) * 0.6)
+    return method
+
+
+def test_sparse_overparametrization_equals_its_equation() -> None:
+    one, method = batch(), with_noise_terms(build("sop"))
+    cross_entropy, squares, _ = sop_terms(method, one)
+    assert method(one).loss.item() == pytest.approx(cross_entropy + squares, rel=1e-5)
+    fresh = build("sop")
+    p = probabilities(fresh, one)
+    wrong = (p.argmax(axis=1) != one.labels.numpy()).mean()
+    expected = np.mean(-np.log(own(p, one))) + 2 * wrong
+    assert fresh(one).loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_sop_moves_u_by_its_first_term_and_v_by_its_second_each_at_its_own_rate() -> None:
+    one, method = batch(), with_noise_terms(build("sop", "lr_u=0.5", "lr_v=2"))
+    optimizer = torch.optim.SGD(method.parameter_groups(), 0.1, momentum=0.9, weight_decay=0.01)
+    before = {name: method.get_parameter(name).detach().clone() for name in ("u", "v")}
+    label = torch.nn.functional.one_hot(one.labels, CLASSES).float()
+    u, v = (before[name].clone().requires_grad_() for name in ("u", "v"))
+    logits = method.predict(one.images).detach()
+    s, t = u[one.sample_ids] ** 2 * label, v[one.sample_ids] ** 2 * (1 - label)
+    shifted = (logits.softmax(1) + s - t).clamp(min=1e-4)
+    normalized = shifted / shifted.sum(1, keepdim=True)
+    first = -(label * normalized.clamp(1e-4, 1).log()).sum(1).mean()
+    hard = torch.nn.functional.one_hot(logits.argmax(1), CLASSES)
+    second = ((hard + s - t - label) ** 2).sum(1).mean()
+    [u_gradient], [v_gradient] = torch.autograd.grad(first, u, retain_graph=True), torch.autograd.grad(second, v)
+    method(one).loss.backward()
+    optimizer.step()
+    assert torch.allclose(method.get_parameter("u"), before["u"] - 0.5 * u_gradient, atol=1e-6)
+    assert torch.allclose(method.get_parameter("v"), before["v"] - 2 * v_gradient, atol=1e-6)
+    assert not torch.equal(method.get_parameter("u"), before["u"])
+    assert not torch.equal(method.get_parameter("v"), before["v"])
+
+
+def test_sop_plus_adds_consistency_and_balance() -> None:
+    one, method = batch(views=1), with_noise_terms(build("sop_plus", "consistency=0.7", "balance=0.3"))
+    cross_entropy, squares, prediction = sop_terms(method, one)
+    plain, strong = probabilities(method, one), probabilities(method, one, 0)
+    consistency = (plain * np.log(plain / strong)).sum(axis=1).mean()
+    balance = -np.log(prediction.mean(axis=0)).mean()
+    expected = cross_entropy + squares + 0.7 * consistency + 0.3 * balance
+    assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_coteaching_learns_from_what_the_other_network_finds_easy() -> None:
+    one, method = batch(), build("coteaching", "forget_rate=0.5", "gradual_epochs=4", "exponent=2")
+    p = probabilities(method, one)
+    peer = method.get_submodule("peer")(one.images).softmax(dim=1).detach().double().numpy()
+    losses = [-np.log(own(each, one)) for each in (p, peer)]
+    assert not np.allclose(losses[0], losses[1])
+    for epoch, left_out in ((0, 0), (1, 1), (2, 4), (9, 4)):  # 0.5 * min(epoch^2 / 4, 1) of 8 samples
+        method.on_epoch_start(epoch)
+        easy = [np.argsort(each)[: BATCH - left_out] for each in losses]
+        expected = losses[0][easy[1]].mean() + losses[1][easy[0]].mean()
+        assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_average_of_the_weights_predicts_and_the_weights_learn() -> None:
+    one, method = batch(), build("cross_entropy")
+    method.keep_average(0.9)
+    [group] = method.parameter_groups()
+    assert len(group["params"]) == 2
+    optimizer = torch.optim.SGD(method.parameter_groups(), 0.5)
+    expected = None
+    for _ in range(3):
+        optimizer.zero_grad()
+        method(one).loss.backward()
+        optimizer.step()
+        method.on_step_end()
+        now = method.network.get_parameter("layer.weight").detach().clone()
+        expected = now if expected is None else 0.9 * expected + 0.1 * now
+    trained = method.predict(one.images)
+    method.eval()
+    predicted = method.predict(one.images)
+    assert not torch.allclose(trained, predicted)
+    method.network.get_parameter("layer.weight").data.copy_(expected)
+    bias = [value for key, value in method.state_dict().items() if key == "averaged.module.layer.bias"]
+    method.network.get_parameter("layer.bias").data.copy_(bias[0])
+    assert torch.allclose(method.network(one.images), predicted, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", plugins.names(Family.METHOD))
 def test_every_method_learns_and_goes_on_from_what_it_saved(name: str) -> None:
     method = build(name)
-    optimizer = torch.optim.SGD(method.parameters(), 0.05)
+    optimizer = torch.optim.SGD(method.parameter_groups(), 0.05)
+    views = method.strong_augmentation.views if method.strong_augmentation else 0
     losses = []
     for step in range(30):
-        output = method(batch(step % 3))
+        method.on_epoch_start(step // 3)
+        output = method(batch(step % 3, views))
         assert output.logits.shape == (BATCH, CLASSES)
         optimizer.zero_grad()
         output.loss.backward()
@@ -109,7 +249,7 @@ def test_every_method_learns_and_goes_on_from_what_it_saved(name: str) -> None:
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
     other = build(name)
     other.load_state_dict(copy.deepcopy(method.state_dict()))
-    assert other(batch(5)).loss.item() == method(batch(5)).loss.item()
+    assert other(batch(5, views)).loss.item() == method(batch(5, views)).loss.item()
 
 
 @pytest.mark.parametrize(

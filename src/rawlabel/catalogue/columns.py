@@ -77,7 +77,7 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             "rank": "Place among the results of the part, counted from 0.",
             "part": "Name of the part of the search.",
             "searched_at": "When [seconds since 1970, UTC].",
-            "found_by": "Source that was searched; another than the photo's own for a list of other sources' photos.",
+            "found_by": "Source that was searched; not the photo's own where a list of other sources' photos was.",
         },
     ),
     "outcome": (

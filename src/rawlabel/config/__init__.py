@@ -1,7 +1,7 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections` and `manifest_sections` hold them, `loading`
-reads files. pydantic checks types and ranges.
+`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections` and `training` hold them,
+`loading` reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.declaring import Section
@@ -21,12 +21,13 @@ from rawlabel.config.sections import (
     PlanConfig,
     PredictConfig,
     ReportConfig,
-    TrainConfig,
 )
+from rawlabel.config.training import CompareRulesConfig, TrainConfig
 
 __all__ = [
     "ClassesConfig",
     "CollectConfig",
+    "CompareRulesConfig",
     "Config",
     "CurateConfig",
     "DemoConfig",

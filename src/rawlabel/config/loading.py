@@ -52,7 +52,7 @@ def load_options(options: type[SectionType], pairs: Iterable[str], flag: str) ->
         first = error.errors()[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            known = did_you_mean(key, options.model_fields) or "; this method has no options"
+            known = did_you_mean(key, options.model_fields) or "; there are none"
             raise ConfigError(f"{flag} {key}: unknown option{known}") from error
         raise ConfigError(
             f"{flag} {key}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"

@@ -5,11 +5,12 @@ flag of that verb. The description of a field is its help text, and has no other
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
+from rawlabel.config.training import CompareRulesConfig, TrainConfig
 from rawlabel.licenses import LicensePreset
 
 
@@ -125,79 +126,6 @@ class CurateConfig(Section):
     holdout: float = setting(0.1, "Share of photo groups held out from training [0 to 1].", ge=0, lt=1)
     seed: int = setting(0, "Seed of the split into training and holdout.", ge=0)
     workers: int = setting(2, "Threads that decode photos.", ge=1)
-
-
-class TrainConfig(Section):
-    """Train on raw labels and select an epoch without a clean label."""
-
-    inert: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "print_freq": (),  # progress is shown all the time
-        "start_epoch": (0,),
-        "resume": ("", None),
-        "sub_file": ("", None),
-        "inject_noise": (0, None),
-        "mix_cifar": (False, None),
-        "mix_rate": (),  # asks for nothing without mix_cifar
-        "min_allowed_imgs": (0, None),
-        "num_classes": (None,),
-        "schedule_lr": (False, None),
-        "evaluate": (False, None),
-        "track_correct": (False, None),
-        "gpu": (None,),
-        "distributed": (False, None),
-    }
-
-    root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
-    main: str | None = setting(
-        None,
-        "Training data under --root: a folder of class folders or a manifest; by default the newest "
-        "manifest of the project, else `candidate`.",
-        also="main_file",
-    )
-    test: str | None = setting(
-        None,
-        "Folder of class folders under --root whose accuracy is logged after each epoch, for people and "
-        "the oracle only.",
-        also="test_file",
-    )
-    outpath: Path | None = setting(
-        None, "Run directory; by default ROOT/runs/ and a name made from the settings and the data."
-    )
-    model: str = setting("resnet50", "Network: any timm or torchvision model, or cifar_resnet{8,20,32,44,56}.")
-    pretrained: bool = setting(False, "Start from the model's published weights.")
-    method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
-    method_option: tuple[str, ...] = setting(
-        (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
-    )
-    stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
-    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
-    batch_size: int = setting(128, "Images in a step.", ge=2)
-    lr: float = setting(0.1, "Learning rate at the start.", gt=0)
-    momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
-    weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD.", ge=0)
-    decay_rate: float = setting(0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay")
-    decay_epochs: int = setting(30, "Distance of the learning-rate steps [epochs].", ge=1)
-    decay_max_epochs: int = setting(
-        100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
-    )
-    image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
-    augment: Literal["auto", "resized_crop", "crop_flip", "crop", "none"] = setting(
-        "auto",
-        "Training augmentation: random resized crop and flip, shifted crop and flip, shifted crop alone (for "
-        "digits and letters), or none; auto takes crop_flip up to 64 pixels and resized_crop above.",
-    )
-    holdout: float = setting(
-        0.1,
-        "Share held out of class folders, for the stopping rule [0 to 1]; a manifest brings its own split.",
-        ge=0,
-        lt=1,
-    )
-    seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
-    precision: Literal["auto", "bf16", "fp32"] = setting(
-        "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
-    )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
-    workers: int = setting(2, "Threads that decode and augment images.", ge=1)
 
 
 class EvaluateConfig(Section):
@@ -329,6 +257,7 @@ class Config(Section):
     curate: CurateConfig = CurateConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    compare_rules: CompareRulesConfig = CompareRulesConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()

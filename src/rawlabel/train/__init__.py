@@ -10,40 +10,84 @@ from typing import Any
 import torch
 
 from rawlabel import plugins
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
+from rawlabel.files import write_json
 from rawlabel.project import runs_path
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
 from rawlabel.train.predictor import build_predictor
+from rawlabel.train.refit import with_holdout
 from rawlabel.train.stopping import StoppingRule
+from rawlabel.train.teacher import labeled_by
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 """Makes what measures the test accuracy after each epoch, for people and the oracle; None when there is no
 test set. It is handed in from above, so that nothing in this package can open a test set."""
 
-# Settings that change where or how fast a run is, not what comes out of it.
-_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device"})
+# Settings that change where or how fast a run is or what follows it, not what comes out of it.
+_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit"})
 
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
     """Train as `config` says and return the run directory; an interrupted run goes on, a finished one stays.
 
-    Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`, `PluginError`.
+    A teacher has a run directory of its own inside, `teacher`, and so has a refit, `refit`. Raises `ConfigError`,
+    `DataError`, `CheckpointError`, `DiskError`, `PluginError`.
     """
     data = load_training_data(config)
     run = RunDirectory(config.outpath or _default_path(config, data))
-    config = _settle_seed(config, run)
+    return _run(_settle_seed(config, run), data, run, make_evaluator)
+
+
+def _run(
+    config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
+) -> RunDirectory:
+    """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
     _refuse_other_settings(config, run)
-    rule: StoppingRule = plugins.load(plugins.Family.STOPPING_RULE, config.stop)()
+    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
+    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):
         raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
-    if (run.path / "summary.json").exists():
-        if run.summary().get("data") != data.fingerprint:
-            raise ConfigError(f"--outpath: {run.path} holds a run on other data; choose another")
+    is_finished = (run.path / "summary.json").exists()
+    if is_finished and run.summary().get("data") != data.fingerprint:
+        raise ConfigError(f"--outpath: {run.path} holds a run on other data; choose another")
+    if is_finished and not config.refit:
         return run
+    teacher = _teach(config, data, run, make_evaluator) if config.student else None
     evaluator = make_evaluator(config, data) if make_evaluator else None
+    if not is_finished:
+        labeled = labeled_by(teacher, data, config) if teacher else data
+        trainer = _start(config, labeled, rule, run, evaluator)
+        selection = trainer.fit()
+        run.write_summary(
+            {
+                "rule": config.stop,
+                "selected_epoch": selection.epoch,
+                "why": selection.why,
+                "last_epoch": trainer.records[-1].epoch,
+                "seed": config.seed,
+                "data": data.fingerprint,
+            }
+        )
+    if config.refit:
+        everything = with_holdout(data)
+        everything = labeled_by(teacher, everything, config) if teacher else everything
+        _refit(config, everything, len(data.train), run, evaluator)
+    return run
+
+
+def _start(
+    config: TrainConfig,
+    data: TrainingData,
+    rule: StoppingRule[Any],
+    run: RunDirectory,
+    evaluator: EpochEvaluator | None,
+    num_steps: int | None = None,
+) -> Trainer:
+    """Build the networks from the seed, and note the start in the run directory."""
     torch.manual_seed(config.seed or 0)
     predictor = build_predictor(config, len(data.train), len(data.class_ids))
     run.start(
@@ -55,18 +99,42 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
-    selection = Trainer(config, data, predictor, rule, run, evaluator).fit()
-    run.write_summary(
+    return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
+
+
+def _teach(
+    config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
+) -> RunDirectory:
+    """Train the teacher of `run`, in a folder of its own and on the same split."""
+    if not (run.path / "config.json").exists():
+        # The seed may have been drawn just now, and whoever goes on needs the same one.
+        write_json(run.path / "config.json", config.as_json())
+    teacher = RunDirectory(run.path / "teacher")
+    own = config.model_copy(update={"student": False, "refit": False, "outpath": teacher.path})
+    return _run(own, data, teacher, make_evaluator)
+
+
+def _refit(
+    config: TrainConfig, data: TrainingData, num_images: int, run: RunDirectory, evaluator: EpochEvaluator | None
+) -> None:
+    """Train anew on all of `data` for as many steps, at the same rates, as `run` took on `num_images`."""
+    refit, selected = RunDirectory(run.path / "refit"), run.summary()["selected_epoch"]
+    if (refit.path / "summary.json").exists():
+        return
+    num_steps = steps_per_epoch(num_images, config.batch_size)
+    shorter = config.model_copy(update={"epochs": selected + 1})
+    last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
+    _start(shorter, data, last_epoch, refit, evaluator, num_steps).fit()
+    refit.write_summary(
         {
-            "rule": config.stop,
-            "selected_epoch": selection.epoch,
-            "why": selection.why,
-            "last_epoch": config.epochs - 1,
+            "rule": "refit",
+            "selected_epoch": selected,
+            "why": f"all {len(data.train)} raw images, for the steps of the {selected + 1} epochs selected before",
+            "last_epoch": selected,
             "seed": config.seed,
             "data": data.fingerprint,
         }
     )
-    return run
 
 
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:
@@ -88,10 +156,11 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     """A run directory holds one run: going on with other settings would be neither the old nor the new."""
     if not (run.path / "config.json").exists():
         return
-    before, now = run.config(), config.as_json()
+    # A run of an older version knows nothing of newer settings, so it has their defaults.
+    before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before.get(key) != value and key not in _FREE:
+        if before[key] != value and key not in _FREE:
             raise ConfigError(
-                f"--{key.replace('_', '-')}: {run.path} was made with {before.get(key)}, not {value}; "
+                f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"
             )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
@@ -20,32 +19,18 @@ from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
 from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.images import Images
-from rawlabel.train.loader import Loader
+from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
+from rawlabel.train.refit import StepBudgetLoader
+from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
 
 EpochEvaluator = Callable[[Predictor], dict[str, float]]
 """Measures top-1 and top-5 test accuracy after an epoch, for the log; the rules never see what it returns."""
-
-
-@dataclass
-class RunningStatistics:
-    """Sums over the steps of an epoch, on the device: reading one would wait for it."""
-
-    seen: int = 0
-    loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
-    correct: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.int64))
-    """Top-1 and top-5."""
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add one step's mean loss and its logits."""
-        count = len(labels)
-        self.seen += count
-        self.loss = self.loss + (loss.detach() * count).to(self.loss)
-        top = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        self.correct = self.correct + torch.stack((top[:, 0].sum(), top.sum())).to(self.correct)
 
 
 class Trainer:
@@ -56,36 +41,47 @@ class Trainer:
         config: TrainConfig,
         data: TrainingData,
         predictor: Predictor,
-        rule: StoppingRule,
+        rule: StoppingRule[Any],
         run: RunDirectory,
         evaluator: EpochEvaluator | None,
+        num_steps: int | None = None,
     ) -> None:
+        """Prepare a run whose epochs have `num_steps` steps, by default those of one pass over the images."""
         self.config, self.data, self.predictor, self.rule, self.run = config, data, predictor, rule, run
-        self.evaluator = evaluator
+        self.evaluator, self.num_steps = evaluator, num_steps
         self.method = predictor.method
         self.optimizer = torch.optim.SGD(
-            self.method.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+            self.method.parameter_groups(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
         self.labels = torch.from_numpy(data.train.labels).to(predictor.device)
         self.records: list[EpochRecord] = []
+        self.head = HeadTap(self.method.network)
+        # What the network last said of each training image; -1 for nothing yet.
+        self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
 
     def fit(self) -> Selection:
-        """Train to the last epoch and return the rule's selection.
+        """Train to the last epoch, or to where the rule halts, and return the rule's selection.
 
         Raises `Interrupted` after a checkpoint when asked to stop, `ConfigError` when the loss diverges,
         `DataError`, `CheckpointError` and `DiskError`.
         """
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
-        loader = Loader(
-            train, self.predictor.transform, self.config.batch_size, self.config.seed or 0, self.config.workers
+        passes = Loader(
+            train,
+            self.predictor.transform,
+            self.config.batch_size,
+            self.config.seed or 0,
+            self.config.workers,
+            self.method.strong_augmentation,
         )
+        loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
         try:
             with stop_requests() as stop, progress("training", total, done=done) as task:
-                while self.epoch < self.config.epochs:
+                while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
                     trained = time.perf_counter()
@@ -97,31 +93,42 @@ class Trainer:
             loader.close()
         return self.rule.select(self.records)
 
-    def _train_epoch(self, loader: Loader, stop: StopRequest, task: Task) -> None:
+    def _is_halted(self) -> bool:
+        return bool(self.records) and self.rule.select(self.records).halt
+
+    def _train_epoch(self, loader: Loader | StepBudgetLoader, stop: StopRequest, task: Task) -> None:
         self.method.train()
         if self.step == 0:
             self.statistics = RunningStatistics()
             self.method.on_epoch_start(self.epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.epoch)
-        for views, sample_ids in loader.epoch(self.epoch, self.step):
-            self._train_step(views, sample_ids)
+            if group.get("is_scheduled", True):
+                group["lr"] = learning_rate(self.config, self.epoch)
+        for raw_batch in loader.epoch(self.epoch, self.step):
+            self._train_step(raw_batch)
             self.step += 1
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
             if stop and self.step < loader.num_steps:
                 self._save()
                 stop.obey()
 
-    def _train_step(self, views: Tensor, sample_ids: Tensor) -> None:
-        ids = sample_ids.to(self.predictor.device)
-        batch = Batch(self.predictor.normalizer(views), self.labels[ids], ids)
+    def _train_step(self, raw_batch: RawBatch) -> None:
+        ids, normalize = raw_batch.sample_ids.to(self.predictor.device), self.predictor.normalizer
+        strong = tuple(normalize(views) for views in raw_batch.strong_views)
+        batch = Batch(normalize(raw_batch.views), self.labels[ids], ids, strong)
         precision = self.predictor.precision
         with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
             output = self.method(batch)
         self.optimizer.zero_grad(set_to_none=True)
         output.loss.backward()
+        alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
         self.optimizer.step()
-        self.statistics.add(output.loss, output.logits, batch.labels)
+        self.method.on_step_end()
+        predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
+        self.statistics.add_changes(self.predictions[ids], predicted)
+        self.predictions[ids] = predicted
+        if alignment is not None:
+            self.statistics.add_alignment(alignment)
 
     def _finish_epoch(self, holdout: Images) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
@@ -130,6 +137,7 @@ class Trainer:
             raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
         train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
         held = self._measure(holdout, self.data.holdout)
+        alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         self.records.append(
             EpochRecord(
                 epoch=self.epoch,
@@ -138,6 +146,10 @@ class Trainer:
                 train_accuracy=train["acc1"],
                 holdout_loss=held.get("loss"),
                 holdout_accuracy=held.get("acc1"),
+                decays_left=decays_left(self.config, self.epoch),
+                changed_predictions=self.statistics.changed_percent(),
+                alignment_mean=alignment_mean,
+                alignment_kurtosis=alignment_kurtosis,
             )
         )
         selection = self.rule.select(self.records)
@@ -146,6 +158,7 @@ class Trainer:
             "lr": self.records[-1].learning_rate,
             "train": {**train, "loss": loss / seen},
             "holdout": held,
+            "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
             "test": self.evaluator(self.predictor) if self.evaluator else {"acc1": None, "acc5": None},
         }
@@ -192,6 +205,7 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "records": [asdict(one) for one in self.records],
                 "statistics": asdict(self.statistics),
+                "predictions": self.predictions,
                 "random": torch.get_rng_state(),
             },
         )
@@ -209,6 +223,8 @@ class Trainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
+            # Checkpoints of older versions have none; then the next epoch has nothing to compare with.
+            self.predictions.copy_(saved.get("predictions", self.predictions))
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])
@@ -222,9 +238,3 @@ class Trainer:
             images_per_second=round(self.statistics.seen / seconds, 1),
             measure_seconds=round(time.perf_counter() - trained, 3),
         )
-
-
-def learning_rate(config: TrainConfig, epoch: int) -> float:
-    """The published step schedule: a factor `decay_rate` every `decay_epochs`, up to `decay_max_epochs`."""
-    steps = min(epoch, config.decay_max_epochs) // config.decay_epochs
-    return float(config.lr * config.decay_rate**steps)

@@ -77,6 +77,8 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
         num_classes,
         options,
     )
+    if config.ema:
+        method.keep_average(config.ema)
     method = method.to(device).to(memory_format=torch.channels_last)
     precision = choose_precision(config.precision, device)
     return Predictor(method, transform, Normalizer(config.image_size, device), device, precision)

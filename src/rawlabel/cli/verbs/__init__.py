@@ -8,6 +8,7 @@ SUMMARIES = {
     "curate": "clean a collection without touching its labels",
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
+    "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
     "figures": "draw the paper's figures from result folders",
     "report": "write one HTML page about a collection and a run",
     "predict": "classify images with a finished run",

@@ -16,6 +16,8 @@ def _train(config: TrainConfig) -> None:
     summary = run.summary()
     click.echo(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {summary['why']}")
     click.echo(f"run: {run.path}")
+    if config.refit:
+        click.echo(f"refit on all raw data: {run.path / 'refit'}")
 
 
 COMMAND = section_command("train", TrainConfig, _train)

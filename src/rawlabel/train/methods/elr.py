@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rawlabel.config import Section
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 _CLAMP = 1e-4
@@ -26,8 +25,9 @@ class EarlyLearningRegularization(Method[EarlyLearningRegularizationOptions]):
     """ELR: cross-entropy + lambda mean log(1 - <t_i, p_i>), with a moving target t_i for each sample.
 
     t_i <- beta t_i + (1 - beta) p_i / sum(p_i), with p_i clamped to [1e-4, 1 - 1e-4] and without gradient.
-    Liu et al., NeurIPS 2020, arXiv 2007.00151, equations 6 and 9. The targets are a buffer, so that
-    checkpoints hold them.
+    Liu et al., NeurIPS 2020, arXiv 2007.00151, equations 6 and 9. Published: ResNet-34 at a rate of 0.02 with
+    cosine restarts every 10 epochs, weight decay 1e-3, 120 epochs for CIFAR-10; for CIFAR-100 beta 0.9,
+    strength 7 and 150 epochs. The targets are a buffer, so that checkpoints hold them.
     """
 
     Options = EarlyLearningRegularizationOptions

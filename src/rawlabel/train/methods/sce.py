@@ -6,8 +6,7 @@ import math
 
 import torch.nn.functional as F
 
-from rawlabel.config import Section
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import Section, setting
 from rawlabel.train.methods import Batch, Method, StepOutput
 
 _LOG_ZERO = math.log(1e-4)
@@ -25,7 +24,7 @@ class SymmetricCrossEntropy(Method[SymmetricCrossEntropyOptions]):
     """SCE: alpha CE + beta RCE, where RCE = - sum_c p_c log y_c swaps prediction and label.
 
     Wang et al., ICCV 2019, arXiv 1908.06112, equations 6 and 7; log 0 is set to log 1e-4, as in the
-    authors' code.
+    authors' code. Published: alpha 0.1 and beta 1 for CIFAR-10, alpha 6 for CIFAR-100.
     """
 
     Options = SymmetricCrossEntropyOptions

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import Selection
+from rawlabel.train.stopping import NoOptions, Selection, StoppingRule
 
 
-class LastEpoch:
+class LastEpoch(StoppingRule[NoOptions]):
     """Take the last epoch, whatever the curves say."""
 
-    needs_holdout: ClassVar[bool] = False
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """None at all."""
+        return ()
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
         """Select the newest record's epoch."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-import numpy as np
-
+from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import Selection
-
-WINDOW = 3
-"""Epochs in the trailing mean."""
+from rawlabel.train.stopping import Selection, StoppingRule, first_highest, newest, trailing_means, values_of
 
 
-class NoisyHoldout:
+class NoisyHoldoutOptions(Section):
+    """Options of the rule."""
+
+    window: int = setting(3, "Epochs in the trailing mean.", ge=1)
+
+
+class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
     """Take the epoch with the highest 3-epoch mean accuracy on held-out raw labels, over the full run.
 
     When label noise is class-conditional and each class's own label is its most frequent one, the classifier
@@ -22,18 +23,22 @@ class NoisyHoldout:
     never halts a run: under a step schedule the best epoch follows a learning-rate step.
     """
 
-    needs_holdout: ClassVar[bool] = True
+    Options = NoisyHoldoutOptions
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Held-out accuracy."""
+        return ("holdout_accuracy",)
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
         """Select the first epoch that ends the best window; before there is a whole one, the newest epoch."""
-        accuracy = np.array([one.holdout_accuracy for one in records], dtype=np.float64)
-        if len(accuracy) < WINDOW:
-            return Selection(records[-1].epoch, f"the newest of fewer than {WINDOW} epochs")
-        means = np.lib.stride_tricks.sliding_window_view(accuracy, WINDOW).mean(axis=1)
-        best = int(np.argmax(means))
+        window = self.options.window
+        means = trailing_means(values_of(records, "holdout_accuracy"), window)
+        best = first_highest(means)
+        if best is None:
+            return newest(records, window, "raw holdout accuracy")
         return Selection(
-            records[best + WINDOW - 1].epoch,
-            f"highest {WINDOW}-epoch mean of raw holdout accuracy, {means[best]:.2f} %",
+            records[best].epoch, f"highest {window}-epoch mean of raw holdout accuracy, {means[best]:.2f} %"
         )
 
 

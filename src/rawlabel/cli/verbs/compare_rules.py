@@ -1,0 +1,49 @@
+"""`rawlabel compare-rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from rawlabel.cli.options import section_command
+from rawlabel.config import CompareRulesConfig
+
+if TYPE_CHECKING:
+    from rawlabel.evaluate.rule_regret import RuleRegret, RunGroup
+
+
+def _compare_rules(config: CompareRulesConfig) -> None:
+    from rawlabel.evaluate.rule_regret import compare_rules, worst_means
+
+    groups = compare_rules(config)
+    width = max(len(one.rule) for one in groups[0].rules)
+    for group in groups:
+        for line in _table(group, config.confidence, width):
+            click.echo(line)
+    if len(groups) > 1:
+        click.echo(f"largest mean regret over the {len(groups)} groups:")
+        for rule, mean, name in worst_means(groups):
+            click.echo(f"  {rule:<{width}} {mean:8.2f}  ({name})")
+    if config.out:
+        click.echo(f"written: {config.out}")
+
+
+def _table(group: RunGroup, confidence: float, width: int) -> Iterator[str]:
+    oracles = ", ".join(f"{run.test[run.oracle_epoch]:.2f} % (epoch {run.oracle_epoch})" for run in group.runs)
+    yield f"{group.name}: {len(group.runs)} run{'s' if len(group.runs) > 1 else ''}"
+    yield f"  oracle, the best epoch on the test set, which nobody could have chosen: {oracles}"
+    yield f"  {'rule':<{width}} mean regret [points], {100 * confidence:g} % interval; largest; epochs"
+    for one in group.rules:
+        yield f"  {one.rule:<{width}} {_result(one)}"
+
+
+def _result(one: RuleRegret) -> str:
+    if one.mean is None:
+        return f"left out: the log has no {' and no '.join(one.missing)}"
+    interval = f"{one.half_width:.2f}" if one.half_width is not None else "? (one run)"
+    return f"{one.mean:8.2f} ± {interval}; {max(one.regrets):.2f}; {', '.join(map(str, one.epochs))}"
+
+
+COMMAND = section_command("compare-rules", CompareRulesConfig, _compare_rules)

@@ -1,0 +1,123 @@
+"""The settings of training, and of what is asked of finished runs about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from rawlabel.config.declaring import Section, setting
+
+
+class TrainConfig(Section):
+    """Train on raw labels and select an epoch without a clean label."""
+
+    inert: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "print_freq": (),  # progress is shown all the time
+        "start_epoch": (0,),
+        "resume": ("", None),
+        "sub_file": ("", None),
+        "inject_noise": (0, None),
+        "mix_cifar": (False, None),
+        "mix_rate": (),  # asks for nothing without mix_cifar
+        "min_allowed_imgs": (0, None),
+        "num_classes": (None,),
+        "schedule_lr": (False, None),
+        "evaluate": (False, None),
+        "track_correct": (False, None),
+        "gpu": (None,),
+        "distributed": (False, None),
+    }
+
+    root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
+    main: str | None = setting(
+        None,
+        "Training data under --root: a folder of class folders or a manifest; by default the newest "
+        "manifest of the project, else `candidate`.",
+        also="main_file",
+    )
+    test: str | None = setting(
+        None,
+        "Folder of class folders under --root whose accuracy is logged after each epoch, for people and "
+        "the oracle only.",
+        also="test_file",
+    )
+    outpath: Path | None = setting(
+        None, "Run directory; by default ROOT/runs/ and a name made from the settings and the data."
+    )
+    model: str = setting("resnet50", "Network: any timm or torchvision model, or cifar_resnet{8,20,32,44,56}.")
+    pretrained: bool = setting(False, "Start from the model's published weights.")
+    method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
+    method_option: tuple[str, ...] = setting(
+        (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
+    )
+    ema: float = setting(
+        0.0,
+        "With any method: decay a step of an exponential moving average of the weights, which predicts in their "
+        "place; 0.999 is usual, 0 keeps none.",
+        ge=0,
+        lt=1,
+    )
+    stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
+    stop_option: tuple[str, ...] = setting(
+        (), "Option of the rule as KEY=VALUE, such as window=5; may be given several times."
+    )
+    student: bool = setting(
+        False,
+        "With any method: train a teacher first, in the folder `teacher` of the run directory, and then a student "
+        "on the labels that the teacher's selected epoch predicts (NTS).",
+    )
+    refit: bool = setting(
+        False,
+        "Afterwards, train anew on all raw data, the holdout included, for as many steps as the selected epoch "
+        "took, in the folder `refit` of the run directory.",
+    )
+    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
+    batch_size: int = setting(128, "Images in a step.", ge=2)
+    lr: float = setting(0.1, "Learning rate at the start.", gt=0)
+    momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
+    weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD.", ge=0)
+    decay_rate: float = setting(0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay")
+    decay_epochs: int = setting(30, "Distance of the learning-rate steps [epochs].", ge=1)
+    decay_max_epochs: int = setting(
+        100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
+    )
+    image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
+    augment: Literal["auto", "resized_crop", "crop_flip", "crop", "none"] = setting(
+        "auto",
+        "Training augmentation: random resized crop and flip, shifted crop and flip, shifted crop alone (for "
+        "digits and letters), or none; auto takes crop_flip up to 64 pixels and resized_crop above.",
+    )
+    holdout: float = setting(
+        0.1,
+        "Share held out of class folders, for the stopping rule [0 to 1]; a manifest brings its own split.",
+        ge=0,
+        lt=1,
+    )
+    seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
+    precision: Literal["auto", "bf16", "fp32"] = setting(
+        "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
+    )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    workers: int = setting(2, "Threads that decode and augment images.", ge=1)
+
+
+class CompareRulesConfig(Section):
+    """Say how far each stopping rule stays below the best epoch on the test set (the oracle), on finished runs.
+
+    Runs that differ in their seed alone make a group. The rules see the raw-label signals of log.json, and the
+    logged test accuracies come in afterwards.
+    """
+
+    runs: tuple[Path, ...] = setting((), "Run directories with a logged test accuracy.", positional=True)
+    rule: tuple[str, ...] = setting(
+        (),
+        "Rule to compare, as NAME or NAME:KEY=VALUE,KEY=VALUE; may be given several times; by default every rule "
+        "with its defaults.",
+    )
+    ignore: tuple[str, ...] = setting(
+        (),
+        "Setting in which the runs of a group may differ besides the seed, such as root; may be given several "
+        "times.",
+    )
+    confidence: float = setting(0.95, "Confidence of the intervals over seeds [0 to 1].", gt=0, lt=1)
+    out: Path | None = setting(None, "File to write the comparison to as well: .json, or .csv without the runs.")

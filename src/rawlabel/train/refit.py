@@ -1,0 +1,43 @@
+"""Refit after selection: all raw data, the holdout included, for as many steps as the selected epoch took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.loader import Loader, RawBatch
+
+
+def with_holdout(data: TrainingData) -> TrainingData:
+    """`data` with the held-out images among the training images, after these, and nothing held out."""
+    labels = np.concatenate([data.train.labels, data.holdout.labels])
+    nothing = ImageList((), np.zeros(0, dtype=np.int64))
+    return replace(data, train=ImageList(data.train.paths + data.holdout.paths, labels), holdout=nothing)
+
+
+class StepBudgetLoader:
+    """A loader whose epochs have a given number of steps: they go on through its passes over the images.
+
+    So the learning rate and the method's own schedule follow the steps of the run that was selected.
+    """
+
+    def __init__(self, loader: Loader, num_steps: int) -> None:
+        self._loader, self.num_steps = loader, num_steps
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
+        """The batches of `epoch` from `first_step` on."""
+        start, stop = epoch * self.num_steps + first_step, (epoch + 1) * self.num_steps
+        while start < stop:
+            number, step = divmod(start, self._loader.num_steps)
+            for batch in self._loader.epoch(number, step):
+                yield batch
+                start += 1
+                if start == stop:
+                    break
+
+    def close(self) -> None:
+        """End the threads."""
+        self._loader.close()

@@ -1,0 +1,150 @@
+"""`rawlabel compare-rules`: what a rule's choice costs against the best epoch on the test set."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from rawlabel import cli
+from rawlabel.config import CompareRulesConfig, TrainConfig
+from rawlabel.errors import RawlabelError
+from rawlabel.evaluate.rule_regret import compare_rules, worst_means
+from rawlabel.metrics import mean_interval
+
+
+def make_run(path: Path, test: list[float | None], held: list[float] | None = None, **settings: object) -> Path:
+    """A run directory with a settings file and a log of so many epochs."""
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(json.dumps(TrainConfig().as_json() | {"outpath": str(path)} | settings))
+    log = [
+        {
+            "epoch": epoch,
+            "lr": 0.1,
+            "train": {"acc1": 50.0},
+            "holdout": {"acc1": held[epoch], "loss": 1.0} if held else {},
+            "test": {"acc1": accuracy, "acc5": None},
+        }
+        for epoch, accuracy in enumerate(test)
+    ]
+    (path / "log.json").write_text(json.dumps(log))
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    """Two seeds of one setting, and one run of another."""
+    return [
+        make_run(tmp_path / "a", [10, 80, 70, 0], [1, 9, 8, 2], seed=0),
+        make_run(tmp_path / "b", [10, 60, 90, 50], [1, 9, 8, 2], seed=1, stop="last_epoch", workers=9),
+        make_run(tmp_path / "c", [10, 20, 30, 40], [4, 3, 2, 1], seed=0, method="elr"),
+    ]
+
+
+def test_regret_is_the_distance_to_the_best_epoch_with_its_interval_over_seeds(runs: list[Path]) -> None:
+    rules = ("last_epoch", "noisy_holdout:window=1", "label_wave")
+    first, second = compare_rules(CompareRulesConfig(runs=runs, rule=rules, confidence=0.9))
+    assert (first.name, second.name) == ("method=cross_entropy", "method=elr")
+    assert [run.oracle_epoch for run in first.runs] == [1, 2]
+    noisy, last, wave = first.rules
+    assert (noisy.rule, noisy.epochs, noisy.regrets) == ("noisy_holdout:window=1", (1, 1), (0, 30))
+    assert (noisy.mean, noisy.half_width) == mean_interval([0, 30], 0.9)
+    assert (last.rule, last.epochs, last.regrets) == ("last_epoch", (3, 3), (80, 40))
+    assert (wave.mean, wave.missing) == (None, ("changed_predictions", "decays_left"))
+    assert [(one.rule, one.mean, one.half_width) for one in second.rules[:2]] == [
+        ("last_epoch", 0, None), ("noisy_holdout:window=1", 30, None),
+    ]  # fmt: skip
+    assert worst_means([first, second]) == [
+        ("noisy_holdout:window=1", 30, "method=elr"), ("last_epoch", 60, "method=cross_entropy"),
+    ]  # fmt: skip
+
+
+def test_groups_hold_runs_that_differ_in_the_seed_alone_unless_told(runs: list[Path], tmp_path: Path) -> None:
+    elsewhere = make_run(tmp_path / "d", [1, 2, 3, 4], [1, 2, 3, 4], seed=5, root="elsewhere")
+    config = CompareRulesConfig(runs=(*runs[:2], elsewhere), rule=("last_epoch",))
+    assert [len(group.runs) for group in compare_rules(config)] == [2, 1]
+    [group] = compare_rules(config.model_copy(update={"ignore": ("root",)}))
+    assert (group.name, [run.seed for run in group.runs]) == ("all runs", [0, 1, 5])
+
+
+def test_a_signal_that_one_seed_lacks_leaves_the_rule_out(runs: list[Path], tmp_path: Path) -> None:
+    blind = make_run(tmp_path / "blind", [1, 2, 3, 4], seed=2)
+    [group] = compare_rules(CompareRulesConfig(runs=(*runs[:2], blind), rule=("noisy_holdout", "last_epoch")))
+    assert [(one.rule, one.missing) for one in group.rules] == [
+        ("last_epoch", ()), ("noisy_holdout", ("holdout_accuracy",)),
+    ]  # fmt: skip
+
+
+def test_the_table_and_the_files_say_the_same(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--rule", "last_epoch", "--rule", "noisy_holdout:window=1", "--rule", "gwa"]
+    for suffix in ("json", "csv"):
+        assert cli.run(["compare-rules", *map(str, runs), *flags, "--out", str(tmp_path / f"rules.{suffix}")]) == 0
+    out = capsys.readouterr().out
+    assert "80.00 % (epoch 1), 90.00 % (epoch 2)" in out
+    assert "nobody could have chosen" in out
+    half_width = mean_interval([80, 40])[1]
+    assert f"last_epoch                60.00 ± {half_width:.2f}; 80.00; 3, 3" in out
+    assert "gwa                    left out: the log has no alignment_mean and no alignment_kurtosis" in out
+    assert "last_epoch                60.00  (method=cross_entropy)" in out
+    [first, _] = json.loads((tmp_path / "rules.json").read_text())
+    saved = {one["rule"]: one for one in first["rules"]}
+    assert saved["last_epoch"]["regrets"] == [80, 40]
+    assert [run["oracle_accuracy"] for run in first["runs"]] == [80, 90]
+    with (tmp_path / "rules.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["mean_regret"] for row in rows if row["rule"] == "last_epoch"] == ["60.0", "0.0"]
+    assert rows[2]["missing"] == "alignment_mean alignment_kurtosis"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "RUN: name run directories"),
+        (["absent"], "absent: holds no log.json with epochs"),
+        (["twin"], "twin: has the settings and the seed of "),
+        (["blind"], "log.json: logged no test accuracy; train with --test"),
+        (["gap"], "log.json: has no test accuracy of epoch 3, which last_epoch selects"),
+        (["a", "--out", "rules.txt"], "--out: rules.txt should end in .json or .csv"),
+        (["a", "--rule", "label_wav"], "no stopping rule is called 'label_wav'; did you mean 'label_wave'"),
+        (["a", "--rule", "patience:patience=0"], "--rule patience: input should be greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    make_run(tmp_path / "twin", [1, 2], [1, 2], seed=0)
+    make_run(tmp_path / "blind", [None, None], [1, 2], seed=3)
+    make_run(tmp_path / "gap", [3, 2, 1, None], [1, 2, 3, 4], seed=4)
+    paths = [str(tmp_path / word) if (tmp_path / word).is_dir() else word for word in arguments]
+    extra = [str(runs[0])] if arguments == ["twin"] else []
+    assert cli.run(["compare-rules", *extra, *paths]) == 2
+    err = capsys.readouterr().err
+    assert named in err
+    assert err.count("\n") == 1
+
+
+def test_a_damaged_log_is_named(runs: list[Path]) -> None:
+    path = runs[0] / "log.json"
+    log = json.loads(path.read_text())
+    for change, named in (
+        ({"epoch": 7}, "do not count up from 0"),
+        ({"holdout": {"acc1": "high"}}, "holdout.acc1 of epoch 0 is no number"),
+        ({"test": {"acc1": "high"}}, "test.acc1 of epoch 0 is no number"),
+    ):
+        path.write_text(json.dumps([{**log[0], **change}, *log[1:]]))
+        with pytest.raises(RawlabelError, match=named):
+            compare_rules(CompareRulesConfig(runs=(runs[0],)))
+
+
+@pytest.mark.real_data
+def test_the_published_logs_tell_what_the_last_epoch_costs(shared_data: Path) -> None:
+    folders = [shared_data / "paper" / "results" / f"{kind}_cls100" for kind in ("flickr", "imagenet")]
+    flickr, imagenet = compare_rules(CompareRulesConfig(runs=folders))
+    assert (flickr.runs[0].oracle_epoch, round(flickr.runs[0].test[69], 2)) == (69, 89.44)
+    assert (flickr.rules[0].rule, round(flickr.rules[0].regrets[0], 2)) == ("last_epoch", 1.06)
+    assert round(imagenet.rules[0].regrets[0], 2) == 0.38
+    assert all(one.missing for one in flickr.rules[1:])

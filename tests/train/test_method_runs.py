@@ -1,0 +1,204 @@
+"""Whole runs of every method: stopped and gone on with, they end as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rawlabel import plugins
+from rawlabel.config import EvaluateConfig, TrainConfig
+from rawlabel.errors import ConfigError, DataError, Interrupted
+from rawlabel.evaluate import evaluate, make_epoch_evaluator
+from rawlabel.plugins import Family
+from rawlabel.run_directory import RunDirectory
+from rawlabel.signals import StopRequest
+from rawlabel.train import loop, train
+from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.data import load_training_data
+from rawlabel.train.images import Images, Transform
+from rawlabel.train.loader import Loader
+from rawlabel.train.predictor import load_predictor
+from rawlabel.train.refit import StepBudgetLoader
+from tests.train.conftest import make_class_folders, tiny
+
+pytestmark = pytest.mark.integration
+
+METHODS = [
+    *((name, {}) for name in plugins.names(Family.METHOD)),
+    ("cross_entropy", {"method_option": ("mixup=1", "label_smoothing=0.1"), "ema": 0.9}),
+    ("coteaching", {"ema": 0.9}),
+]
+
+
+class StopAfter(StopRequest):
+    """Asks to stop when it was looked at so often, once a step."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def __bool__(self) -> bool:
+        self.looks -= 1
+        return self.looks <= 0
+
+
+def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until so many steps were made, and stop there."""
+
+    @contextmanager
+    def stop_requests() -> Iterator[StopRequest]:
+        yield StopAfter(steps)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "stop_requests", stop_requests)
+        with pytest.raises(Interrupted):
+            train(config)
+
+
+def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
+    assert one.log() == two.log()
+    assert one.summary() == two.summary()
+    for name in ("last_checkpoint", "selected_checkpoint"):
+        first, second = (load_checkpoint(getattr(run, name))["method"] for run in (one, two))
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), METHODS, ids=[" ".join((name, *map(str, more.values()))) for name, more in METHODS]
+)
+def test_a_run_stopped_between_and_within_epochs_ends_as_an_uninterrupted_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, settings: dict[str, object]
+) -> None:
+    config = tiny(data, method=name, epochs=4, decay_epochs=2, test=None, **settings)
+    whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
+    stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
+    interrupt(stopped, 11, monkeypatch)  # 7 steps an epoch, and one more look at its end: in the second epoch
+    saved = load_checkpoint(RunDirectory(tmp_path / "stopped").last_checkpoint)
+    assert (saved["epoch"], saved["step"]) == (1, 3)
+    interrupt(stopped, 5, monkeypatch)  # from step 3 on: at the end of the epoch
+    saved = load_checkpoint(RunDirectory(tmp_path / "stopped").last_checkpoint)
+    assert (saved["epoch"], saved["step"]) == (2, 0)
+    assert_same_run(whole, train(stopped))
+    loss = [entry["train"]["loss"] for entry in whole.log()]
+    assert np.isfinite(loss).all()
+
+
+def test_the_average_of_the_weights_is_what_is_measured(data: Path, tmp_path: Path) -> None:
+    plain = train(tiny(data, outpath=tmp_path / "plain", epochs=1), make_epoch_evaluator)
+    averaged = train(tiny(data, outpath=tmp_path / "averaged", epochs=1, ema=0.99), make_epoch_evaluator)
+    assert plain.log()[0]["train"] == averaged.log()[0]["train"]
+    assert plain.log()[0]["holdout"]["loss"] != averaged.log()[0]["holdout"]["loss"]
+    summary = evaluate(EvaluateConfig(run=averaged.path))
+    assert summary["test"]["selected"]["top1"]["accuracy"] == pytest.approx(averaged.log()[0]["test"]["acc1"])
+
+
+@pytest.fixture(scope="module")
+def mislabeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders in which a fifth of the blue images are called red."""
+    root = tmp_path_factory.mktemp("mislabeled")
+    folder = make_class_folders(root / "candidate", 40, 1)
+    make_class_folders(root / "test", 12, 2)
+    for i in range(0, 40, 5):
+        (folder / "blue" / f"{i:03d}.png").rename(folder / "red" / f"blue-{i:03d}.png")
+    return root
+
+
+def test_the_student_learns_what_the_teacher_predicts(mislabeled: Path, tmp_path: Path) -> None:
+    config = tiny(mislabeled, outpath=tmp_path / "run", student=True, holdout=0.4, epochs=6, stop="last_epoch")
+    run = train(config, make_epoch_evaluator)
+    teacher = RunDirectory(run.path / "teacher")
+    assert teacher.config()["student"] is False
+    data = load_training_data(config)
+    paths = data.train.paths + data.holdout.paths
+    raw = np.concatenate([data.train.labels, data.holdout.labels])
+    predictor, _, _ = load_predictor(teacher.selected_checkpoint)
+    expected = predictor.logits(Images(paths, predictor.transform.stored_side, 1)).argmax(axis=1)
+    labels = np.load(teacher.path / "predicted_labels.npy")
+    assert (labels == expected).all()
+    wrong = np.array([path.name.startswith("blue-") for path in paths])
+    assert (labels[wrong] == 0).mean() > 0.5  # the teacher knows better than the label
+    assert (labels[~wrong] == raw[~wrong]).mean() > 0.8
+    # The student can fit its labels better than the teacher the raw ones, and both look at a raw holdout.
+    assert run.log()[-1]["train"]["acc1"] > teacher.log()[-1]["train"]["acc1"]
+    student, _, epoch = load_predictor(run.selected_checkpoint)
+    guesses = student.logits(Images(data.holdout.paths, student.transform.stored_side, 1)).argmax(axis=1)
+    assert run.log()[-1]["holdout"]["acc1"] == pytest.approx(100 * (guesses == data.holdout.labels).mean())
+    assert wrong[len(data.train) :].any()
+    assert epoch == 5
+
+
+def test_a_seed_that_is_drawn_is_the_teachers_too(mislabeled: Path, tmp_path: Path) -> None:
+    config = tiny(mislabeled, outpath=tmp_path / "run", student=True, seed=None, epochs=1)
+    run = train(config)
+    seed = run.config()["seed"]
+    assert seed == RunDirectory(run.path / "teacher").config()["seed"]
+    (run.path / "summary.json").unlink()
+    assert train(config).config()["seed"] == seed
+
+
+def test_a_student_goes_on_wherever_it_was_stopped(
+    mislabeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(mislabeled, epochs=2, student=True, refit=True, test=None, stop="last_epoch")
+    whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
+    stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
+    for expected in ("teacher", ".", "refit"):
+        interrupt(stopped, 3 if expected == "teacher" else 16, monkeypatch)
+        newest = max(stopped.outpath.rglob("last.pt"), key=lambda path: path.stat().st_mtime_ns)
+        assert newest == stopped.outpath / expected / "checkpoints" / "last.pt"
+    train(stopped)
+    for part in ("teacher", ".", "refit"):
+        assert_same_run(RunDirectory(whole.path / part), RunDirectory(stopped.outpath / part))
+
+
+def test_labels_of_other_images_are_refused(mislabeled: Path, tmp_path: Path) -> None:
+    config = tiny(mislabeled, outpath=tmp_path / "run", student=True, epochs=1)
+    train(config)
+    (tmp_path / "run" / "summary.json").unlink()
+    path = tmp_path / "run" / "teacher" / "predicted_labels.npy"
+    np.save(path, np.zeros(3, dtype=np.int64))
+    with pytest.raises(DataError, match=r"predicted_labels\.npy: holds labels of other images; remove it"):
+        train(config)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(DataError, match=r"predicted_labels\.npy: is no NumPy array file; remove it"):
+        train(config)
+
+
+def test_a_refit_uses_all_raw_data_for_as_many_steps(data: Path, tmp_path: Path) -> None:
+    config = tiny(data, outpath=tmp_path / "run", epochs=5, holdout=0.4)
+    run = train(config, make_epoch_evaluator)
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
+    assert train(config.model_copy(update={"refit": True}), make_epoch_evaluator).path == run.path
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    refit, selected = RunDirectory(run.path / "refit"), run.summary()["selected_epoch"]
+    assert load_checkpoint(refit.last_checkpoint)["num_samples"] == 120
+    assert [entry["epoch"] for entry in refit.log()] == list(range(selected + 1))
+    assert [entry["lr"] for entry in refit.log()] == [entry["lr"] for entry in run.log()][: selected + 1]
+    assert refit.log()[0]["holdout"] == {}
+    summary = evaluate(EvaluateConfig(run=refit.path))
+    assert summary["why"] == f"all 120 raw images, for the steps of the {selected + 1} epochs selected before"
+    assert summary["test"]["selected"]["epoch"] == selected
+    with pytest.raises(ConfigError, match=r"--student: .* was made with False, not True"):
+        train(config.model_copy(update={"student": True}))
+
+
+def test_a_step_budget_goes_on_through_the_passes(data: Path) -> None:
+    config = tiny(data, holdout=0)
+    images = Images(load_training_data(config).train.paths[:25], 16, 1)
+    loader = Loader(images, Transform(16, "crop"), 4, 3, 1)  # 7 steps a pass, the last with one image is left out
+    assert loader.num_steps == 6
+    expected = [batch for number in range(3) for batch in loader.epoch(number)]
+    budget = StepBudgetLoader(loader, 4)
+    found = [batch for epoch in range(4) for batch in budget.epoch(epoch)]
+    assert len(found) == 16
+    for one, two in zip(found, expected, strict=False):
+        assert torch.equal(one.sample_ids, two.sample_ids)
+        assert torch.equal(one.views, two.views)
+    late = list(budget.epoch(1, 3))
+    assert [batch.sample_ids.tolist() for batch in late] == [found[7].sample_ids.tolist()]
+    budget.close()

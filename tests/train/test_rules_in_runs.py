@@ -1,0 +1,73 @@
+"""Rules in runs: live as on the finished log, and what a run that a rule ends leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rawlabel import plugins
+from rawlabel.config import load_options
+from rawlabel.errors import DataError
+from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.plugins import Family
+from rawlabel.records import EpochRecord
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train import train
+from rawlabel.train.epoch_log import read_record
+from tests.train.conftest import tiny
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return train(tiny(data, outpath=out, epochs=6), make_epoch_evaluator)
+
+
+def test_the_log_has_every_signal(run: RunDirectory) -> None:
+    records = [read_record(entry, run.log_path) for entry in run.log()]
+    assert [one.decays_left for one in records] == [1, 1, 1, 0, 0, 0]
+    assert records[0].changed_predictions is None
+    assert all(0 <= (one.changed_predictions or 0) <= 100 for one in records[1:])
+    assert sum(one.changed_predictions or 0 for one in records[1:3]) > 0
+    for one in records:
+        assert all(getattr(one, name) is not None for name in EpochRecord.__dataclass_fields__
+                   if name != "changed_predictions")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", plugins.names(Family.STOPPING_RULE))
+def test_a_rule_says_the_same_live_and_of_the_finished_log(
+    run: RunDirectory, data: Path, tmp_path: Path, name: str
+) -> None:
+    options = ("patience=1", "window=2") if name in ("label_wave", "patience") else ()
+    live = train(tiny(data, outpath=tmp_path / "live", epochs=6, stop=name, stop_option=options))
+    rule_type = plugins.load(Family.STOPPING_RULE, name)
+    rule = rule_type(load_options(rule_type.Options, options, "--stop-option"))
+    selection = rule.select([read_record(entry, run.log_path) for entry in run.log()])
+    summary = live.summary()
+    assert (summary["selected_epoch"], summary["why"]) == (selection.epoch, selection.why)
+    assert summary["last_epoch"] == len(live.log()) - 1
+    assert [one["train"] for one in live.log()] == [one["train"] for one in run.log()][: len(live.log())]
+
+
+def test_a_rule_that_halts_ends_the_run_and_a_stopped_one_stays_ended(
+    run: RunDirectory, data: Path, tmp_path: Path
+) -> None:
+    config = tiny(
+        data, outpath=tmp_path / "run", epochs=6, stop="patience", stop_option=("patience=1", "halt=at_once")
+    )
+    halted = train(config)
+    epochs = len(halted.log())
+    assert epochs < 6
+    before = halted.summary()
+    (halted.path / "summary.json").unlink()  # as if it had been killed just before the end
+    assert train(config).summary() == before
+    assert len(halted.log()) == epochs
+
+
+def test_a_rule_whose_holdout_is_empty_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing is held out for --stop patience; raise --holdout"):
+        train(tiny(data, outpath=tmp_path / "run", holdout=0, stop="patience"))
+    train(tiny(data, outpath=tmp_path / "run", holdout=0, stop="label_wave", epochs=1))

@@ -1,0 +1,71 @@
+"""The label-free signals of an epoch equal what their definitions give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import nn
+
+from rawlabel.config import TrainConfig
+from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.statistics import HeadTap, RunningStatistics
+
+
+def cosines_by_autograd(network: nn.Module, head: nn.Linear, images: torch.Tensor, labels: torch.Tensor) -> Any:
+    """Cosine of the head's weights and the negative gradient of each image's cross-entropy in them."""
+    found = []
+    for image, label in zip(images, labels, strict=True):
+        loss = nn.functional.cross_entropy(network(image[None]), label[None])
+        [gradient] = torch.autograd.grad(loss, head.weight)
+        found.append(nn.functional.cosine_similarity(-gradient.flatten(), head.weight.flatten(), dim=0).item())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_alignment_is_the_cosine_of_weights_and_descent_direction(bias: bool) -> None:
+    torch.manual_seed(3)
+    head = nn.Linear(7, 4, bias=bias)
+    network = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), head)
+    images, labels = torch.randn(9, 5), torch.arange(9) % 4
+    tap = HeadTap(network)
+    network(torch.cat([images, images + 1]))  # a method with two views passes both at once
+    network(images - 1)
+    alignment = tap.alignment(labels, 4)
+    expected = cosines_by_autograd(network, head, images, labels)
+    assert alignment is not None
+    np.testing.assert_allclose(alignment.numpy(), expected, rtol=1e-4, atol=1e-6)
+    statistics = RunningStatistics()
+    statistics.add_alignment(alignment[:5])
+    statistics.add_alignment(alignment[5:])
+    mean, kurtosis = statistics.alignment_moments()
+    assert mean == pytest.approx(expected.mean(), rel=1e-4)
+    assert kurtosis == pytest.approx(scipy.stats.kurtosis(expected), rel=1e-3)
+
+
+def test_a_network_without_a_linear_head_has_no_alignment() -> None:
+    for network in (nn.Sequential(nn.Flatten()), nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (3, 2)))):
+        tap = HeadTap(network)
+        network(torch.zeros(2, 4))
+        assert tap.alignment(torch.tensor([0, 1]), 3) is None
+    assert RunningStatistics().alignment_moments() == (None, None)
+
+
+def test_only_images_seen_in_both_epochs_count_as_changed_or_not() -> None:
+    statistics = RunningStatistics()
+    assert statistics.changed_percent() is None
+    statistics.add_changes(torch.tensor([-1, 0, 1, 2]), torch.tensor([3, 0, 2, 2]))
+    statistics.add_changes(torch.tensor([4]), torch.tensor([5]))
+    assert statistics.changed_percent() == 50
+
+
+def test_the_decays_left_agree_with_the_rates_to_come() -> None:
+    config = TrainConfig(epochs=120)
+    assert [decays_left(config, epoch) for epoch in (0, 29, 30, 89, 90, 119)] == [3, 3, 2, 1, 0, 0]
+    assert decays_left(TrainConfig(epochs=20), 0) == 0
+    assert decays_left(TrainConfig(decay_rate=1), 0) == 0
+    assert decays_left(TrainConfig(decay_max_epochs=45), 0) == 1
+    assert learning_rate(config, 95) == pytest.approx(1e-4)
