@@ -17,9 +17,8 @@ from rawlabel.collect.sources import Source
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.image_check import Decoded
-from rawlabel.image_store import ImageStore
+from rawlabel.image_store import Store, settle_store
 from rawlabel.image_worker import Examined, WorkerLimits
-from rawlabel.project import images_path
 from rawlabel.records import Outcome, Photo, Reason, Status
 
 WRITERS = 16
@@ -33,11 +32,15 @@ MOST_FAILURES_IN_A_ROW = 40
 _NO_ANSWER = (Reason.UNREACHABLE, Reason.TIMEOUT)
 
 
-class Store(Protocol):
-    """Where photos go."""
+class Origin(Protocol):
+    """What fetching asks of a photo's source."""
 
-    def put(self, data: bytes) -> tuple[str, str]:
-        """Store bytes for good; return their SHA-256 (hex) and media type. Called from several threads."""
+    async def read(self, photo: Photo) -> bytes | None:
+        """The photo's bytes where the source has them itself; None when they are to be downloaded."""
+        ...
+
+    def is_placeholder(self, final_url: str) -> bool:
+        """Whether this address serves a 'photo unavailable' picture."""
         ...
 
 
@@ -52,7 +55,7 @@ class Tools:
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OWN_AT_ONCE))
 
 
-async def fetch_photo(photo: Photo, source: Source, tools: Tools) -> Outcome:
+async def fetch_photo(photo: Photo, source: Origin, tools: Tools) -> Outcome:
     """Fetch one photo and say what became of it. When it is FETCHED, its bytes are on the disk.
 
     Raises `DiskError` when the store refuses, `DataError` when nothing can be decoded any more.
@@ -125,12 +128,12 @@ class LocalEngine:
 
     def __init__(self, config: CollectConfig, http: HttpClient, sources: Mapping[str, Source]) -> None:
         self._sources = sources
-        self._store = ImageStore(images_path(config.project))
+        self._store = settle_store(config.project, config.store)
         limits = WorkerLimits(config.decode_megabytes, config.max_megapixels, config.resize)
         decoder = DecodePool(limits, workers=config.workers, seconds=config.decode_seconds)
         self._tools = Tools(http, decoder, self._store, ThreadPoolExecutor(WRITERS, thread_name_prefix="write"))
         self._window = asyncio.Semaphore(config.concurrency * PHOTOS_PER_SLOT)
-        self._silence = _Silence()
+        self._silence = Silence()
 
     async def __aenter__(self) -> Self:
         self._store.open_for_writing()
@@ -164,7 +167,7 @@ class LocalEngine:
             self._silence.note(photo, outcome)
 
 
-class _Silence:
+class Silence:
     """Tells a network that is away from single hosts that are."""
 
     def __init__(self) -> None:
@@ -174,6 +177,7 @@ class _Silence:
         self._in_a_row = 0
 
     def expect(self, photo: Photo) -> None:
+        """Note that a photo is asked for."""
         self._under_way[_host(photo)] += 1
 
     def note(self, photo: Photo, outcome: Outcome | None) -> None:

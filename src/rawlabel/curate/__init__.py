@@ -26,11 +26,11 @@ from rawlabel.config import CurateConfig
 from rawlabel.curate.same_picture import Names, near_copies, own_name, photo_names
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
-from rawlabel.image_store import ImageStore
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import SCHEMA, Manifest, write_manifest
 from rawlabel.presence import decided_again
 from rawlabel.progress import progress
-from rawlabel.project import catalogue_path, images_path
+from rawlabel.project import catalogue_path
 from rawlabel.records import Reason, Status, Verdict
 from rawlabel.split import split_of
 
@@ -46,12 +46,11 @@ def curate(config: CurateConfig) -> Manifest:
         fingerprint = catalogue.fingerprint()
     if not candidates:
         raise DataError(f"{config.project}: the catalogue holds no photos; run `rawlabel collect` again")
-    store = ImageStore(images_path(config.project))
-    rows = decide(candidates, _decode_all(candidates, store, config), config)
+    photos = ProjectPhotos(config.project)
+    rows = decide(candidates, _decode_all(candidates, photos, config), config)
     for row in rows:
         if row["stored_sha256"]:
-            path = store.path(row["stored_sha256"], row["media_type"])
-            row["path"] = path.relative_to(config.project).as_posix()
+            row["path"] = photos.name(row["stored_sha256"], row["media_type"])
     _refuse_empty_classes([spec.class_id for spec in classes], rows, config.project)
     return write_manifest(
         config.project, rows, classes, config=config.as_json(), catalogue_fingerprint=fingerprint
@@ -74,7 +73,7 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
     return rows
 
 
-def _decode_all(candidates: list[Candidate], store: ImageStore, config: CurateConfig) -> dict[str, Decoded]:
+def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: CurateConfig) -> dict[str, Decoded]:
     objects = {
         digest: one.outcome.media_type or ""
         for one in candidates
@@ -82,8 +81,9 @@ def _decode_all(candidates: list[Candidate], store: ImageStore, config: CurateCo
     }
     decoded: dict[str, Decoded] = {}
     with ThreadPoolExecutor(config.workers) as pool, progress("checking photos", len(objects)) as task:
-        paths = (store.path(digest, media_type) for digest, media_type in objects.items())
-        found = pool.map(lambda path: check_image(path, config.min_side, config.max_megapixels), paths)
+        names = (photos.name(digest, media_type) for digest, media_type in objects.items())
+        limits = (config.min_side, config.max_megapixels)
+        found = pool.map(lambda name: check_image(photos.read(name), *limits), names)
         for digest, one in zip(objects, found, strict=True):
             decoded[digest] = one
             task.advance()

@@ -18,9 +18,8 @@ from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.config import ExportConfig
 from rawlabel.errors import ClassFileError, DataError
 from rawlabel.formats._image_metadata import strip_metadata
-from rawlabel.image_store import ImageStore
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import Manifest
-from rawlabel.project import images_path
 from rawlabel.records import Split, Verdict
 
 EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
@@ -89,28 +88,38 @@ class PhotoBytes:
     """Reads the bytes of kept photos, and strips their metadata where that is asked for."""
 
     def __init__(self, config: ExportConfig) -> None:
-        self._store = ImageStore(images_path(config.project))
+        self._photos = ProjectPhotos(config.project)
         self._strip = config.metadata != "keep"
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the photos are no files of this machine."""
+        return self._photos.is_remote
+
     def path(self, row: dict[str, Any]) -> Path:
-        """Where the photo lies in the store."""
-        return self._store.path(row["stored_sha256"], row["media_type"])
+        """The photo's file in the store, where that is on this machine. Raises `DataError` where it is not."""
+        return self._photos.path(self._name(row))
+
+    def stored(self, row: dict[str, Any]) -> bytes:
+        """The photo as it was stored. Raises `DataError` when it has vanished or was altered."""
+        name = self._name(row)
+        data = self._photos.read(name)
+        if hashlib.sha256(data).hexdigest() != row["stored_sha256"]:
+            raise DataError(
+                f"{name}: the photo is not what was stored; remove it from {self._photos.place} and run "
+                "`rawlabel collect` again"
+            )
+        return data
 
     def read(self, row: dict[str, Any]) -> bytes:
         """The photo as it is to be exported. Raises `DataError` when it has vanished or was altered."""
-        path = self.path(row)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: the photo cannot be read ({error.strerror}); {_REMEDY}") from error
-        if hashlib.sha256(data).hexdigest() != row["stored_sha256"]:
-            raise DataError(f"{path}: the photo is not what was stored; remove it and {_REMEDY}")
+        data = self.stored(row)
         if not self._strip:
             return data
         try:
             return strip_metadata(data)
         except ValueError as error:
-            raise DataError(f"{path}: {error}; run `rawlabel curate` again") from error
+            raise DataError(f"{self._name(row)}: {error}; run `rawlabel curate` again") from error
 
-
-_REMEDY = "run `rawlabel collect` again"
+    def _name(self, row: dict[str, Any]) -> str:
+        return self._photos.name(row["stored_sha256"], row["media_type"])

@@ -41,6 +41,8 @@ class ClassFolders:
                 # A hard link is the stored file itself, so "auto" keeps its bytes.
                 if config.metadata == "strip":
                     target.write_bytes(photos.read(row))
+                elif photos.is_remote:
+                    target.write_bytes(photos.stored(row))
                 else:
                     _link(photos.path(row), target)
                 task.advance()

@@ -122,7 +122,7 @@ def _test_photos(rows: list[dict[str, Any]], folder: Path, thumbnails: Thumbnail
 def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
     photos = []
     for row in draw_training_photos(collection, class_id, MOST_TRAINING_PHOTOS):
-        picture = thumbnails.address(collection.project / row["path"])
+        picture = thumbnails.stored(collection.photos, row["path"])
         if picture is not None:
             author = plain_text(row["author"]) or "unknown author"
             caption = f"{author}, {plain_text(row['license_name']) or 'license not stated'}"

@@ -17,6 +17,7 @@ from rawlabel.catalogue import Catalogue, QueryState
 from rawlabel.config import CollectConfig, CurateConfig, TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.files import read_json
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.project import catalogue_path, runs_path
 from rawlabel.run_directory import RunDirectory
@@ -100,6 +101,11 @@ class CollectionEvidence:
     collect: CollectConfig | None
     """None when the project does not say how it was collected."""
     curate: CurateConfig
+
+    @cached_property
+    def photos(self) -> ProjectPhotos:
+        """The bytes of the photos that the manifest names."""
+        return ProjectPhotos(self.project)
 
     @cached_property
     def num_photos(self) -> int:

@@ -125,7 +125,7 @@ def _tile(row: dict[str, Any], collection: CollectionEvidence, thumbnails: Thumb
     picture = None
     # A picture that curation found too large to decode is not decoded here either.
     if row["path"] and row["reason"] != Reason.TOO_LARGE:
-        picture = thumbnails.address(collection.project / row["path"])
+        picture = thumbnails.stored(collection.photos, row["path"])
     is_kept = row["verdict"] == Verdict.KEPT
     return Tile(
         row["verdict"],

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from rawlabel.image_check import FORMATS
+from rawlabel.image_store import ProjectPhotos
 
 SIDE = 112
 """Longest side of a thumbnail [pixels]."""
@@ -27,7 +28,7 @@ class Thumbnails:
     """Makes each thumbnail once, however often the page shows it."""
 
     def __init__(self) -> None:
-        self._made: dict[Path, str | None] = {}
+        self._made: dict[Path | str, str | None] = {}
 
     def address(self, path: Path) -> str | None:
         """Data address of a WebP thumbnail of the picture at `path`; None when it cannot be decoded."""
@@ -35,9 +36,17 @@ class Thumbnails:
             self._made[path] = _encode(path)
         return self._made[path]
 
+    def stored(self, photos: ProjectPhotos, name: str) -> str | None:
+        """The same for a photo of a project. Raises `DataError` when a remote store does not hand it out."""
+        if not photos.is_remote:
+            return self.address(photos.path(name))
+        if name not in self._made:
+            self._made[name] = _encode(io.BytesIO(photos.read(name)))
+        return self._made[name]
 
-def _encode(path: Path) -> str | None:
-    small = _shrink(path)
+
+def _encode(source: Path | io.BytesIO) -> str | None:
+    small = _shrink(source)
     if small is None:
         return None
     for quality in _QUALITIES:
@@ -48,12 +57,12 @@ def _encode(path: Path) -> str | None:
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
-def _shrink(path: Path) -> Image.Image | None:
+def _shrink(source: Path | io.BytesIO) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
             # The size is judged below; Pillow's own warning about large pictures is of no use to the reader.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(source, formats=_FORMATS) as image:
                 if image.width * image.height > MOST_MEGAPIXELS * 1e6:
                     return None
                 # Lets the JPEG decoder skip most of its work.

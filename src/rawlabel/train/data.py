@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import newest_manifest, read_manifest
 from rawlabel.project import export_path
 from rawlabel.records import Split
@@ -94,12 +95,13 @@ def _locate(config: TrainConfig) -> Path:
 
 def _from_manifest(path: Path) -> TrainingData:
     manifest = read_manifest(path)
+    photos = ProjectPhotos(manifest.project)
     index = {class_id: i for i, class_id in enumerate(manifest.class_ids)}
 
     def images(split: Split) -> ImageList:
         rows = manifest.kept(split).select(["path", "class_id"]).to_pylist()
         labels = np.array([index[row["class_id"]] for row in rows], dtype=np.int64)
-        return ImageList(tuple(manifest.project / row["path"] for row in rows), labels)
+        return ImageList(tuple(photos.path(row["path"]) for row in rows), labels)
 
     return TrainingData(
         tuple(manifest.class_ids), images(Split.TRAIN), images(Split.HOLDOUT), manifest.fingerprint, path

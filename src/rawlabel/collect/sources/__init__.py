@@ -174,6 +174,7 @@ class Source(ABC):
         """Ask the site about photos it returned before; photos it does not answer for are left out."""
         return {}
 
-    def is_placeholder(self, final_url: str) -> bool:
+    @classmethod
+    def is_placeholder(cls, final_url: str) -> bool:
         """Whether this address serves a 'photo unavailable' picture, of this site or of one it leads to."""
         return is_known_placeholder(final_url)

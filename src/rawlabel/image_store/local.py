@@ -1,4 +1,4 @@
-"""The photos' bytes, stored under their own digest: one file an object, however often it was found."""
+"""An image store in a folder of this machine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import itertools
 import os
 import shutil
 import stat
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from rawlabel.errors import DiskError
+from rawlabel.errors import DataError, DiskError
 from rawlabel.files import disk_errors
 
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
@@ -22,7 +23,8 @@ class ImageStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._scratch = folder / "unfinished"
-        self._numbers = itertools.count()
+        # Processes of several machines may write to one folder, and their process ids may be equal.
+        self._writer, self._numbers = uuid.uuid4().hex, itertools.count()
 
     def open_for_writing(self) -> None:
         """Make the store, and throw away what a killed process was writing."""
@@ -60,7 +62,7 @@ class ImageStore:
         return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == size
 
     def _write(self, path: Path, data: bytes) -> None:
-        unfinished = self._scratch / f"{path.name}.{os.getpid()}.{next(self._numbers)}.part"
+        unfinished = self._scratch / f"{path.name}.{self._writer}.{next(self._numbers)}.part"
         try:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             with os.fdopen(descriptor, "wb", buffering=0) as stream:
@@ -73,9 +75,24 @@ class ImageStore:
                 unfinished.unlink()
             raise
 
+    def read(self, name: str) -> bytes:
+        """The bytes of an object by its name (`object_name`). Raises `DataError` when it is not there."""
+        path = self.folder / name
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path}: the photo cannot be read ({error.strerror}); run `rawlabel collect` again"
+            ) from error
+
     def path(self, sha256: str, media_type: str) -> Path:
         """Where an object with this digest and media type lies."""
-        return self.folder / sha256[:2] / sha256[2:4] / f"{sha256}{_EXTENSIONS.get(media_type, '.bin')}"
+        return self.folder / object_name(sha256, media_type)
+
+
+def object_name(sha256: str, media_type: str) -> str:
+    """An object's place in its store, by the digest of its bytes and their media type."""
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}{_EXTENSIONS.get(media_type, '.bin')}"
 
 
 def sniff_media_type(data: bytes) -> str:
