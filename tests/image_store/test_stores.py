@@ -79,7 +79,7 @@ def test_each_object_is_there_once_and_whole_whoever_writes_it(place: str) -> No
     assert names_in(place) == sorted(object_name(*result) for result in set(results))
     for data, result in zip(photos, results[:6], strict=True):
         assert open_store(place).read(object_name(*result)) == data
-    with pytest.raises(DataError, match="the photo has vanished"):
+    with pytest.raises(DataError, match="the photo cannot be read"):
         open_store(place).read(object_name("0" * 64, "image/jpeg"))
 
 

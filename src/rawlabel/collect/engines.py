@@ -30,6 +30,10 @@ class Engine(Protocol):
 
 def make_engine(config: CollectConfig, http: HttpClient, sources: Mapping[str, Source]) -> Engine:
     """The engine that the settings name. Raises `ConfigError` when it is not installed."""
+    if config.engine == "ray":
+        from rawlabel.collect.ray_engine import RayEngine
+
+        return RayEngine(config, sources)
     from rawlabel.collect.fetch import LocalEngine
 
     return LocalEngine(config, http, sources)

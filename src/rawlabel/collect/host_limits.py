@@ -185,6 +185,12 @@ class HostState:
         else:
             self._note_strain(number, retry_after, now)
 
+    def recall(self, rate: float, now: float) -> None:
+        """Take up a rate that an earlier keeper of this host's limits had learned [requests a second]."""
+        if self._rate is None or rate < self._rate:
+            self._rate, self._rate_since = rate, now
+            self._is_slow_start = False
+
     def abandon(self) -> None:
         """A request was cancelled before anything came of it."""
         self.in_flight -= 1
@@ -352,6 +358,15 @@ class HostLimits:
                 except TimeoutError:
                     continue
             return Ticket(host, entry.state.start(now))
+
+    def try_acquire(self, host: str) -> Ticket | None:
+        """A ticket if a request may start without waiting, and nobody waits already; None if not."""
+        entry, now = self._entry(host), self._clock()
+        try:
+            is_free = not entry.turn.locked() and entry.state.next_start(now) <= now
+        except (HostAway, HostPaused):
+            return None
+        return Ticket(host, entry.state.start(now)) if is_free else None
 
     def report(self, ticket: Ticket, answer: Answer | None, retry_after: float | None = None) -> None:
         """Say what came of the request; None when it was cancelled."""

@@ -77,7 +77,8 @@ class RemoteStore:
                 return bytes(files.cat_file(f"{root}/{name}"))
             except FileNotFoundError as error:
                 raise DataError(
-                    f"{self.address}/{name}: the photo has vanished; run `rawlabel collect` again"
+                    f"{self.address}/{name}: the photo cannot be read (no such object); run `rawlabel "
+                    "collect` again"
                 ) from error
 
         return self._try(fetch, f"{self.address}: cannot be read", DataError)

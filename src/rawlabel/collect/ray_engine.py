@@ -1,0 +1,230 @@
+"""Downloads and decodes as tasks of a Ray cluster, with the same outcomes as the local engine.
+
+Searching and recording stay with this process, the driver: it alone writes the catalogue, one outcome a photo.
+A task that is lost with its process or machine is run again by Ray, a few times; a batch that is lost again and
+again is taken apart, and a photo that alone takes its process down counts as a passing failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rawlabel.collect.cluster_limits import LimitsKeeper
+from rawlabel.collect.fetch import Silence
+from rawlabel.collect.ray_worker import Batch, BatchResult, Job, fetch_batch
+from rawlabel.collect.sources import Source
+from rawlabel.config import CollectConfig
+from rawlabel.errors import ConfigError
+from rawlabel.files import disk_errors
+from rawlabel.image_store import ImageStore, RemoteStore, settle_store
+from rawlabel.records import Outcome, Photo, Reason, Status
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+PHOTOS_IN_BATCH = 32
+"""Enough that a task's own cost (milliseconds) does not count, few enough that a lost one is soon done again."""
+RETRIES = 3
+"""Times that Ray runs a batch again whose process or machine was lost."""
+OBJECT_STORE_BYTES = 200_000_000
+"""Memory of an own cluster for batches on their way; only photos that a source has itself are among them."""
+_MOST_WAITING_IN_KEEPER = 10_000
+
+
+class RayEngine:
+    """An async context manager that many callers use at the same time."""
+
+    def __init__(self, config: CollectConfig, sources: Mapping[str, Source]) -> None:
+        """Raises `ConfigError` when Ray is not installed, or the store is one that other processes cannot see."""
+        _import_ray(config)
+        if (config.store or "").startswith("memory:"):
+            raise ConfigError(
+                "--store memory://: is another one in each process; give --engine ray a shared store"
+            )
+        self._config, self._sources = config, sources
+        self._store = settle_store(config.project, config.store)
+        self._silence = Silence()
+        self._mark: Path | None = None
+        self._is_own = False
+
+    async def __aenter__(self) -> Self:
+        self._store.open_for_writing()
+        place = self._store.address if isinstance(self._store, RemoteStore) else ""
+        if isinstance(self._store, ImageStore):
+            place = str(self._store.folder.absolute())
+            self._mark = Path(place) / "unfinished" / f"shared-{uuid.uuid4().hex}"
+            with disk_errors(self._mark):
+                self._mark.touch()
+        self._is_own = _connect(self._config)
+        self._start(place)
+        return self
+
+    def _start(self, place: str) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # Beside the driver, without which nothing goes on anyway; should it die, it starts again with its calls.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        keeper = ray.remote(LimitsKeeper).options(
+            num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=_MOST_WAITING_IN_KEEPER,
+            scheduling_strategy=here,
+        )  # fmt: skip
+        self._keeper: Any = keeper.remote(self._config.per_host)
+        types = {name: type(source) for name, source in self._sources.items()}
+        job = Job(uuid.uuid4().hex, self._config, types, place, self._mark, self._keeper)
+        self._job = ray.put(job)
+        self._task = ray.remote(fetch_batch).options(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        # Two batches for each core: one that runs, and one that is there when it ends.
+        self._window = asyncio.Semaphore(2 * int(resources.get("CPU", 0)) + 2)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import ray
+
+        if self._mark is not None:
+            with suppress(OSError):
+                self._mark.unlink()
+        if self._is_own:
+            ray.shutdown()
+        else:
+            ray.kill(self._keeper)
+
+    async def download(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+        """Fetch the photos and hand each one's outcome to `record`, in any order.
+
+        Raises `SourceError` when no host answers any more, `DiskError` when the store refuses; in a group, as
+        tasks do.
+        """
+        async with asyncio.TaskGroup() as group:
+            for batch in _batches(photos):
+                await self._window.acquire()
+                group.create_task(self._one(batch, record)).add_done_callback(lambda _: self._window.release())
+
+    async def _one(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+        for photo in photos:
+            self._silence.expect(photo)
+        outcomes: dict[tuple[str, str], Outcome] = {}
+
+        def keep(outcome: Outcome) -> None:
+            outcomes[outcome.source, outcome.photo_id] = outcome
+            record(outcome)
+
+        try:
+            await self._fetch(photos, keep)
+        finally:
+            for photo in photos:
+                self._silence.note(photo, outcomes.get((photo.source, photo.photo_id)))
+
+    async def _fetch(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+        from ray.exceptions import RayError, RayTaskError
+
+        bodies = [await self._sources[photo.source].read(photo) for photo in photos]
+        batch = Batch(tuple(photos), {i: body for i, body in enumerate(bodies) if body is not None})
+        # A photo comes alone only when its batch was lost with all its retries.
+        task = self._task.options(max_retries=1) if len(photos) == 1 else self._task
+        try:
+            result = await self._result(task.remote(self._job, batch))
+        except RayTaskError:
+            raise
+        except RayError:
+            # Ray has tried it several times. Whichever photo it is, the others must not suffer from it.
+            if len(photos) == 1:
+                record(_lost(photos[0]))
+                return
+            for photo in photos:
+                await self._fetch([photo], record)
+            return
+        for outcome in result.outcomes:
+            record(outcome)
+        if result.error is not None:
+            raise result.error
+
+    @staticmethod
+    async def _result(task: ObjectRef[BatchResult]) -> BatchResult:
+        import ray
+
+        try:
+            return await task
+        except asyncio.CancelledError:
+            ray.cancel(task)
+            raise
+
+
+def _batches(photos: Sequence[Photo]) -> Iterator[tuple[Photo, ...]]:
+    yield from (tuple(photos[i : i + PHOTOS_IN_BATCH]) for i in range(0, len(photos), PHOTOS_IN_BATCH))
+
+
+def _lost(photo: Photo) -> Outcome:
+    return Outcome(
+        photo.source, photo.photo_id, Status.FAILED, Reason.UNREACHABLE, attempts=1,
+        detail="was lost with its worker process, several times",
+    )  # fmt: skip
+
+
+def _import_ray(config: CollectConfig) -> Any:
+    """Import Ray. Raises `ConfigError`."""
+    # Read when Ray is imported: nothing is reported to Ray's makers, and a cluster of one's own listens on this
+    # machine only (the variable's name is about systems where that is the default), since whoever reaches a
+    # cluster may run code on it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if config.ray_address is None:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "--engine ray: Ray is not installed; run `pip install 'rawlabel[ray]'` or leave --engine out"
+        ) from error
+    return ray
+
+
+def _connect(config: CollectConfig) -> bool:
+    """Join the cluster that the settings name, or start one; return whether it is one of this process's own.
+
+    Raises `ConfigError` when the cluster does not answer. A connection that the caller has made is used.
+    """
+    ray = _import_ray(config)
+    if ray.is_initialized():
+        return False
+    quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    with _own_signal_handlers():
+        if config.ray_address is None:
+            ray.init(
+                address="local", num_cpus=config.workers, include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES, **quietly,
+            )  # fmt: skip
+            return True
+        try:
+            ray.init(address=config.ray_address, **quietly)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"--ray-address {config.ray_address}: no Ray cluster answers there; start one with "
+                "`ray start --head` or check the address"
+            ) from error
+    return True
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Keep Ray from taking over SIGTERM, which ends a run between two steps here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,223 @@
+"""The Ray engine on a real cluster of two nodes on loopback: the outcomes of the local engine, whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rawlabel.catalogue import Catalogue
+from rawlabel.collect import collect
+from rawlabel.collect.engines import Engine, make_engine
+from rawlabel.collect.http import HttpClient
+from rawlabel.collect.sources import Source
+from rawlabel.collect.sources.flickr import PLUGIN as Flickr
+from rawlabel.config import CollectConfig
+from rawlabel.photo_site import RunningSite
+from rawlabel.project import catalogue_path
+from rawlabel.records import Outcome, Photo, Reason, Status
+from tests.collect.conftest import KEY, PER_CLASS
+from tests.collect.image_host import image_host
+from tests.processes import end_by_signal, rawlabel
+
+pytestmark = [
+    pytest.mark.integration,
+    # Ray leaves sockets and log files of its own to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head node, with which this process is connected; all of it on loopback."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        # A machine that is gone counts as dead after three seconds.
+        patch.setenv("RAY_health_check_period_ms", "1000")
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        import ray
+        from ray.cluster_utils import Cluster
+
+        head = {**NODE, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+        nodes = Cluster(initialize_head=True, head_node_args=head)
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+        yield nodes
+        ray.shutdown()
+        nodes.shutdown()
+
+
+@pytest.fixture
+def second_node(cluster: Any) -> Iterator[Any]:
+    node = cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    yield node
+    if node in cluster.list_all_nodes():
+        cluster.remove_node(node)
+
+
+def settings(project: Path, **changes: object) -> CollectConfig:
+    values: dict[str, object] = {"project": project, "engine": "ray", "allow_loopback": True, "timeout": 5.0}
+    return CollectConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def downloaded(
+    config: CollectConfig,
+    photos: Sequence[Photo],
+    source: type[Source] = Flickr,
+    meanwhile: Callable[[Engine, list[Outcome]], None] = lambda engine, outcomes: None,
+) -> list[Outcome]:
+    """What an engine records; `meanwhile` is called after each outcome."""
+    outcomes: list[Outcome] = []
+
+    async def main() -> None:
+        async with HttpClient(config) as http:
+            sources = {"flickr": source.__new__(source)}  # searching is not needed
+            async with make_engine(config, http, sources) as engine:
+
+                def record(outcome: Outcome) -> None:
+                    outcomes.append(outcome)
+                    meanwhile(engine, outcomes)
+
+                await engine.download(photos, record)
+
+    asyncio.run(main())
+    return outcomes
+
+
+def stored(project: Path) -> list[str]:
+    return sorted(name for _, _, names in os.walk(project / "images") for name in names)
+
+
+def test_a_node_that_dies_in_the_middle_changes_nothing(
+    second_node: Any, cluster: Any, site: RunningSite, class_file: Path, tmp_path: Path
+) -> None:
+    common = {"base_url": (site.base_url,), "classes": class_file, "image_size": 64, "source": ("flickr",)}
+    ray = settings(tmp_path / "ray", per_host=2, **common)
+    killed_at: list[int] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while len(stored(ray.project)) < 12 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        killed_at.append(len(stored(ray.project)))
+        cluster.remove_node(second_node, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    counts = collect(ray, api_key=KEY)
+    killer.join()
+    asked = site.requests["image"]
+    local = settings(tmp_path / "local", engine="local", **common)
+    assert collect(local, api_key=KEY) == counts
+    assert 12 <= killed_at[0] < len(stored(local.project))
+    assert asked > site.requests["image"] - asked, "the node died before it had begun, so the test shows nothing"
+    with Catalogue(catalogue_path(ray.project)) as one, Catalogue(catalogue_path(local.project)) as two:
+        assert one.fingerprint() == two.fingerprint()
+    assert counts["label_events"] == 3 * PER_CLASS
+    assert counts["pending"] == 0
+    assert stored(ray.project) == stored(local.project)
+
+
+def test_a_host_is_asked_no_faster_by_a_cluster(second_node: Any, cluster: Any, tmp_path: Path) -> None:
+    refused = {}
+    for engine, count in (("local", 40), ("ray", 150)):
+        with image_host(per_second=15) as host:
+            outcomes = downloaded(settings(tmp_path / engine, engine=engine), host.photos(count))
+        assert len({one.photo_id for one in outcomes if one.status is Status.FETCHED}) == count
+        refused[engine] = sum(status == 429 for _, status in host.times)
+    times = [(at - host.times[0][0], status) for at, status in host.times]
+    assert times[-1][0] > 10
+    assert not [at for at, status in times if status == 429 and at > 10]
+    late = [at for at, _ in times if at > 4]
+    assert len(late) / (late[-1] - late[0]) < 15
+    assert 1 <= refused["ray"] <= refused["local"] + 8
+
+
+def test_the_keeper_of_the_limits_may_die(cluster: Any, tmp_path: Path) -> None:
+    import ray
+
+    killed: list[int] = []
+
+    def kill(engine: Any, outcomes: list[Outcome]) -> None:
+        if not killed and len(outcomes) >= 30:
+            killed.append(len(outcomes))
+            ray.kill(engine._keeper, no_restart=False)
+
+    with image_host(seconds=0.02) as host:
+        outcomes = downloaded(settings(tmp_path, per_host=4), host.photos(160), meanwhile=kill)
+        assert killed
+        assert sorted(int(one.photo_id) for one in outcomes) == list(range(160))
+        assert {one.status for one in outcomes} == {Status.FETCHED}
+        assert len(stored(tmp_path)) == 160
+
+
+class DeadlyFlickr(Flickr):
+    """Takes the process down that looks at one of its photos."""
+
+    @classmethod
+    def is_placeholder(cls, final_url: str) -> bool:
+        if final_url.endswith("/3.jpg"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+
+def test_a_photo_that_kills_its_process_fails_alone_and_may_be_asked_again(cluster: Any, tmp_path: Path) -> None:
+    with image_host() as host:
+        outcomes = downloaded(settings(tmp_path), host.photos(5), DeadlyFlickr)
+    assert sorted((one.photo_id, one.reason) for one in outcomes) == [
+        (str(i), Reason.UNREACHABLE if i == 3 else None) for i in range(5)
+    ]
+    assert Reason.UNREACHABLE.may_pass
+
+
+def test_without_ray_the_flag_says_how_to_install_it(tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules["ray"] = None
+from rawlabel.cli import main
+main()
+"""
+    (tmp_path / "classes.txt").write_text("owl\n")
+    arguments = ["collect", "classes.txt", "--engine", "ray", "--source", "flickr"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=tmp_path,
+        env=dict(os.environ) | {"FLICKR_API_KEY": "k"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        "rawlabel: --engine ray: Ray is not installed; run `pip install 'rawlabel[ray]'` or leave --engine out"
+    ]
+
+
+def test_a_stopped_and_a_killed_run_go_on(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    arguments = ("collect", class_file, "--project", project, "--base-url", site.base_url, "--source", "flickr",
+                 "--image-size", "64", "--allow-loopback", "--engine", "ray", "--per-host", "1",
+                 "--workers", "1")  # fmt: skip
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
+        seen = len(stored(project))
+        ended = end_by_signal(
+            number, lambda seen=seen: len(stored(project)) > seen + 5, arguments, FLICKR_API_KEY=KEY
+        )  # type: ignore[misc]
+        assert ended.code == code, ended.err
+        assert "Traceback" not in ended.err
+    ended = rawlabel(*arguments, FLICKR_API_KEY=KEY)
+    assert ended.code == 0, ended.err
+    same = {"base_url": (site.base_url,), "classes": class_file, "image_size": 64, "source": ("flickr",)}
+    local = settings(tmp_path / "local", engine="local", **same)
+    collect(local, api_key=KEY)
+    with Catalogue(catalogue_path(project)) as one, Catalogue(catalogue_path(local.project)) as two:
+        assert one.fingerprint() == two.fingerprint()
+    assert stored(project) == stored(local.project)
