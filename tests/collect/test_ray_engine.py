@@ -201,6 +201,20 @@ main()
     ]
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
+def test_a_cluster_that_is_not_there_is_told_at_once(address: str, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("owl\n")
+    ended = rawlabel(
+        "collect", tmp_path / "classes.txt", "--project", tmp_path / "p", "--source", "flickr", "--engine", "ray",
+        "--ray-address", address, FLICKR_API_KEY="k", RAY_TMPDIR=str(tmp_path), RAY_ADDRESS="",
+    )  # fmt: skip
+    assert ended.code == 2
+    assert ended.last_line().startswith(
+        f"rawlabel: --ray-address {address}: no Ray cluster answers there; start one"
+    )
+    assert "Traceback" not in ended.err
+
+
 def test_a_stopped_and_a_killed_run_go_on(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
     project = tmp_path / "p"
     arguments = ("collect", class_file, "--project", project, "--base-url", site.base_url, "--source", "flickr",

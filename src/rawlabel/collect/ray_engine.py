@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ RETRIES = 3
 """Times that Ray runs a batch again whose process or machine was lost."""
 OBJECT_STORE_BYTES = 200_000_000
 """Memory of an own cluster for batches on their way; only photos that a source has itself are among them."""
+KNOCK_SECONDS = 5.0
 _MOST_WAITING_IN_KEEPER = 10_000
 
 
@@ -82,7 +84,7 @@ class RayEngine:
         types = {name: type(source) for name, source in self._sources.items()}
         job = Job(uuid.uuid4().hex, self._config, types, place, self._mark, self._keeper)
         self._job = ray.put(job)
-        self._task = ray.remote(fetch_batch).options(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)
+        self._task = ray.remote(fetch_batch)
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         # Two batches for each core: one that runs, and one that is there when it ends.
         self._window = asyncio.Semaphore(2 * int(resources.get("CPU", 0)) + 2)
@@ -131,10 +133,9 @@ class RayEngine:
 
         bodies = [await self._sources[photo.source].read(photo) for photo in photos]
         batch = Batch(tuple(photos), {i: body for i, body in enumerate(bodies) if body is not None})
-        # A photo comes alone only when its batch was lost with all its retries.
-        task = self._task.options(max_retries=1) if len(photos) == 1 else self._task
         try:
-            result = await self._result(task.remote(self._job, batch))
+            # A photo comes alone only when its batch was lost with all its retries.
+            result = await self._run(batch, retries=1 if len(photos) == 1 else RETRIES)
         except RayTaskError:
             raise
         except RayError:
@@ -150,10 +151,11 @@ class RayEngine:
         if result.error is not None:
             raise result.error
 
-    @staticmethod
-    async def _result(task: ObjectRef[BatchResult]) -> BatchResult:
+    async def _run(self, batch: Batch, retries: int) -> BatchResult:
         import ray
 
+        options = self._task.options(num_cpus=1, max_retries=retries, retry_exceptions=False)
+        task: ObjectRef[BatchResult] = options.remote(self._job, batch)
         try:
             return await task
         except asyncio.CancelledError:
@@ -207,13 +209,27 @@ def _connect(config: CollectConfig) -> bool:
             )  # fmt: skip
             return True
         try:
+            _knock(config.ray_address)
             ray.init(address=config.ray_address, **quietly)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"--ray-address {config.ray_address}: no Ray cluster answers there; start one with "
                 "`ray start --head` or check the address"
             ) from error
     return True
+
+
+def _knock(address: str) -> None:
+    """See whether anything listens at HOST:PORT, since Ray tries for many minutes. Raises `OSError`."""
+    from ray.util import get_node_ip_address
+
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    if host in ("localhost", "127.0.0.1"):
+        # What Ray makes of it.
+        host = get_node_ip_address()  # type: ignore[no-untyped-call]
+    socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
 
 
 @contextmanager

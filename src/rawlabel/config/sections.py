@@ -90,7 +90,8 @@ class CollectConfig(DownloadSettings):
     )
     ray_address: str | None = setting(
         None,
-        "Address of the Ray cluster, such as auto or ray://host:10001; by default one on this machine.",
+        "Address of the Ray cluster: HOST:PORT as `ray start` prints it, or auto on a machine of it; by default a "
+        "cluster of its own on this machine.",
     )
     calls_per_hour: int | None = setting(
         None,
