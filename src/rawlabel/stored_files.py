@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rawlabel.catalogue import Catalogue, StoredObject
-from rawlabel.image_store import ImageStore
-from rawlabel.project import images_path
+from rawlabel.image_store import ProjectPhotos
 
 _HEX = "0123456789abcdef"
 
@@ -29,8 +28,8 @@ class StoredFile:
 
 
 def stored_files(project: Path, catalogue: Catalogue) -> Iterator[StoredFile]:
-    """Every file that should be in the project's store or is, each once."""
-    store = ImageStore(images_path(project))
+    """Every file that should be in the project's store or is, each once. Raises `DataError` for a remote store."""
+    store = ProjectPhotos(project).files
     prefixes = [one + other for one in _HEX for other in _HEX]
     for prefix in prefixes:
         wanted = {store.path(one.sha256, one.media_type): one for one in catalogue.stored_objects(prefix)}

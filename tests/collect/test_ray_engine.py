@@ -19,9 +19,11 @@ from rawlabel.catalogue import Catalogue
 from rawlabel.collect import collect
 from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.http import HttpClient
+from rawlabel.collect.ray_worker import Batch, Job, fetch_batch
 from rawlabel.collect.sources import Source
 from rawlabel.collect.sources.flickr import PLUGIN as Flickr
 from rawlabel.config import CollectConfig
+from rawlabel.errors import ConfigError, DiskError
 from rawlabel.photo_site import RunningSite
 from rawlabel.project import catalogue_path
 from rawlabel.records import Outcome, Photo, Reason, Status
@@ -199,6 +201,22 @@ main()
     assert done.stderr.strip().splitlines() == [
         "rawlabel: --engine ray: Ray is not installed; run `pip install 'rawlabel[ray]'` or leave --engine out"
     ]
+
+
+def test_a_folder_that_a_machine_does_not_share_is_named(tmp_path: Path) -> None:
+    job = Job(
+        "one", settings(tmp_path), {}, str(tmp_path / "images"), tmp_path / "images" / "unfinished" / "x", None
+    )
+    result = fetch_batch(job, Batch((), {}))
+    assert isinstance(result.error, DiskError)
+    assert str(result.error).startswith(
+        f"{tmp_path}/images: is not the same folder on every machine of the cluster; "
+    )
+
+
+def test_a_store_that_other_processes_cannot_see_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="another one in each process"):
+        downloaded(settings(tmp_path, store="memory://photos"), [])
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])

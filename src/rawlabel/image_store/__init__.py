@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.files import read_json, write_json
+from rawlabel.files import disk_errors, read_json, write_json
 from rawlabel.image_store.local import ImageStore, object_name, sniff_media_type
 from rawlabel.image_store.remote import RemoteStore, checked_address
 from rawlabel.project import images_path
@@ -67,6 +67,27 @@ class ProjectPhotos:
     def is_remote(self) -> bool:
         """Whether the photos are no files of this machine."""
         return isinstance(self.store, RemoteStore)
+
+    @property
+    def files(self) -> ImageStore:
+        """The store as files of this machine. Raises `DataError` when it is a remote one."""
+        if not isinstance(self.store, ImageStore):
+            raise DataError(
+                f"{self.address}: holds the photos, and only files of this machine can be checked; bring them to "
+                f"a folder and name it in {self.project / _STORE_FILE}"
+            )
+        return self.store
+
+    def delete(self, name: str) -> bool:
+        """Delete a photo; return whether it was there. Raises `DataError` or `DiskError` when that is refused."""
+        if isinstance(self.store, RemoteStore):
+            self._check(name)
+            return self.store.delete(name.removeprefix(_IN_PROJECT))
+        path = self.path(name)
+        with disk_errors(path):
+            is_there = path.exists()
+            path.unlink(missing_ok=True)
+        return is_there
 
     def name(self, sha256: str, media_type: str) -> str:
         """The name that manifests give to an object: its place below the project."""

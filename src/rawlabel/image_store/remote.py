@@ -83,6 +83,18 @@ class RemoteStore:
 
         return self._try(fetch, f"{self.address}: cannot be read", DataError)
 
+    def delete(self, name: str) -> bool:
+        """Delete an object by its name; return whether it was there. Raises `DiskError` when the store refuses."""
+
+        def remove(files: AbstractFileSystem, root: str) -> bool:
+            path = f"{root}/{name}"
+            if not files.exists(path):
+                return False
+            files.rm_file(path)
+            return True
+
+        return self._try(remove, f"{self.address}: cannot be written", DiskError)
+
     def _try(
         self, action: Callable[[AbstractFileSystem, str], Result], trouble: str, kind: type[RawlabelError]
     ) -> Result:

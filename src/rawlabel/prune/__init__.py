@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 from rawlabel.catalogue import Catalogue, LastSeen
 from rawlabel.config import CollectConfig, NetworkSettings, PruneConfig
 from rawlabel.errors import DataError
-from rawlabel.files import disk_errors, read_json
-from rawlabel.image_store import ImageStore
+from rawlabel.files import read_json
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.licenses import LicensePreset
 from rawlabel.manifest import Manifest, newest_manifest, read_manifest, write_manifest
 from rawlabel.presence import decided_again, is_lost
-from rawlabel.project import catalogue_path, images_path
+from rawlabel.project import catalogue_path
 from rawlabel.prune.asking import Asked, ask
 from rawlabel.records import Reason, Verdict
 from rawlabel.signals import run_until_stopped
@@ -116,15 +116,8 @@ def _decide(
 
 def _delete_taken_down(project: Path, catalogue: Catalogue) -> int:
     """Delete the files whose every photo was taken down; return how many were still there."""
-    store = ImageStore(images_path(project))
-    num_deleted = 0
-    for digest, media_type in catalogue.objects_taken_down():
-        path = store.path(digest, media_type)
-        with disk_errors(path):
-            if path.exists():
-                path.unlink()
-                num_deleted += 1
-    return num_deleted
+    photos = ProjectPhotos(project)
+    return sum(photos.delete(photos.name(*one)) for one in catalogue.objects_taken_down())
 
 
 def _preset(config: PruneConfig) -> LicensePreset:

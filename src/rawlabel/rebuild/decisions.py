@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.catalogue import Catalogue
-from rawlabel.image_store import ImageStore
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import Manifest
-from rawlabel.project import images_path
 from rawlabel.records import Outcome, Reason, Status, Verdict
 
 _OF_THE_BYTES = (
@@ -20,15 +19,15 @@ _OF_THE_BYTES = (
 
 def decided_rows(received: Manifest, catalogue: Catalogue, project: Path) -> Iterator[dict[str, Any]]:
     """One row a label event, in the received order."""
-    store = ImageStore(images_path(project))
+    photos = ProjectPhotos(project)
     for batch in received.table.to_batches(max_chunksize=1000):
         rows = batch.to_pylist()
         outcomes = catalogue.outcomes([(row["source"], row["photo_id"]) for row in rows])
         for row in rows:
             outcome = outcomes.get((row["source"], row["photo_id"]))
             if outcome is not None and outcome.status is Status.FETCHED and outcome.stored_sha256:
-                path = store.path(outcome.stored_sha256, outcome.media_type or "")
-                yield row | _here(row, outcome) | {"path": path.relative_to(project).as_posix()}
+                path = photos.name(outcome.stored_sha256, outcome.media_type or "")
+                yield row | _here(row, outcome) | {"path": path}
             else:
                 yield row | _absent(row, outcome)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from rawlabel import plugins
@@ -15,7 +15,7 @@ from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.http import HttpClient
 from rawlabel.collect.sources import Page, Search, SearchLimits, Source, SourceContext
 from rawlabel.config import CollectConfig
-from rawlabel.errors import RawlabelError, SourceError, first_error
+from rawlabel.errors import SourceError, first_error
 from rawlabel.files import disk_errors
 from rawlabel.progress import Task, progress
 from rawlabel.rebuild.comparison import Likeness, Promise, likeness
@@ -93,14 +93,12 @@ def _sources(
         # No API is asked, so no key is needed; a source that wants one is content with any.
         return SourceContext(Api(name, http, catalogue, config.attempts), config, address, "none")
 
-    rules: list[Source] = []
-    for name in plugins.names(plugins.Family.SOURCE):
-        kind: type[Source] = plugins.load(plugins.Family.SOURCE, name)
-        # A source that reads this machine's disk must not hear of a stranger's manifest.
-        if kind.base_url:
-            with suppress(RawlabelError):
-                rules.append(kind(context(name, kind.base_url)))
-    return {name: _ByAddress(context(name, ""), rules) for name in names}
+    return {name: _ByAddress(context(name, "")) for name in names}
+
+
+@cache
+def _source_types() -> list[type[Source]]:
+    return [plugins.load(plugins.Family.SOURCE, name) for name in plugins.names(plugins.Family.SOURCE)]
 
 
 class _ByAddress(Source):
@@ -110,12 +108,9 @@ class _ByAddress(Source):
     terms = ""
     limits = SearchLimits(1)
 
-    def __init__(self, context: SourceContext, known: list[Source]) -> None:
-        super().__init__(context)
-        self._known = known
-
     async def search(self, search: Search) -> Page:
         raise SourceError(f"{search.keyword}: a rebuild searches nothing")
 
-    def is_placeholder(self, final_url: str) -> bool:
-        return any(source.is_placeholder(final_url) for source in self._known)
+    @classmethod
+    def is_placeholder(cls, final_url: str) -> bool:
+        return any(kind.is_placeholder(final_url) for kind in _source_types())

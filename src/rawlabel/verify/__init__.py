@@ -11,10 +11,10 @@ from rawlabel.catalogue import Catalogue
 from rawlabel.config import VerifyConfig
 from rawlabel.errors import DataError
 from rawlabel.files import atomic_write, disk_errors
-from rawlabel.image_store import ImageStore
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import newest_manifest
 from rawlabel.manifest_reading import find_manifest
-from rawlabel.project import catalogue_path, images_path
+from rawlabel.project import catalogue_path
 from rawlabel.verify.findings import Finding, Kind
 from rawlabel.verify.manifest import check_manifest
 from rawlabel.verify.store import check_store
@@ -78,4 +78,4 @@ def _check_manifest(config: VerifyConfig, catalogue: Catalogue) -> Iterator[Find
         if newest is None:
             return
         path = newest
-    yield from check_manifest(path, catalogue, ImageStore(images_path(config.project)), config.project)
+    yield from check_manifest(path, catalogue, ProjectPhotos(config.project))

@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 from rawlabel.catalogue import Catalogue
 from rawlabel.errors import DataError
 from rawlabel.files import read_json
-from rawlabel.image_store import ImageStore
+from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import Manifest, fingerprint_of, read_manifest
 from rawlabel.manifest_reading import row_faults
 from rawlabel.records import Verdict
 from rawlabel.verify.findings import Finding, Kind
 
 
-def check_manifest(path: Path, catalogue: Catalogue, store: ImageStore, project: Path) -> Iterator[Finding]:
+def check_manifest(path: Path, catalogue: Catalogue, photos: ProjectPhotos) -> Iterator[Finding]:
     """Everything that is wrong with a manifest: its rows, fingerprint, counts, and the files it names."""
     try:
         manifest = read_manifest(path)
@@ -33,7 +33,7 @@ def check_manifest(path: Path, catalogue: Catalogue, store: ImageStore, project:
     yield from _check_fingerprint(manifest)
     if not faults:
         yield from _check_counts(manifest)
-    yield from _check_paths(manifest, catalogue, store, project)
+    yield from _check_paths(manifest, catalogue, photos)
 
 
 def _check_fingerprint(manifest: Manifest) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def _check_counts(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(Kind.MANIFEST, path, str(error))
 
 
-def _check_paths(manifest: Manifest, catalogue: Catalogue, store: ImageStore, project: Path) -> Iterator[Finding]:
+def _check_paths(manifest: Manifest, catalogue: Catalogue, photos: ProjectPhotos) -> Iterator[Finding]:
     """Each kept row names the store's own file, and the catalogue knows it; others may name none."""
     columns = ["stored_sha256", "media_type", "path", "verdict"]
     prefix, known = "", frozenset[str]()
@@ -71,7 +71,7 @@ def _check_paths(manifest: Manifest, catalogue: Catalogue, store: ImageStore, pr
             if row["verdict"] == Verdict.KEPT:
                 yield Finding(Kind.MANIFEST, manifest.path, "a kept row names no file")
             continue
-        if path != store.path(digest, row["media_type"] or "").relative_to(project).as_posix():
+        if path != photos.name(digest, row["media_type"] or ""):
             yield Finding(Kind.MANIFEST, manifest.path, f"names {path[:200]!r}, which is not in the image store")
             continue
         if digest[:2] != prefix:
