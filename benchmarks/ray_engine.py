@@ -20,12 +20,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.collect.image_host import image_host
+
 from rawlabel.collect.engines import make_engine
 from rawlabel.collect.http import HttpClient
 from rawlabel.collect.sources.flickr import PLUGIN as Flickr
 from rawlabel.config import CollectConfig
 from rawlabel.records import Outcome, Status
-from tests.collect.image_host import image_host
 
 
 async def timed(config: CollectConfig, num_photos: int) -> tuple[float, float]:
@@ -33,13 +34,13 @@ async def timed(config: CollectConfig, num_photos: int) -> tuple[float, float]:
     outcomes: list[Outcome] = []
     with image_host() as host:
         asked_at = time.perf_counter()
-        async with HttpClient(config) as http:
-            async with make_engine(config, http, {"flickr": Flickr.__new__(Flickr)}) as engine:
-                # Processes start on demand; they are not what is measured.
-                await engine.download(host.photos(64, first=10_000_000), lambda outcome: None)
-                started_at = time.perf_counter()
-                await engine.download(host.photos(num_photos), outcomes.append)
-                seconds = time.perf_counter() - started_at
+        sources = {"flickr": Flickr.__new__(Flickr)}
+        async with HttpClient(config) as http, make_engine(config, http, sources) as engine:
+            # Processes start on demand; they are not what is measured.
+            await engine.download(host.photos(64, first=10_000_000), lambda outcome: None)
+            started_at = time.perf_counter()
+            await engine.download(host.photos(num_photos), outcomes.append)
+            seconds = time.perf_counter() - started_at
     assert sum(one.status is Status.FETCHED for one in outcomes) == num_photos
     return num_photos / seconds, started_at - asked_at
 
