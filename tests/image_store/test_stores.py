@@ -11,7 +11,7 @@ import pytest
 
 from rawlabel.catalogue import Catalogue
 from rawlabel.collect import collect
-from rawlabel.config import CollectConfig, CurateConfig, ExportConfig, ReportConfig, TrainConfig
+from rawlabel.config import CollectConfig, CurateConfig, ExportConfig, ReportConfig, TrainConfig, VerifyConfig
 from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, DiskError
 from rawlabel.files import write_json
@@ -21,6 +21,7 @@ from rawlabel.photo_site import PhotoSite, RunningSite, running
 from rawlabel.project import catalogue_path
 from rawlabel.report import build_report
 from rawlabel.train.data import load_training_data
+from rawlabel.verify import verify
 from tests.collect.conftest import KEY, small_site  # noqa: F401 - a fixture
 from tests.image_store.servers import FTP_PASSWORD, FTP_USER, KEYS, ftp_server, s3_service
 from tests.processes import rawlabel
@@ -179,6 +180,13 @@ def test_a_store_on_s3_changes_nothing_but_the_place(site: RunningSite, s3: str,
     ):
         load_training_data(TrainConfig(root=there))
     assert len(load_training_data(TrainConfig(root=there, main="candidate")).train) > 10
+    with pytest.raises(DataError, match=r"s3://bucket/photos: holds the photos.*store\.json"):
+        verify(VerifyConfig(project=there))
+    photos = ProjectPhotos(there)
+    name = manifests[1].kept()["path"][0].as_py()
+    assert photos.delete(name)
+    assert not photos.delete(name)
+    assert len(names_in(f"{s3}/photos")) == len(local) - 1
     secrets = [*KEYS.values()][:2]
     for path in (path for path in there.rglob("*") if path.is_file()):
         assert not [secret for secret in secrets if secret.encode() in path.read_bytes()], path

@@ -19,7 +19,7 @@ from rawlabel.collect.fetch import Tools, fetch_photo
 from rawlabel.collect.http import HttpClient
 from rawlabel.collect.sources import Source
 from rawlabel.config import CollectConfig
-from rawlabel.errors import DiskError, RawlabelError
+from rawlabel.errors import DiskError, RawlabelError, first_error
 from rawlabel.image_store import open_store
 from rawlabel.image_worker import WorkerLimits
 from rawlabel.records import Outcome, Photo
@@ -143,7 +143,7 @@ class _Worker:
                 for place, photo in enumerate(batch.photos):
                     group.create_task(one(place, photo))
         except* RawlabelError as errors:
-            error = _first(errors)
+            error = first_error(errors)
         return BatchResult(outcomes, error)
 
 
@@ -170,11 +170,3 @@ def _worker_for(job: Job) -> _Worker:
             _current.close()
         _current = _Worker(job)
     return _current
-
-
-def _first(errors: BaseExceptionGroup[RawlabelError]) -> RawlabelError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, RawlabelError)
-    return error

@@ -15,7 +15,7 @@ from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.http import HttpClient
 from rawlabel.collect.sources import Page, Search, SearchLimits, Source, SourceContext
 from rawlabel.config import CollectConfig
-from rawlabel.errors import SourceError, first_error
+from rawlabel.errors import RawlabelError, SourceError, first_error
 from rawlabel.files import disk_errors
 from rawlabel.progress import Task, progress
 from rawlabel.rebuild.comparison import Likeness, Promise, likeness
