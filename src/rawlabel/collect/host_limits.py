@@ -37,7 +37,7 @@ PROBING_GROWTH = 0.5
 ENOUGH_GRANTED = 5
 LONE_SHARE = 0.05
 """A lone 429 amid granted requests concerns its own address, if refusals are at most this share of the answers."""
-TRIALS = 5
+TRIALS = 4
 """Slowing is no use when it was done so many times in a row and the 429s are as rare as before."""
 RARE = 10
 """Requests granted for each 429, on the mean, of a host that refuses single addresses and does not count."""
@@ -98,6 +98,7 @@ class HostState:
     _is_slow_start: bool = True
     _number: int = 0
     _last_start: float = -math.inf
+    _ended_at: float = -math.inf
     _rate: float | None = None
     _rate_since: float = 0.0
     _growth: float = GROWTH
@@ -143,6 +144,11 @@ class HostState:
         self._judge_episode(now)
         if self._counting_since is None:
             self._counting_since = now
+        elif not self.in_flight:
+            # What the host stands is no less because nobody asked it for a while.
+            rate = self.rate(now)
+            allowed = max(self.paused_until, self._ended_at, self._last_start + 1 / rate if rate else 0.0)
+            self._counting_since += max(0.0, now - allowed)
         self._last_start = now
         self.in_flight += 1
         self._number += 1
@@ -151,6 +157,7 @@ class HostState:
     def end(self, number: int, answer: Answer, retry_after: float | None, now: float) -> None:
         """Count a request that ended; `retry_after` is the pause that the host asked for [seconds]."""
         self.in_flight -= 1
+        self._ended_at = now
         if answer is Answer.SILENT:
             self._note_silence(number, now)
             return

@@ -106,7 +106,7 @@ class FaultRates:
 
     image_unavailable: float = 0.01
     """Share of image addresses whose first request answers 503."""
-    image_throttled: float = 0.01
+    image_throttled: float = 0.001
     """Share of image addresses whose first request answers 429 with `Retry-After: 1`."""
     api_unavailable: float = 0.05
     """Share of search requests whose first try answers that the API is not currently available."""
