@@ -33,7 +33,8 @@ SAFETY = 0.75
 GROWTH = 0.005 / 60
 """Rise of the rate after a 429, as a share of it a second."""
 PROBING_GROWTH = 0.5
-"""The same after a first 429 that came so early that it says little about the rate."""
+"""The same after the first 429 of a host, if it came too early to say much about the rate, or so late that it may
+concern one address only: a second one soon says which."""
 ENOUGH_GRANTED = 5
 LONE_SHARE = 0.05
 """A lone 429 amid granted requests concerns its own address, if refusals are at most this share of the answers."""
@@ -99,6 +100,7 @@ class HostState:
     _number: int = 0
     _last_start: float = -math.inf
     _ended_at: float = -math.inf
+    _is_waited_for: bool = False
     _rate: float | None = None
     _rate_since: float = 0.0
     _growth: float = GROWTH
@@ -109,6 +111,7 @@ class HostState:
     """Requests granted before each of the last 429s, while slowing was tried."""
     _before: tuple[float | None, float, float, float] = (None, 0.0, GROWTH, FIRST_CONNECTIONS)
     """Rate, its time, its growth and the connections before slowing was tried."""
+    _was_throttled: bool = False
     _refuses_addresses: bool = False
     _strains_in_a_row: int = 0
     _throttled_in_a_row: int = 0
@@ -137,18 +140,19 @@ class HostState:
             return math.inf
         rate = self.rate(now)
         spaced = self._last_start + 1 / rate if rate else 0.0
-        return max(now, self.paused_until, spaced)
+        start = max(now, self.paused_until, spaced)
+        self._is_waited_for = self._is_waited_for or start > now
+        return start
 
     def start(self, now: float) -> int:
         """Count a request that starts now; returns its number."""
         self._judge_episode(now)
         if self._counting_since is None:
             self._counting_since = now
-        elif not self.in_flight:
+        elif not self.in_flight and not self._is_waited_for:
             # What the host stands is no less because nobody asked it for a while.
-            rate = self.rate(now)
-            allowed = max(self.paused_until, self._ended_at, self._last_start + 1 / rate if rate else 0.0)
-            self._counting_since += max(0.0, now - allowed)
+            self._counting_since += max(0.0, now - max(self.paused_until, self._ended_at))
+        self._is_waited_for = False
         self._last_start = now
         self.in_flight += 1
         self._number += 1
@@ -210,10 +214,11 @@ class HostState:
         self._episode = _Episode(number, self._rate, self._rate_since, self._growth, self._connections)
         elapsed = max(self.paused_until - (self._counting_since or now), 1e-3)
         stood = max(self._granted, 1) / elapsed
-        is_telling = self._granted >= ENOUGH_GRANTED or self._rate is not None
         self._rate = max(SAFETY * min(stood, self.rate(now) or math.inf), LOWEST_RATE)
         self._rate_since = self.paused_until
+        is_telling = self._was_throttled or ENOUGH_GRANTED <= self._granted < RARE
         self._growth = GROWTH if is_telling else PROBING_GROWTH
+        self._was_throttled = True
         self._granted, self._counting_since = 0, None
         self._halve_connections()
 

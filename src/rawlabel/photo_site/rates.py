@@ -106,8 +106,9 @@ class FaultRates:
 
     image_unavailable: float = 0.01
     """Share of image addresses whose first request answers 503."""
-    image_throttled: float = 0.001
-    """Share of image addresses whose first request answers 429 with `Retry-After: 1`."""
+    image_throttled: float = 0.0
+    """Share of image addresses whose first request answers 429 with `Retry-After: 1`, whatever the rate; none by
+    default, since hosts that count requests (`--images-per-second`) are the usual ones."""
     api_unavailable: float = 0.05
     """Share of search requests whose first try answers that the API is not currently available."""
 
