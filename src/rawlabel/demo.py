@@ -82,7 +82,8 @@ def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
                 source=("flickr",),
                 base_url=(base_url,),
                 image_size=128 if config.photos else 64,
-                per_class=0,
+                # More than there are, and few enough for a search by relevance.
+                per_class=4000,
                 allow_loopback=True,
             ),
             api_key="any word will do here",
