@@ -22,12 +22,12 @@ from rawlabel.curate import curate
 from rawlabel.errors import DataError, PluginError
 from rawlabel.files import write_json
 from rawlabel.formats import export
-from rawlabel.formats.attributions import disarmed
 from rawlabel.image_check import decode_image
 from rawlabel.manifest import Manifest
 from rawlabel.plugins import Family, names
 from rawlabel.project import images_path
 from rawlabel.records import Split
+from rawlabel.untrusted_text import disarmed
 from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 REWRITING = ("parquet", "webdataset")

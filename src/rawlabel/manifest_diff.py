@@ -23,11 +23,10 @@ from rawlabel.files import atomic_write, write_json
 from rawlabel.manifest import CLOCK_COLUMNS, SCHEMA, Manifest
 from rawlabel.manifest_reading import find_manifest, read_received_manifest
 from rawlabel.records import ClassSpec
+from rawlabel.untrusted_text import disarmed
 
 PHOTO_KEY = ["source", "photo_id"]
 EVENT_KEY = [*PHOTO_KEY, "class_id", "keyword"]
-_IN_A_SPREADSHEET = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is run as a formula by spreadsheets."""
 
 
 class Kind(StrEnum):
@@ -202,10 +201,6 @@ def _write(path: Path, differences: list[Difference]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*Difference.__dataclass_fields__])
     writer.writeheader()
-    writer.writerows({key: _plain_cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: disarmed(value) for key, value in row.items()} for row in rows)
     with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
-
-
-def _plain_cell(value: str | None) -> str | None:
-    return f"'{value}" if value and value.startswith(_IN_A_SPREADSHEET) else value

@@ -10,6 +10,12 @@ LONGEST_TEXT = 80
 LONGEST_ADDRESS = 500
 """Longer addresses are no links; no photo page needs as much."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a cell for a formula, also in full width.
+
+Source: https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
 
 def plain_text(text: object, longest: int = LONGEST_TEXT) -> str:
     """One line of at most `longest` characters, without control, format and direction characters.
@@ -30,3 +36,14 @@ def web_address(address: str | None) -> str | None:
     except ValueError:
         return None
     return address if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def disarmed(value: object) -> str:
+    """The text as a cell that no spreadsheet runs.
+
+    A cell that would be taken for a formula begins with an apostrophe, and so does one that had one there already:
+    who removes one apostrophe from the front has the text as it was.
+    """
+    text = "" if value is None else str(value)
+    is_armed = text.startswith(("'", *_FORMULA)) or text.lstrip().startswith(_FORMULA)
+    return f"'{text}" if is_armed else text

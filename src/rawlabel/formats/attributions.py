@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 from rawlabel.config import ExportConfig
 from rawlabel.files import atomic_write
@@ -13,24 +12,19 @@ from rawlabel.formats._folder import export_folder
 from rawlabel.formats._photos import count_kept, each_row
 from rawlabel.formats._provenance import provenance
 from rawlabel.manifest import Manifest
+from rawlabel.untrusted_text import disarmed
 
 FILE = "attributions.csv"
 COLUMNS = (
     "file", "class_id", "title", "author", "author_url", "license_name", "license_url", "page_url", "source",
     "photo_id", "attribution",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take a cell for a formula, also in full width.
-
-Source: https://owasp.org/www-community/attacks/CSV_Injection
-"""
 
 
 class Attributions:
     """Credits for every photo as a CSV table (title, author, source, license, and a sentence); no pixels.
 
-    A cell that a spreadsheet would take for a formula begins with an apostrophe, and so does one that had an
-    apostrophe there already: who removes one apostrophe from the front has the text as it was.
+    No spreadsheet runs a cell of it; see `rawlabel.untrusted_text.disarmed`.
     """
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
@@ -51,13 +45,6 @@ def write_attributions(manifest: Manifest, path: Path) -> None:
             facts = provenance(row)
             table.writerow(disarmed(facts[name]) for name in COLUMNS)
         text.detach()
-
-
-def disarmed(value: Any) -> str:
-    """The text as a cell that no spreadsheet runs."""
-    text = str(value if value is not None else "")
-    is_armed = text.startswith(("'", *_FORMULA)) or text.lstrip().startswith(_FORMULA)
-    return f"'{text}" if is_armed else text
 
 
 PLUGIN = Attributions
