@@ -22,13 +22,16 @@ from rawlabel.collect.http import HttpClient
 from rawlabel.collect.ray_worker import Batch, Job, fetch_batch
 from rawlabel.collect.sources import Source
 from rawlabel.collect.sources.flickr import PLUGIN as Flickr
-from rawlabel.config import CollectConfig
-from rawlabel.errors import ConfigError, DiskError
+from rawlabel.config import CollectConfig, CurateConfig, ExportConfig
+from rawlabel.curate import curate
+from rawlabel.errors import ConfigError, DataError, DiskError
+from rawlabel.formats import export
 from rawlabel.photo_site import RunningSite
 from rawlabel.project import catalogue_path
 from rawlabel.records import Outcome, Photo, Reason, Status
 from tests.collect.conftest import KEY, PER_CLASS
 from tests.collect.image_host import image_host
+from tests.curate.test_curate import make_project
 from tests.processes import end_by_signal, rawlabel
 
 pytestmark = [
@@ -253,3 +256,20 @@ def test_a_stopped_and_a_killed_run_go_on(site: RunningSite, class_file: Path, t
     with Catalogue(catalogue_path(project)) as one, Catalogue(catalogue_path(local.project)) as two:
         assert one.fingerprint() == two.fingerprint()
     assert stored(project) == stored(local.project)
+
+
+def test_shards_written_by_a_cluster_are_those_written_here(cluster: Any, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    manifest = curate(CurateConfig(project=project))
+    settings = {"project": project, "format": "webdataset", "per_shard": 5}
+    here, count = export(ExportConfig(**settings, out=tmp_path / "here"))
+    by_ray, same = export(ExportConfig(**settings, out=tmp_path / "ray", engine="ray"))
+    written = [{path.name: path.read_bytes() for path in folder.glob("*.tar")} for folder in (here, by_ray)]
+    assert written[0] == written[1]
+    assert len(written[0]) > 2
+    assert count == same == manifest.kept().num_rows
+    with pytest.raises(ConfigError, match="--engine ray"):
+        export(ExportConfig(project=project, format="parquet", out=tmp_path / "q", engine="ray"))
+    next(path for path in (project / "images").rglob("*.jpg")).unlink()
+    with pytest.raises(DataError, match="images"):
+        export(ExportConfig(**settings, out=tmp_path / "third", engine="ray"))

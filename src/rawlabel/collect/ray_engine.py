@@ -8,13 +8,9 @@ again is taken apart, and a photo that alone takes its process down counts as a 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +23,7 @@ from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError
 from rawlabel.files import disk_errors
 from rawlabel.image_store import ImageStore, RemoteStore, settle_store
+from rawlabel.ray_cluster import connect, import_ray
 from rawlabel.records import Outcome, Photo, Reason, Status
 
 if TYPE_CHECKING:
@@ -36,9 +33,6 @@ PHOTOS_IN_BATCH = 32
 """Enough that a task's own cost (milliseconds) does not count, few enough that a lost one is soon done again."""
 RETRIES = 3
 """Times that Ray runs a batch again whose process or machine was lost."""
-OBJECT_STORE_BYTES = 200_000_000
-"""Memory of an own cluster for batches on their way; only photos that a source has itself are among them."""
-KNOCK_SECONDS = 5.0
 _MOST_WAITING_IN_KEEPER = 10_000
 
 
@@ -47,7 +41,7 @@ class RayEngine:
 
     def __init__(self, config: CollectConfig, sources: Mapping[str, Source]) -> None:
         """Raises `ConfigError` when Ray is not installed, or the store is one that other processes cannot see."""
-        _import_ray(config)
+        import_ray(config.ray_address)
         if (config.store or "").startswith("memory:"):
             raise ConfigError(
                 "--store memory://: is another one in each process; give --engine ray a shared store"
@@ -66,7 +60,7 @@ class RayEngine:
             self._mark = Path(place) / "unfinished" / f"shared-{uuid.uuid4().hex}"
             with disk_errors(self._mark):
                 self._mark.touch()
-        self._is_own = _connect(self._config)
+        self._is_own = connect(self._config.ray_address, self._config.workers)
         self._start(place)
         return self
 
@@ -172,75 +166,3 @@ def _lost(photo: Photo) -> Outcome:
         photo.source, photo.photo_id, Status.FAILED, Reason.UNREACHABLE, attempts=1,
         detail="was lost with its worker process, several times",
     )  # fmt: skip
-
-
-def _import_ray(config: CollectConfig) -> Any:
-    """Import Ray. Raises `ConfigError`."""
-    # Read when Ray is imported: nothing is reported to Ray's makers, and a cluster of one's own listens on this
-    # machine only (the variable's name is about systems where that is the default), since whoever reaches a
-    # cluster may run code on it.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if config.ray_address is None:
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ConfigError(
-            "--engine ray: Ray is not installed; run `pip install 'rawlabel[ray]'` or leave --engine out"
-        ) from error
-    return ray
-
-
-def _connect(config: CollectConfig) -> bool:
-    """Join the cluster that the settings name, or start one; return whether it is one of this process's own.
-
-    Raises `ConfigError` when the cluster does not answer. A connection that the caller has made is used.
-    """
-    ray = _import_ray(config)
-    if ray.is_initialized():
-        return False
-    quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    with _own_signal_handlers():
-        if config.ray_address is None:
-            ray.init(
-                address="local", num_cpus=config.workers, include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES, **quietly,
-            )  # fmt: skip
-            return True
-        try:
-            _knock(config.ray_address)
-            ray.init(address=config.ray_address, **quietly)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"--ray-address {config.ray_address}: no Ray cluster answers there; start one with "
-                "`ray start --head` or check the address"
-            ) from error
-    return True
-
-
-def _knock(address: str) -> None:
-    """See whether anything listens at HOST:PORT, since Ray tries for many minutes. Raises `OSError`."""
-    from ray.util import get_node_ip_address
-
-    host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if not colon or not port.isdecimal():
-        return
-    if host in ("localhost", "127.0.0.1"):
-        # What Ray makes of it.
-        host = get_node_ip_address()  # type: ignore[no-untyped-call]
-    socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
-
-
-@contextmanager
-def _own_signal_handlers() -> Iterator[None]:
-    """Keep Ray from taking over SIGTERM, which ends a run between two steps here."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

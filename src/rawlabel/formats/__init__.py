@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rawlabel import plugins
 from rawlabel.config import ExportConfig
-from rawlabel.errors import DataError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.project import export_path
 
@@ -38,6 +38,8 @@ def export(config: ExportConfig) -> tuple[Path, int]:
     from rawlabel.formats._photos import refuse_unsafe_rows
 
     writer: Format = plugins.load(plugins.Family.FORMAT, config.format)()
+    if config.engine == "ray" and not getattr(writer, "has_shards", False):
+        raise ConfigError(f"--engine ray: writes webdataset shards; --format {config.format} is written here")
     path = config.manifest or newest_manifest(config.project)
     if path is None:
         raise DataError(f"{config.project}: has no manifest; run `rawlabel curate` first")

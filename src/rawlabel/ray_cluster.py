@@ -1,0 +1,90 @@
+"""A connection to a Ray cluster, for the verbs whose `--engine ray` goes beyond one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rawlabel.errors import ConfigError
+
+OBJECT_STORE_BYTES = 200_000_000
+"""Memory of an own cluster for batches on their way; only photos that a source has itself are among them."""
+KNOCK_SECONDS = 5.0
+
+
+def import_ray(address: str | None) -> Any:
+    """Import Ray. Raises `ConfigError`."""
+    # Read when Ray is imported: nothing is reported to Ray's makers, and a cluster of one's own listens on this
+    # machine only (the variable's name is about systems where that is the default), since whoever reaches a
+    # cluster may run code on it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "--engine ray: Ray is not installed; run `pip install 'rawlabel[ray]'` or leave --engine out"
+        ) from error
+    return ray
+
+
+def connect(address: str | None, workers: int) -> bool:
+    """Join the cluster at `address`, or start one of `workers` processes on this machine.
+
+    Returns whether the connection is this process's own to end; one that the caller has made is used and left.
+    Raises `ConfigError` when the cluster does not answer.
+    """
+    ray = import_ray(address)
+    if ray.is_initialized():
+        return False
+    quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    with _own_signal_handlers():
+        if address is None:
+            ray.init(
+                address="local", num_cpus=workers, include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES, **quietly,
+            )  # fmt: skip
+            return True
+        try:
+            _knock(address)
+            ray.init(address=address, **quietly)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"--ray-address {address}: no Ray cluster answers there; start one with "
+                "`ray start --head` or check the address"
+            ) from error
+    return True
+
+
+def _knock(address: str) -> None:
+    """See whether anything listens at HOST:PORT, since Ray tries for many minutes. Raises `OSError`."""
+    from ray.util import get_node_ip_address
+
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    if host in ("localhost", "127.0.0.1"):
+        # What Ray makes of it.
+        host = get_node_ip_address()  # type: ignore[no-untyped-call]
+    socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Keep Ray from taking over SIGTERM, which ends a run between two steps here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
