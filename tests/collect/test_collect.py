@@ -82,7 +82,9 @@ def num_stored(project: Path) -> int:
     return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(project)) for name in names)
 
 
-def test_kill_9_at_fifty_random_moments_leaves_no_trace(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+def test_kill_9_at_fifty_random_moments_leaves_no_trace(
+    site: RunningSite, class_file: Path, tmp_path: Path
+) -> None:
     whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
     collect(whole, api_key=KEY)
     arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url, "--source", "flickr",
