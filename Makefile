@@ -10,7 +10,7 @@ demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network
 	$(BIN)/rawlabel demo
 
 test: check  ## All tests
-	$(BIN)/python -m pytest -m integration -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m integration -n 2 --dist loadfile
 
 check: $(READY)  ## Lint, format, types, import layers, unit tests
 	$(BIN)/ruff check .

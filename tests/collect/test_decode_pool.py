@@ -16,6 +16,7 @@ import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pebble.pool.process import WorkerManager
 from PIL import Image
 
 from rawlabel.collect.decode_pool import DecodePool
@@ -121,6 +122,31 @@ def test_no_process_outlives_its_parent(number: signal.Signals) -> None:
     assert not alive
     if number != signal.SIGKILL:
         assert errors == ""
+
+
+def test_a_worker_that_ends_while_the_pool_is_stopped_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when Ctrl-C comes while a worker is being taken off the pool's list in another thread."""
+    stop_workers = WorkerManager.force_stop_workers
+    stumbles = [KeyError(11970)]
+
+    def stumble_once(manager: WorkerManager) -> None:
+        if stumbles:
+            raise stumbles.pop()
+        stop_workers(manager)
+
+    monkeypatch.setattr(WorkerManager, "force_stop_workers", stumble_once)
+
+    async def main() -> list[int]:
+        async with DecodePool(LIMITS, workers=1, seconds=20) as pool:
+            await pool.examine(jpeg())
+            return [
+                child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())
+            ]
+
+    pids = asyncio.run(main())
+    assert pids
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not stumbles
 
 
 def test_a_worker_that_dies_between_two_tasks_is_replaced() -> None:

@@ -43,7 +43,7 @@ class DecodePool:
         for batch in self._batches:
             batch.cancel()
         self._pool.stop()  # type: ignore[no-untyped-call]
-        await asyncio.to_thread(self._pool.join)
+        await asyncio.to_thread(_join, self._pool)
 
     async def examine(self, data: bytes) -> Examined:
         """Decode and fingerprint one photo.
@@ -128,7 +128,7 @@ class DecodePool:
             ) from error
         self._pool = self._started()
         broken.stop()  # type: ignore[no-untyped-call]
-        await asyncio.to_thread(broken.join)
+        await asyncio.to_thread(_join, broken)
 
     def _started(self) -> ProcessPool:
         # Ctrl-C reaches all processes of a terminal; blocked here, it stays blocked in those that start now.
@@ -145,3 +145,17 @@ class DecodePool:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pool
+
+
+def _join(pool: ProcessPool) -> None:
+    """Wait for the end of a stopped pool.
+
+    pebble (5.2) takes a worker that has just ended off its list in one thread while another goes through the list,
+    which raises `KeyError` before the remaining workers are ended; the list is shorter the next time.
+    """
+    while True:
+        try:
+            pool.join()
+        except KeyError:
+            continue
+        return
