@@ -137,7 +137,7 @@ def test_a_worker_that_ends_while_the_pool_is_stopped_is_no_fault(monkeypatch: p
     monkeypatch.setattr(WorkerManager, "force_stop_workers", stumble_once)
 
     async def main() -> list[int]:
-        async with DecodePool(LIMITS, workers=1, seconds=20) as pool:
+        async with DecodePool(WorkerLimits(600, 64.0), workers=1, seconds=20) as pool:
             await pool.examine(jpeg())
             return [
                 child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())
