@@ -28,7 +28,7 @@ MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 test set. It is handed in from above, so that nothing in this package can open a test set."""
 
 # Settings that change where or how fast a run is or what follows it, not what comes out of it.
-_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit"})
+_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit", "keep_predictions"})
 
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
