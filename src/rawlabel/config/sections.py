@@ -223,6 +223,16 @@ class PhotoSiteConfig(Section):
         None, "Folder to write the built-in collection's clean test set to before serving."
     )
     truth: Path | None = setting(None, "File to write the truth of each photo to (JSON) before serving.")
+    homonym_class: tuple[str, ...] = setting(
+        (),
+        "Class whose name also means another thing, so that many of its results show that thing; may be given "
+        "several times.",
+    )
+    sibling_pair: tuple[str, ...] = setting(
+        (),
+        "Two classes that people hardly tell apart, as CLASS:CLASS; much of either's results shows the other, and "
+        "many photos are found for both; may be given several times.",
+    )
     count_noise: float = setting(
         0.0, "How far off the totals of Flickr's searches are, as a share of them [0 to 1].", ge=0, lt=1
     )
