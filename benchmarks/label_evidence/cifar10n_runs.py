@@ -40,10 +40,21 @@ def main() -> None:
                 write_class_folders(options.data, root / "candidate", NOISES[noise], options.images)
             train(
                 TrainConfig(
-                    root=root, main="candidate", model=options.model, image_size=32, epochs=options.epochs,
-                    decay_epochs=max(1, options.epochs * 2 // 5), batch_size=64, lr=0.1, weight_decay=5e-4,
-                    holdout=1 / 3, seed=seed, outpath=root / f"{options.model}-{seed}", device="cpu", workers=1,
-                )  # fmt: skip
+                    root=root,
+                    main="candidate",
+                    model=options.model,
+                    image_size=32,
+                    epochs=options.epochs,
+                    decay_epochs=max(1, options.epochs * 2 // 5),
+                    batch_size=64,
+                    lr=0.1,
+                    weight_decay=5e-4,
+                    holdout=1 / 3,
+                    seed=seed,
+                    outpath=root / f"{options.model}-{seed}",
+                    device="cpu",
+                    workers=1,
+                )
             )
 
 

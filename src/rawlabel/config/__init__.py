@@ -22,7 +22,7 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.training import CompareRulesConfig, LabelsConfig, TrainConfig
 
 __all__ = [
     "ClassesConfig",
@@ -36,6 +36,7 @@ __all__ = [
     "EvaluateConfig",
     "ExportConfig",
     "FiguresConfig",
+    "LabelsConfig",
     "NetworkSettings",
     "PhotoSiteConfig",
     "PlanConfig",

@@ -10,7 +10,7 @@ from typing import Literal
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.training import CompareRulesConfig, LabelsConfig, TrainConfig
 from rawlabel.licenses import LicensePreset
 
 
@@ -276,6 +276,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
+    labels: LabelsConfig = LabelsConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()

@@ -40,7 +40,9 @@ class HeldOut:
             raise DataError("held-out predictions: nothing is held out; train with --holdout above 0")
         if self.labels.min() < 0 or self.labels.max() >= classes:
             raise DataError("held-out predictions: a label is none of the classes; predict again")
-        if not np.isfinite(self.probabilities).all() or not np.allclose(self.probabilities.sum(axis=1), 1, atol=1e-3):
+        if not np.isfinite(self.probabilities).all() or not np.allclose(
+            self.probabilities.sum(axis=1), 1, atol=1e-3
+        ):
             raise DataError("held-out predictions: rows of probabilities do not add up to 1; predict again")
 
     @property
@@ -51,7 +53,8 @@ class HeldOut:
     @property
     def predicted(self) -> Labels:
         """Most probable class of each photo."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        best: Labels = self.probabilities.argmax(axis=1)
+        return best
 
     def counts(self) -> Labels:
         """Photos of each raw label [classes]."""

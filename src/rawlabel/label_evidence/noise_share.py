@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from cleanlab.count import compute_confident_joint, estimate_joint
 
 from rawlabel.label_evidence.held_out import Floats, HeldOut, Labels, Pool
@@ -73,12 +74,16 @@ class NoiseEvidence:
         return np.where(totals > 0, by_class / np.where(totals > 0, totals, 1), np.eye(len(by_class)))
 
 
+SUREST = 0.1
+"""Share of the photos that counts as those of which the networks are surest."""
+
 _WORDS = {
-    "contradicted": (
-        "share of photos of which the networks are confident that they show another class than their label",
-        "the networks are right where they are confident",
-        "low when networks are unsure or have learned the same mistakes as the labels; high only where a confident "
-        "network is wrong",
+    "surest_tenth": (
+        "share of photos whose label is not the networks' first choice, among the tenth of the photos of which "
+        "the networks are surest, whatever their label",
+        "there the networks are right, and labels are wrong as often as elsewhere",
+        "low where labels of hard photos are wrong more often than those of easy ones, as with people; high by "
+        "the errors that the networks make even where they are surest",
     ),
     "confident_learning": (
         "share of wrong labels by the calibrated confident joint (Northcutt et al., arXiv 1911.00068)",
@@ -90,8 +95,8 @@ _WORDS = {
     "disagreement": (
         "share of photos whose label is not the networks' first choice: one minus the held-out accuracy",
         "the networks make no mistake of their own, and cannot foresee wrong labels",
-        "a ceiling where mistakes cannot be learned: with them it holds the networks' own errors too; too low where "
-        "wrong labels can be foreseen from the photo by more than the networks err",
+        "a ceiling where mistakes cannot be learned: with them it holds the networks' own errors too; too low "
+        "where wrong labels can be foreseen from the photo by more than the networks err",
     ),
 }
 
@@ -108,25 +113,22 @@ def estimate_noise(
     pooled = pool.mean()
     figures, joint = _figures(pooled.labels, pooled.probabilities)
     pairs = _largest_off_diagonal(joint, most_pairs)
-    counts = pooled.counts()
     sampled: dict[str, list[Floats]] = {name: [] for name in _WORDS}
     sampled_pairs = []
     for labels, probabilities in pool.resampled(draws, seed):
         drawn, drawn_joint = _figures(labels, probabilities)
-        present = np.bincount(labels, minlength=pooled.num_classes)
-        for name, by_class in drawn.items():
-            sampled[name].append(np.append(by_class, _overall(by_class, present)))
+        for name, shares in drawn.items():
+            sampled[name].append(shares)
         sampled_pairs.append(_shares_of_pairs(drawn_joint, pairs))
-    estimates = tuple(
-        _estimate(name, figures[name], counts, np.array(sampled[name]), confidence) for name in _WORDS
-    )
+    estimates = tuple(_estimate(name, figures[name], np.array(sampled[name]), confidence) for name in _WORDS)
     limits = _limits(np.array(sampled_pairs).reshape(draws, len(pairs)), confidence)
     points = _shares_of_pairs(joint, pairs)
     return NoiseEvidence(
         estimates,
         joint,
         tuple(
-            Pair(given, preferred, _interval(points[k], limits[:, k])) for k, (given, preferred) in enumerate(pairs)
+            Pair(given, preferred, _interval(points[k], limits[:, k]))
+            for k, (given, preferred) in enumerate(pairs)
         ),
         len(pooled.labels),
         len(pool.runs),
@@ -137,13 +139,29 @@ def estimate_noise(
 
 def confident_joint(held_out: HeldOut) -> Floats:
     """Estimated joint distribution [raw label, right class], by confident learning."""
-    return _figures(held_out.labels, held_out.probabilities)[1]
+    return _joint(held_out.labels, held_out.probabilities)
 
 
 def _figures(labels: Labels, probabilities: Floats) -> tuple[dict[str, Floats], Floats]:
-    """For each estimator the share of wrong labels by raw label [classes] (NaN without photos), and the joint."""
-    classes = probabilities.shape[1]
-    counts = np.bincount(labels, minlength=classes)
+    """For each estimator the share of wrong labels of each class and, last, of all photos; and the joint.
+
+    A class without photos to judge by has NaN.
+    """
+    joint = _joint(labels, probabilities)
+    mass = joint.sum(axis=1)
+    wrong_mass = np.divide(mass - np.diag(joint), mass, out=np.full(len(mass), np.nan), where=mass > 0)
+    is_wrong = probabilities.argmax(axis=1) != labels
+    confidence = probabilities.max(axis=1)
+    surest = np.argsort(-confidence, kind="stable")[: max(1, round(SUREST * len(labels)))]
+    return {
+        "surest_tenth": _shares(labels[surest], is_wrong[surest], len(joint)),
+        "confident_learning": np.append(wrong_mass, 1 - np.trace(joint)),
+        "disagreement": _shares(labels, is_wrong, len(joint)),
+    }, joint
+
+
+def _joint(labels: Labels, probabilities: Floats) -> Floats:
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
     confident = np.asarray(compute_confident_joint(labels, probabilities, calibrate=False), dtype=np.float64)
     with warnings.catch_warnings():
         # A class without photos divides nought by nought; its row is set below.
@@ -151,29 +169,22 @@ def _figures(labels: Labels, probabilities: Floats) -> tuple[dict[str, Floats], 
         joint = np.asarray(estimate_joint(labels, probabilities, confident_joint=confident), dtype=np.float64)
     joint = np.nan_to_num(joint)
     joint[counts == 0] = 0
-    joint /= joint.sum()
-    right = np.bincount(labels[probabilities.argmax(axis=1) == labels], minlength=classes)
-    # cleanlab puts a one on the diagonal of a class in which nothing is confident; that is no photo.
-    confidently_wrong = confident.sum(axis=1) - np.diag(confident)
-    per_label = np.where(counts > 0, counts, np.nan)
-    with np.errstate(invalid="ignore"):
-        wrong_mass = (joint.sum(axis=1) - np.diag(joint)) / joint.sum(axis=1)
-    return {
-        "contradicted": confidently_wrong / per_label,
-        "confident_learning": np.where(counts > 0, wrong_mass, np.nan),
-        "disagreement": (counts - right) / per_label,
-    }, joint
+    scaled: Floats = joint / joint.sum()
+    return scaled
 
 
-def _overall(by_class: Floats, counts: Labels) -> float:
-    return float(np.nansum(by_class * counts) / counts.sum())
+def _shares(labels: Labels, is_wrong: npt.NDArray[np.bool_], classes: int) -> Floats:
+    """Share of wrong photos of each label (NaN for none), and of all."""
+    counts = np.bincount(labels, minlength=classes)
+    wrong = np.bincount(labels[is_wrong], minlength=classes)
+    by_class = np.divide(wrong, counts, out=np.full(classes, np.nan), where=counts > 0)
+    return np.append(by_class, is_wrong.mean())
 
 
-def _estimate(name: str, by_class: Floats, counts: Labels, sampled: Floats, confidence: float) -> ShareEstimate:
+def _estimate(name: str, shares: Floats, sampled: Floats, confidence: float) -> ShareEstimate:
     limits = _limits(sampled, confidence)
-    per_class = tuple(_interval(by_class[i], limits[:, i]) for i in range(len(by_class)))
-    overall = _interval(_overall(by_class, counts), limits[:, -1])
-    return ShareEstimate(name, overall, per_class, *_WORDS[name])
+    every = tuple(_interval(shares[i], limits[:, i]) for i in range(len(shares)))
+    return ShareEstimate(name, every[-1], every[:-1], *_WORDS[name])
 
 
 def _limits(sampled: Floats, confidence: float) -> Floats:

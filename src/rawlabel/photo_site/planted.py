@@ -46,5 +46,7 @@ def read_planted(config: PhotoSiteConfig, classes: Sequence[str]) -> Planted:
     for name in dict.fromkeys(name for _, name in named):
         share = Planted(frozenset(config.homonym_class), tuple(pairs)).share(name) + config.noise
         if share > 0.95:
-            raise ConfigError(f"--noise: leaves no right photos of the planted class '{name}'; lower it to 0.5 or less")
+            raise ConfigError(
+                f"--noise: leaves no right photos of the planted class '{name}'; lower it to 0.5 or less"
+            )
     return Planted(frozenset(config.homonym_class), tuple(pairs))
