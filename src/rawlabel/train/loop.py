@@ -18,8 +18,9 @@ from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
-from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
+from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
@@ -29,8 +30,9 @@ from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
 
-EpochEvaluator = Callable[[Predictor], dict[str, float]]
-"""Measures top-1 and top-5 test accuracy after an epoch, for the log; the rules never see what it returns."""
+EpochEvaluator = Callable[[Predictor], dict[str, Any]]
+"""Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
+what it returns."""
 
 
 class Trainer:
@@ -75,6 +77,7 @@ class Trainer:
             self.config.seed or 0,
             self.config.workers,
             self.method.strong_augmentation,
+            pin_memory=self.predictor.device.type == "cuda",
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
@@ -85,6 +88,8 @@ class Trainer:
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
                     trained = time.perf_counter()
+                    if self.epoch + 1 < self.config.epochs:
+                        loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout)
                     self._log_timing(started, trained)
                     if stop:
@@ -160,7 +165,8 @@ class Trainer:
             "holdout": held,
             "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
-            "test": self.evaluator(self.predictor) if self.evaluator else {"acc1": None, "acc5": None},
+            "test": {"acc1": None, "acc5": None},
+            **(self.evaluator(self.predictor) if self.evaluator else {}),
         }
         if selection.epoch == self.epoch:
             save_checkpoint(self.run.selected_checkpoint, self._weights())
@@ -168,7 +174,7 @@ class Trainer:
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
 
-    def _measure(self, images: Images, expected: ImageList) -> dict[str, float]:
+    def _measure(self, images: Images, expected: LabeledImages) -> dict[str, float]:
         """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
         if not len(images):
             return {}
@@ -181,9 +187,9 @@ class Trainer:
             "loss": float(loss),
         }
 
-    def _decode(self, images: ImageList, what: str) -> Images:
+    def _decode(self, images: LabeledImages, what: str) -> Images:
         side = self.predictor.transform.stored_side
-        return Images(images.paths, side, self.config.workers, f"reading {what} images")
+        return Images(images.source, side, self.config.workers, f"reading {what} images")
 
     def _weights(self) -> dict[str, Any]:
         return {
