@@ -18,7 +18,7 @@ from rawlabel.plugins import Family
 from rawlabel.run_directory import RunDirectory
 from rawlabel.signals import StopRequest
 from rawlabel.train import loop, train
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.checkpoint import load_checkpoint, load_weights
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images, Transform
 from rawlabel.train.loader import Loader
@@ -62,8 +62,8 @@ def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) 
 def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
     assert one.log() == two.log()
     assert one.summary() == two.summary()
-    for name in ("last_checkpoint", "selected_checkpoint"):
-        first, second = (load_checkpoint(getattr(run, name))["method"] for run in (one, two))
+    for name in ("last_weights", "selected_checkpoint"):
+        first, second = (load_weights(getattr(run, name))["method"] for run in (one, two))
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
 

@@ -98,7 +98,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     images = Images(labeled.source, predictor.transform.stored_side, 2, "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
-    last = load_predictor(run.last_checkpoint)[0].logits(images, config.batch_size)
+    last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)
     test = {
         "folder": str(folder),
         "images": len(labels),

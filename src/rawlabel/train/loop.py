@@ -17,7 +17,7 @@ from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
-from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
+from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.image_source import LabeledImages
@@ -169,7 +169,7 @@ class Trainer:
             **(self.evaluator(self.predictor) if self.evaluator else {}),
         }
         if selection.epoch == self.epoch:
-            save_checkpoint(self.run.selected_checkpoint, self._weights())
+            save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
@@ -191,30 +191,28 @@ class Trainer:
         side = self.predictor.transform.stored_side
         return Images(images.source, side, self.config.workers, f"reading {what} images")
 
-    def _weights(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
+        """What is needed to use the weights."""
         return {
             "config": self.config.as_json(),
             "class_ids": list(self.data.class_ids),
             "num_samples": len(self.data.train),
             "epoch": self.epoch,
-            "method": self.method.state_dict(),
         }
 
     def _save(self) -> None:
         """Write everything needed to go on; `epoch` is the one to go on with, the one before it is done."""
-        save_checkpoint(
-            self.run.last_checkpoint,
-            {
-                **self._weights(),
-                "step": self.step,
-                "data": self.data.fingerprint,
-                "optimizer": self.optimizer.state_dict(),
-                "records": [asdict(one) for one in self.records],
-                "statistics": asdict(self.statistics),
-                "predictions": self.predictions,
-                "random": torch.get_rng_state(),
-            },
-        )
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "data": self.data.fingerprint,
+            "optimizer": self.optimizer.state_dict(),
+            "records": [asdict(one) for one in self.records],
+            "statistics": asdict(self.statistics),
+            "predictions": self.predictions,
+            "random": torch.get_rng_state(),
+        }
+        save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
 
     def _resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""

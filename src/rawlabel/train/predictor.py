@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rawlabel import plugins
 from rawlabel.config import TrainConfig, load_options
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.images import Images, Transform
 from rawlabel.train.loader import evaluation_batches
@@ -85,11 +85,11 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
 
 
 def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
-    """Load a checkpoint of selected or last weights; return predictor, class ids and epoch.
+    """Load the weights of an epoch; return predictor, class ids and epoch.
 
     `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
     """
-    saved = load_checkpoint(path)
+    saved = load_weights(path)
     config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, **overrides})
     predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
     predictor.method.load_state_dict(saved["method"])
