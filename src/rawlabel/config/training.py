@@ -105,6 +105,12 @@ class TrainConfig(Section):
         ge=0,
         lt=1,
     )
+    train_accuracy: tuple[Literal["probe", "full", "augmented"], ...] = setting(
+        ("probe",),
+        "Accuracy on the training images to measure after each epoch, beside the running one: of a fixed part of "
+        "them, of all, or of all on random views (as published); may be given several times.",
+    )
+    probe_images: int = setting(2000, "Images of the probe, an equal share of each class [images].", ge=1)
     seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rawlabel.train.images import DRAWS, Images, Transform
+from rawlabel.train.images import DRAWS, DecodedImages, Transform
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
 _ORDER, _VIEWS, _STRONG = 0, 1, 2
@@ -84,7 +84,7 @@ class Loader:
 
     def __init__(
         self,
-        images: Images,
+        images: DecodedImages,
         transform: Transform,
         batch_size: int,
         seed: int,
@@ -156,7 +156,7 @@ class Loader:
                 view[row] = self._strong.view(self._transform, pixels, draws[index])
 
 
-def evaluation_batches(images: Images, transform: Transform, batch_size: int) -> Iterator[Tensor]:
+def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:
     """Centre views [batch, size, size, 3] uint8 of all images, in order."""
     size = transform.image_size
     for start in range(0, len(images), batch_size):

@@ -26,9 +26,11 @@ from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
+from rawlabel.train.sample_statistics import SampleStatistics
 from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
+from rawlabel.train.train_accuracy import measure_train_accuracy
 
 EpochEvaluator = Callable[[Predictor], dict[str, Any]]
 """Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
@@ -60,6 +62,7 @@ class Trainer:
         self.head = HeadTap(self.method.network)
         # What the network last said of each training image; -1 for nothing yet.
         self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
+        self.samples = SampleStatistics(len(data.train), predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
 
     def fit(self) -> Selection:
@@ -88,14 +91,18 @@ class Trainer:
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
                     trained = time.perf_counter()
+                    accuracies = measure_train_accuracy(
+                        self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
+                    )
                     if self.epoch + 1 < self.config.epochs:
                         loader.prepare(self.epoch + 1)
-                    self._finish_epoch(holdout)
+                    self._finish_epoch(holdout, accuracies)
                     self._log_timing(started, trained)
                     if stop:
                         stop.obey()
         finally:
             loader.close()
+        self.samples.write(self.run.samples_path, self.data.train, self.data.class_ids)
         return self.rule.select(self.records)
 
     def _is_halted(self) -> bool:
@@ -129,13 +136,14 @@ class Trainer:
         alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
         self.optimizer.step()
         self.method.on_step_end()
+        self.samples.add(ids, output.logits, batch.labels)
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)
         self.predictions[ids] = predicted
         if alignment is not None:
             self.statistics.add_alignment(alignment)
 
-    def _finish_epoch(self, holdout: Images) -> None:
+    def _finish_epoch(self, holdout: Images, accuracies: dict[str, Any]) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         seen, loss = self.statistics.seen, float(self.statistics.loss)
         if not math.isfinite(loss):
@@ -162,6 +170,7 @@ class Trainer:
             "epoch": self.epoch,
             "lr": self.records[-1].learning_rate,
             "train": {**train, "loss": loss / seen},
+            **accuracies,
             "holdout": held,
             "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
@@ -210,6 +219,7 @@ class Trainer:
             "records": [asdict(one) for one in self.records],
             "statistics": asdict(self.statistics),
             "predictions": self.predictions,
+            "samples": self.samples.state_dict(),
             "random": torch.get_rng_state(),
         }
         save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
@@ -227,8 +237,8 @@ class Trainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
-            # Checkpoints of older versions have none; then the next epoch has nothing to compare with.
-            self.predictions.copy_(saved.get("predictions", self.predictions))
+            self.predictions.copy_(saved["predictions"])
+            self.samples.load_state_dict(saved["samples"])
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])
