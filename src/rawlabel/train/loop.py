@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
+from rawlabel.train.acceleration import compile_if_faster, memory_errors
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
@@ -27,7 +29,7 @@ from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
 from rawlabel.train.sample_statistics import SampleStatistics
-from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.schedule import decays_left, image_size_at, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
 from rawlabel.train.train_accuracy import measure_train_accuracy
@@ -81,12 +83,19 @@ class Trainer:
             self.config.workers,
             self.method.strong_augmentation,
             pin_memory=self.predictor.device.type == "cuda",
+            size_of=partial(image_size_at, self.config),
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
+        if compiled := compile_if_faster(self.predictor, self.config, total - done):
+            self.run.log_timing(compile=compiled)
         try:
-            with stop_requests() as stop, progress("training", total, done=done) as task:
+            with (
+                memory_errors(self.config),
+                stop_requests() as stop,
+                progress("training", total, done=done) as task,
+            ):
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
@@ -125,17 +134,22 @@ class Trainer:
                 stop.obey()
 
     def _train_step(self, raw_batch: RawBatch) -> None:
-        ids, normalize = raw_batch.sample_ids.to(self.predictor.device), self.predictor.normalizer
-        strong = tuple(normalize(views) for views in raw_batch.strong_views)
-        batch = Batch(normalize(raw_batch.views), self.labels[ids], ids, strong)
+        self.optimizer.zero_grad(set_to_none=True)
+        for part in raw_batch.parts(self.config.accumulate):
+            self._add_gradient(part, len(part.sample_ids) / len(raw_batch.sample_ids))
+        self.optimizer.step()
+        self.method.on_step_end()
+
+    def _add_gradient(self, part: RawBatch, share: float) -> None:
+        """Add the gradient of a part of the batch, which counts as `share` of the whole."""
+        ids, normalize = part.sample_ids.to(self.predictor.device, non_blocking=True), self.predictor.normalizer
+        strong = tuple(normalize(views) for views in part.strong_views)
+        batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
         precision = self.predictor.precision
         with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
             output = self.method(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()
+        (output.loss if share == 1 else output.loss * share).backward()
         alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
-        self.optimizer.step()
-        self.method.on_step_end()
         self.samples.add(ids, output.logits, batch.labels)
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)
