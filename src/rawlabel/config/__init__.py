@@ -22,7 +22,7 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.training import CompareRulesConfig, TrainConfig, WorthConfig
 
 __all__ = [
     "ClassesConfig",
@@ -46,6 +46,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "VerifyConfig",
+    "WorthConfig",
     "load_options",
     "load_section",
 ]

@@ -93,10 +93,17 @@ class TrainConfig(TrainerSettings):
         100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
     )
     image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
+    progressive_from: int = setting(
+        0,
+        "Side of the training views in the first epoch, from which it grows to --image-size over the first three "
+        "quarters of the epochs; 0 keeps one size [pixels].",
+        ge=0,
+    )
     augment: Literal["auto", "resized_crop", "resized_crop_only", "crop_flip", "crop", "flip", "none"] = setting(
         "auto",
         "Training augmentation: random resized crop with or without flip, shifted crop with or without (for "
-        "digits and letters) flip, flip alone, or none; auto takes crop_flip up to 64 pixels and resized_crop above.",
+        "digits and letters) flip, flip alone, or none; auto takes crop_flip up to 64 pixels and resized_crop "
+        "above.",
     )
     holdout: float = setting(
         0.1,
@@ -113,6 +120,17 @@ class TrainConfig(TrainerSettings):
     seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
+    )
+    accumulate: int = setting(
+        1,
+        "Parts in which a batch is computed one after the other: less memory for the same step. Batch norm then "
+        "takes its statistics of each part.",
+        ge=1,
+    )
+    compile: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "Compile the network (torch.compile): always, never, or on a GPU where a timed trial finds it faster and "
+        "the run is long enough to pay for it.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
@@ -138,3 +156,22 @@ class CompareRulesConfig(Section):
     )
     confidence: float = setting(0.95, "Confidence of the intervals over seeds [0 to 1].", gt=0, lt=1)
     out: Path | None = setting(None, "File to write the comparison to as well: .json, or .csv without the runs.")
+
+
+class WorthConfig(Section):
+    """Say how many clean labels a set of raw labels is worth: the clean set that trains as good a classifier.
+
+    Runs are compared by their test accuracy at the epoch that their own rule selected.
+    """
+
+    runs: tuple[Path, ...] = setting((), "Finished runs on raw labels.", positional=True)
+    clean: tuple[Path, ...] = setting(
+        (), "Finished run on clean labels; given for four sizes or more (--train-size), best with several seeds."
+    )
+    ignore: tuple[str, ...] = setting(
+        (), "Setting in which the runs of a group may differ besides the seed; may be given several times."
+    )
+    confidence: float = setting(0.95, "Confidence of the bootstrap intervals [0 to 1].", gt=0, lt=1)
+    resamples: int = setting(1000, "Bootstrap resamples.", ge=100)
+    seed: int = setting(0, "Seed of the resampling.", ge=0)
+    out: Path | None = setting(None, "Folder for the result as JSON, and for the figure with its numbers as CSV.")

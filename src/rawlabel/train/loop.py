@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
+from rawlabel.train.acceleration import compile_if_faster, memory_errors
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
@@ -30,7 +32,7 @@ from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
 from rawlabel.train.resuming import find_start, load_into
 from rawlabel.train.sample_statistics import SampleStatistics
-from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.schedule import decays_left, image_size_at, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.step_lines import StepLines
 from rawlabel.train.stopping import Selection, StoppingRule
@@ -87,12 +89,19 @@ class Trainer:
             self.config.workers,
             self.method.strong_augmentation,
             pin_memory=self.predictor.device.type == "cuda",
+            size_of=partial(image_size_at, self.config),
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
+        if compiled := compile_if_faster(self.predictor, self.config, total - done):
+            self.run.log_timing(compile=compiled)
         try:
-            with stop_requests() as stop, progress("training", total, done=done) as task:
+            with (
+                memory_errors(self.config),
+                stop_requests() as stop,
+                progress("training", total, done=done) as task,
+            ):
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
@@ -133,26 +142,39 @@ class Trainer:
                 stop.obey()
 
     def _train_step(self, raw_batch: RawBatch) -> None:
-        ids, normalize = raw_batch.sample_ids.to(self.predictor.device), self.predictor.normalizer
-        strong = tuple(normalize(views) for views in raw_batch.strong_views)
-        batch = Batch(normalize(raw_batch.views), self.labels[ids], ids, strong)
-        asked: list[tuple[StepOutput, torch.Tensor | None]] = []
+        parts, has_answered = list(raw_batch.parts(self.config.accumulate)), False
 
         def descend() -> torch.Tensor:
-            """Loss and gradients; an optimizer may ask again, and what is measured is the first answer."""
-            precision = self.predictor.precision
-            with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
-                output: StepOutput = self.method(batch)
+            """Loss and gradient; an optimizer may ask again, and what is measured is the first answer."""
+            nonlocal has_answered
             self.optimizer.zero_grad(set_to_none=True)
-            output.loss.backward()  # type: ignore[no-untyped-call]
-            if not asked:
-                asked.append((output, self.head.alignment(batch.labels, len(self.data.class_ids))))
-            return output.loss
+            total = len(raw_batch.sample_ids)
+            losses = [self._add_gradient(part, len(part.sample_ids) / total, not has_answered) for part in parts]
+            has_answered = True
+            return torch.stack(losses).sum()
 
         self.optimizer.step(descend)
         self.head.forget()
-        output, alignment = asked[0]
         self.method.on_step_end()
+
+    def _add_gradient(self, part: RawBatch, share: float, is_measured: bool) -> torch.Tensor:
+        """Add the gradient of a part of the batch, which counts as `share` of the whole, and return its loss."""
+        ids, normalize = part.sample_ids.to(self.predictor.device, non_blocking=True), self.predictor.normalizer
+        strong = tuple(normalize(views) for views in part.strong_views)
+        batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
+        precision = self.predictor.precision
+        with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
+            output: StepOutput = self.method(batch)
+        loss = output.loss if share == 1 else output.loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        if is_measured:
+            self._note_step(output, batch)
+        return loss.detach()
+
+    def _note_step(self, output: StepOutput, batch: Batch) -> None:
+        """Add what a part of the batch tells to the statistics."""
+        ids = batch.sample_ids
+        alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
         self.samples.add(ids, output.logits, batch.labels)
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)

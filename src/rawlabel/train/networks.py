@@ -105,8 +105,8 @@ def _json_or_text(text: str) -> Any:
 def _refuse_width(name: str, options: dict[str, Any]) -> None:
     if "num_planes" in options:
         raise ConfigError(
-            f"--num-planes: {name} has no such width; use cifar_resnet*, cifar_stem_resnet*, resnet18 to resnet152 "
-            "or timm/resnet*, or say it with --model-config"
+            f"--num-planes: {name} has no such width; use cifar_resnet*, cifar_stem_resnet*, resnet18 to "
+            "resnet152 or timm/resnet*, or say it with --model-config"
         )
 
 

@@ -39,7 +39,9 @@ class Normalizer:
         """Normalise one batch of views."""
         batch, height, width, channels = views.shape
         rows = views.to(self._device, non_blocking=True).view(batch, height, width * channels)
-        scaled = torch.addcmul(self._shift, rows.float(), self._scale)
+        # Views smaller than the largest take the beginning of the repeated row.
+        scale, shift = self._scale[: width * channels], self._shift[: width * channels]
+        scaled = torch.addcmul(shift, rows.float(), scale)
         return scaled.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 

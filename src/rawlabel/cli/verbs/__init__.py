@@ -9,6 +9,7 @@ SUMMARIES = {
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
+    "worth": "say how many clean labels a set of raw labels is worth, from finished runs",
     "figures": "draw the paper's figures from result folders",
     "report": "write one HTML page about a collection and a run",
     "predict": "classify images with a finished run",
