@@ -64,7 +64,9 @@ def read_truth(paper: Path) -> tuple[list[str], npt.NDArray[np.bool_], Floats, F
         for name in ("flickr", "imagenet")
     }
     drop = np.array([correct["imagenet"][one] - correct["flickr"][one] for one in ids], dtype=np.float64)
-    order = [line.split()[0] for line in (paper / "metadata" / "num_imgs_per_class.txt").read_text().splitlines()[1:]]
+    order = [
+        line.split()[0] for line in (paper / "metadata" / "num_imgs_per_class.txt").read_text().splitlines()[1:]
+    ]
     lines = (paper / "metadata" / "num_imgs_per_class_excluded.txt").read_text().splitlines()[1:]
     names = {order[int(line.split()[0])] for line in lines}
     confusion = np.load(paper / "results" / "flickr_conf" / "confmat.npy").astype(np.float64)
@@ -79,7 +81,7 @@ def read_signs(paper: Path, ids: list[str], confusion: Floats) -> dict[str, Floa
     wordnet = load_wordnet()
     listed = [one for one in ids if one in keywords]
     specs = [ClassSpec(one, one, tuple(keywords[one])) for one in listed]
-    warned = {one: {kind: 0.0 for kind in WarningKind} for one in listed}
+    warned = {one: dict.fromkeys(WarningKind, 0.0) for one in listed}
     for warning in find_warnings(specs, None, 1, wordnet):
         warned[warning.class_ids[0]][warning.kind] += 1
 

@@ -24,6 +24,8 @@ class Family(StrEnum):
     METHOD = "rawlabel.train.methods"
     STOPPING_RULE = "rawlabel.train.stopping"
     FORMAT = "rawlabel.formats"
+    INPUT = "rawlabel.train.inputs"
+    EXPERIMENT = "rawlabel.experiments"
 
     @property
     def label(self) -> str:

@@ -10,7 +10,8 @@ from typing import Literal
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
-from rawlabel.config.training import CompareRulesConfig, LabelsConfig, TrainConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
 
 
@@ -276,6 +277,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
+    worth: WorthConfig = WorthConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
     labels: LabelsConfig = LabelsConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()

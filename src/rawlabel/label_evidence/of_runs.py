@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from rawlabel.label_evidence.suspicion import Suspicion, held_out_suspicion, tra
 from rawlabel.manifest import Manifest, read_manifest
 from rawlabel.records import Reason
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train.holdout import data_of_run, photo_names, predict_holdout
+from rawlabel.train.holdout import data_of_run, predict_holdout
 
 EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 
@@ -103,14 +103,15 @@ def held_out_of(
     )
 
 
-def _held_out(run: RunDirectory, device: str) -> HeldOut:
+def _held_out(run: RunDirectory, device: Literal["auto", "cpu", "cuda"]) -> HeldOut:
     output = predict_holdout(run, device)
     return held_out_of(output.class_ids, output.photos, output.labels, output.logits, output.features)
 
 
 def _manifest(run: RunDirectory) -> Manifest | None:
     origin = data_of_run(run).origin
-    return read_manifest(origin) if origin.is_file() else None
+    file = origin / "manifest.parquet" if origin.is_dir() else origin
+    return read_manifest(file) if file.name == "manifest.parquet" and file.is_file() else None
 
 
 def _shared(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
@@ -153,7 +154,7 @@ def _training_columns(
     if predictions is None:
         return None
     data = data_of_run(run)
-    photos, labels = photo_names(data, data.train), data.train.labels
+    photos, labels = data.train.names(), data.train.labels
     if predictions.shape[1] != len(photos):
         raise DataError(f"{run.path}: its training predictions are not of its photos; train again")
     until = int(run.summary()["selected_epoch"]) + 1

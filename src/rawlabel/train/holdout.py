@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train.data import ImageList, TrainingData, load_training_data
+from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
 
@@ -23,13 +23,14 @@ class HoldoutOutput:
 
     class_ids: tuple[str, ...]
     photos: tuple[str, ...]
+    """The images' names, the same in every run on the data."""
     labels: npt.NDArray[np.int64]
     logits: npt.NDArray[np.float32]
     features: npt.NDArray[np.float32] | None
     """Input of the last linear layer [photos, features]; None for a network that does not end in one."""
 
 
-def predict_holdout(run: RunDirectory, device: str = "auto") -> HoldoutOutput:
+def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = "auto") -> HoldoutOutput:
     """Load the selected weights and classify the run's own holdout.
 
     Raises `DataError` when the run is not finished, held nothing out, or its data have changed since, and
@@ -46,13 +47,12 @@ def predict_holdout(run: RunDirectory, device: str = "auto") -> HoldoutOutput:
         heard.append(inputs[0].detach().float().cpu())
 
     hook = linear[-1].register_forward_hook(listen) if linear else None
-    images = Images(data.holdout.paths, predictor.transform.stored_side, 2, "reading holdout images")
+    images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
     logits = predictor.logits(images)
     if hook is not None:
         hook.remove()
-    return HoldoutOutput(
-        tuple(class_ids), photo_names(data, data.holdout), data.holdout.labels, logits, _features(heard, logits)
-    )
+    names = tuple(data.holdout.names())
+    return HoldoutOutput(tuple(class_ids), names, data.holdout.labels, logits, _features(heard, logits))
 
 
 def data_of_run(run: RunDirectory) -> TrainingData:
@@ -67,16 +67,6 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
     return data
-
-
-def photo_names(data: TrainingData, images: ImageList) -> tuple[str, ...]:
-    """Files relative to the project or the folder of the classes: the same name in every run on the data."""
-    base = data.origin.parents[2] if data.origin.is_file() else data.origin
-    return tuple(_relative(path, base) for path in images.paths)
-
-
-def _relative(path: Path, base: Path) -> str:
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 
 
 def _features(heard: list[Tensor], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:

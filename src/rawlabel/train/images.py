@@ -5,12 +5,11 @@ Everything here is uint8; casting and normalising are left to the device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,44 +18,62 @@ import psutil
 
 from rawlabel.errors import DataError
 from rawlabel.progress import progress
+from rawlabel.train.image_source import ImageSource, StoredImage
 
 Pixels = npt.NDArray[np.uint8]
 """[height, width, 3], RGB."""
 
 CACHE_SHARE = 0.4
 """Share of the free memory that decoded images may take; larger sets are decoded in every epoch."""
+_CHUNK = 64
+"""Images that one thread decodes between two steps of the progress bar."""
 DRAWS = 5
 """Random numbers that the augmentation of one image takes."""
 
 
 @dataclass(frozen=True)
 class Transform:
-    """How images become network input. `augment` is resized_crop, crop_flip, crop or none."""
+    """How images become network input.
+
+    `augment` is resized_crop, resized_crop_only (without flip), crop_flip, crop, flip or none.
+    """
 
     image_size: int
     augment: str
 
     @classmethod
-    def choose(cls, image_size: int, augment: str) -> Transform:
-        """Resolve `auto`."""
+    def choose(cls, image_size: int, augment: str, *, crop: bool = True, flip: bool = True) -> Transform:
+        """Resolve `auto`, then leave out crop or flip where they are not wanted."""
         if augment == "auto":
             augment = "crop_flip" if image_size <= 64 else "resized_crop"
+        if not crop:
+            augment = "flip" if augment in ("resized_crop", "crop_flip", "flip") else "none"
+        if not flip:
+            augment = {"resized_crop": "resized_crop_only", "crop_flip": "crop", "flip": "none"}.get(
+                augment, augment
+            )
         return cls(image_size, augment)
 
     @property
     def stored_side(self) -> int:
         """Shorter side [pixels] at which decoded images are kept; random crops need some spare pixels."""
-        return round(1.43 * self.image_size) if self.augment == "resized_crop" else self.image_size
+        return round(1.43 * self.image_size) if self._is_resized_crop else self.image_size
+
+    @property
+    def _is_resized_crop(self) -> bool:
+        return self.augment in ("resized_crop", "resized_crop_only")
 
     def training_view(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
         """A random view [size, size, 3]; `draws` are `DRAWS` uniform numbers that decide it entirely."""
         if self.augment == "none":
             return self.evaluation_view(pixels)
-        if self.augment == "resized_crop":
+        if self._is_resized_crop:
             view = self._resized_crop(pixels, draws)
+        elif self.augment == "flip":
+            view = self.evaluation_view(pixels)
         else:
             view = self._shifted_crop(pixels, draws)
-        if self.augment != "crop" and draws[4] < 0.5:
+        if self.augment not in ("crop", "resized_crop_only") and draws[4] < 0.5:
             view = view[:, ::-1]
         return view
 
@@ -64,7 +81,7 @@ class Transform:
         """The centre square: 7/8 of the shorter side for photos, all of it for small images."""
         height, width = pixels.shape[:2]
         side = min(height, width)
-        if self.augment == "resized_crop":
+        if self._is_resized_crop:
             side = round(side * 7 / 8)
         top, left = (height - side) // 2, (width - side) // 2
         return _resize(pixels[top : top + side, left : left + side], (self.image_size, self.image_size))
@@ -91,49 +108,75 @@ class Transform:
         return _as_pixels(padded[top : top + size, left : left + size])
 
 
+class DecodedImages(Protocol):
+    """Images that are decoded, or are when asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Pixels: ...
+
+
 class Images:
-    """Decoded image files, kept in memory where they fit."""
+    """Decoded images of a source, kept in memory where they fit."""
 
-    def __init__(self, paths: Sequence[Path], stored_side: int, workers: int, title: str | None = None) -> None:
-        """Decode all of `paths`, with progress under `title`.
+    def __init__(self, source: ImageSource, stored_side: int, workers: int, title: str | None = None) -> None:
+        """Decode all of `source`, with progress under `title`.
 
-        Raises `DataError` that names a file which cannot be decoded.
+        Raises `DataError` that names an image which cannot be read or decoded.
         """
-        self._paths, self._side = paths, stored_side
+        self._source, self._side = source, stored_side
         self._cache: list[Pixels] | None = None
-        if not paths or len(paths) * _typical_bytes(stored_side) > CACHE_SHARE * psutil.virtual_memory().available:
+        count = len(source)
+        if not count or count * _typical_bytes(stored_side) > CACHE_SHARE * psutil.virtual_memory().available:
             return
-        with ThreadPoolExecutor(workers) as pool, progress(title, len(paths)) if title else nullcontext() as task:
+        with ThreadPoolExecutor(workers) as pool, progress(title, count) if title else nullcontext() as task:
             self._cache = []
-            for pixels in pool.map(self._decode, paths):
-                self._cache.append(pixels)
+            for start in range(0, count, _CHUNK * workers):
+                for pixels in pool.map(self._decode, range(start, min(start + _CHUNK * workers, count))):
+                    self._cache.append(pixels)
                 if task:
-                    task.advance()
+                    task.advance(min(_CHUNK * workers, count - start))
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._source)
 
     def __getitem__(self, index: int) -> Pixels:
-        return self._cache[index] if self._cache is not None else self._decode(self._paths[index])
+        return self._cache[index] if self._cache is not None else self._decode(index)
 
-    def _decode(self, path: Path) -> Pixels:
-        return decode_image(path, self._side)
+    @cached_property
+    def as_array(self) -> npt.NDArray[np.uint8] | None:
+        """All images in one array [images, side, side, 3], if they are in memory and all square."""
+        cache, shape = self._cache, (self._side, self._side, 3)
+        if not cache or any(pixels.shape != shape for pixels in cache):
+            return None
+        array = np.stack(cache)
+        # The list now looks into the array, so that the pixels are in memory once.
+        self._cache = list(array)
+        return array
+
+    def _decode(self, index: int) -> Pixels:
+        try:
+            return decode_image(self._source.read(index), self._side)
+        except ValueError as error:
+            raise DataError(
+                f"{self._source.where(index)}: is not an image that can be decoded; remove it or run "
+                "`rawlabel curate` again"
+            ) from error
 
 
-def decode_image(path: Path, shorter_side: int) -> Pixels:
-    """Decode a file to RGB at the given shorter side [pixels]. Raises `DataError` that names it."""
-    try:
-        encoded = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); run `rawlabel curate` again") from error
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+def decode_image(stored: StoredImage, shorter_side: int) -> Pixels:
+    """Decode an image to RGB at the given shorter side [pixels]. Raises `ValueError` when it cannot be."""
+    if stored.ndim == 3:
+        return np.ascontiguousarray(_scaled(stored, shorter_side))
+    decoded = cv2.imdecode(stored, cv2.IMREAD_COLOR) if stored.size else None
     if decoded is None:
-        raise DataError(f"{path}: is not an image that can be decoded; remove it or run `rawlabel curate` again")
-    pixels = _as_pixels(decoded)
+        raise ValueError("no image that OpenCV can decode")
+    return np.ascontiguousarray(_scaled(_as_pixels(decoded), shorter_side)[:, :, ::-1])
+
+
+def _scaled(pixels: Pixels, shorter_side: int) -> Pixels:
     height, width = pixels.shape[:2]
     scale = shorter_side / min(height, width)
-    resized = _resize(pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))))
-    return np.ascontiguousarray(resized[:, :, ::-1])
+    return _resize(pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))))
 
 
 def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
