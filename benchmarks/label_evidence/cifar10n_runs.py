@@ -11,11 +11,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 
 from rawlabel.config import TrainConfig
+from rawlabel.files import atomic_write
+from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
+from rawlabel.train.holdout import data_of_run, predict_holdout
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NOISES = {"aggregate": "aggregate_label", "random1": "random_label1", "worst": "worst_label"}
@@ -38,7 +42,7 @@ def main() -> None:
             root = options.work / noise
             if not (root / "candidate").is_dir():
                 write_class_folders(options.data, root / "candidate", NOISES[noise], options.images)
-            train(
+            run = train(
                 TrainConfig(
                     root=root,
                     main="candidate",
@@ -56,6 +60,23 @@ def main() -> None:
                     workers=1,
                 )
             )
+            keep_predictions(run)
+
+
+def keep_predictions(run: RunDirectory) -> None:
+    """Write what the run says of its holdout, and the names of its training photos, for the judge."""
+    output, data = predict_holdout(run, "cpu"), data_of_run(run)
+    with atomic_write(run.path / "holdout.npz") as stream:
+        np.savez(
+            stream,
+            class_ids=output.class_ids,
+            photos=output.photos,
+            labels=output.labels,
+            logits=output.logits,
+            features=output.features,
+            train_photos=data.train.names(),
+            train_labels=data.train.labels,
+        )
 
 
 def write_class_folders(data: Path, folder: Path, column: str, images: int) -> None:

@@ -2,10 +2,10 @@
 
     python benchmarks/label_evidence/paper_judge.py PAPER_FOLDER OUT.json
 
-The published files have neither photos nor held-out predictions, so the detector itself cannot be run on them. What
-can be tried before any test result: numbers of photos, keywords, and the class list's warnings. The predicted mass of
-a class uses the test images, though not their labels, and is marked so. The confusion matrices and accuracies are the
-truth to be foreseen.
+The published files have neither photos nor held-out predictions, so the detector itself cannot be run on them.
+What can be tried before any test result: numbers of photos, keywords, and the class list's warnings. The predicted
+mass of a class uses the test images, though not their labels, and is marked so. The confusion matrices and accuracies
+are the truth to be foreseen.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
         "truth": {
             "classes": len(ids),
             "excluded": int(excluded.sum()),
-            "drop": "accuracy of the ImageNet-trained model minus that of the Flickr-trained one, in test images of 50",
+            "drop": "correct test images (of 50) of the ImageNet-trained model minus those of the Flickr-trained one",
         },
         "signs": [judge(name, values, excluded, drop) for name, values in signs.items()],
         "signatures_of_excluded_classes": signatures(confusion, drop, excluded, ids),
@@ -126,7 +126,7 @@ def judge(name: str, values: Floats, excluded: npt.NDArray[np.bool_], drop: Floa
 
 
 def signatures(confusion: Floats, drop: Floats, excluded: npt.NDArray[np.bool_], ids: list[str]) -> dict[str, Any]:
-    """How many excluded classes collapse onto one other class by the detector's own rule, and the worst of each."""
+    """How many excluded classes collapse onto one other class by the detector's rule, and the worst of each."""
     off = confusion - np.diag(np.diag(confusion))
     lost, largest = off.sum(axis=1), off.max(axis=1)
     collapsed = largest >= SIBLING_SHARE * lost

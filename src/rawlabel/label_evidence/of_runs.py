@@ -40,7 +40,7 @@ def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
     pool = Pool.of([_held_out(run, config.device) for run in runs])
     noise = estimate_noise(pool, confidence=config.confidence, draws=config.draws)
     manifest = _manifest(runs[0])
-    signs = find_ambiguous_classes(pool, _shared(manifest, pool.runs[0].class_ids) if manifest else None)
+    signs = find_ambiguous_classes(pool, shared_photos(manifest, pool.runs[0].class_ids) if manifest else None)
     evidence = describe(pool.runs[0].class_ids, noise, signs)
     evidence["run_directories"] = [run.path.name for run in runs]
     evidence["shared_photos_known"] = manifest is not None
@@ -114,7 +114,7 @@ def _manifest(run: RunDirectory) -> Manifest | None:
     return read_manifest(file) if file.name == "manifest.parquet" and file.is_file() else None
 
 
-def _shared(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
+def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
     """Shares of photos that searches for two classes returned, curated away or not."""
     index = {class_id: i for i, class_id in enumerate(class_ids)}
     classes_of: dict[tuple[str, str], set[int]] = {}
