@@ -7,6 +7,7 @@
 `timing.jsonl`          seconds and images a second of each epoch
 `checkpoints/`          `selected.safetensors` (weights of the rule's epoch), `last-….safetensors` (those of the
                         last one) and `last.pt` (what else is needed to go on from there)
+`samples.parquet`       one row a training image: how often the steps found its label right, its mean margin
 `summary.json`          selected, last and oracle epoch
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
@@ -50,6 +51,11 @@ class RunDirectory:
     def log_path(self) -> Path:
         """The per-epoch log."""
         return self.path / "log.json"
+
+    @property
+    def samples_path(self) -> Path:
+        """What the training steps said of each image."""
+        return self.path / "samples.parquet"
 
     @property
     def last_checkpoint(self) -> Path:

@@ -94,6 +94,12 @@ class TrainConfig(Section):
         100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
     )
     image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
+    progressive_from: int = setting(
+        0,
+        "Side of the training views in the first epoch, from which it grows to --image-size over the first three "
+        "quarters of the epochs; 0 keeps one size [pixels].",
+        ge=0,
+    )
     augment: Literal["auto", "resized_crop", "crop_flip", "crop", "none"] = setting(
         "auto",
         "Training augmentation: random resized crop and flip, shifted crop and flip, shifted crop alone (for "
@@ -105,9 +111,26 @@ class TrainConfig(Section):
         ge=0,
         lt=1,
     )
+    train_accuracy: tuple[Literal["probe", "full", "augmented"], ...] = setting(
+        ("probe",),
+        "Accuracy on the training images to measure after each epoch, beside the running one: of a fixed part of "
+        "them, of all, or of all on random views (as published); may be given several times.",
+    )
+    probe_images: int = setting(2000, "Images of the probe, an equal share of each class [images].", ge=1)
     seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
+    )
+    accumulate: int = setting(
+        1,
+        "Parts in which a batch is computed one after the other: less memory for the same step. Batch norm then "
+        "takes its statistics of each part.",
+        ge=1,
+    )
+    compile: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "Compile the network (torch.compile): always, never, or on a GPU where a timed trial finds it faster and "
+        "the run is long enough to pay for it.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)

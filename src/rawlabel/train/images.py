@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -91,6 +91,13 @@ class Transform:
         padded = cv2.copyMakeBorder(square, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
         top, left = int(draws[2] * (2 * margin + 1)), int(draws[3] * (2 * margin + 1))
         return _as_pixels(padded[top : top + size, left : left + size])
+
+
+class DecodedImages(Protocol):
+    """Images that are decoded, or are when asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Pixels: ...
 
 
 class Images:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
+from rawlabel.train.acceleration import compile_if_faster, memory_errors
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
@@ -26,9 +28,11 @@ from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
-from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.sample_statistics import SampleStatistics
+from rawlabel.train.schedule import decays_left, image_size_at, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
+from rawlabel.train.train_accuracy import measure_train_accuracy
 
 EpochEvaluator = Callable[[Predictor], dict[str, Any]]
 """Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
@@ -60,6 +64,7 @@ class Trainer:
         self.head = HeadTap(self.method.network)
         # What the network last said of each training image; -1 for nothing yet.
         self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
+        self.samples = SampleStatistics(len(data.train), predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
 
     def fit(self) -> Selection:
@@ -78,24 +83,35 @@ class Trainer:
             self.config.workers,
             self.method.strong_augmentation,
             pin_memory=self.predictor.device.type == "cuda",
+            size_of=partial(image_size_at, self.config),
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
+        if compiled := compile_if_faster(self.predictor, self.config, total - done):
+            self.run.log_timing(compile=compiled)
         try:
-            with stop_requests() as stop, progress("training", total, done=done) as task:
+            with (
+                memory_errors(self.config),
+                stop_requests() as stop,
+                progress("training", total, done=done) as task,
+            ):
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
                     trained = time.perf_counter()
+                    accuracies = measure_train_accuracy(
+                        self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
+                    )
                     if self.epoch + 1 < self.config.epochs:
                         loader.prepare(self.epoch + 1)
-                    self._finish_epoch(holdout)
+                    self._finish_epoch(holdout, accuracies)
                     self._log_timing(started, trained)
                     if stop:
                         stop.obey()
         finally:
             loader.close()
+        self.samples.write(self.run.samples_path, self.data.train, self.data.class_ids)
         return self.rule.select(self.records)
 
     def _is_halted(self) -> bool:
@@ -118,24 +134,30 @@ class Trainer:
                 stop.obey()
 
     def _train_step(self, raw_batch: RawBatch) -> None:
-        ids, normalize = raw_batch.sample_ids.to(self.predictor.device), self.predictor.normalizer
-        strong = tuple(normalize(views) for views in raw_batch.strong_views)
-        batch = Batch(normalize(raw_batch.views), self.labels[ids], ids, strong)
+        self.optimizer.zero_grad(set_to_none=True)
+        for part in raw_batch.parts(self.config.accumulate):
+            self._add_gradient(part, len(part.sample_ids) / len(raw_batch.sample_ids))
+        self.optimizer.step()
+        self.method.on_step_end()
+
+    def _add_gradient(self, part: RawBatch, share: float) -> None:
+        """Add the gradient of a part of the batch, which counts as `share` of the whole."""
+        ids, normalize = part.sample_ids.to(self.predictor.device, non_blocking=True), self.predictor.normalizer
+        strong = tuple(normalize(views) for views in part.strong_views)
+        batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
         precision = self.predictor.precision
         with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
             output = self.method(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()
+        (output.loss if share == 1 else output.loss * share).backward()
         alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
-        self.optimizer.step()
-        self.method.on_step_end()
+        self.samples.add(ids, output.logits, batch.labels)
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)
         self.predictions[ids] = predicted
         if alignment is not None:
             self.statistics.add_alignment(alignment)
 
-    def _finish_epoch(self, holdout: Images) -> None:
+    def _finish_epoch(self, holdout: Images, accuracies: dict[str, Any]) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         seen, loss = self.statistics.seen, float(self.statistics.loss)
         if not math.isfinite(loss):
@@ -162,6 +184,7 @@ class Trainer:
             "epoch": self.epoch,
             "lr": self.records[-1].learning_rate,
             "train": {**train, "loss": loss / seen},
+            **accuracies,
             "holdout": held,
             "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
@@ -210,6 +233,7 @@ class Trainer:
             "records": [asdict(one) for one in self.records],
             "statistics": asdict(self.statistics),
             "predictions": self.predictions,
+            "samples": self.samples.state_dict(),
             "random": torch.get_rng_state(),
         }
         save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
@@ -227,8 +251,8 @@ class Trainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
-            # Checkpoints of older versions have none; then the next epoch has nothing to compare with.
-            self.predictions.copy_(saved.get("predictions", self.predictions))
+            self.predictions.copy_(saved["predictions"])
+            self.samples.load_state_dict(saved["samples"])
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])

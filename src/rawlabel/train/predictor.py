@@ -15,7 +15,7 @@ from rawlabel import plugins
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
-from rawlabel.train.images import Images, Transform
+from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.methods import Method
 from rawlabel.train.networks import build_network
@@ -38,7 +38,9 @@ class Normalizer:
         """Normalise one batch of views."""
         batch, height, width, channels = views.shape
         rows = views.to(self._device, non_blocking=True).view(batch, height, width * channels)
-        scaled = torch.addcmul(self._shift, rows.float(), self._scale)
+        # Views smaller than the largest take the beginning of the repeated row.
+        scale, shift = self._scale[: width * channels], self._shift[: width * channels]
+        scaled = torch.addcmul(shift, rows.float(), scale)
         return scaled.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -52,17 +54,20 @@ class Predictor:
     device: torch.device
     precision: torch.dtype
 
-    @torch.inference_mode()
-    def logits(self, images: Images, batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def logits(self, images: DecodedImages, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
+        views = evaluation_batches(images, self.transform, batch_size)
+        return torch.cat([self.classify(one) for one in views]).numpy()
+
+    @torch.inference_mode()
+    def classify(self, views: Tensor) -> Tensor:
+        """Logits [batch, classes], on the processor, of views [batch, size, size, 3] uint8."""
         was_training = self.method.training
         self.method.eval()
-        parts = []
-        for views in evaluation_batches(images, self.transform, batch_size):
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                parts.append(self.method.predict(self.normalizer(views)).float().cpu())
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            logits = self.method.predict(self.normalizer(views)).float().cpu()
         self.method.train(was_training)
-        return torch.cat(parts).numpy()
+        return logits
 
 
 def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> Predictor:
