@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rawlabel.config.declaring import Section, setting
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.config.training import CompareRulesConfig, TrainConfig
 from rawlabel.licenses import LicensePreset
@@ -274,5 +274,6 @@ class Config(Section):
     rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
     prune: PruneConfig = PruneConfig()
+    noise: NoiseConfig = NoiseConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()
