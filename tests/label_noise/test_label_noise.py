@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
@@ -40,6 +40,7 @@ def labelings(draw: st.DrawFn) -> tuple[list[int], int]:
 
 
 @given(labelings(), rates, st.integers(0, 3))
+@example(([0, 1] * 25, 2), 0.29, 0)  # 14.5 labels, which binary fractions put below the half
 @settings(max_examples=40, deadline=None)
 def test_symmetric_noise_has_exact_counts(drawn: tuple[list[int], int], rate: float, seed: int) -> None:
     labels, num_classes = drawn
