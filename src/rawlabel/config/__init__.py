@@ -7,7 +7,7 @@ and `training` hold them,
 
 from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
 from rawlabel.config.sections import (
     ClassesConfig,
@@ -40,6 +40,7 @@ __all__ = [
     "ExportConfig",
     "FiguresConfig",
     "NetworkSettings",
+    "NoiseConfig",
     "PhotoSiteConfig",
     "PlanConfig",
     "PredictConfig",

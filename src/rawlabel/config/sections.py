@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rawlabel.config.declaring import Section, setting
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
@@ -277,5 +277,6 @@ class Config(Section):
     rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
     prune: PruneConfig = PruneConfig()
+    noise: NoiseConfig = NoiseConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()

@@ -19,8 +19,9 @@ SUMMARIES = {
     "rebuild": "re-create a data set from its manifest and say what has changed",
     "diff": "compare two manifests",
     "prune": "ask the photo sites again and leave out what was taken down",
+    "noise": "write a manifest with a known share of wrong labels",
     "sources": "list the photo sites",
-    "methods": "list the training methods, stopping rules and experiments",
+    "methods": "list the training methods, stopping rules, kinds of label noise and experiments",
     "formats": "list the formats that `export` writes",
     "photo-site": "serve a simulated photo site on loopback",
 }
