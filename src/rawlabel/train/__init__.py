@@ -113,6 +113,8 @@ def _start(
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
+    for name, injection in data.injections.items():
+        injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
 
 
