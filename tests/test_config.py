@@ -137,7 +137,7 @@ def test_published_spellings_are_settled(values: dict[str, object], field: str, 
 
 @pytest.mark.parametrize("other", [{"lr_schedule": "cosine"}, {"use_inverse_sqrt_lr": True}])
 def test_two_schedules_are_one_too_many(other: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="--lr-schedule: .*--schedule-lr.* leave all but one out"):
+    with pytest.raises(ConfigError, match=r"--lr-schedule: .*--schedule-lr.* leave all but one out"):
         load_section(TrainConfig, None, {"schedule_lr": True, **other})
 
 
