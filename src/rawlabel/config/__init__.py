@@ -1,12 +1,13 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections` and `training` hold them,
+`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `study_sections`
+and `training` hold them,
 `loading` reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
 from rawlabel.config.sections import (
     ClassesConfig,
@@ -22,7 +23,8 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.training import CompareRulesConfig, TrainConfig, WorthConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 
 __all__ = [
     "ClassesConfig",
@@ -34,9 +36,11 @@ __all__ = [
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
+    "ExperimentConfig",
     "ExportConfig",
     "FiguresConfig",
     "NetworkSettings",
+    "NoiseConfig",
     "PhotoSiteConfig",
     "PlanConfig",
     "PredictConfig",

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from rawlabel.config.declaring import Section, setting
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
-from rawlabel.config.training import CompareRulesConfig, TrainConfig, WorthConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
 
 
@@ -267,6 +268,7 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
     worth: WorthConfig = WorthConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()
@@ -275,5 +277,6 @@ class Config(Section):
     rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
     prune: PruneConfig = PruneConfig()
+    noise: NoiseConfig = NoiseConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()
