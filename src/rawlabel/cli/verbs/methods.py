@@ -19,7 +19,7 @@ _WITH_ANY_METHOD = ("ema", "student", "refit")
 
 @click.command(
     "methods",
-    help="List training methods, stopping rules, kinds of label noise and experiments, with source and options.",
+    help="List the training methods, stopping rules, kinds of label noise and experiments, with their options.",
 )
 def COMMAND() -> None:
     """Print each plug-in's documentation and options."""
