@@ -131,7 +131,7 @@ def spoil_class(root: Path) -> None:
 
 
 def spoil_checkpoint(root: Path) -> None:
-    path = root / "run" / "checkpoints" / "selected.pt"
+    path = root / "run" / "checkpoints" / "selected.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
 
 
@@ -141,8 +141,8 @@ def spoil_checkpoint(root: Path) -> None:
         (spoil_test_classes, "train", "class 'violet' is not among the training classes; remove its folder"),
         (spoil_class, "train", "red: holds no images; add some or remove the folder"),
         (spoil_test_classes, "evaluate", "class 'violet' is not among the training classes"),
-        (spoil_checkpoint, "evaluate", "selected.pt: is damaged or no checkpoint; remove it"),
-        (spoil_checkpoint, "predict", "selected.pt: is damaged or no checkpoint; remove it"),
+        (spoil_checkpoint, "evaluate", "selected.safetensors: is damaged or no checkpoint; remove it"),
+        (spoil_checkpoint, "predict", "selected.safetensors: is damaged or no checkpoint; remove it"),
     ],
 )
 def test_a_spoilt_folder(
@@ -233,7 +233,7 @@ def test_a_full_disk_while_training(finished: Path, tmp_path: Path) -> None:
     arguments = ("train", "--root", finished, "--outpath", tmp_path / "run", *TRAIN)
     done = on_a_small_disk(100_000, *arguments)
     assert done.returncode == 2, done.stderr
-    assert "selected.pt: the disk is full; free some space and run the same command again" in done.stderr
+    assert "selected.safetensors: the disk is full; free some space and run the same command again" in done.stderr
     assert not list(tmp_path.rglob("*.part"))
     assert cli.run([str(one) for one in arguments]) == 0
 

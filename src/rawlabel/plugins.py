@@ -24,6 +24,7 @@ class Family(StrEnum):
     METHOD = "rawlabel.train.methods"
     STOPPING_RULE = "rawlabel.train.stopping"
     FORMAT = "rawlabel.formats"
+    INPUT = "rawlabel.train.inputs"
 
     @property
     def label(self) -> str:

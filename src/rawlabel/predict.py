@@ -13,8 +13,9 @@ import numpy as np
 from rawlabel.config import PredictConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train.data import EXTENSIONS
+from rawlabel.train.image_source import ImageFiles
 from rawlabel.train.images import Images
+from rawlabel.train.inputs.class_folders import EXTENSIONS
 from rawlabel.train.predictor import load_predictor
 
 
@@ -38,7 +39,8 @@ def predict(config: PredictConfig) -> Iterator[Prediction]:
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint)
     waiting = _expand(config.images)
     while paths := list(islice(waiting, config.batch_size)):
-        logits = predictor.logits(Images(paths, predictor.transform.stored_side, workers=2), config.batch_size)
+        images = Images(ImageFiles(paths), predictor.transform.stored_side, workers=2)
+        logits = predictor.logits(images, config.batch_size)
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = shifted / shifted.sum(axis=1, keepdims=True)
         for path, row in zip(paths, probabilities, strict=True):

@@ -5,7 +5,9 @@
 `environment.json`      versions, processor, commit and time of each start
 `log.json`              one entry an epoch, in the published format with more keys; nothing of the clock
 `timing.jsonl`          seconds and images a second of each epoch
-`checkpoints/`          `last.pt` (everything needed to go on) and `selected.pt` (weights of the rule's epoch)
+`checkpoints/`          `selected.safetensors` (weights of the rule's epoch), `last-….safetensors` (those of the
+                        last one) and `last.pt` (what else is needed to go on from there)
+`samples.parquet`       one row a training image: how often the steps found its label right, its mean margin
 `summary.json`          selected, last and oracle epoch
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
@@ -51,14 +53,25 @@ class RunDirectory:
         return self.path / "log.json"
 
     @property
+    def samples_path(self) -> Path:
+        """What the training steps said of each image."""
+        return self.path / "samples.parquet"
+
+    @property
     def last_checkpoint(self) -> Path:
         """Everything needed to go on where the run stands."""
         return self.path / "checkpoints" / "last.pt"
 
     @property
+    def last_weights(self) -> Path:
+        """Weights where the run stands; a name that may not exist when there are none."""
+        found = sorted((self.path / "checkpoints").glob("last-*.safetensors"))
+        return found[-1] if found else self.path / "checkpoints" / "last.safetensors"
+
+    @property
     def selected_checkpoint(self) -> Path:
         """Weights of the epoch that the stopping rule selects so far."""
-        return self.path / "checkpoints" / "selected.pt"
+        return self.path / "checkpoints" / "selected.safetensors"
 
     def config(self) -> dict[str, Any]:
         """The resolved settings."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+import numpy.typing as npt
+
 from rawlabel.records import Split
 
 
@@ -15,3 +18,23 @@ def split_of(group: str, seed: int, holdout: float) -> str:
     digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
     share = int.from_bytes(digest[:8], "big") / 2**64
     return (Split.HOLDOUT if share < holdout else Split.TRAIN).value
+
+
+def key_of(name: str) -> int:
+    """A number of 64 bits that stands for a name in `held_out`."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def held_out(keys: npt.NDArray[np.uint64], seed: int, holdout: float) -> npt.NDArray[np.bool_]:
+    """Which of many keys are held out: what `split_of` does for one name, for a million of them at once.
+
+    Keys and seed are mixed by SplitMix64 (Steele et al., OOPSLA 2014), so this is another split than `split_of`'s,
+    and as stable.
+    """
+    offset = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & (2**64 - 1))
+    mixed = keys.astype(np.uint64) + offset
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    shares: npt.NDArray[np.float64] = mixed / 2.0**64
+    return shares < holdout

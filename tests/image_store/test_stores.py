@@ -195,7 +195,8 @@ def test_a_store_on_s3_changes_nothing_but_the_place(site: RunningSite, s3: str,
 def test_a_folder_elsewhere_is_trained_on_where_it_is(site: RunningSite, tmp_path: Path) -> None:
     collected(site, tmp_path / "p", store=str(tmp_path / "photos"))
     data = load_training_data(TrainConfig(root=tmp_path / "p"))
-    assert all(path.is_relative_to(tmp_path / "photos") and path.is_file() for path in data.train.paths)
+    paths = [Path(data.train.source.where(index)) for index in range(len(data.train))]
+    assert paths and all(path.is_relative_to(tmp_path / "photos") and path.is_file() for path in paths)
 
 
 def test_the_command_says_in_one_line_that_a_store_cannot_be_reached(tmp_path: Path) -> None:

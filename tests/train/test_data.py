@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel.config import CurateConfig, TrainConfig
 from rawlabel.curate import curate
-from rawlabel.errors import DataError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.evaluate import read_test_set
 from rawlabel.records import Split
-from rawlabel.train.data import load_training_data, read_class_folders
-from rawlabel.train.images import DRAWS, Transform
+from rawlabel.split import held_out, key_of
+from rawlabel.train.data import load_training_data
+from rawlabel.train.images import DRAWS, Images, Transform
+from rawlabel.train.inputs.class_folders import read_class_folders
+from rawlabel.train.loader import Loader
 from tests.curate.test_curate import make_project
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
@@ -31,14 +35,14 @@ def test_the_holdout_is_cut_from_the_raw_candidates_and_is_stable(tmp_path: Path
     folder = make_class_folders(tmp_path / "candidate", 60, 1)
     config = tiny(tmp_path)
     before = load_training_data(config)
-    held = set(before.holdout.paths)
-    assert not held & set(before.train.paths)
+    held = set(before.holdout.names())
+    assert not held & set(before.train.names())
     assert len(before.train) + len(before.holdout) == 180
     assert 0.1 < len(held) / 180 < 0.3
     for i in range(100, 130):
         (folder / "red" / f"{i}.png").write_bytes((folder / "red" / "001.png").read_bytes())
     after = load_training_data(config)
-    assert held <= set(after.holdout.paths)
+    assert held <= set(after.holdout.names())
     assert after.fingerprint != before.fingerprint
 
 
@@ -104,3 +108,76 @@ def test_views_have_the_wanted_size_and_only_pixels_of_the_image(
     for view in (transform.training_view(pixels, np.array(draws)), transform.evaluation_view(pixels)):
         assert view.shape == (size, size, 3)
         assert (view == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "classes", "per_class"),
+    [
+        ({"select_classes": ("red", "0")}, ("red", "blue"), 9),
+        ({"num_classes": 2}, ("blue", "green"), 9),
+        ({"min_allowed_images": 9}, ("green", "red"), 9),
+    ],
+)
+def test_some_classes_are_trained_on_and_the_others_are_known_as_left_out(
+    tmp_path: Path, wanted: dict[str, object], classes: tuple[str, ...], per_class: int
+) -> None:
+    make_class_folders(tmp_path / "candidate", per_class, 0)
+    if "min_allowed_images" in wanted:
+        (tmp_path / "candidate" / "blue" / "000.png").unlink()
+    make_class_folders(tmp_path / "test", 2, 0)
+    data = load_training_data(tiny(tmp_path, **wanted))
+    assert data.class_ids == classes
+    everything = data.train.join(data.holdout)
+    assert np.bincount(everything.labels).tolist() == [per_class] * 2
+    assert [name.split("/")[0] for name in everything.names()] == [classes[i] for i in everything.labels]
+    test = read_test_set(tmp_path / "test", list(classes), left_out=data.left_out)
+    assert sorted(data.left_out + classes) == sorted(CLASSES)
+    assert [name.split("/")[0] for name in test.names()] == [classes[i] for i in test.labels]
+    assert len(test) == 4
+
+
+def test_a_random_subset_has_the_size_asked_for_and_follows_the_seed(data: Path) -> None:
+    subsets = [load_training_data(tiny(data, train_size=20, holdout=0, seed=seed)).train for seed in (1, 1, 2)]
+    assert [len(one) for one in subsets] == [20] * 3
+    assert subsets[0].names() == subsets[1].names() != subsets[2].names()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"select_classes": ("rad",)}, "--select-classes rad: .* has no such class; did you mean 'red'"),
+        ({"num_classes": 4}, "--num-classes: .* has 3 classes, not 4"),
+        ({"min_allowed_images": 99}, "only 0 classes have 99 images; lower --min-allowed-images"),
+        ({"select_classes": ("red",)}, "holds one class"),
+    ],
+)
+def test_a_selection_that_cannot_be_made_is_told(data: Path, wanted: dict[str, object], told: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=told):
+        load_training_data(tiny(data, **wanted))
+
+
+def test_batches_depend_on_neither_threads_nor_preparation(data: Path) -> None:
+    source = load_training_data(tiny(data, holdout=0)).train.source
+    images, transform = Images(source, 23, 2), Transform(16, "resized_crop")
+    one, many = Loader(images, transform, 50, 3, workers=1), Loader(images, transform, 50, 3, workers=5)
+    many.prepare(2)
+    many.prepare(1)
+    for epoch in (1, 2):
+        expected, found = list(one.epoch(epoch)), list(many.epoch(epoch))
+        assert len(expected) == len(found) == 3
+        for left, right in zip(expected, found, strict=True):
+            assert torch.equal(left.views, right.views) and torch.equal(left.sample_ids, right.sample_ids)
+    later = list(many.epoch(2, first_step=1))
+    assert torch.equal(later[0].views, expected[1].views)
+    one.close()
+    many.close()
+
+
+@given(st.integers(0, 2**31), st.floats(0.05, 0.5))
+def test_the_split_of_many_keys_is_stable_and_holds_out_the_share(seed: int, share: float) -> None:
+    keys = np.array([key_of(str(i)) for i in range(2000)], dtype=np.uint64)
+    held = held_out(keys, seed, share)
+    assert abs(held.mean() - share) < 0.06
+    assert (held_out(keys[::-1], seed, share)[::-1] == held).all()
+    assert (held_out(keys, seed, share / 2) <= held).all()
+    assert (held_out(keys, seed + 1, share) != held).any()

@@ -18,7 +18,7 @@ from rawlabel.plugins import Family
 from rawlabel.run_directory import RunDirectory
 from rawlabel.signals import StopRequest
 from rawlabel.train import loop, train
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.checkpoint import load_checkpoint, load_weights
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images, Transform
 from rawlabel.train.loader import Loader
@@ -62,8 +62,8 @@ def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) 
 def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
     assert one.log() == two.log()
     assert one.summary() == two.summary()
-    for name in ("last_checkpoint", "selected_checkpoint"):
-        first, second = (load_checkpoint(getattr(run, name))["method"] for run in (one, two))
+    for name in ("last_weights", "selected_checkpoint"):
+        first, second = (load_weights(getattr(run, name))["method"] for run in (one, two))
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
 
@@ -114,19 +114,19 @@ def test_the_student_learns_what_the_teacher_predicts(mislabeled: Path, tmp_path
     teacher = RunDirectory(run.path / "teacher")
     assert teacher.config()["student"] is False
     data = load_training_data(config)
-    paths = data.train.paths + data.holdout.paths
+    everything = data.train.join(data.holdout)
     raw = np.concatenate([data.train.labels, data.holdout.labels])
     predictor, _, _ = load_predictor(teacher.selected_checkpoint)
-    expected = predictor.logits(Images(paths, predictor.transform.stored_side, 1)).argmax(axis=1)
+    expected = predictor.logits(Images(everything.source, predictor.transform.stored_side, 1)).argmax(axis=1)
     labels = np.load(teacher.path / "predicted_labels.npy")
     assert (labels == expected).all()
-    wrong = np.array([path.name.startswith("blue-") for path in paths])
+    wrong = np.array(["blue-" in name for name in everything.names()])
     assert (labels[wrong] == 0).mean() > 0.5  # the teacher knows better than the label
     assert (labels[~wrong] == raw[~wrong]).mean() > 0.8
     # The student can fit its labels better than the teacher the raw ones, and both look at a raw holdout.
     assert run.log()[-1]["train"]["acc1"] > teacher.log()[-1]["train"]["acc1"]
     student, _, epoch = load_predictor(run.selected_checkpoint)
-    guesses = student.logits(Images(data.holdout.paths, student.transform.stored_side, 1)).argmax(axis=1)
+    guesses = student.logits(Images(data.holdout.source, student.transform.stored_side, 1)).argmax(axis=1)
     assert run.log()[-1]["holdout"]["acc1"] == pytest.approx(100 * (guesses == data.holdout.labels).mean())
     assert wrong[len(data.train) :].any()
     assert epoch == 5
@@ -189,7 +189,7 @@ def test_a_refit_uses_all_raw_data_for_as_many_steps(data: Path, tmp_path: Path)
 
 def test_a_step_budget_goes_on_through_the_passes(data: Path) -> None:
     config = tiny(data, holdout=0)
-    images = Images(load_training_data(config).train.paths[:25], 16, 1)
+    images = Images(load_training_data(config).train.source.select(np.arange(25)), 16, 1)
     loader = Loader(images, Transform(16, "crop"), 4, 3, 1)  # 7 steps a pass, the last with one image is left out
     assert loader.num_steps == 6
     expected = [batch for number in range(3) for batch in loader.epoch(number)]

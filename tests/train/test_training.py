@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.checkpoint import load_checkpoint, load_weights
 from tests.processes import end_by_signal, rawlabel
 from tests.test_config import PUBLISHED
 from tests.train.conftest import tiny
@@ -39,13 +42,13 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 
 def same_weights(one: Path, two: Path) -> bool:
-    first, second = load_checkpoint(one)["method"], load_checkpoint(two)["method"]
+    first, second = load_weights(one)["method"], load_weights(two)["method"]
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
 def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
     assert one.log_path.read_bytes() == two.log_path.read_bytes()
-    assert same_weights(one.last_checkpoint, two.last_checkpoint)
+    assert same_weights(one.last_weights, two.last_weights)
     assert same_weights(one.selected_checkpoint, two.selected_checkpoint)
     assert one.summary() == two.summary()
 
@@ -71,7 +74,7 @@ def test_one_seed_gives_one_run_whatever_the_threads(whole: RunDirectory, data: 
 
 def test_looking_at_the_test_set_changes_nothing(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
     blind = train(tiny(data, outpath=tmp_path / "blind", test=None))
-    assert same_weights(whole.last_checkpoint, blind.last_checkpoint)
+    assert same_weights(whole.last_weights, blind.last_weights)
     assert blind.summary() == whole.summary()
     assert [{**entry, "test": None} for entry in blind.log()] == [{**entry, "test": None} for entry in whole.log()]
     assert blind.log()[0]["test"] == {"acc1": None, "acc5": None}
@@ -197,17 +200,35 @@ def test_without_a_seed_one_is_drawn_kept_and_recorded(data: Path, tmp_path: Pat
     assert fit(config).config()["seed"] == seed
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "foreign"])
-def test_a_damaged_checkpoint_is_named(whole: RunDirectory, data: Path, tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "run" / "checkpoints" / "last.pt"
-    path.parent.mkdir(parents=True)
-    good = whole.last_checkpoint.read_bytes()
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        *product(["last_checkpoint", "last_weights"], ["cut", "garbage", "empty", "foreign"]),
+        ("last_weights", "absent"),  # without a checkpoint the run starts anew
+    ],
+)
+def test_a_damaged_checkpoint_is_named(
+    whole: RunDirectory, data: Path, tmp_path: Path, damage: str, part: str
+) -> None:
+    shutil.copytree(whole.path / "checkpoints", tmp_path / "run" / "checkpoints")
+    path: Path = getattr(RunDirectory(tmp_path / "run"), part)
+    good = path.read_bytes()
+    path.unlink()
     if damage == "foreign":
-        torch.save({"weights": [1, 2]}, path)
-    else:
+        foreign = {"weights": torch.ones(2)}
+        torch.save(foreign, path) if path.suffix == ".pt" else save_file(foreign, path)
+    elif damage != "absent":
         path.write_bytes({"cut": good[: len(good) // 2], "garbage": b"x" * 4000, "empty": b""}[damage])
-    with pytest.raises(CheckpointError, match=r"last\.pt: .* remove it and start the run again"):
+    with pytest.raises(CheckpointError, match=rf"{path.name}: .*(start the run again|train first)"):
         fit(tiny(data, outpath=tmp_path / "run"))
+
+
+def test_checkpoints_hold_nothing_that_runs(whole: RunDirectory) -> None:
+    names = sorted(path.name for path in (whole.path / "checkpoints").iterdir())
+    assert names == ["last-00004-0000000.safetensors", "last.pt", "selected.safetensors"]
+    weights = load_file(whole.selected_checkpoint)  # by the format's own library
+    assert sum(tensor.numel() for tensor in weights.values()) > 1000
+    assert set(load_checkpoint(whole.last_checkpoint)["method"]) == set(weights)
 
 
 def test_other_settings_or_data_need_another_run_directory(whole: RunDirectory, data: Path) -> None:

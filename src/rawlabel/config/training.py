@@ -15,12 +15,9 @@ class TrainConfig(Section):
         "print_freq": (),  # progress is shown all the time
         "start_epoch": (0,),
         "resume": ("", None),
-        "sub_file": ("", None),
         "inject_noise": (0, None),
         "mix_cifar": (False, None),
         "mix_rate": (),  # asks for nothing without mix_cifar
-        "min_allowed_imgs": (0, None),
-        "num_classes": (None,),
         "schedule_lr": (False, None),
         "evaluate": (False, None),
         "track_correct": (False, None),
@@ -31,15 +28,30 @@ class TrainConfig(Section):
     root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
     main: str | None = setting(
         None,
-        "Training data under --root: a folder of class folders or a manifest; by default the newest "
-        "manifest of the project, else `candidate`.",
+        "Training data under --root: a folder of class folders, a manifest, or another format that `rawlabel "
+        "formats` lists; by default the newest manifest of the project, else `candidate`.",
         also="main_file",
     )
     test: str | None = setting(
         None,
-        "Folder of class folders under --root whose accuracy is logged after each epoch, for people and "
-        "the oracle only.",
+        "Test set under --root whose accuracy is logged after each epoch, for people and the oracle only.",
         also="test_file",
+    )
+    sub: str | None = setting(
+        None, "A second test set under --root, logged as `subset`, for people only.", also="sub_file"
+    )
+    label_column: str | None = setting(None, "Column of the raw labels, where the training data is a table.")
+    test_label_column: str | None = setting(None, "Column of the labels, where the test set is a table.")
+    image_column: str | None = setting(None, "Column of the images, where the data is a table.")
+    select_classes: tuple[str | int, ...] = setting(
+        (), "Class to train on, by its name or its index; may be given several times; by default all."
+    )
+    num_classes: int | None = setting(None, "Train on the first so many classes; by default all.", ge=2)
+    min_allowed_images: int = setting(
+        0, "Leave out classes with fewer images than this.", ge=0, also="min_allowed_imgs"
+    )
+    train_size: int = setting(
+        0, "Size of a random subset of the training images, drawn by the seed; 0 takes all.", ge=0
     )
     outpath: Path | None = setting(
         None, "Run directory; by default ROOT/runs/ and a name made from the settings and the data."
@@ -93,6 +105,12 @@ class TrainConfig(Section):
         ge=0,
         lt=1,
     )
+    train_accuracy: tuple[Literal["probe", "full", "augmented"], ...] = setting(
+        ("probe",),
+        "Accuracy on the training images to measure after each epoch, beside the running one: of a fixed part of "
+        "them, of all, or of all on random views (as published); may be given several times.",
+    )
+    probe_images: int = setting(2000, "Images of the probe, an equal share of each class [images].", ge=1)
     seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +23,58 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix, top_k_correct
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train.data import TrainingData, read_class_folders
+from rawlabel.train.data import TrainingData
+from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
+from rawlabel.train.inputs import InputRequest, read_input
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.predictor import Predictor, load_predictor
 
 
 def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvaluator | None:
-    """Make what measures the test accuracy after each epoch, for the log; None without `config.test`."""
-    if config.test is None:
-        return None
-    paths, labels = read_test_set(config.root / config.test, list(data.class_ids))
-    images: list[Images] = []
+    """Make what measures the accuracy on the test sets after each epoch, for the log; None without any."""
+    named = {"test": config.test, "subset": config.sub}
+    sets = {key: _read_set(config.root / name, config, data) for key, name in named.items() if name}
+    decoded: dict[str, Images] = {}
 
-    def measure(predictor: Predictor) -> dict[str, float]:
-        if not images:
-            side = predictor.transform.stored_side
-            images.append(Images(paths, side, config.workers, "reading test images"))
-        logits = predictor.logits(images[0])
-        return {f"acc{k}": 100 * float(top_k_correct(logits, labels, k).mean()) for k in (1, 5)}
+    def measure(predictor: Predictor) -> dict[str, Any]:
+        entry = {}
+        for key, labeled in sets.items():
+            if key not in decoded:
+                side = predictor.transform.stored_side
+                decoded[key] = Images(labeled.source, side, config.workers, f"reading {key} images")
+            logits = predictor.logits(decoded[key])
+            entry[key] = {f"acc{k}": 100 * float(top_k_correct(logits, labeled.labels, k).mean()) for k in (1, 5)}
+        return entry
 
-    return measure
+    return measure if sets else None
 
 
-def read_test_set(folder: Path, class_ids: list[str]) -> tuple[list[Path], npt.NDArray[np.int64]]:
-    """Files and class indices (into `class_ids`) of a test folder.
+def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> LabeledImages:
+    request = InputRequest("test", config.test_label_column, config.image_column, config.workers)
+    return read_test_set(path, list(data.class_ids), request, data.left_out)
+
+
+def read_test_set(
+    path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
+) -> LabeledImages:
+    """The images of a test set, labeled by index into `class_ids`; those of `left_out` classes are left out.
 
     Raises `DataError` when its classes are not exactly the training classes.
     """
-    found, paths, labels = read_class_folders(folder)
-    for class_id in found:
-        if class_id not in class_ids:
-            raise DataError(f"{folder}: class '{class_id}' is not among the training classes; remove its folder")
+    if not path.exists():
+        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class")
+    found = read_input(path, request or InputRequest("test"))
+    for class_id in found.class_ids:
+        if class_id not in class_ids and class_id not in left_out:
+            raise DataError(f"{path}: class '{class_id}' is not among the training classes; remove its folder")
     for class_id in class_ids:
-        if class_id not in found:
-            raise DataError(f"{folder}: training class '{class_id}' is missing; add a folder of that name")
-    index = np.array([class_ids.index(class_id) for class_id in found], dtype=np.int64)
-    return paths, index[labels]
+        if class_id not in found.class_ids:
+            raise DataError(f"{path}: training class '{class_id}' is missing; add a folder of that name")
+    places = {class_id: index for index, class_id in enumerate(class_ids)}
+    index = np.array([places.get(class_id, -1) for class_id in found.class_ids], dtype=np.int64)
+    labels = index[found.images.labels]
+    return replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -73,12 +90,15 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     summary = run.summary()
     folder = config.test or _logged_test_set(run)
     predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
-    paths, labels = read_test_set(folder, class_ids)
+    trained = TrainConfig(**run.config())
+    request = InputRequest("test", trained.test_label_column, trained.image_column)
+    labeled = read_test_set(folder, class_ids, request, summary.get("left_out", ()))
+    labels = labeled.labels
     _note_opening(run, folder)
-    images = Images(paths, predictor.transform.stored_side, 2, "reading test images")
+    images = Images(labeled.source, predictor.transform.stored_side, 2, "reading test images")
     logits = predictor.logits(images, config.batch_size)
-    _write_evidence(run, folder, paths, labels, logits, class_ids)
-    last = load_predictor(run.last_checkpoint)[0].logits(images, config.batch_size)
+    _write_evidence(run, labeled, logits, class_ids)
+    last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)
     test = {
         "folder": str(folder),
         "images": len(labels),
@@ -131,19 +151,15 @@ def _with_interval(correct: int, trials: int, confidence: float) -> dict[str, An
 
 
 def _write_evidence(
-    run: RunDirectory,
-    folder: Path,
-    paths: list[Path],
-    labels: npt.NDArray[np.int64],
-    logits: npt.NDArray[np.float32],
-    class_ids: list[str],
+    run: RunDirectory, labeled: LabeledImages, logits: npt.NDArray[np.float32], class_ids: list[str]
 ) -> None:
+    labels = labeled.labels
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
     predicted = logits.argmax(axis=1)
     table = pa.table(
         {
-            "file": [path.relative_to(folder).as_posix() for path in paths],
+            "file": labeled.names(),
             "true_class": [class_ids[i] for i in labels],
             "predicted_class": [class_ids[i] for i in predicted],
             "probability": probabilities.max(axis=1),

@@ -70,6 +70,7 @@ def _run(
                 "last_epoch": trainer.records[-1].epoch,
                 "seed": config.seed,
                 "data": data.fingerprint,
+                **({"left_out": list(data.left_out)} if data.left_out else {}),
             }
         )
     if config.refit:

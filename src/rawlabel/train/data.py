@@ -1,4 +1,4 @@
-"""What is trained on: image files with raw labels, from a manifest or from class folders."""
+"""What is trained on: images with raw labels, in whatever format, cut into training and holdout."""
 
 from __future__ import annotations
 
@@ -11,24 +11,13 @@ import numpy.typing as npt
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
-from rawlabel.image_store import ProjectPhotos
-from rawlabel.manifest import newest_manifest, read_manifest
+from rawlabel.manifest import newest_manifest
 from rawlabel.project import export_path
 from rawlabel.records import Split
-from rawlabel.split import split_of
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp"})
-
-
-@dataclass(frozen=True)
-class ImageList:
-    """Image files and their labels: `labels[i]` is the class index of `paths[i]` (int64)."""
-
-    paths: tuple[Path, ...]
-    labels: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.paths)
+from rawlabel.split import held_out, split_of
+from rawlabel.train.class_selection import keep_classes, random_subset
+from rawlabel.train.image_source import LabeledImages
+from rawlabel.train.inputs import InputRequest, InputSet, read_input
 
 
 @dataclass(frozen=True)
@@ -36,12 +25,14 @@ class TrainingData:
     """Raw-label photos to train on and to hold out."""
 
     class_ids: tuple[str, ...]
-    train: ImageList
-    holdout: ImageList
+    train: LabeledImages
+    holdout: LabeledImages
     fingerprint: str
     """Hex digest that changes with the data or its labels."""
     origin: Path
-    """The manifest or folder."""
+    """The manifest, file or folder."""
+    left_out: tuple[str, ...] = ()
+    """Classes that lie there, but are not trained on."""
 
 
 def load_training_data(config: TrainConfig) -> TrainingData:
@@ -50,35 +41,25 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     Raises `DataError` that names the file or folder and the remedy.
     """
     path = _locate(config)
-    data = _from_manifest(path) if path.is_file() else _from_class_folders(path, config)
-    if len(data.class_ids) < 2:
+    everything = read_input(path, InputRequest("train", config.label_column, config.image_column, config.workers))
+    found = keep_classes(everything, config, path)
+    if len(found.class_ids) < 2:
         raise DataError(f"{path}: holds one class; a classifier needs at least two")
-    absent = set(range(len(data.class_ids))) - set(data.train.labels.tolist())
-    if absent:
-        name = data.class_ids[min(absent)]
-        raise DataError(f"{path}: class '{name}' has no training image; add some or lower --holdout")
+    held, fingerprint = _split(found, config)
+    train = random_subset(np.flatnonzero(~held), config)
+    data = TrainingData(
+        found.class_ids,
+        found.images.select(train),
+        found.images.select(np.flatnonzero(held)),
+        fingerprint,
+        path,
+        tuple(name for name in everything.class_ids if name not in found.class_ids),
+    )
+    absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0
+    if absent.any():
+        name = data.class_ids[int(absent.argmax())]
+        raise DataError(f"{path}: class '{name}' has no training image; add some, or lower --holdout")
     return data
-
-
-def read_class_folders(folder: Path) -> tuple[list[str], list[Path], npt.NDArray[np.int64]]:
-    """Class ids (sorted folder names), files (sorted) and labels of `folder`/<class>/<image>.
-
-    Raises `DataError` when the folder is missing, holds no class folder, or a class is empty.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; it should hold one folder of images for each class")
-    class_ids = sorted(one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
-    if not class_ids:
-        raise DataError(f"{folder}: holds no class folders; put the images of each class into one folder")
-    paths: list[Path] = []
-    labels: list[int] = []
-    for index, class_id in enumerate(class_ids):
-        files = sorted(one for one in (folder / class_id).iterdir() if one.suffix.lower() in EXTENSIONS)
-        if not files:
-            raise DataError(f"{folder / class_id}: holds no images; add some or remove the folder")
-        paths += files
-        labels += [index] * len(files)
-    return class_ids, paths, np.array(labels, dtype=np.int64)
 
 
 def _locate(config: TrainConfig) -> Path:
@@ -93,33 +74,20 @@ def _locate(config: TrainConfig) -> Path:
     return path
 
 
-def _from_manifest(path: Path) -> TrainingData:
-    manifest = read_manifest(path)
-    photos = ProjectPhotos(manifest.project)
-    index = {class_id: i for i, class_id in enumerate(manifest.class_ids)}
+def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which images are held out, and the fingerprint of data and split.
 
-    def images(split: Split) -> ImageList:
-        rows = manifest.kept(split).select(["path", "class_id"]).to_pylist()
-        labels = np.array([index[row["class_id"]] for row in rows], dtype=np.int64)
-        return ImageList(tuple(photos.path(row["path"]) for row in rows), labels)
-
-    return TrainingData(
-        tuple(manifest.class_ids), images(Split.TRAIN), images(Split.HOLDOUT), manifest.fingerprint, path
-    )
-
-
-def _from_class_folders(folder: Path, config: TrainConfig) -> TrainingData:
-    """Hold out by a hash of the file's name, so that added files never move the others."""
-    class_ids, paths, labels = read_class_folders(folder)
-    digest = hashlib.sha256()
-    held = np.zeros(len(paths), dtype=bool)
-    for i, path in enumerate(paths):
-        name = path.relative_to(folder).as_posix()
-        digest.update(f"{name}:{path.stat().st_size};".encode())
-        held[i] = split_of(name, config.seed or 0, config.holdout) == Split.HOLDOUT
-
-    def images(mask: npt.NDArray[np.bool_]) -> ImageList:
-        return ImageList(tuple(path for path, one in zip(paths, mask, strict=True) if one), labels[mask])
-
-    digest.update(f"holdout={config.holdout}:{config.seed or 0}".encode())
-    return TrainingData(tuple(class_ids), images(~held), images(held), digest.hexdigest(), folder)
+    Without a split of its own, an input is split by a hash of its images' names, so that added images never move
+    the others.
+    """
+    if found.is_held_out is not None:
+        return found.is_held_out, found.fingerprint
+    seed, share = config.seed or 0, config.holdout
+    if found.keys is not None:
+        held = held_out(found.keys, seed, share)
+    else:
+        names = found.images.names()
+        held = np.array([split_of(name, seed, share) == Split.HOLDOUT for name in names], dtype=bool)
+    digest = hashlib.sha256(found.fingerprint.encode())
+    digest.update(f"holdout={share}:{seed}".encode())
+    return held, digest.hexdigest()

@@ -5,12 +5,11 @@ Everything here is uint8; casting and normalising are left to the device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,12 +18,15 @@ import psutil
 
 from rawlabel.errors import DataError
 from rawlabel.progress import progress
+from rawlabel.train.image_source import ImageSource, StoredImage
 
 Pixels = npt.NDArray[np.uint8]
 """[height, width, 3], RGB."""
 
 CACHE_SHARE = 0.4
 """Share of the free memory that decoded images may take; larger sets are decoded in every epoch."""
+_CHUNK = 64
+"""Images that one thread decodes between two steps of the progress bar."""
 DRAWS = 5
 """Random numbers that the augmentation of one image takes."""
 
@@ -91,49 +93,75 @@ class Transform:
         return _as_pixels(padded[top : top + size, left : left + size])
 
 
+class DecodedImages(Protocol):
+    """Images that are decoded, or are when asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Pixels: ...
+
+
 class Images:
-    """Decoded image files, kept in memory where they fit."""
+    """Decoded images of a source, kept in memory where they fit."""
 
-    def __init__(self, paths: Sequence[Path], stored_side: int, workers: int, title: str | None = None) -> None:
-        """Decode all of `paths`, with progress under `title`.
+    def __init__(self, source: ImageSource, stored_side: int, workers: int, title: str | None = None) -> None:
+        """Decode all of `source`, with progress under `title`.
 
-        Raises `DataError` that names a file which cannot be decoded.
+        Raises `DataError` that names an image which cannot be read or decoded.
         """
-        self._paths, self._side = paths, stored_side
+        self._source, self._side = source, stored_side
         self._cache: list[Pixels] | None = None
-        if not paths or len(paths) * _typical_bytes(stored_side) > CACHE_SHARE * psutil.virtual_memory().available:
+        count = len(source)
+        if not count or count * _typical_bytes(stored_side) > CACHE_SHARE * psutil.virtual_memory().available:
             return
-        with ThreadPoolExecutor(workers) as pool, progress(title, len(paths)) if title else nullcontext() as task:
+        with ThreadPoolExecutor(workers) as pool, progress(title, count) if title else nullcontext() as task:
             self._cache = []
-            for pixels in pool.map(self._decode, paths):
-                self._cache.append(pixels)
+            for start in range(0, count, _CHUNK * workers):
+                for pixels in pool.map(self._decode, range(start, min(start + _CHUNK * workers, count))):
+                    self._cache.append(pixels)
                 if task:
-                    task.advance()
+                    task.advance(min(_CHUNK * workers, count - start))
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._source)
 
     def __getitem__(self, index: int) -> Pixels:
-        return self._cache[index] if self._cache is not None else self._decode(self._paths[index])
+        return self._cache[index] if self._cache is not None else self._decode(index)
 
-    def _decode(self, path: Path) -> Pixels:
-        return decode_image(path, self._side)
+    @cached_property
+    def as_array(self) -> npt.NDArray[np.uint8] | None:
+        """All images in one array [images, side, side, 3], if they are in memory and all square."""
+        cache, shape = self._cache, (self._side, self._side, 3)
+        if not cache or any(pixels.shape != shape for pixels in cache):
+            return None
+        array = np.stack(cache)
+        # The list now looks into the array, so that the pixels are in memory once.
+        self._cache = list(array)
+        return array
+
+    def _decode(self, index: int) -> Pixels:
+        try:
+            return decode_image(self._source.read(index), self._side)
+        except ValueError as error:
+            raise DataError(
+                f"{self._source.where(index)}: is not an image that can be decoded; remove it or run "
+                "`rawlabel curate` again"
+            ) from error
 
 
-def decode_image(path: Path, shorter_side: int) -> Pixels:
-    """Decode a file to RGB at the given shorter side [pixels]. Raises `DataError` that names it."""
-    try:
-        encoded = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); run `rawlabel curate` again") from error
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+def decode_image(stored: StoredImage, shorter_side: int) -> Pixels:
+    """Decode an image to RGB at the given shorter side [pixels]. Raises `ValueError` when it cannot be."""
+    if stored.ndim == 3:
+        return np.ascontiguousarray(_scaled(stored, shorter_side))
+    decoded = cv2.imdecode(stored, cv2.IMREAD_COLOR) if stored.size else None
     if decoded is None:
-        raise DataError(f"{path}: is not an image that can be decoded; remove it or run `rawlabel curate` again")
-    pixels = _as_pixels(decoded)
+        raise ValueError("no image that OpenCV can decode")
+    return np.ascontiguousarray(_scaled(_as_pixels(decoded), shorter_side)[:, :, ::-1])
+
+
+def _scaled(pixels: Pixels, shorter_side: int) -> Pixels:
     height, width = pixels.shape[:2]
     scale = shorter_side / min(height, width)
-    resized = _resize(pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))))
-    return np.ascontiguousarray(resized[:, :, ::-1])
+    return _resize(pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))))
 
 
 def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +17,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rawlabel.train.images import DRAWS, Images, Transform
+from rawlabel.train.images import DRAWS, DecodedImages, Transform
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
 _ORDER, _VIEWS, _STRONG = 0, 1, 2
 _AHEAD = 3
 """Batches that are made while the network works on one."""
+_PART = 32
+"""Images that one thread makes at a time."""
 
 Draws = npt.NDArray[np.float64]
 """[images, draws] uniform random numbers."""
@@ -44,21 +47,55 @@ def steps_per_epoch(num_images: int, batch_size: int) -> int:
     return full + (rest > 1)
 
 
+class EpochRandom:
+    """The random numbers of one epoch, the same on every machine and for any number of threads."""
+
+    def __init__(self, seed: int, epoch: int, num_images: int, strong: StrongAugmentation | None = None) -> None:
+        self._key = seed, epoch
+        self.order: npt.NDArray[np.int64] = self._generator(_ORDER).permutation(num_images)
+        """Image ids in the order of this epoch."""
+        self.draws: Draws = self._generator(_VIEWS).random((num_images, DRAWS))
+        """Numbers of each image's view, by image id."""
+        self.strong: list[Draws] = []
+        """The same for each strong view."""
+        if strong is not None:
+            shape = num_images, strong.draws
+            self.strong = [self._generator(_STRONG + view).random(shape) for view in range(strong.views)]
+
+    def _generator(self, stream: int) -> np.random.Generator:
+        """Philox is counter-based: each (seed, stream, epoch) has its own independent numbers."""
+        seed, epoch = self._key
+        return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream, epoch])))
+
+
+class _Waiting(NamedTuple):
+    """A batch in the making."""
+
+    batch: RawBatch
+    parts: list[Future[None]]
+
+
 class Loader:
-    """Training batches of `images`; close it to end its threads."""
+    """Training batches of `images`; close it to end its threads.
+
+    Threads decode and cut views straight into the memory of the batch, which is pinned for a GPU. The threads live
+    as long as the loader, and `prepare` lets them begin an epoch while something else goes on.
+    """
 
     def __init__(
         self,
-        images: Images,
+        images: DecodedImages,
         transform: Transform,
         batch_size: int,
         seed: int,
         workers: int,
         strong: StrongAugmentation | None = None,
+        pin_memory: bool = False,
     ) -> None:
         self._images, self._transform, self._batch_size, self._seed = images, transform, batch_size, seed
-        self._strong = strong
+        self._strong, self._pin_memory = strong, pin_memory
         self._pool = ThreadPoolExecutor(workers)
+        self._prepared: tuple[int, int, Iterator[RawBatch]] | None = None
 
     @property
     def num_steps(self) -> int:
@@ -67,49 +104,59 @@ class Loader:
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
         """The batches of `epoch` from `first_step` on."""
-        order = self._random(_ORDER, epoch).permutation(len(self._images))
-        draws = self._random(_VIEWS, epoch).random((len(self._images), DRAWS))
-        strong: list[Draws] = []
-        if self._strong is not None:
-            shape = len(self._images), self._strong.draws
-            strong = [self._random(_STRONG + view, epoch).random(shape) for view in range(self._strong.views)]
-        steps = iter(range(first_step, self.num_steps))
-        waiting: deque[Future[RawBatch]] = deque()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared[:2] == (epoch, first_step):
+            return prepared[2]
+        return self._start(epoch, first_step)
 
-        def start_one() -> None:
-            step = next(steps, None)
-            if step is not None:
-                ids = order[step * self._batch_size : (step + 1) * self._batch_size]
-                waiting.append(self._pool.submit(self._make, ids, draws, strong))
-
-        for _ in range(_AHEAD):
-            start_one()
-        while waiting:
-            batch = waiting.popleft().result()
-            start_one()
-            yield batch
+    def prepare(self, epoch: int, first_step: int = 0) -> None:
+        """Let the threads begin with an epoch before `epoch` asks for it."""
+        self._prepared = epoch, first_step, self._start(epoch, first_step)
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _random(self, stream: int, epoch: int) -> np.random.Generator:
-        """Philox is counter-based: each (seed, stream, epoch) has its own independent numbers."""
-        return np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, stream, epoch])))
+    def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
+        random = EpochRandom(self._seed, epoch, len(self._images), self._strong)
+        steps = iter(range(first_step, self.num_steps))
+        waiting = deque(self._make(step, random) for step in islice(steps, _AHEAD))
+        return self._deliver(waiting, steps, random)
 
-    def _make(self, ids: npt.NDArray[np.int64], draws: Draws, strong: list[Draws]) -> RawBatch:
+    def _deliver(self, waiting: deque[_Waiting], steps: Iterator[int], random: EpochRandom) -> Iterator[RawBatch]:
+        while waiting:
+            batch, parts = waiting.popleft()
+            for part in parts:
+                part.result()
+            waiting.extend(self._make(step, random) for step in islice(steps, 1))
+            yield batch
+
+    def _make(self, step: int, random: EpochRandom) -> _Waiting:
+        """Set threads to work on a batch."""
+        ids = random.order[step * self._batch_size : (step + 1) * self._batch_size]
         size = self._transform.image_size
-        views, *strong_views = np.empty((1 + len(strong), len(ids), size, size, 3), dtype=np.uint8)
+        shape = (1 + len(random.strong), len(ids), size, size, 3)
+        views = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
+        parts = [
+            self._pool.submit(
+                self._fill, views[:, start : start + _PART].numpy(), ids[start : start + _PART], random
+            )
+            for start in range(0, len(ids), _PART)
+        ]
+        first, *others = views
+        return _Waiting(RawBatch(first, torch.from_numpy(ids), tuple(others)), parts)
+
+    def _fill(self, into: npt.NDArray[np.uint8], ids: npt.NDArray[np.int64], random: EpochRandom) -> None:
+        views, *strong_views = into
         for row, index in enumerate(ids.tolist()):
             pixels = self._images[index]
-            views[row] = self._transform.training_view(pixels, draws[index])
-            for view, own_draws in zip(strong_views, strong, strict=True):
+            views[row] = self._transform.training_view(pixels, random.draws[index])
+            for view, draws in zip(strong_views, random.strong, strict=True):
                 assert self._strong is not None
-                view[row] = self._strong.view(self._transform, pixels, own_draws[index])
-        return RawBatch(torch.from_numpy(views), torch.from_numpy(ids), tuple(map(torch.from_numpy, strong_views)))
+                view[row] = self._strong.view(self._transform, pixels, draws[index])
 
 
-def evaluation_batches(images: Images, transform: Transform, batch_size: int) -> Iterator[Tensor]:
+def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:
     """Centre views [batch, size, size, 3] uint8 of all images, in order."""
     size = transform.image_size
     for start in range(0, len(images), batch_size):

@@ -17,20 +17,24 @@ from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import StopRequest, stop_requests
-from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint
-from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
+from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
+from rawlabel.train.sample_statistics import SampleStatistics
 from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.stopping import Selection, StoppingRule
+from rawlabel.train.train_accuracy import measure_train_accuracy
 
-EpochEvaluator = Callable[[Predictor], dict[str, float]]
-"""Measures top-1 and top-5 test accuracy after an epoch, for the log; the rules never see what it returns."""
+EpochEvaluator = Callable[[Predictor], dict[str, Any]]
+"""Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
+what it returns."""
 
 
 class Trainer:
@@ -58,6 +62,7 @@ class Trainer:
         self.head = HeadTap(self.method.network)
         # What the network last said of each training image; -1 for nothing yet.
         self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
+        self.samples = SampleStatistics(len(data.train), predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
 
     def fit(self) -> Selection:
@@ -75,6 +80,7 @@ class Trainer:
             self.config.seed or 0,
             self.config.workers,
             self.method.strong_augmentation,
+            pin_memory=self.predictor.device.type == "cuda",
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
@@ -85,12 +91,18 @@ class Trainer:
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
                     trained = time.perf_counter()
-                    self._finish_epoch(holdout)
+                    accuracies = measure_train_accuracy(
+                        self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
+                    )
+                    if self.epoch + 1 < self.config.epochs:
+                        loader.prepare(self.epoch + 1)
+                    self._finish_epoch(holdout, accuracies)
                     self._log_timing(started, trained)
                     if stop:
                         stop.obey()
         finally:
             loader.close()
+        self.samples.write(self.run.samples_path, self.data.train, self.data.class_ids)
         return self.rule.select(self.records)
 
     def _is_halted(self) -> bool:
@@ -124,13 +136,14 @@ class Trainer:
         alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
         self.optimizer.step()
         self.method.on_step_end()
+        self.samples.add(ids, output.logits, batch.labels)
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)
         self.predictions[ids] = predicted
         if alignment is not None:
             self.statistics.add_alignment(alignment)
 
-    def _finish_epoch(self, holdout: Images) -> None:
+    def _finish_epoch(self, holdout: Images, accuracies: dict[str, Any]) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         seen, loss = self.statistics.seen, float(self.statistics.loss)
         if not math.isfinite(loss):
@@ -157,18 +170,20 @@ class Trainer:
             "epoch": self.epoch,
             "lr": self.records[-1].learning_rate,
             "train": {**train, "loss": loss / seen},
+            **accuracies,
             "holdout": held,
             "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
-            "test": self.evaluator(self.predictor) if self.evaluator else {"acc1": None, "acc5": None},
+            "test": {"acc1": None, "acc5": None},
+            **(self.evaluator(self.predictor) if self.evaluator else {}),
         }
         if selection.epoch == self.epoch:
-            save_checkpoint(self.run.selected_checkpoint, self._weights())
+            save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
 
-    def _measure(self, images: Images, expected: ImageList) -> dict[str, float]:
+    def _measure(self, images: Images, expected: LabeledImages) -> dict[str, float]:
         """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
         if not len(images):
             return {}
@@ -181,34 +196,33 @@ class Trainer:
             "loss": float(loss),
         }
 
-    def _decode(self, images: ImageList, what: str) -> Images:
+    def _decode(self, images: LabeledImages, what: str) -> Images:
         side = self.predictor.transform.stored_side
-        return Images(images.paths, side, self.config.workers, f"reading {what} images")
+        return Images(images.source, side, self.config.workers, f"reading {what} images")
 
-    def _weights(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
+        """What is needed to use the weights."""
         return {
             "config": self.config.as_json(),
             "class_ids": list(self.data.class_ids),
             "num_samples": len(self.data.train),
             "epoch": self.epoch,
-            "method": self.method.state_dict(),
         }
 
     def _save(self) -> None:
         """Write everything needed to go on; `epoch` is the one to go on with, the one before it is done."""
-        save_checkpoint(
-            self.run.last_checkpoint,
-            {
-                **self._weights(),
-                "step": self.step,
-                "data": self.data.fingerprint,
-                "optimizer": self.optimizer.state_dict(),
-                "records": [asdict(one) for one in self.records],
-                "statistics": asdict(self.statistics),
-                "predictions": self.predictions,
-                "random": torch.get_rng_state(),
-            },
-        )
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "data": self.data.fingerprint,
+            "optimizer": self.optimizer.state_dict(),
+            "records": [asdict(one) for one in self.records],
+            "statistics": asdict(self.statistics),
+            "predictions": self.predictions,
+            "samples": self.samples.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
 
     def _resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""
@@ -223,8 +237,8 @@ class Trainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
-            # Checkpoints of older versions have none; then the next epoch has nothing to compare with.
-            self.predictions.copy_(saved.get("predictions", self.predictions))
+            self.predictions.copy_(saved["predictions"])
+            self.samples.load_state_dict(saved["samples"])
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])

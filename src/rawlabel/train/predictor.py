@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rawlabel import plugins
 from rawlabel.config import TrainConfig, load_options
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
-from rawlabel.train.images import Images, Transform
+from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.methods import Method
 from rawlabel.train.networks import build_network
@@ -52,17 +52,20 @@ class Predictor:
     device: torch.device
     precision: torch.dtype
 
-    @torch.inference_mode()
-    def logits(self, images: Images, batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def logits(self, images: DecodedImages, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
+        views = evaluation_batches(images, self.transform, batch_size)
+        return torch.cat([self.classify(one) for one in views]).numpy()
+
+    @torch.inference_mode()
+    def classify(self, views: Tensor) -> Tensor:
+        """Logits [batch, classes], on the processor, of views [batch, size, size, 3] uint8."""
         was_training = self.method.training
         self.method.eval()
-        parts = []
-        for views in evaluation_batches(images, self.transform, batch_size):
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                parts.append(self.method.predict(self.normalizer(views)).float().cpu())
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            logits = self.method.predict(self.normalizer(views)).float().cpu()
         self.method.train(was_training)
-        return torch.cat(parts).numpy()
+        return logits
 
 
 def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> Predictor:
@@ -85,11 +88,11 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
 
 
 def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
-    """Load a checkpoint of selected or last weights; return predictor, class ids and epoch.
+    """Load the weights of an epoch; return predictor, class ids and epoch.
 
     `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
     """
-    saved = load_checkpoint(path)
+    saved = load_weights(path)
     config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, **overrides})
     predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
     predictor.method.load_state_dict(saved["method"])

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.data import TrainingData
+from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.loader import Loader, RawBatch
 
 
 def with_holdout(data: TrainingData) -> TrainingData:
     """`data` with the held-out images among the training images, after these, and nothing held out."""
-    labels = np.concatenate([data.train.labels, data.holdout.labels])
-    nothing = ImageList((), np.zeros(0, dtype=np.int64))
-    return replace(data, train=ImageList(data.train.paths + data.holdout.paths, labels), holdout=nothing)
+    return replace(data, train=data.train.join(data.holdout), holdout=LabeledImages.nothing())
 
 
 class StepBudgetLoader:
@@ -37,6 +34,10 @@ class StepBudgetLoader:
                 start += 1
                 if start == stop:
                     break
+
+    def prepare(self, epoch: int, first_step: int = 0) -> None:
+        """Let the threads begin with an epoch before `epoch` asks for it."""
+        self._loader.prepare(*divmod(epoch * self.num_steps + first_step, self._loader.num_steps))
 
     def close(self) -> None:
         """End the threads."""

@@ -16,7 +16,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.files import atomic_write
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train.data import ImageList, TrainingData
+from rawlabel.train.data import TrainingData
 from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
 
@@ -27,17 +27,17 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
     The predictions for all images, held out or not, are kept in the teacher's directory: a student that goes on
     must find the labels it began with. Raises `DataError`, `CheckpointError`, `DiskError`.
     """
-    path, paths = teacher.path / "predicted_labels.npy", data.train.paths + data.holdout.paths
+    path, everything = teacher.path / "predicted_labels.npy", data.train.join(data.holdout)
     if not path.exists():
         predictor, _, _ = load_predictor(teacher.selected_checkpoint, device=config.device)
         side = predictor.transform.stored_side
-        images = Images(paths, side, config.workers, "reading images for the teacher")
+        images = Images(everything.source, side, config.workers, "reading images for the teacher")
         with atomic_write(path) as stream:
             np.save(stream, predictor.logits(images).argmax(axis=1).astype(np.int64))
     try:
         labels = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: is no NumPy array file; remove it and run the same command again") from error
-    if labels.shape != (len(paths),) or labels.dtype != np.int64:
+    if labels.shape != (len(everything),) or labels.dtype != np.int64:
         raise DataError(f"{path}: holds labels of other images; remove it and run the same command again")
-    return replace(data, train=ImageList(data.train.paths, labels[: len(data.train)]))
+    return replace(data, train=replace(data.train, labels=labels[: len(data.train)]))

@@ -1,0 +1,178 @@
+"""Images by their position, wherever they lie: in files, in a packed file, in an array."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rawlabel.errors import DataError
+
+StoredImage = npt.NDArray[np.uint8]
+"""One image as it is stored: the bytes of an image file [bytes], or pixels [height, width, 3] in RGB."""
+
+
+class ImageSource(ABC):
+    """Images by position; several threads may read at once. Labels are kept elsewhere."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, index: int) -> StoredImage:
+        """Return an image as it is stored. Raises `DataError` that names it when it cannot be read."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """What the image is called: unique in the source, the same in every run."""
+
+    def where(self, index: int) -> str:
+        """Where a person finds the image, for messages."""
+        return self.name(index)
+
+    def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
+        """The images at `rows`, in that order."""
+        return SelectedImages(self, rows)
+
+
+class ImageFiles(ImageSource):
+    """Image files, called by `names`, or else by their paths."""
+
+    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+        self.paths, self._names = paths, names
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int) -> StoredImage:
+        """The image as it is stored."""
+        path = self.paths[index]
+        try:
+            return np.fromfile(path, dtype=np.uint8)
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); put it back, or run `rawlabel curate` again"
+            ) from error
+
+    def name(self, index: int) -> str:
+        """What the image is called."""
+        return self._names[index] if self._names is not None else str(self.paths[index])
+
+    def where(self, index: int) -> str:
+        """Where a person finds it."""
+        return str(self.paths[index])
+
+
+class ImageArray(ImageSource):
+    """Images of one size in an array [images, height, width, 3] in RGB, in memory or mapped from a file."""
+
+    def __init__(self, pixels: npt.NDArray[np.uint8], place: str) -> None:
+        self.pixels, self._place = pixels, place
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def read(self, index: int) -> StoredImage:
+        """The image as it is stored."""
+        pixels: StoredImage = self.pixels[index]
+        return pixels
+
+    def name(self, index: int) -> str:
+        """What the image is called."""
+        return f"{index:07d}"
+
+    def where(self, index: int) -> str:
+        """Where a person finds it."""
+        return f"{self._place}: image {index}"
+
+
+class SelectedImages(ImageSource):
+    """Some images of a source, in an order of their own."""
+
+    def __init__(self, source: ImageSource, rows: npt.NDArray[np.int64]) -> None:
+        self.source, self.rows = source, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, index: int) -> StoredImage:
+        """The image as it is stored."""
+        return self.source.read(int(self.rows[index]))
+
+    def name(self, index: int) -> str:
+        """What the image is called."""
+        return self.source.name(int(self.rows[index]))
+
+    def where(self, index: int) -> str:
+        """Where a person finds it."""
+        return self.source.where(int(self.rows[index]))
+
+    def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
+        """The images at `rows`, in that order."""
+        return SelectedImages(self.source, self.rows[rows])
+
+
+class JoinedImages(ImageSource):
+    """The images of several sources, one source after the other."""
+
+    def __init__(self, sources: Sequence[ImageSource]) -> None:
+        self.sources = sources
+        self._ends = list(accumulate(map(len, sources)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def read(self, index: int) -> StoredImage:
+        """The image as it is stored."""
+        source, position = self._locate(index)
+        return source.read(position)
+
+    def name(self, index: int) -> str:
+        """What the image is called."""
+        source, position = self._locate(index)
+        return source.name(position)
+
+    def where(self, index: int) -> str:
+        """Where a person finds it."""
+        source, position = self._locate(index)
+        return source.where(position)
+
+    def _locate(self, index: int) -> tuple[ImageSource, int]:
+        number = bisect_right(self._ends, index)
+        return self.sources[number], index - (self._ends[number - 1] if number else 0)
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """Images and their labels: `labels[i]` is the class index of image i of `source` (int64)."""
+
+    source: ImageSource
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def nothing(cls) -> LabeledImages:
+        """No images."""
+        return cls(ImageFiles(()), np.zeros(0, dtype=np.int64))
+
+    def names(self) -> list[str]:
+        """The name of each image."""
+        return [self.source.name(index) for index in range(len(self))]
+
+    def select(self, rows: npt.NDArray[np.int64]) -> LabeledImages:
+        """The images at `rows` with their labels, in that order."""
+        return LabeledImages(self.source.select(rows), self.labels[rows])
+
+    def join(self, other: LabeledImages) -> LabeledImages:
+        """These images, then those of `other`."""
+        return LabeledImages(
+            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels])
+        )

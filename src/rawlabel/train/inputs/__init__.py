@@ -1,0 +1,69 @@
+"""Formats that images and labels come in: one file each, found by what lies at a path or by a name's prefix.
+
+To add one, write `<name>.py` with `PLUGIN`; `--main`, `--test`, `--sub` and `--mix` read it then.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rawlabel import plugins
+from rawlabel.errors import DataError
+from rawlabel.train.image_source import LabeledImages
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequest:
+    """What is wanted of an input."""
+
+    part: str = "train"
+    """`train` or `test`, for inputs that hold both."""
+    label_column: str | None = None
+    """Column of the labels, for tables that have several."""
+    image_column: str | None = None
+    """Column of the images."""
+    workers: int = 2
+    """Threads that may read at once."""
+
+
+@dataclass(frozen=True)
+class InputSet:
+    """Images with raw labels, as an input holds them."""
+
+    class_ids: tuple[str, ...]
+    images: LabeledImages
+    fingerprint: str
+    """Hex digest that changes with the data or its labels."""
+    is_held_out: npt.NDArray[np.bool_] | None = None
+    """The split that the input brings with it, if any."""
+    keys: npt.NDArray[np.uint64] | None = None
+    """`split.key_of` each image's name, where the input has them at hand."""
+
+
+class Input(ABC):
+    """Base of all input formats."""
+
+    @classmethod
+    @abstractmethod
+    def claims(cls, path: Path) -> bool:
+        """Whether what lies at `path` is of this format; a look, no reading. At most one format may say so."""
+
+    @abstractmethod
+    def read(self, path: Path, request: InputRequest) -> InputSet:
+        """Return what lies there. Raises `DataError` that names the file or folder and the remedy."""
+
+
+def read_input(path: Path, request: InputRequest) -> InputSet:
+    """Read images and labels in whatever format. Raises `DataError` that names the place and the remedy."""
+    for name in plugins.names(plugins.Family.INPUT):
+        input_type: type[Input] = plugins.load(plugins.Family.INPUT, name)
+        if input_type.claims(path):
+            return input_type().read(path, request)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; check --root, --main and --test")
+    raise DataError(f"{path}: is in no format that can be read; `rawlabel formats` lists those that can")

@@ -1,0 +1,84 @@
+"""The accuracy on the training images, beside the running one that every epoch has for nothing.
+
+running
+    of the random views, while the weights change (always logged, as `train`);
+probe
+    of a fixed part of the images, an equal share of each class, without augmentation, after the epoch;
+full
+    of all images, without augmentation, after the epoch: a second pass;
+augmented
+    of all images, on random views, after the epoch: the second pass of the published trainer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rawlabel.config import TrainConfig
+from rawlabel.metrics import top_k_correct
+from rawlabel.train.images import DecodedImages, Pixels
+from rawlabel.train.loader import Loader
+from rawlabel.train.predictor import Predictor
+
+
+class _Part:
+    """Some of the decoded images."""
+
+    def __init__(self, images: DecodedImages, rows: npt.NDArray[np.int64]) -> None:
+        self._images, self._rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Pixels:
+        return self._images[int(self._rows[index])]
+
+
+def measure_train_accuracy(
+    config: TrainConfig,
+    predictor: Predictor,
+    images: DecodedImages,
+    labels: npt.NDArray[np.int64],
+    loader: Loader,
+    epoch: int,
+) -> dict[str, dict[str, float]]:
+    """Entries of the log for `epoch`: `train_probe`, `train_full` and `train_augmented`, as `config` asks."""
+    entries = {}
+    for kind in config.train_accuracy:
+        if kind == "probe":
+            rows = probe_rows(labels, config.probe_images, config.seed or 0)
+            entries["train_probe"] = _accuracies(predictor.logits(_Part(images, rows)), labels[rows])
+        elif kind == "full":
+            entries["train_full"] = _accuracies(predictor.logits(images), labels)
+        elif kind == "augmented":
+            entries["train_augmented"] = _augmented(predictor, loader, labels, epoch)
+    return entries
+
+
+def probe_rows(labels: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArray[np.int64]:
+    """About `size` rows, the same share of each class and at least one, by the seed; all when there are fewer."""
+    if len(labels) <= size:
+        return np.arange(len(labels))
+    order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+    place = np.empty(len(labels), dtype=np.int64)
+    for index in np.unique(labels):
+        own = order[labels[order] == index]
+        place[own] = np.arange(len(own))
+    counts = np.bincount(labels)
+    return np.flatnonzero(place < np.maximum(1, np.floor(counts * size / len(labels)))[labels])
+
+
+def _augmented(
+    predictor: Predictor, loader: Loader, labels: npt.NDArray[np.int64], epoch: int
+) -> dict[str, float]:
+    logits, ids = [], []
+    for batch in loader.epoch(epoch):
+        logits.append(predictor.classify(batch.views))
+        ids.append(batch.sample_ids)
+    return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).numpy()])
+
+
+def _accuracies(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:
+    return {f"acc{k}": 100 * float(top_k_correct(logits, labels, k).mean()) for k in (1, 5)}
