@@ -25,6 +25,7 @@ class Family(StrEnum):
     STOPPING_RULE = "rawlabel.train.stopping"
     FORMAT = "rawlabel.formats"
     INPUT = "rawlabel.train.inputs"
+    LOGGER = "rawlabel.train.loggers"
 
     @property
     def label(self) -> str:

@@ -24,7 +24,7 @@ from rawlabel.train.stopping import StoppingRule
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
 _NOT_GROUPED = frozenset(
-    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", *TrainConfig.inert}
+    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "logger", *TrainConfig.inert}
 )
 
 

@@ -15,6 +15,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import write_json
 from rawlabel.project import runs_path
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train import loggers
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
@@ -28,7 +29,7 @@ MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 test set. It is handed in from above, so that nothing in this package can open a test set."""
 
 # Settings that change where or how fast a run is or what follows it, not what comes out of it.
-_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit"})
+_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit", "logger"})
 
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
@@ -47,6 +48,7 @@ def _run(
 ) -> RunDirectory:
     """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
     _refuse_other_settings(config, run)
+    loggers.require(config.logger)
     rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
     rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):

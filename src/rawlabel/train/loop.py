@@ -23,6 +23,7 @@ from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.loggers import repeating
 from rawlabel.train.methods import Batch
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
@@ -86,7 +87,11 @@ class Trainer:
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
         try:
-            with stop_requests() as stop, progress("training", total, done=done) as task:
+            with (
+                repeating(self.config, self.run, self.epoch) as loggers,
+                stop_requests() as stop,
+                progress("training", total, done=done) as task,
+            ):
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
@@ -98,6 +103,7 @@ class Trainer:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
                     self._log_timing(started, trained)
+                    loggers.repeat(self.epoch)
                     if stop:
                         stop.obey()
         finally:
