@@ -26,6 +26,7 @@ class Family(StrEnum):
     FORMAT = "rawlabel.formats"
     INPUT = "rawlabel.train.inputs"
     LOGGER = "rawlabel.train.loggers"
+    EXPERIMENT = "rawlabel.experiments"
 
     @property
     def label(self) -> str:

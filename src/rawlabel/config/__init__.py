@@ -1,7 +1,7 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `prepare_section` and
-`training` hold them, `loading` reads files. pydantic checks types and ranges.
+`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `prepare_section`,
+`study_sections` and `training` hold them, `loading` reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.declaring import Section
@@ -23,7 +23,8 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 
 __all__ = [
     "ClassesConfig",
@@ -35,6 +36,7 @@ __all__ = [
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
+    "ExperimentConfig",
     "ExportConfig",
     "FiguresConfig",
     "NetworkSettings",
@@ -48,6 +50,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "VerifyConfig",
+    "WorthConfig",
     "load_options",
     "load_section",
 ]

@@ -11,7 +11,8 @@ from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.config.prepare_section import PrepareConfig
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
 
 
@@ -268,6 +269,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
+    worth: WorthConfig = WorthConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()

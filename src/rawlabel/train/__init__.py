@@ -26,10 +26,18 @@ from rawlabel.train.teacher import labeled_by
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 """Makes what measures the test accuracy after each epoch, for people and the oracle; None when there is no
-test set. It is handed in from above, so that nothing in this package can open a test set."""
+test set. `outpath` of the settings it gets is the run directory. It is handed in from above, so that nothing in
+this package can open a test set."""
 
 # Settings that change where or how fast a run is or what follows it, not what comes out of it.
-_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit", "logger"})
+_FREE = frozenset(
+    {
+        "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
+        "evaluate", "track_correct", "logger",
+    }
+)  # fmt: skip
+# Settings that matter at the very start alone: a run that goes on has its own checkpoint.
+_AT_THE_START = frozenset({"resume", "start_epoch"})
 
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
@@ -39,8 +47,13 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     `DataError`, `CheckpointError`, `DiskError`, `PluginError`.
     """
     data = load_training_data(config)
-    run = RunDirectory(config.outpath or _default_path(config, data))
+    run = find_run(config, data)
     return _run(_settle_seed(config, run), data, run, make_evaluator)
+
+
+def find_run(config: TrainConfig, data: TrainingData) -> RunDirectory:
+    """The run directory of these settings on these data, whether it is there yet or not."""
+    return RunDirectory(config.outpath or _default_path(config, data))
 
 
 def _run(
@@ -59,7 +72,7 @@ def _run(
     if is_finished and not config.refit:
         return run
     teacher = _teach(config, data, run, make_evaluator) if config.student else None
-    evaluator = make_evaluator(config, data) if make_evaluator else None
+    evaluator = make_evaluator(config.model_copy(update={"outpath": run.path}), data) if make_evaluator else None
     if not is_finished:
         labeled = labeled_by(teacher, data, config) if teacher else data
         trainer = _start(config, labeled, rule, run, evaluator)
@@ -113,7 +126,9 @@ def _teach(
         # The seed may have been drawn just now, and whoever goes on needs the same one.
         write_json(run.path / "config.json", config.as_json())
     teacher = RunDirectory(run.path / "teacher")
-    own = config.model_copy(update={"student": False, "refit": False, "outpath": teacher.path})
+    own = config.model_copy(
+        update={"student": False, "refit": False, "outpath": teacher.path, "resume": None, "start_epoch": 0}
+    )
     return _run(own, data, teacher, make_evaluator)
 
 
@@ -125,9 +140,11 @@ def _refit(
     if (refit.path / "summary.json").exists():
         return
     num_steps = steps_per_epoch(num_images, config.batch_size)
-    shorter = config.model_copy(update={"epochs": selected + 1})
+    shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
     last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
-    _start(shorter, data, last_epoch, refit, evaluator, num_steps).fit()
+    trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
+    trainer.schedule_config = config
+    trainer.fit()
     refit.write_summary(
         {
             "rule": "refit",
@@ -162,7 +179,7 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     # A run of an older version knows nothing of newer settings, so it has their defaults.
     before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before[key] != value and key not in _FREE:
+        if before[key] != value and key not in _FREE | _AT_THE_START:
             raise ConfigError(
                 f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"

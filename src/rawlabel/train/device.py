@@ -9,12 +9,28 @@ import torch
 from rawlabel.errors import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` takes a GPU if there is one. Raises `ConfigError` when `cuda` is asked for and absent."""
+def choose_device(name: str, gpu: int | None = None) -> torch.device:
+    """`auto` takes a GPU if there is one, the one of index `gpu` if that is given.
+
+    Raises `ConfigError` when `cuda` or a certain GPU is asked for and absent.
+    """
+    if gpu is not None:
+        if name == "cpu":
+            raise ConfigError(f"--gpu {gpu}: contradicts --device cpu; leave one of them out")
+        count = torch.cuda.device_count()
+        if gpu >= count:
+            known = f"torch finds {count} here, counted from 0" if count else "torch finds no GPU here"
+            raise ConfigError(f"--gpu {gpu}: {known}; leave the flag out or choose another")
+        return torch.device("cuda", gpu)
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        # Batches of one size profit from convolutions chosen by trial, and fp32 from the tensor cores' TF32.
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
     return torch.device(name)
 
 

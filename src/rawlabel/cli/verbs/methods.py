@@ -1,4 +1,4 @@
-"""`rawlabel methods`: the training methods and stopping rules there are."""
+"""`rawlabel methods`: the training methods, stopping rules and experiments there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _WITH_ANY_METHOD = ("ema", "student", "refit")
 
 
 @click.command(
-    "methods", help="List the training methods, stopping rules and run loggers, with source, setting and options."
+    "methods",
+    help="List training methods, stopping rules, run loggers and experiments, with source, setting and options.",
 )
 def COMMAND() -> None:
     """Print each plug-in's documentation and options."""
@@ -26,6 +27,7 @@ def COMMAND() -> None:
         ("Training methods (--method)", Family.METHOD, "--method-option"),
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
         ("Run loggers (--logger)", Family.LOGGER, ""),
+        ("Experiments (rawlabel experiment NAME)", Family.EXPERIMENT, ""),
     ):
         click.echo(f"{title}:")
         for name in names(family):

@@ -172,5 +172,5 @@ def _timings(run: RunDirectory) -> dict[int, dict[str, Any]]:
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         with suppress(ValueError):
             timing = json.loads(line)
-            timings[timing["epoch"]] = timing
+            timings[timing.get("epoch", -1)] = timing
     return timings
