@@ -146,3 +146,9 @@ class TrainConfig(TrainerSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
+    logger: tuple[str, ...] = setting(
+        (),
+        "Where to show each epoch as well: tensorboard (`pip install 'rawlabel[tensorboard]'`) or wandb "
+        "(`rawlabel[wandb]`; offline unless WANDB_MODE is online and WANDB_API_KEY is set); may be given several "
+        "times.",
+    )
