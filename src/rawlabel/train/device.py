@@ -6,15 +6,28 @@ from typing import Any
 
 import torch
 
+from rawlabel import processes
 from rawlabel.errors import ConfigError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes a GPU if there is one. Raises `ConfigError` when `cuda` is asked for and absent."""
+    """`auto` takes a GPU if there is one; each process of a machine takes one of its own.
+
+    Raises `ConfigError` when `cuda` is asked for and absent, or there are fewer GPUs than processes.
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and processes.local_count() > 1:
+        wanted, found = processes.local_count(), torch.cuda.device_count()
+        if wanted > found:
+            raise ConfigError(
+                f"--nproc-per-node {wanted}: torch finds {found} GPUs here; start one process a GPU, or use "
+                "--device cpu"
+            )
+        torch.cuda.set_device(processes.local_rank())
+        return torch.device("cuda", processes.local_rank())
     return torch.device(name)
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rawlabel.train import distributed
 from rawlabel.train.images import DRAWS, DecodedImages, Transform
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
@@ -31,10 +32,10 @@ Draws = npt.NDArray[np.float64]
 
 
 class RawBatch(NamedTuple):
-    """One step's images, as the threads make them."""
+    """One step's images, as the threads make them; of several processes, each has a share of them."""
 
     views: Tensor
-    """[batch, size, size, 3] uint8."""
+    """[share, size, size, 3] uint8; the share is the batch where there is one process."""
     sample_ids: Tensor
     """[batch] int64."""
     strong_views: tuple[Tensor, ...] = ()
@@ -135,13 +136,14 @@ class Loader:
         """Set threads to work on a batch."""
         ids = random.order[step * self._batch_size : (step + 1) * self._batch_size]
         size = self._transform.image_size
-        shape = (1 + len(random.strong), len(ids), size, size, 3)
+        own = distributed.own(torch.from_numpy(ids)).numpy()
+        shape = (1 + len(random.strong), len(own), size, size, 3)
         views = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
         parts = [
             self._pool.submit(
-                self._fill, views[:, start : start + _PART].numpy(), ids[start : start + _PART], random
+                self._fill, views[:, start : start + _PART].numpy(), own[start : start + _PART], random
             )
-            for start in range(0, len(ids), _PART)
+            for start in range(0, len(own), _PART)
         ]
         first, *others = views
         return _Waiting(RawBatch(first, torch.from_numpy(ids), tuple(others)), parts)
@@ -157,11 +159,10 @@ class Loader:
 
 
 def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:
-    """Centre views [batch, size, size, 3] uint8 of all images, in order."""
+    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order."""
     size = transform.image_size
-    for start in range(0, len(images), batch_size):
-        stop = min(start + batch_size, len(images))
-        views = np.empty((stop - start, size, size, 3), dtype=np.uint8)
-        for view, index in zip(views, range(start, stop), strict=True):
+    for rows in torch.split(distributed.own_rows(len(images)), batch_size):
+        views = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for view, index in zip(views, rows.tolist(), strict=True):
             view[:] = transform.evaluation_view(images[index])
         yield torch.from_numpy(views)

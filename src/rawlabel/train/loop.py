@@ -16,7 +16,8 @@ from rawlabel.metrics import top_k_correct
 from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
-from rawlabel.signals import StopRequest, stop_requests
+from rawlabel.signals import stop_requests
+from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
@@ -86,10 +87,12 @@ class Trainer:
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
         try:
-            with stop_requests() as stop, progress("training", total, done=done) as task:
+            with stop_requests() as request, progress("training", total, done=done) as task:
+                stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     self._train_epoch(loader, stop, task)
+                    distributed.average_buffers(self.method)
                     trained = time.perf_counter()
                     accuracies = measure_train_accuracy(
                         self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
@@ -98,7 +101,7 @@ class Trainer:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
                     self._log_timing(started, trained)
-                    if stop:
+                    if stop.asked():
                         stop.obey()
         finally:
             loader.close()
@@ -108,7 +111,7 @@ class Trainer:
     def _is_halted(self) -> bool:
         return bool(self.records) and self.rule.select(self.records).halt
 
-    def _train_epoch(self, loader: Loader | StepBudgetLoader, stop: StopRequest, task: Task) -> None:
+    def _train_epoch(self, loader: Loader | StepBudgetLoader, stop: distributed.SharedStop, task: Task) -> None:
         self.method.train()
         if self.step == 0:
             self.statistics = RunningStatistics()
@@ -120,7 +123,7 @@ class Trainer:
             self._train_step(raw_batch)
             self.step += 1
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
-            if stop and self.step < loader.num_steps:
+            if stop.asked() and self.step < loader.num_steps:
                 self._save()
                 stop.obey()
 
@@ -151,20 +154,20 @@ class Trainer:
         train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
         held = self._measure(holdout, self.data.holdout)
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
-        self.records.append(
-            EpochRecord(
-                epoch=self.epoch,
-                learning_rate=learning_rate(self.config, self.epoch),
-                train_loss=loss / seen,
-                train_accuracy=train["acc1"],
-                holdout_loss=held.get("loss"),
-                holdout_accuracy=held.get("acc1"),
-                decays_left=decays_left(self.config, self.epoch),
-                changed_predictions=self.statistics.changed_percent(),
-                alignment_mean=alignment_mean,
-                alignment_kurtosis=alignment_kurtosis,
-            )
+        record = EpochRecord(
+            epoch=self.epoch,
+            learning_rate=learning_rate(self.config, self.epoch),
+            train_loss=loss / seen,
+            train_accuracy=train["acc1"],
+            holdout_loss=held.get("loss"),
+            holdout_accuracy=held.get("acc1"),
+            decays_left=decays_left(self.config, self.epoch),
+            changed_predictions=self.statistics.changed_percent(),
+            alignment_mean=alignment_mean,
+            alignment_kurtosis=alignment_kurtosis,
         )
+        # One record for all processes, so that none halts while others go on.
+        self.records.append(distributed.from_first(lambda: record))
         selection = self.rule.select(self.records)
         entry: LogEntry = {
             "epoch": self.epoch,
@@ -221,19 +224,21 @@ class Trainer:
             "predictions": self.predictions,
             "samples": self.samples.state_dict(),
             "random": torch.get_rng_state(),
+            "buffers": distributed.buffers_of_all(self.method) if self.step else None,
         }
         save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
 
     def _resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""
         path = self.run.last_checkpoint
-        if not path.exists():
+        saved = distributed.from_first(lambda: load_checkpoint(path) if path.exists() else None)
+        if saved is None:
             return
-        saved = load_checkpoint(path)
         if saved.get("data") != self.data.fingerprint:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
         try:
             self.method.load_state_dict(saved["method"])
+            distributed.restore_buffers(self.method, saved["buffers"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])

@@ -18,6 +18,7 @@ import torch
 
 from rawlabel.config import TrainConfig
 from rawlabel.metrics import top_k_correct
+from rawlabel.train import distributed
 from rawlabel.train.images import DecodedImages, Pixels
 from rawlabel.train.loader import Loader
 from rawlabel.train.predictor import Predictor
@@ -75,7 +76,7 @@ def _augmented(
 ) -> dict[str, float]:
     logits, ids = [], []
     for batch in loader.epoch(epoch):
-        logits.append(predictor.classify(batch.views))
+        logits.append(distributed.whole_batch(predictor.classify(batch.views), len(batch.sample_ids)))
         ids.append(batch.sample_ids)
     return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).numpy()])
 

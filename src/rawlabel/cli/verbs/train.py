@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rawlabel import processes
 from rawlabel.cli.options import section_command
 from rawlabel.config import TrainConfig
 
@@ -13,6 +14,8 @@ def _train(config: TrainConfig) -> None:
     from rawlabel.train import train
 
     run = train(config, make_epoch_evaluator)
+    if not processes.is_first():
+        return
     summary = run.summary()
     click.echo(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {summary['why']}")
     click.echo(f"run: {run.path}")

@@ -44,7 +44,7 @@ class CrossEntropy(Method[CrossEntropyOptions]):
             return StepOutput(F.cross_entropy(logits, batch.labels, label_smoothing=smoothing), logits)
         weight = Beta(self.options.mixup, self.options.mixup).sample().item()
         order = torch.randperm(len(batch.labels)).to(batch.labels.device)
-        logits = self.predict(weight * batch.images + (1 - weight) * batch.images[order])
+        logits = self.predict(weight * batch.images + (1 - weight) * batch.images_at(order))
         own = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
         other = F.cross_entropy(logits, batch.labels[order], label_smoothing=smoothing)
         return StepOutput(weight * own + (1 - weight) * other, logits)
