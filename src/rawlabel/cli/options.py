@@ -30,7 +30,7 @@ def section_command(
         return action(load_section(section, config, given))
 
     config_option = click.Option(
-        ["--config"], type=click.Path(path_type=Path), help="JSON or TOML file with settings; flags win."
+        ["-c", "--config"], type=click.Path(path_type=Path), help="JSON or TOML file with settings; flags win."
     )
     # What verbs share stands behind what is a verb's own.
     own = [vars(kind).get("__annotations__", {}) for kind in section.__mro__]
@@ -44,18 +44,21 @@ def _is_given(context: click.Context, key: str) -> bool:
 
 
 def _parameter(key: str, field: FieldInfo) -> click.Parameter:
-    extra = field.json_schema_extra
+    extra: Any = field.json_schema_extra
     annotation = _without_none(field.annotation)
     is_many = get_origin(annotation) is tuple
     kind = _click_type(get_args(annotation)[0] if is_many else annotation)
-    if isinstance(extra, dict) and extra.get("positional"):
+    if extra["positional"]:
         return click.Argument([key], type=kind, required=False, nargs=-1 if is_many else 1, help=field.description)
     flag = f"--{key.replace('_', '-')}"
     if annotation is bool:
         shown = "yes" if field.default else "no"
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=_help(field, shown))
     shown = "none" if field.default is None else str(field.default)
-    return click.Option([flag], type=kind, multiple=is_many, help=_help(field, shown))
+    bare: dict[str, Any] = {"is_flag": False, "flag_value": extra["bare"]} if extra["bare"] else {}
+    return click.Option(
+        [key, flag, *extra["flags"]], type=kind, multiple=is_many, help=_help(field, shown), **bare
+    )
 
 
 def _help(field: FieldInfo, default: str) -> str:
@@ -70,5 +73,5 @@ def _without_none(annotation: Any) -> Any:
 
 def _click_type(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
-        return click.Choice([str(one) for one in get_args(annotation)])
+        return click.Choice([str(one) for one in get_args(annotation)], case_sensitive=False)
     return {Path: click.Path(path_type=Path), int: click.INT, float: click.FLOAT}.get(annotation, click.STRING)

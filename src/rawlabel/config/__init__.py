@@ -1,6 +1,7 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections` and `training` hold them,
+`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `study_sections`
+and `training` hold them,
 `loading` reads files. pydantic checks types and ranges.
 """
 
@@ -22,7 +23,8 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 
 __all__ = [
     "ClassesConfig",
@@ -34,6 +36,7 @@ __all__ = [
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
+    "ExperimentConfig",
     "ExportConfig",
     "FiguresConfig",
     "NetworkSettings",
@@ -46,6 +49,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "VerifyConfig",
+    "WorthConfig",
     "load_options",
     "load_section",
 ]

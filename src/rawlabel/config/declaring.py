@@ -10,18 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 def setting(
-    default: Any, description: str, *, also: str | None = None, positional: bool = False, **checks: Any
+    default: Any,
+    description: str,
+    *,
+    also: str | None = None,
+    positional: bool = False,
+    flags: tuple[str, ...] = (),
+    bare: str | None = None,
+    **checks: Any,
 ) -> Any:
     """Declare a field: its default, its help text, a second accepted key, and pydantic's range checks.
 
     `also` is a key that the published configuration files use for the same thing; `positional` makes the
-    field an argument of the command instead of a flag.
+    field an argument of the command instead of a flag. `flags` are further spellings of the flag, and `bare` is
+    what the flag means without a value.
     """
     return Field(
         default,
         description=description,
         alias=also,
-        json_schema_extra={"positional": positional},
+        json_schema_extra={"positional": positional, "flags": list(flags), "bare": bare},
         **checks,
     )
 
@@ -36,6 +44,9 @@ class Section(BaseModel):
     inert: ClassVar[dict[str, tuple[Any, ...]]] = {}
     """Keys of published files that have no setting here, and the values with which they ask for nothing; no
     value at all means that the key may be left unread whatever it says."""
+
+    replaced: ClassVar[dict[str, str]] = {}
+    """Keys of published files that no longer make sense, and what to do instead, which is said once."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under the fields' own names, as written beside each artifact."""

@@ -10,7 +10,8 @@ from typing import Literal
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
-from rawlabel.config.training import CompareRulesConfig, TrainConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
 
 
@@ -266,6 +267,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
+    worth: WorthConfig = WorthConfig()
+    experiment: ExperimentConfig = ExperimentConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()

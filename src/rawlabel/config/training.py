@@ -1,28 +1,21 @@
-"""The settings of training, and of what is asked of finished runs about it."""
+"""The settings of training."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import setting
+from rawlabel.config.trainer_sections import TrainerSettings
 
 
-class TrainConfig(Section):
+class TrainConfig(TrainerSettings):
     """Train on raw labels and select an epoch without a clean label."""
 
     inert: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "print_freq": (),  # progress is shown all the time
-        "start_epoch": (0,),
-        "resume": ("", None),
         "inject_noise": (0, None),
         "mix_cifar": (False, None),
         "mix_rate": (),  # asks for nothing without mix_cifar
-        "schedule_lr": (False, None),
-        "evaluate": (False, None),
-        "track_correct": (False, None),
-        "gpu": (None,),
-        "distributed": (False, None),
     }
 
     root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
@@ -56,7 +49,11 @@ class TrainConfig(Section):
     outpath: Path | None = setting(
         None, "Run directory; by default ROOT/runs/ and a name made from the settings and the data."
     )
-    model: str = setting("resnet50", "Network: any timm or torchvision model, or cifar_resnet{8,20,32,44,56}.")
+    model: str = setting(
+        "resnet50",
+        "Network: any timm or torchvision model, cifar_resnet{8,20,32,44,56}, or "
+        "cifar_stem_resnet{18,34,50}; resnet means resnet50.",
+    )
     pretrained: bool = setting(False, "Start from the model's published weights.")
     method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
     method_option: tuple[str, ...] = setting(
@@ -87,17 +84,26 @@ class TrainConfig(Section):
     batch_size: int = setting(128, "Images in a step, over all processes.", ge=2)
     lr: float = setting(0.1, "Learning rate at the start.", gt=0)
     momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
-    weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD.", ge=0)
-    decay_rate: float = setting(0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay")
+    weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD and Adam.", ge=0)
+    decay_rate: float = setting(
+        0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay", flags=("--dr",)
+    )
     decay_epochs: int = setting(30, "Distance of the learning-rate steps [epochs].", ge=1)
     decay_max_epochs: int = setting(
         100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
     )
     image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
-    augment: Literal["auto", "resized_crop", "crop_flip", "crop", "none"] = setting(
+    progressive_from: int = setting(
+        0,
+        "Side of the training views in the first epoch, from which it grows to --image-size over the first three "
+        "quarters of the epochs; 0 keeps one size [pixels].",
+        ge=0,
+    )
+    augment: Literal["auto", "resized_crop", "resized_crop_only", "crop_flip", "crop", "flip", "none"] = setting(
         "auto",
-        "Training augmentation: random resized crop and flip, shifted crop and flip, shifted crop alone (for "
-        "digits and letters), or none; auto takes crop_flip up to 64 pixels and resized_crop above.",
+        "Training augmentation: random resized crop with or without flip, shifted crop with or without (for "
+        "digits and letters) flip, flip alone, or none; auto takes crop_flip up to 64 pixels and resized_crop "
+        "above.",
     )
     holdout: float = setting(
         0.1,
@@ -115,27 +121,16 @@ class TrainConfig(Section):
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
     )
+    accumulate: int = setting(
+        1,
+        "Parts in which a batch is computed one after the other: less memory for the same step. Batch norm then "
+        "takes its statistics of each part.",
+        ge=1,
+    )
+    compile: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "Compile the network (torch.compile): always, never, or on a GPU where a timed trial finds it faster and "
+        "the run is long enough to pay for it.",
+    )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
-
-
-class CompareRulesConfig(Section):
-    """Say how far each stopping rule stays below the best epoch on the test set (the oracle), on finished runs.
-
-    Runs that differ in their seed alone make a group. The rules see the raw-label signals of log.json, and the
-    logged test accuracies come in afterwards.
-    """
-
-    runs: tuple[Path, ...] = setting((), "Run directories with a logged test accuracy.", positional=True)
-    rule: tuple[str, ...] = setting(
-        (),
-        "Rule to compare, as NAME or NAME:KEY=VALUE,KEY=VALUE; may be given several times; by default every rule "
-        "with its defaults.",
-    )
-    ignore: tuple[str, ...] = setting(
-        (),
-        "Setting in which the runs of a group may differ besides the seed, such as root; may be given several "
-        "times.",
-    )
-    confidence: float = setting(0.95, "Confidence of the intervals over seeds [0 to 1].", gt=0, lt=1)
-    out: Path | None = setting(None, "File to write the comparison to as well: .json, or .csv without the runs.")

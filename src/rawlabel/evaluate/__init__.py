@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rawlabel import processes
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
@@ -32,7 +33,10 @@ from rawlabel.train.predictor import Predictor, load_predictor
 
 
 def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvaluator | None:
-    """Make what measures the accuracy on the test sets after each epoch, for the log; None without any."""
+    """Make what measures the accuracy on the test sets after each epoch, for the log; None without any.
+
+    With --track-correct it also notes in the run directory, `outpath`, which test images were right.
+    """
     named = {"test": config.test, "subset": config.sub}
     sets = {key: _read_set(config.root / name, config, data) for key, name in named.items() if name}
     decoded: dict[str, Images] = {}
@@ -44,6 +48,8 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
                 side = predictor.transform.stored_side
                 decoded[key] = Images(labeled.source, side, config.workers, f"reading {key} images")
             logits = predictor.logits(decoded[key])
+            if key == "test" and config.track_correct and config.outpath is not None:
+                write_correct(config.outpath, labeled, logits)
             entry[key] = {f"acc{k}": 100 * float(top_k_correct(logits, labeled.labels, k).mean()) for k in (1, 5)}
         return entry
 
@@ -77,6 +83,16 @@ def read_test_set(
     return replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
 
 
+def write_correct(folder: Path, labeled: LabeledImages, logits: npt.NDArray[np.float32]) -> None:
+    """Write correct.json: positions (`correct`, as published) and names of the test images that are right.
+
+    Raises `DiskError`.
+    """
+    rows = np.flatnonzero(logits.argmax(axis=1) == labeled.labels).tolist()
+    names = [labeled.source.name(row) for row in rows]
+    write_json(folder / "correct.json", {"correct": rows, "names": names, "images": len(labeled.labels)})
+
+
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Measure a finished run on its test set and write the evidence into the run directory.
 
@@ -94,7 +110,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     request = InputRequest("test", trained.test_label_column, trained.image_column)
     labeled = read_test_set(folder, class_ids, request, summary.get("left_out", ()))
     labels = labeled.labels
-    _note_opening(run, folder)
+    note_opening(run, folder)
     images = Images(labeled.source, predictor.transform.stored_side, 2, "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
@@ -176,8 +192,10 @@ def _write_evidence(
     write_json(run.path / "idx2cls.json", {str(i): class_id for i, class_id in enumerate(class_ids)})
 
 
-def _note_opening(run: RunDirectory, folder: Path) -> None:
+def note_opening(run: RunDirectory, folder: Path) -> None:
     """Count every opening of a test set: a number chosen after many looks is worth less."""
+    if not processes.is_first():
+        return
     path = run.path / "test-ledger.jsonl"
     line = {"opened_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "test": str(folder), "by": "evaluate"}
     with disk_errors(path), path.open("a", encoding="utf-8") as stream:

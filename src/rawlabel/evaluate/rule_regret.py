@@ -9,48 +9,15 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rawlabel import plugins
-from rawlabel.config import CompareRulesConfig, TrainConfig, load_options
+from rawlabel.config import CompareRulesConfig, load_options
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.files import atomic_write, read_json, write_json
+from rawlabel.evaluate.finished_runs import FinishedRun, group_by_settings, read_run
+from rawlabel.files import atomic_write, write_json
 from rawlabel.metrics import mean_interval
-from rawlabel.records import EpochRecord
-from rawlabel.run_directory import LogEntry, RunDirectory
-from rawlabel.train.epoch_log import read_record
 from rawlabel.train.stopping import StoppingRule
-
-# Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
-_NOT_GROUPED = frozenset(
-    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", *TrainConfig.inert}
-)
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What is compared of one run: its records, and apart from them its test accuracy in each epoch."""
-
-    path: Path
-    settings: dict[str, Any]
-    records: list[EpochRecord]
-    test: dict[int, float]
-    """Top-1 test accuracy [percent] by epoch."""
-
-    @property
-    def seed(self) -> int | None:
-        """Seed of the run; None where it was not recorded."""
-        return self.settings.get("seed")
-
-    @property
-    def oracle_epoch(self) -> int:
-        """Epoch with the highest test accuracy, the first one on a tie; nobody could have chosen it."""
-        return max(self.test, key=lambda epoch: (self.test[epoch], -epoch))
-
-    def regret(self, epoch: int) -> float:
-        """Percentage points between the test accuracy of the oracle epoch and of `epoch`."""
-        return self.test[self.oracle_epoch] - self.test[epoch]
 
 
 @dataclass(frozen=True)
@@ -88,7 +55,7 @@ def compare_rules(config: CompareRulesConfig) -> list[RunGroup]:
     if config.out is not None and config.out.suffix not in (".json", ".csv"):
         raise ConfigError(f"--out: {config.out} should end in .json or .csv")
     rules = _rules(config.rule)
-    grouped = _group([_read_run(path) for path in config.runs], config.ignore)
+    grouped = group_by_settings([read_run(path) for path in config.runs], config.ignore)
     groups = [
         RunGroup(
             name,
@@ -124,54 +91,6 @@ def _rules(wanted: Sequence[str]) -> dict[str, StoppingRule[Any]]:
         pairs = options.split(",") if options else ()
         rules[text] = rule_type(load_options(rule_type.Options, pairs, "--rule"))
     return rules
-
-
-def _read_run(path: Path) -> FinishedRun:
-    run = RunDirectory(path)
-    entries = run.log()
-    if not entries:
-        raise DataError(f"{path}: holds no log.json with epochs; name the folder of a finished run")
-    if [entry["epoch"] for entry in entries] != list(range(len(entries))):
-        raise DataError(f"{run.log_path}: its epochs do not count up from 0; name a whole log")
-    settings = (
-        read_json(path / "config.json", "settings") if (path / "config.json").exists() else {"run": str(path)}
-    )
-    if "method" in settings:
-        # A run of an older version has the defaults of newer settings.
-        settings = TrainConfig().as_json() | settings
-    measured = {entry["epoch"]: _test_accuracy(entry, run.log_path) for entry in entries}
-    test = {epoch: accuracy for epoch, accuracy in measured.items() if accuracy is not None}
-    if not test:
-        raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
-    return FinishedRun(path, settings, [read_record(entry, run.log_path) for entry in entries], test)
-
-
-def _test_accuracy(entry: LogEntry, path: Path) -> float | None:
-    measured = entry.get("test")
-    value = measured.get("acc1") if isinstance(measured, dict) else None
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise DataError(f"{path}: test.acc1 of epoch {entry['epoch']} is no number; repeat the run")
-    return value
-
-
-def _group(runs: Sequence[FinishedRun], ignore: Sequence[str]) -> dict[str, list[FinishedRun]]:
-    """Runs whose settings differ in nothing but the seed, by the settings that tell the groups apart."""
-    skipped = _NOT_GROUPED | set(ignore)
-    grouped: list[tuple[dict[str, Any], list[FinishedRun]]] = []
-    for run in runs:
-        own = {key: value for key, value in run.settings.items() if key not in skipped}
-        members = next((members for settings, members in grouped if settings == own), None)
-        if members is None:
-            grouped.append((own, [run]))
-            continue
-        twin = next((one for one in members if one.seed is not None and one.seed == run.seed), None)
-        if twin is not None:
-            raise DataError(f"{run.path}: has the settings and the seed of {twin.path}; name one of the two")
-        members.append(run)
-    keys = sorted({key for settings, _ in grouped for key in settings})
-    telling = [key for key in keys if any(one.get(key) != grouped[0][0].get(key) for one, _ in grouped)]
-    names = [", ".join(f"{key}={one.get(key)}" for key in telling) or "all runs" for one, _ in grouped]
-    return dict(zip(names, (members for _, members in grouped), strict=True))
 
 
 def _regret(name: str, rule: StoppingRule[Any], runs: Sequence[FinishedRun], confidence: float) -> RuleRegret:

@@ -26,10 +26,18 @@ from rawlabel.train.teacher import labeled_by
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 """Makes what measures the test accuracy after each epoch, for people and the oracle; None when there is no
-test set. It is handed in from above, so that nothing in this package can open a test set."""
+test set. `outpath` of the settings it gets is the run directory. It is handed in from above, so that nothing in
+this package can open a test set."""
 
 # Settings that change where or how fast a run is or what follows it, not what comes out of it.
-_FREE = frozenset({"outpath", "workers", "root", "main", "test", "device", "refit"})
+_FREE = frozenset(
+    {
+        "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
+        "evaluate", "track_correct",
+    }
+)  # fmt: skip
+# Settings that matter at the very start alone: a run that goes on has its own checkpoint.
+_AT_THE_START = frozenset({"resume", "start_epoch"})
 
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
@@ -42,9 +50,14 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     with distributed.joined():
         distributed.check_batch_size(config.batch_size)
         data = load_training_data(config)
-        run = RunDirectory(config.outpath or _default_path(config, data))
+        run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
         return _run(settled, data, run, make_evaluator)
+
+
+def find_run(config: TrainConfig, data: TrainingData) -> RunDirectory:
+    """The run directory of these settings on these data, whether it is there yet or not."""
+    return RunDirectory(config.outpath or _default_path(config, data))
 
 
 def _run(
@@ -63,7 +76,7 @@ def _run(
     if is_finished and not config.refit:
         return run
     teacher = _teach(config, data, run, make_evaluator) if config.student else None
-    evaluator = make_evaluator(config, data) if make_evaluator else None
+    evaluator = make_evaluator(config.model_copy(update={"outpath": run.path}), data) if make_evaluator else None
     if not is_finished:
         labeled = labeled_by(teacher, data, config) if teacher else data
         trainer = _start(config, labeled, rule, run, evaluator)
@@ -118,7 +131,9 @@ def _teach(
         # The seed may have been drawn just now, and whoever goes on needs the same one.
         write_json(run.path / "config.json", config.as_json())
     teacher = RunDirectory(run.path / "teacher")
-    own = config.model_copy(update={"student": False, "refit": False, "outpath": teacher.path})
+    own = config.model_copy(
+        update={"student": False, "refit": False, "outpath": teacher.path, "resume": None, "start_epoch": 0}
+    )
     return _run(own, data, teacher, make_evaluator)
 
 
@@ -131,9 +146,11 @@ def _refit(
         return
     selected = distributed.from_first(lambda: run.summary()["selected_epoch"])
     num_steps = steps_per_epoch(num_images, config.batch_size)
-    shorter = config.model_copy(update={"epochs": selected + 1})
+    shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
     last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
-    _start(shorter, data, last_epoch, refit, evaluator, num_steps).fit()
+    trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
+    trainer.schedule_config = config
+    trainer.fit()
     refit.write_summary(
         {
             "rule": "refit",
@@ -173,7 +190,7 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     # A run of an older version knows nothing of newer settings, so it has their defaults.
     before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before[key] != value and key not in _FREE:
+        if before[key] != value and key not in _FREE | _AT_THE_START:
             raise ConfigError(
                 f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"

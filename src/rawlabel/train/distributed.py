@@ -131,7 +131,7 @@ def check_batch_size(batch_size: int) -> None:
     """Raise `ConfigError` unless the processes can share a batch fairly."""
     if batch_size % count() or batch_size < _LEAST_SHARE * count():
         raise ConfigError(
-            f"--batch-size: {batch_size} images in a step over all processes, {count()}, cannot be shared by them; "
+            f"--batch-size: {batch_size} images in a step over all processes cannot be shared by {count()}; "
             f"give a multiple of {count()}, with {_LEAST_SHARE} a process or more"
         )
 
@@ -177,7 +177,7 @@ class _WholeBatch(torch.autograd.Function):
         values = values.detach().contiguous()
         gathered = values.new_empty((count() * len(values), *values.shape[1:]))
         group = _group.control if values.device.type == "cpu" else None
-        dist.all_gather_into_tensor(gathered, values, group=group)
+        _all_gather(gathered, values, group)
         # By process, view, row; wanted by view, process, row, without the repeated rows at the end.
         by_view = gathered.view(count(), -1, share, *values.shape[1:]).transpose(0, 1).flatten(1, 2)
         return by_view[:, :size].flatten(0, 1)
@@ -191,6 +191,12 @@ class _WholeBatch(torch.autograd.Function):
         padded = kept.new_zeros((len(by_view), share, *gradient.shape[1:]))
         padded[:, : kept.shape[1]] = kept
         return padded.flatten(0, 1), None
+
+
+def _all_gather(gathered: Tensor, values: Tensor, group: dist.ProcessGroup | None) -> None:
+    """`all_gather_single`, as torch calls it from 2.14 on."""
+    gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+    gather(gathered, values, group=group)
 
 
 def spread(network: nn.Module) -> nn.Module:

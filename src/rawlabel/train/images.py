@@ -34,32 +34,47 @@ DRAWS = 5
 
 @dataclass(frozen=True)
 class Transform:
-    """How images become network input. `augment` is resized_crop, crop_flip, crop or none."""
+    """How images become network input.
+
+    `augment` is resized_crop, resized_crop_only (without flip), crop_flip, crop, flip or none.
+    """
 
     image_size: int
     augment: str
 
     @classmethod
-    def choose(cls, image_size: int, augment: str) -> Transform:
-        """Resolve `auto`."""
+    def choose(cls, image_size: int, augment: str, *, crop: bool = True, flip: bool = True) -> Transform:
+        """Resolve `auto`, then leave out crop or flip where they are not wanted."""
         if augment == "auto":
             augment = "crop_flip" if image_size <= 64 else "resized_crop"
+        if not crop:
+            augment = "flip" if augment in ("resized_crop", "crop_flip", "flip") else "none"
+        if not flip:
+            augment = {"resized_crop": "resized_crop_only", "crop_flip": "crop", "flip": "none"}.get(
+                augment, augment
+            )
         return cls(image_size, augment)
 
     @property
     def stored_side(self) -> int:
         """Shorter side [pixels] at which decoded images are kept; random crops need some spare pixels."""
-        return round(1.43 * self.image_size) if self.augment == "resized_crop" else self.image_size
+        return round(1.43 * self.image_size) if self._is_resized_crop else self.image_size
+
+    @property
+    def _is_resized_crop(self) -> bool:
+        return self.augment in ("resized_crop", "resized_crop_only")
 
     def training_view(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
         """A random view [size, size, 3]; `draws` are `DRAWS` uniform numbers that decide it entirely."""
         if self.augment == "none":
             return self.evaluation_view(pixels)
-        if self.augment == "resized_crop":
+        if self._is_resized_crop:
             view = self._resized_crop(pixels, draws)
+        elif self.augment == "flip":
+            view = self.evaluation_view(pixels)
         else:
             view = self._shifted_crop(pixels, draws)
-        if self.augment != "crop" and draws[4] < 0.5:
+        if self.augment not in ("crop", "resized_crop_only") and draws[4] < 0.5:
             view = view[:, ::-1]
         return view
 
@@ -67,7 +82,7 @@ class Transform:
         """The centre square: 7/8 of the shorter side for photos, all of it for small images."""
         height, width = pixels.shape[:2]
         side = min(height, width)
-        if self.augment == "resized_crop":
+        if self._is_resized_crop:
             side = round(side * 7 / 8)
         top, left = (height - side) // 2, (width - side) // 2
         return _resize(pixels[top : top + side, left : left + side], (self.image_size, self.image_size))

@@ -7,8 +7,10 @@ middle of an epoch at once: step k of epoch e is the same whether or not the ste
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -40,6 +42,30 @@ class RawBatch(NamedTuple):
     """[batch] int64."""
     strong_views: tuple[Tensor, ...] = ()
     """Further views of the same images, strongly augmented."""
+
+    num_parts: int = 1
+    """In how many parts the batch is computed."""
+
+    def parts(self) -> Iterator[RawBatch]:
+        """The batch in up to `num_parts` parts of nearly one size, none of which has a single image."""
+        begin = 0
+        for start, stop in _bounds(len(self.sample_ids), self.num_parts):
+            ids = self.sample_ids[start:stop]
+            end = begin + len(distributed.own_rows(len(ids)))
+            yield RawBatch(self.views[begin:end], ids, tuple(views[begin:end] for views in self.strong_views))
+            begin = end
+
+
+def _bounds(num_images: int, count: int) -> list[tuple[int, int]]:
+    """First row of each part of a batch, and the row behind its last."""
+    count = max(1, min(count, num_images // 2))
+    ends = [num_images * (number + 1) // count for number in range(count)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _own_ids(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    own: npt.NDArray[np.int64] = distributed.own(torch.from_numpy(ids)).numpy()
+    return own
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
@@ -80,7 +106,9 @@ class Loader:
     """Training batches of `images`; close it to end its threads.
 
     Threads decode and cut views straight into the memory of the batch, which is pinned for a GPU. The threads live
-    as long as the loader, and `prepare` lets them begin an epoch while something else goes on.
+    as long as the loader, and `prepare` lets them begin an epoch while something else goes on. `size_of` gives the
+    side of an epoch's views [pixels], by default the transform's; `parts` says in how many parts a batch is
+    computed.
     """
 
     def __init__(
@@ -92,9 +120,11 @@ class Loader:
         workers: int,
         strong: StrongAugmentation | None = None,
         pin_memory: bool = False,
+        size_of: Callable[[int], int] | None = None,
+        parts: int = 1,
     ) -> None:
         self._images, self._transform, self._batch_size, self._seed = images, transform, batch_size, seed
-        self._strong, self._pin_memory = strong, pin_memory
+        self._strong, self._pin_memory, self._size_of, self._parts = strong, pin_memory, size_of, parts
         self._pool = ThreadPoolExecutor(workers)
         self._prepared: tuple[int, int, Iterator[RawBatch]] | None = None
 
@@ -120,42 +150,49 @@ class Loader:
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
         random = EpochRandom(self._seed, epoch, len(self._images), self._strong)
+        transform = self._transform
+        if self._size_of is not None:
+            transform = replace(transform, image_size=self._size_of(epoch))
+        make = partial(self._make, transform, random)
         steps = iter(range(first_step, self.num_steps))
-        waiting = deque(self._make(step, random) for step in islice(steps, _AHEAD))
-        return self._deliver(waiting, steps, random)
+        waiting = deque(map(make, islice(steps, _AHEAD)))
+        return self._deliver(waiting, steps, make)
 
-    def _deliver(self, waiting: deque[_Waiting], steps: Iterator[int], random: EpochRandom) -> Iterator[RawBatch]:
+    def _deliver(
+        self, waiting: deque[_Waiting], steps: Iterator[int], make: Callable[[int], _Waiting]
+    ) -> Iterator[RawBatch]:
         while waiting:
             batch, parts = waiting.popleft()
             for part in parts:
                 part.result()
-            waiting.extend(self._make(step, random) for step in islice(steps, 1))
+            waiting.extend(map(make, islice(steps, 1)))
             yield batch
 
-    def _make(self, step: int, random: EpochRandom) -> _Waiting:
+    def _make(self, transform: Transform, random: EpochRandom, step: int) -> _Waiting:
         """Set threads to work on a batch."""
         ids = random.order[step * self._batch_size : (step + 1) * self._batch_size]
-        size = self._transform.image_size
-        own = distributed.own(torch.from_numpy(ids)).numpy()
+        size = transform.image_size
+        own = np.concatenate([_own_ids(ids[start:stop]) for start, stop in _bounds(len(ids), self._parts)])
         shape = (1 + len(random.strong), len(own), size, size, 3)
         views = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
-        parts = [
-            self._pool.submit(
-                self._fill, views[:, start : start + _PART].numpy(), own[start : start + _PART], random
-            )
-            for start in range(0, len(own), _PART)
-        ]
+        parts = []
+        for start in range(0, len(own), _PART):
+            stop = start + _PART
+            into = views[:, start:stop].numpy()
+            parts.append(self._pool.submit(self._fill, into, own[start:stop], transform, random))
         first, *others = views
-        return _Waiting(RawBatch(first, torch.from_numpy(ids), tuple(others)), parts)
+        return _Waiting(RawBatch(first, torch.from_numpy(ids), tuple(others), self._parts), parts)
 
-    def _fill(self, into: npt.NDArray[np.uint8], ids: npt.NDArray[np.int64], random: EpochRandom) -> None:
+    def _fill(
+        self, into: npt.NDArray[np.uint8], ids: npt.NDArray[np.int64], transform: Transform, random: EpochRandom
+    ) -> None:
         views, *strong_views = into
         for row, index in enumerate(ids.tolist()):
             pixels = self._images[index]
-            views[row] = self._transform.training_view(pixels, random.draws[index])
+            views[row] = transform.training_view(pixels, random.draws[index])
             for view, draws in zip(strong_views, random.strong, strict=True):
                 assert self._strong is not None
-                view[row] = self._strong.view(self._transform, pixels, draws[index])
+                view[row] = self._strong.view(transform, pixels, draws[index])
 
 
 def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,20 +19,26 @@ from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import stop_requests
 from rawlabel.train import distributed
+from rawlabel.train.acceleration import compile_if_faster, memory_errors
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
+from rawlabel.train.jacobian import jacobian_norms
 from rawlabel.train.loader import Loader, RawBatch
-from rawlabel.train.methods import Batch
+from rawlabel.train.methods import Batch, StepOutput
+from rawlabel.train.optimizers import make_optimizer, set_rates
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
+from rawlabel.train.resuming import find_start, load_into
 from rawlabel.train.sample_statistics import SampleStatistics
-from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.train.schedule import decays_left, image_size_at, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
+from rawlabel.train.step_lines import StepLines
 from rawlabel.train.stopping import Selection, StoppingRule
 from rawlabel.train.train_accuracy import measure_train_accuracy
+from rawlabel.train.weight_tracking import WeightTracker
 
 EpochEvaluator = Callable[[Predictor], dict[str, Any]]
 """Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
@@ -55,9 +62,10 @@ class Trainer:
         self.config, self.data, self.predictor, self.rule, self.run = config, data, predictor, rule, run
         self.evaluator, self.num_steps = evaluator, num_steps
         self.method = predictor.method
-        self.optimizer = torch.optim.SGD(
-            self.method.parameter_groups(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
+        # A run that is shorter than the one whose rates it has (a refit) is given that one's settings here.
+        self.schedule_config = config
+        self.optimizer = make_optimizer(config, self.method)
+        self.weights = WeightTracker(config.track_weights, self.method.network, run.path)
         self.labels = torch.from_numpy(data.train.labels).to(predictor.device)
         self.records: list[EpochRecord] = []
         self.head = HeadTap(self.method.network)
@@ -82,12 +90,20 @@ class Trainer:
             self.config.workers,
             self.method.strong_augmentation,
             pin_memory=self.predictor.device.type == "cuda",
+            size_of=partial(image_size_at, self.config),
+            parts=self.config.accumulate,
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
+        if compiled := compile_if_faster(self.predictor, self.config, total - done):
+            self.run.log_timing(compile=compiled)
         try:
-            with stop_requests() as request, progress("training", total, done=done) as task:
+            with (
+                memory_errors(self.config),
+                stop_requests() as request,
+                progress("training", total, done=done) as task,
+            ):
                 stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
@@ -97,6 +113,7 @@ class Trainer:
                     accuracies = measure_train_accuracy(
                         self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
                     )
+                    accuracies |= self._describe_network(train)
                     if self.epoch + 1 < self.config.epochs:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
@@ -116,11 +133,12 @@ class Trainer:
         if self.step == 0:
             self.statistics = RunningStatistics()
             self.method.on_epoch_start(self.epoch)
-        for group in self.optimizer.param_groups:
-            if group.get("is_scheduled", True):
-                group["lr"] = learning_rate(self.config, self.epoch)
+        lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
         for raw_batch in loader.epoch(self.epoch, self.step):
+            lines.loaded(self.step, self.statistics)
+            set_rates(self.optimizer, learning_rate(self.schedule_config, self.epoch, self.step, loader.num_steps))
             self._train_step(raw_batch)
+            lines.done(self.step, self.statistics)
             self.step += 1
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
             if stop.asked() and self.step < loader.num_steps:
@@ -128,17 +146,39 @@ class Trainer:
                 stop.obey()
 
     def _train_step(self, raw_batch: RawBatch) -> None:
-        ids, normalize = raw_batch.sample_ids.to(self.predictor.device), self.predictor.normalizer
-        strong = tuple(normalize(views) for views in raw_batch.strong_views)
-        batch = Batch(normalize(raw_batch.views), self.labels[ids], ids, strong)
+        parts, has_answered = list(raw_batch.parts()), False
+
+        def descend() -> torch.Tensor:
+            """Loss and gradient; an optimizer may ask again, and what is measured is the first answer."""
+            nonlocal has_answered
+            self.optimizer.zero_grad(set_to_none=True)
+            total = len(raw_batch.sample_ids)
+            losses = [self._add_gradient(part, len(part.sample_ids) / total, not has_answered) for part in parts]
+            has_answered = True
+            return torch.stack(losses).sum()
+
+        self.optimizer.step(descend)
+        self.head.forget()
+        self.method.on_step_end()
+
+    def _add_gradient(self, part: RawBatch, share: float, is_measured: bool) -> torch.Tensor:
+        """Add the gradient of a part of the batch, which counts as `share` of the whole, and return its loss."""
+        ids, normalize = part.sample_ids.to(self.predictor.device, non_blocking=True), self.predictor.normalizer
+        strong = tuple(normalize(views) for views in part.strong_views)
+        batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
         precision = self.predictor.precision
         with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
-            output = self.method(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        output.loss.backward()
+            output: StepOutput = self.method(batch)
+        loss = output.loss if share == 1 else output.loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        if is_measured:
+            self._note_step(output, batch)
+        return loss.detach()
+
+    def _note_step(self, output: StepOutput, batch: Batch) -> None:
+        """Add what a part of the batch tells to the statistics."""
+        ids = batch.sample_ids
         alignment = self.head.alignment(batch.labels, len(self.data.class_ids))
-        self.optimizer.step()
-        self.method.on_step_end()
         self.samples.add(ids, output.logits, batch.labels)
         predicted = self.statistics.add(output.loss, output.logits, batch.labels).to(self.predictions)
         self.statistics.add_changes(self.predictions[ids], predicted)
@@ -156,7 +196,7 @@ class Trainer:
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         record = EpochRecord(
             epoch=self.epoch,
-            learning_rate=learning_rate(self.config, self.epoch),
+            learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
             train_loss=loss / seen,
             train_accuracy=train["acc1"],
             holdout_loss=held.get("loss"),
@@ -185,6 +225,13 @@ class Trainer:
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
+
+    def _describe_network(self, train: Images) -> dict[str, Any]:
+        """Entries of the log about weights and gradients, where they are asked for."""
+        entries: dict[str, Any] = {**self.weights.measure(self.epoch)}
+        if self.config.compute_jacobian:
+            entries["J_norm"] = jacobian_norms(self.predictor, train, self.config.seed or 0)
+        return entries
 
     def _measure(self, images: Images, expected: LabeledImages) -> dict[str, float]:
         """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
@@ -223,17 +270,24 @@ class Trainer:
             "statistics": asdict(self.statistics),
             "predictions": self.predictions,
             "samples": self.samples.state_dict(),
+            "weights_before": self.weights.state_dict(),
             "random": torch.get_rng_state(),
             "buffers": distributed.buffers_of_all(self.method) if self.step else None,
         }
         save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
 
     def _resume(self) -> None:
-        """Go on from the last checkpoint, if there is one."""
-        path = self.run.last_checkpoint
-        saved = distributed.from_first(lambda: load_checkpoint(path) if path.exists() else None)
-        if saved is None:
+        """Go on from the last checkpoint, if there is one, or from what --resume names."""
+        start = distributed.from_first(lambda: find_start(self.config, self.run))
+        self.epoch, path = start.epoch, start.checkpoint
+        if start.weights is not None:
+            load_into(self.method, start.weights, self.config.resume)
+        if start.network is not None:
+            load_into(self.method.network, start.network, self.config.resume)
+        if path is None:
+            self.weights = WeightTracker(self.config.track_weights, self.method.network, self.run.path)
             return
+        saved = distributed.from_first(lambda: load_checkpoint(path))
         if saved.get("data") != self.data.fingerprint:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
         try:
@@ -244,6 +298,7 @@ class Trainer:
             self.statistics = RunningStatistics(**saved["statistics"])
             self.predictions.copy_(saved["predictions"])
             self.samples.load_state_dict(saved["samples"])
+            self.weights.load_state_dict(saved.get("weights_before", {}))
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])

@@ -2,52 +2,124 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
+from collections.abc import Mapping
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, did_you_mean
 
+# What the published default `--model resnet` means: the network of the paper.
+_ALIASES = {"resnet": "resnet50"}
 CIFAR_RESNETS = ("cifar_resnet8", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56")
 
 
-def build_network(name: str, num_classes: int, *, pretrained: bool = False) -> nn.Module:
-    """Build the network `name` with `num_classes` outputs.
+def load_network_options(config: TrainConfig) -> dict[str, Any]:
+    """The options of the network's constructor that --model-config and --num-planes give.
 
-    A name that both libraries have means torchvision's, which the published trainer uses;
-    `timm/<name>` and `torchvision/<name>` say which. Raises `ConfigError` that suggests the nearest name,
-    or says that the weights cannot be had.
+    Values are JSON where they can be read as such, else texts. Raises `ConfigError`.
     """
-    library, _, bare = name.rpartition("/")
-    small = re.fullmatch(r"cifar_resnet(\d+)", name)
+    options: dict[str, Any] = {}
+    for pair in config.network_config:
+        key, equals, value = pair.partition("=")
+        if pair.lstrip().startswith("{"):
+            options |= _json_object(pair)
+        elif equals:
+            options[key.strip()] = _json_or_text(value.strip())
+        else:
+            raise ConfigError(f"--model-config {pair}: should have the form KEY=VALUE, or be a JSON object")
+    if "num_classes" in options:
+        raise ConfigError("--model-config: num_classes comes from the data; leave it out or use --num-classes")
+    if config.num_planes is not None:
+        options["num_planes"] = config.num_planes
+    return options
+
+
+def build_network(
+    name: str, num_classes: int, *, pretrained: bool = False, options: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """Build the network `name` with `num_classes` outputs; `options` go to its constructor.
+
+    Of these, `num_planes` is the width of the first stage [channels]. A name that both libraries have means
+    torchvision's, which the published trainer uses; `timm/<name>` and `torchvision/<name>` say which. Raises
+    `ConfigError` that suggests the nearest name, or says that the weights cannot be had or an option is unknown.
+    """
+    name = _ALIASES.get(name, name)
+    given = dict(options or {})
     try:
-        if small and name in CIFAR_RESNETS:
-            if pretrained:
-                raise ConfigError(f"--pretrained: {name} has no published weights; leave the flag out")
-            return CifarResNet(int(small[1]), num_classes)
-        if library in ("", "torchvision") and (network := _torchvision(bare, num_classes, pretrained)):
-            return network
-        if library in ("", "timm") and (network := _timm(bare, num_classes, pretrained)):
-            return network
+        network = _build(name, num_classes, pretrained, given)
     except (urllib.error.URLError, OSError) as error:
         raise ConfigError(
             f"--pretrained: the weights of {name} cannot be downloaded ({type(error).__name__}); "
             "check the network or leave the flag out"
         ) from error
-    raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
+    except (TypeError, ValueError, NotImplementedError) as error:
+        if not given:
+            raise
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"--model-config: {name} does not take {json.dumps(given)} ({reason}); mend it"
+        ) from error
+    if network is None:
+        raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
+    return network
 
 
-def _torchvision(name: str, num_classes: int, pretrained: bool) -> nn.Module | None:
+def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
+    from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS, has_stages, staged_resnet
+
+    library, _, bare = name.rpartition("/")
+    if pretrained and (name in CIFAR_RESNETS or name in CIFAR_STEM_RESNETS):
+        raise ConfigError(f"--pretrained: {name} has no published weights; leave the flag out")
+    if pretrained and "num_planes" in options:
+        raise ConfigError("--num-planes: published weights have the published width; leave --pretrained out")
+    if name in CIFAR_RESNETS:
+        return CifarResNet(int(re.sub(r"\D", "", name)), num_classes, **options)
+    is_torchvision = library in ("", "torchvision")
+    if name in CIFAR_STEM_RESNETS or (is_torchvision and "num_planes" in options and has_stages(bare)):
+        return staged_resnet(bare, num_classes, **options)
+    if is_torchvision and (network := _torchvision(bare, num_classes, pretrained, options)):
+        return network
+    return _timm(bare, num_classes, pretrained, options) if library in ("", "timm") else None
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise ConfigError(f"--model-config {text}: is no JSON object ({error}); mend it") from error
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _refuse_width(name: str, options: dict[str, Any]) -> None:
+    if "num_planes" in options:
+        raise ConfigError(
+            f"--num-planes: {name} has no such width; use cifar_resnet*, cifar_stem_resnet*, resnet18 to "
+            "resnet152 or timm/resnet*, or say it with --model-config"
+        )
+
+
+def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
     from torchvision import models
 
     if name not in models.list_models(module=models):
         return None
+    _refuse_width(name, options)
     if not pretrained:
-        fresh: nn.Module = models.get_model(name, num_classes=num_classes)
+        fresh: nn.Module = models.get_model(name, num_classes=num_classes, **options)
         return fresh
-    network: nn.Module = models.get_model(name, weights="DEFAULT")
+    network: nn.Module = models.get_model(name, weights="DEFAULT", **options)
     _replace_head(network, num_classes)
     return network
 
@@ -59,12 +131,16 @@ def _replace_head(network: nn.Module, num_classes: int) -> None:
     setattr(network.get_submodule(parent), attribute, nn.Linear(last.in_features, num_classes))
 
 
-def _timm(name: str, num_classes: int, pretrained: bool) -> nn.Module | None:
+def _timm(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
     import timm
 
     if not timm.is_model(name):
         return None
-    network: nn.Module = timm.create_model(name, num_classes=num_classes, pretrained=pretrained)
+    if "num_planes" in options and name.startswith("resnet"):
+        width = options.pop("num_planes")
+        options = {"channels": tuple(width << stage for stage in range(4)), **options}
+    _refuse_width(name, options)
+    network: nn.Module = timm.create_model(name, num_classes=num_classes, pretrained=pretrained, **options)
     return network
 
 
@@ -72,7 +148,9 @@ def _known_names() -> list[str]:
     import timm
     from torchvision import models
 
-    return [*CIFAR_RESNETS, *models.list_models(module=models), *timm.list_models()]
+    from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS
+
+    return [*CIFAR_RESNETS, *CIFAR_STEM_RESNETS, *models.list_models(module=models), *timm.list_models()]
 
 
 class _BasicBlock(nn.Module):
@@ -97,19 +175,19 @@ class _BasicBlock(nn.Module):
 class CifarResNet(nn.Module):
     """The residual network for 32-pixel images of He et al. (arXiv 1512.03385, section 4.2): 6n+2 layers."""
 
-    def __init__(self, depth: int, num_classes: int) -> None:
+    def __init__(self, depth: int, num_classes: int, num_planes: int = 16) -> None:
         super().__init__()
         blocks = (depth - 2) // 6
-        self.conv = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn = nn.BatchNorm2d(16)
+        self.conv = nn.Conv2d(3, num_planes, 3, 1, 1, bias=False)
+        self.bn = nn.BatchNorm2d(num_planes)
         layers: list[nn.Module] = []
-        channels = 16
-        for stage, width in enumerate((16, 32, 64)):
+        channels = num_planes
+        for stage, width in enumerate((num_planes, 2 * num_planes, 4 * num_planes)):
             for block in range(blocks):
                 layers.append(_BasicBlock(channels, width, 2 if stage and not block else 1))
                 channels = width
         self.blocks = nn.Sequential(*layers)
-        self.head = nn.Linear(64, num_classes)
+        self.head = nn.Linear(4 * num_planes, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

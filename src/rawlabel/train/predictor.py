@@ -13,13 +13,14 @@ from torch import Tensor
 
 from rawlabel import plugins
 from rawlabel.config import TrainConfig, load_options
+from rawlabel.errors import ConfigError
 from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.methods import Method
-from rawlabel.train.networks import build_network
+from rawlabel.train.networks import build_network, load_network_options
 
 # Mean and standard deviation of ImageNet's pixels, which all published weights expect.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -39,7 +40,9 @@ class Normalizer:
         """Normalise one batch of views."""
         batch, height, width, channels = views.shape
         rows = views.to(self._device, non_blocking=True).view(batch, height, width * channels)
-        scaled = torch.addcmul(self._shift, rows.float(), self._scale)
+        # Views smaller than the largest take the beginning of the repeated row.
+        scale, shift = self._scale[: width * channels], self._shift[: width * channels]
+        scaled = torch.addcmul(shift, rows.float(), scale)
         return scaled.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -72,12 +75,15 @@ class Predictor:
 
 def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> Predictor:
     """Build the method that `config` describes, freshly initialised, on its device."""
-    device = choose_device(config.device)
-    transform = Transform.choose(config.image_size, config.augment)
+    device = choose_device(config.device, config.gpu)
+    transform = Transform.choose(
+        config.image_size, config.augment, crop=not config.norandomcrop, flip=not config.norandomflip
+    )
     method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
-    options = load_options(method_type.Options, config.method_option, "--method-option")
+    options = load_options(method_type.Options, _method_options(config), "--method-option")
+    network_options = load_network_options(config)
     method = method_type(
-        lambda: build_network(config.model, num_classes, pretrained=config.pretrained),
+        lambda: build_network(config.model, num_classes, pretrained=config.pretrained, options=network_options),
         num_samples,
         num_classes,
         options,
@@ -89,13 +95,25 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
     return Predictor(method, transform, Normalizer(config.image_size, device), device, precision)
 
 
+def _method_options(config: TrainConfig) -> tuple[str, ...]:
+    """The method's options, `--loss` among them."""
+    if config.loss == "cross_entropy":
+        return config.method_option
+    if config.method != "cross_entropy":
+        raise ConfigError(
+            f"--loss {config.loss}: --method {config.method} has a loss of its own; leave --loss out, or use "
+            "--method cross_entropy"
+        )
+    return (*config.method_option, f"loss={config.loss}")
+
+
 def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
     """Load the weights of an epoch; return predictor, class ids and epoch.
 
     `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
     """
     saved = distributed.from_first(lambda: load_weights(path))
-    config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, **overrides})
+    config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, "gpu": None, **overrides})
     predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]

@@ -1,19 +1,75 @@
-"""The learning-rate schedule."""
+"""What changes from step to step: the learning rate, and from epoch to epoch: the size of the views.
+
+``step``
+    a factor `decay_rate` every `decay_epochs`, up to `decay_max_epochs`, as the published trainer has it;
+``cosine``
+    lr (1 + cos(pi t)) / 2, where t goes from 0 to 1 over the steps after the warm-up (arXiv 1608.03983, equation
+    5, without restarts);
+``constant``
+    lr;
+``cyclic``
+    in straight lines from lr / 100 to lr and back, `cycle_steps` steps each way (arXiv 1506.01186, "triangular");
+``inverse_sqrt``
+    lr / sqrt(1 + s / `inverse_rate`) at step s of the run, counted from 0.
+
+A warm-up multiplies the rate at step s by (s + 1) / its steps.
+"""
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from rawlabel.config import TrainConfig
 
+_LOWEST_OF_CYCLE = 0.01
 
-def learning_rate(config: TrainConfig, epoch: int) -> float:
-    """The published step schedule: a factor `decay_rate` every `decay_epochs`, up to `decay_max_epochs`."""
-    steps = min(epoch, config.decay_max_epochs) // config.decay_epochs
-    return float(config.lr * config.decay_rate**steps)
+
+def learning_rate(config: TrainConfig, epoch: int, step: int = 0, num_steps: int = 1) -> float:
+    """The rate at `step` of the `num_steps` of `epoch`, all counted from 0."""
+    total, position = config.epochs * num_steps, epoch * num_steps + step
+    warmup = config.warmup_epochs * num_steps
+    rate = config.lr * _factor(config, epoch, position, warmup, total)
+    return float(rate * (position + 1) / warmup if position + 1 < warmup else rate)
+
+
+def _factor(config: TrainConfig, epoch: int, position: int, warmup: float, total: int) -> float:
+    match config.lr_schedule:
+        case "constant":
+            return 1.0
+        case "cosine":
+            way = max(position - warmup, 0) / max(total - warmup, 1)
+            return (1 + math.cos(math.pi * min(way, 1.0))) / 2
+        case "cyclic":
+            way = position / config.cycle_steps % 2
+            return _LOWEST_OF_CYCLE + (1 - _LOWEST_OF_CYCLE) * (way if way <= 1 else 2 - way)
+        case "inverse_sqrt":
+            return 1 / math.sqrt(1 + position / config.inverse_rate)
+        case _:
+            decays = min(epoch, config.decay_max_epochs) // config.decay_epochs
+            return float(config.decay_rate**decays)
 
 
 def decays_left(config: TrainConfig, epoch: int) -> int:
-    """How often the rate falls after `epoch`, within the run."""
-    rates = [learning_rate(config, one) for one in range(epoch, config.epochs)]
+    """How often the rate falls after `epoch`, within the run.
+
+    A rate that falls, or rises and falls, until the end of the run is one decay that is never over: 1 in all
+    epochs. So no rule that waits for the last decay halts under it, or takes each epoch for a decay of its own.
+    """
+    if config.lr_schedule != "step":
+        return 0 if config.lr_schedule == "constant" else 1
+    rates = [config.lr * _factor(config, one, 0, 0, 0) for one in range(epoch, config.epochs)]
     return sum(after < before for before, after in pairwise(rates))
+
+
+def image_size_at(config: TrainConfig, epoch: int) -> int:
+    """Side of the training views in an epoch [pixels], in steps of 32, or of 4 up to a side of 64.
+
+    Training on small images first and on the full size last costs less and loses little (Howard's progressive
+    resizing, fast.ai 2018; Touvron et al., arXiv 1906.06423).
+    """
+    start, end, growing = config.progressive_from, config.image_size, 3 * config.epochs // 4
+    if not start or start >= end or epoch >= growing:
+        return end
+    step = 4 if end <= 64 else 32
+    return min(end, max(8, step, round((start + (end - start) * epoch / growing) / step) * step))

@@ -45,6 +45,7 @@ class SparseOverparametrization(Method[Any]):
     """
 
     Options: type[Section] = SparseOverparametrizationOptions
+    is_repeatable = False
 
     def __init__(
         self, build_network: Callable[[], nn.Module], num_samples: int, num_classes: int, options: Any

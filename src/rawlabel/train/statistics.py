@@ -84,6 +84,10 @@ class HeadTap:
         if head.training and self._pass is None:
             self._pass = inputs[0].detach(), output.detach()
 
+    def forget(self) -> None:
+        """Wait for the next step: an optimizer may have asked for further passes in this one."""
+        self._pass = None
+
     @torch.no_grad()
     def alignment(self, labels: Tensor, num_classes: int) -> Tensor | None:
         """Alignment of each image of the step just made, and wait for the next one.

@@ -76,8 +76,9 @@ def _augmented(
 ) -> dict[str, float]:
     logits, ids = [], []
     for batch in loader.epoch(epoch):
-        logits.append(distributed.whole_batch(predictor.classify(batch.views), len(batch.sample_ids)))
-        ids.append(batch.sample_ids)
+        for part in batch.parts():
+            logits.append(distributed.whole_batch(predictor.classify(part.views), len(part.sample_ids)))
+            ids.append(part.sample_ids)
     return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).numpy()])
 
 

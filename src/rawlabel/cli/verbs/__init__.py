@@ -9,6 +9,8 @@ SUMMARIES = {
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
+    "experiment": "train a grid of settings with several seeds, and write the table that answers its question",
+    "worth": "say how many clean labels a set of raw labels is worth, from finished runs",
     "figures": "draw the paper's figures from result folders",
     "report": "write one HTML page about a collection and a run",
     "predict": "classify images with a finished run",
@@ -18,7 +20,7 @@ SUMMARIES = {
     "diff": "compare two manifests",
     "prune": "ask the photo sites again and leave out what was taken down",
     "sources": "list the photo sites",
-    "methods": "list the training methods and stopping rules",
+    "methods": "list the training methods, stopping rules and experiments",
     "formats": "list the formats that `export` writes",
     "photo-site": "serve a simulated photo site on loopback",
 }

@@ -1,4 +1,4 @@
-"""`rawlabel methods`: the training methods and stopping rules there are."""
+"""`rawlabel methods`: the training methods, stopping rules and experiments there are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ _WITH_ANY_METHOD = ("ema", "student", "refit")
 """Settings of training that go with every method."""
 
 
-@click.command("methods", help="List the training methods and stopping rules, with source, setting and options.")
+@click.command(
+    "methods", help="List the training methods, stopping rules and experiments, with source, setting and options."
+)
 def COMMAND() -> None:
     """Print each plug-in's documentation and options."""
     for title, family, option in (
         ("Training methods (--method)", Family.METHOD, "--method-option"),
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
+        ("Experiments (rawlabel experiment NAME)", Family.EXPERIMENT, ""),
     ):
         click.echo(f"{title}:")
         for name in names(family):

@@ -13,14 +13,29 @@ def _train(config: TrainConfig) -> None:
     from rawlabel.evaluate import make_epoch_evaluator
     from rawlabel.train import train
 
+    if config.evaluate:
+        return _evaluate(config)
     run = train(config, make_epoch_evaluator)
     if not processes.is_first():
-        return
+        return None
     summary = run.summary()
     click.echo(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {summary['why']}")
     click.echo(f"run: {run.path}")
     if config.refit:
         click.echo(f"refit on all raw data: {run.path / 'refit'}")
+    return None
+
+
+def _evaluate(config: TrainConfig) -> None:
+    from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
+    from rawlabel.train.distributed import joined
+
+    with joined():
+        found = evaluate_checkpoint(config)
+    if not processes.is_first():
+        return
+    click.echo(f"{found.checkpoint}, epoch {found.epoch}, on {found.images} images of {found.test}:")
+    click.echo(f" * Acc@1 {found.top1:.3f} Acc@5 {found.top5:.3f}")
 
 
 COMMAND = section_command("train", TrainConfig, _train)

@@ -75,6 +75,9 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
 
     Options: type[Section] = NoOptions
     """Class of the method's options, with the published values as defaults."""
+    is_repeatable: bool = True
+    """Whether `forward` says the same of a batch when asked twice in a step: it draws and remembers nothing, and
+    has no parameters besides the networks'. Optimizers that ask several times, such as L-BFGS, need this."""
 
     def __init__(
         self, build_network: Callable[[], nn.Module], num_samples: int, num_classes: int, options: OptionsType
@@ -93,7 +96,9 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
         return None
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What SGD moves. A group with `is_scheduled` False keeps its own `lr`; others follow the schedule."""
+        """What the optimizer moves. A group with `is_scheduled` False keeps its own `lr`, under SGD; others follow
+        the schedule.
+        """
         return [{"params": [one for one in self.parameters() if one.requires_grad]}]
 
     def keep_average(self, decay: float) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.distributions import Beta
 
 from rawlabel.config.declaring import Section, setting
@@ -13,6 +17,9 @@ from rawlabel.train.methods import Batch, Method, StepOutput
 class CrossEntropyOptions(Section):
     """Options of cross-entropy."""
 
+    loss: Literal["cross_entropy", "l2"] = setting(
+        "cross_entropy", "cross_entropy, or l2: mean squared error of logits and one-hot labels; as --loss says."
+    )
     label_smoothing: float = setting(
         0.0, "Share of each label spread evenly over all classes; 0.1 as published.", ge=0, lt=1
     )
@@ -32,22 +39,40 @@ class CrossEntropy(Method[CrossEntropyOptions]):
     With `mixup` the network sees w x_i + (1 - w) x_j and the loss is w CE(y_i) + (1 - w) CE(y_j), where j is drawn
     from the batch and w, one a step, from Beta(mixup, mixup) (Zhang et al., ICLR 2018, arXiv 1710.09412). Training
     accuracy, changed predictions and alignment then speak of mixed images with the label y_i.
+
+    With `loss` l2 the cross-entropy is replaced by the mean over images and classes of (logit - label)², the
+    labels one-hot or smoothed, as `--loss l2` of the published trainer.
     """
 
     Options = CrossEntropyOptions
 
+    def __init__(
+        self,
+        build_network: Callable[[], nn.Module],
+        num_samples: int,
+        num_classes: int,
+        options: CrossEntropyOptions,
+    ) -> None:
+        super().__init__(build_network, num_samples, num_classes, options)
+        self.is_repeatable = not options.mixup
+
     def forward(self, batch: Batch) -> StepOutput:
-        """Return the batch's mean cross-entropy [nats] and logits."""
-        smoothing = self.options.label_smoothing
+        """Return the batch's mean loss (cross-entropy in nats) and logits."""
         if not self.options.mixup:
             logits = self.predict(batch.images)
-            return StepOutput(F.cross_entropy(logits, batch.labels, label_smoothing=smoothing), logits)
+            return StepOutput(self._loss(logits, batch.labels), logits)
         weight = Beta(self.options.mixup, self.options.mixup).sample().item()
         order = torch.randperm(len(batch.labels)).to(batch.labels.device)
         logits = self.predict(weight * batch.images + (1 - weight) * batch.images_at(order))
-        own = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-        other = F.cross_entropy(logits, batch.labels[order], label_smoothing=smoothing)
+        own, other = self._loss(logits, batch.labels), self._loss(logits, batch.labels[order])
         return StepOutput(weight * own + (1 - weight) * other, logits)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.options.label_smoothing
+        if self.options.loss == "cross_entropy":
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        target = F.one_hot(labels, logits.shape[1]).float() * (1 - smoothing) + smoothing / logits.shape[1]
+        return F.mse_loss(logits.float(), target)
 
 
 PLUGIN = CrossEntropy

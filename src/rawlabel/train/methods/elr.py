@@ -31,6 +31,7 @@ class EarlyLearningRegularization(Method[EarlyLearningRegularizationOptions]):
     """
 
     Options = EarlyLearningRegularizationOptions
+    is_repeatable = False
     targets: Tensor
 
     def __init__(

@@ -1,0 +1,51 @@
+"""`rawlabel worth`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rawlabel.cli.options import section_command
+from rawlabel.config import WorthConfig
+
+if TYPE_CHECKING:
+    from rawlabel.evaluate.worth import Equivalent
+
+
+def _worth(config: WorthConfig) -> None:
+    from rawlabel.evaluate.worth import measure_worth
+
+    worth = measure_worth(config)
+    curve = worth.curve
+    click.echo(
+        f"clean labels: accuracy = {curve.limit:.2f} - {curve.scale:.4g} n^-{curve.rate:.3g} %, through runs on "
+        f"{', '.join(map(str, worth.clean))} images"
+    )
+    for one in worth.equivalents:
+        click.echo(f"{one.name}: {_result(one, config.confidence)}")
+    if config.out is not None:
+        from rawlabel.figures.worth import draw_worth
+
+        draw_worth(worth, config.out)
+        click.echo(f"written: {config.out}")
+
+
+def _result(one: Equivalent, confidence: float) -> str:
+    if one.interval is None:
+        interval = "no interval: train on each size with several seeds"
+    else:
+        interval = f"{100 * confidence:g} % interval {_count(one.interval[0])} to {_count(one.interval[1])}"
+    per_label = f"{one.per_label:.2f}" if one.num_clean < float("inf") else "more than any"
+    note = f"; {one.note}" if one.note else ""
+    return (
+        f"{one.num_raw} raw labels are worth {_count(one.num_clean)} clean ones ({interval}; {per_label} for each "
+        f"raw label; {len(one.accuracies)} run{'s' if len(one.accuracies) > 1 else ''}){note}"
+    )
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if value < 1e9 else "any number of"
+
+
+COMMAND = section_command("worth", WorthConfig, _worth)

@@ -1,0 +1,69 @@
+"""The settings of studies: what is asked of finished runs, and grids of runs that answer a question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rawlabel.config.declaring import Section, setting
+
+
+class CompareRulesConfig(Section):
+    """Say how far each stopping rule stays below the best epoch on the test set (the oracle), on finished runs.
+
+    Runs that differ in their seed alone make a group. The rules see the raw-label signals of log.json, and the
+    logged test accuracies come in afterwards.
+    """
+
+    runs: tuple[Path, ...] = setting((), "Run directories with a logged test accuracy.", positional=True)
+    rule: tuple[str, ...] = setting(
+        (),
+        "Rule to compare, as NAME or NAME:KEY=VALUE,KEY=VALUE; may be given several times; by default every rule "
+        "with its defaults.",
+    )
+    ignore: tuple[str, ...] = setting(
+        (),
+        "Setting in which the runs of a group may differ besides the seed, such as root; may be given several "
+        "times.",
+    )
+    confidence: float = setting(0.95, "Confidence of the intervals over seeds [0 to 1].", gt=0, lt=1)
+    out: Path | None = setting(None, "File to write the comparison to as well: .json, or .csv without the runs.")
+
+
+class WorthConfig(Section):
+    """Say how many clean labels a set of raw labels is worth: the clean set that trains as good a classifier.
+
+    Runs are compared by their test accuracy at the epoch that their own rule selected.
+    """
+
+    runs: tuple[Path, ...] = setting((), "Finished runs on raw labels.", positional=True)
+    clean: tuple[Path, ...] = setting(
+        (), "Finished run on clean labels; given for four sizes or more (--train-size), best with several seeds."
+    )
+    ignore: tuple[str, ...] = setting(
+        (), "Setting in which the runs of a group may differ besides the seed; may be given several times."
+    )
+    confidence: float = setting(0.95, "Confidence of the bootstrap intervals [0 to 1].", gt=0, lt=1)
+    resamples: int = setting(1000, "Bootstrap resamples.", ge=100)
+    seed: int = setting(0, "Seed of the resampling.", ge=0)
+    out: Path | None = setting(None, "Folder for the result as JSON, and for the figure with its numbers as CSV.")
+
+
+class ExperimentConfig(Section):
+    """Train a grid of settings with several seeds, and write the table that answers its question.
+
+    Killed at any moment, the same command goes on.
+    """
+
+    name: str | None = setting(None, "Experiment; `rawlabel methods` lists them.", positional=True)
+    data: Path | None = setting(
+        None, "Folder of its data; those on CIFAR-10N need train.parquet and test.parquet with its label columns."
+    )
+    out: Path = setting(Path("experiment"), "Folder for the runs and the table.")
+    scale: Literal["tiny", "cpu", "gpu"] = setting(
+        "cpu",
+        "How much to train: tiny shows in a minute that everything runs, cpu takes about an hour on two cores, "
+        "gpu is the whole set with the published networks.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    workers: int = setting(2, "Threads that decode and augment images.", ge=1)

@@ -1,0 +1,92 @@
+"""What each stopping rule costs, over schedules, losses, noises; the default should have the best worst case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from rawlabel.config import CompareRulesConfig, ExperimentConfig
+from rawlabel.evaluate.rule_regret import compare_rules
+from rawlabel.experiments import SEEDS, Experiment, Row, Trial
+from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
+from rawlabel.figures.output import FigureFolder
+from rawlabel.figures.style import figure_style, new_figure
+
+SCHEDULES = ("step", "cosine", "constant")
+METHODS = ("cross_entropy", "elr")
+NOISES: dict[str, tuple[str, float]] = {
+    "aggregate": ("aggregate", 0),
+    "random1": ("random1", 0),
+    "worst": ("worst", 0),
+    "symmetric 40 %": ("clean", 0.4),
+}
+"""Label set, and the share of its labels that are made wrong on top."""
+
+
+class RuleRegretGrid(Experiment):
+    """Regret of every stopping rule over schedules, losses and noises: a table, a heat map and the worst cases."""
+
+    def trials(self, config: ExperimentConfig) -> list[Trial]:
+        """Every schedule with every loss, noise and seed."""
+        return [
+            Trial(f"{method}, {noise}, {schedule}", cifar10n_config(
+                config, NOISES[noise][0], f"{method}-{noise.split()[0]}-{schedule}", seed,
+                **self._settings(method, schedule, config.scale), inject_noise=NOISES[noise][1],
+            ))
+            for schedule, method, noise in product(SCHEDULES, METHODS, NOISES)
+            for seed in SEEDS[config.scale]
+        ]  # fmt: skip
+
+    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+        """Regret of every rule on every row, and the rules by their largest mean regret; draws the heat map."""
+        regrets: dict[str, dict[str, float]] = {}
+        for row in rows:
+            (group,) = compare_rules(CompareRulesConfig(runs=tuple(run.path for run in row.runs)))
+            for rule in group.rules:
+                if rule.mean is not None:
+                    regrets.setdefault(rule.rule, {})[row.name] = rule.mean
+        whole = {rule: means for rule, means in regrets.items() if len(means) == len(rows)}
+        worst = sorted(((max(means.values()), rule) for rule, means in whole.items()))
+        self._draw(whole, [row.name for row in rows], config)
+        return {
+            "regrets": whole,
+            "largest_mean_regret": {rule: value for value, rule in worst},
+            "partly_applicable": sorted(set(regrets) - set(whole)),
+        }
+
+    def remarks(self, table: dict[str, Any]) -> list[str]:
+        """The order of the rules by their worst case."""
+        worst = table["largest_mean_regret"]
+        ranked = ", ".join(f"{rule} {value:.2f}" for rule, value in worst.items())
+        return [f"rules by their largest mean regret over the {len(table['rows'])} settings [points]: {ranked}"]
+
+    def _settings(self, method: str, schedule: str, scale: str) -> dict[str, Any]:
+        small: dict[str, Any] = SMALL[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
+        step = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
+        lr = 0.1 if method == "cross_entropy" else 0.02
+        return {**small, **step, "method": method, "holdout": 0.1, "lr_schedule": schedule,
+                "lr": lr if schedule != "constant" else 0.01}  # fmt: skip
+
+    def _draw(self, regrets: dict[str, dict[str, float]], names: Sequence[str], config: ExperimentConfig) -> None:
+        folder = FigureFolder(config.out)
+        rules = sorted(regrets, key=lambda rule: max(regrets[rule].values()))
+        values = np.array([[regrets[rule][name] for rule in rules] for name in names])
+        with figure_style():
+            figure = new_figure(2.5 + 0.7 * len(rules), 1.5 + 0.24 * len(names))
+            axes = figure.subplots()
+            image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0)
+            axes.set_xticks(range(len(rules)), rules, rotation=30, ha="right")
+            axes.set_yticks(range(len(names)), names)
+            for (y, x), value in np.ndenumerate(values):
+                color = "white" if value < values.max() / 2 else "black"
+                axes.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=7, color=color)
+            figure.colorbar(image, label="mean regret [points]")
+            folder.save(figure, "rule_regret")
+        folder.write_csv("rule_regret", ("setting", *rules),
+                         [(name, *map(float, row)) for name, row in zip(names, values, strict=True)])  # fmt: skip
+
+
+PLUGIN = RuleRegretGrid
