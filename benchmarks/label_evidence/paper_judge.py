@@ -4,8 +4,8 @@
 
 The published files have neither photos nor held-out predictions, so the detector itself cannot be run on them.
 What can be tried before any test result: numbers of photos, keywords, and the class list's warnings. The predicted
-mass of a class uses the test images, though not their labels, and is marked so. The confusion matrices and accuracies
-are the truth to be foreseen.
+mass of a class uses the test images, though not their labels, and is marked so. The confusion matrices and
+accuracies are the truth to be foreseen.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
         "truth": {
             "classes": len(ids),
             "excluded": int(excluded.sum()),
-            "drop": "correct test images (of 50) of the ImageNet-trained model minus those of the Flickr-trained one",
+            "drop": "correct test images (of 50) of the ImageNet-trained model minus the Flickr-trained one's",
         },
         "signs": [judge(name, values, excluded, drop) for name, values in signs.items()],
         "signatures_of_excluded_classes": signatures(confusion, drop, excluded, ids),
