@@ -22,7 +22,7 @@ def test_epochs_count_correct_labels_wrong_labels_and_wrong_labels_seen_through(
 
 @pytest.mark.parametrize(
     ("clean_fit", "wrong_fit", "verdict"),
-    [(0.6, 0.1, "seen"), (0.6, 0.6, "refuted"), (0.6, 0.8, "refuted"), (0.3, 0.1, "open")],
+    [(0.6, 0.1, "seen"), (0.6, 0.6, "refuted"), (0.6, 0.8, "refuted"), (0.6, 0.55, "open"), (0.3, 0.1, "open")],
 )
 def test_the_claim_is_seen_or_refuted_where_half_of_the_correct_labels_are_fitted(
     clean_fit: float, wrong_fit: float, verdict: str

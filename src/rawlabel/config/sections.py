@@ -141,7 +141,9 @@ class EvaluateConfig(Section):
     batch_size: int = setting(256, "Images in a step.", ge=1)
     confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
     truth: Path | None = setting(
-        None, "Truth file of a simulated photo site; with it, the share of right raw labels is printed too."
+        None,
+        "Truth about the training photos, of a simulated photo site or as JSON {name: class}; with it, which "
+        "labels were fitted first is measured, and a site's tells the share of right raw labels.",
     )
 
 
