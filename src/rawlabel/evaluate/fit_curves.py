@@ -32,7 +32,8 @@ def fit_curves(
     The claim that clean labels are fitted first (Zhang et al., arXiv 1611.03530; Arpit et al., arXiv 1706.05394)
     is *seen* when, at the first epoch in which half of the correct labels are reproduced, the share of
     reproduced wrong labels is smaller and the exact intervals of the two do not touch; *refuted* when it is as
-    large or larger; *open* otherwise, and when no epoch gets that far or no label is wrong. Raises `DataError` when the shapes do not fit.
+    large or larger; *open* otherwise, and when no epoch gets that far or no label is wrong. Raises `DataError`
+    when the shapes do not fit.
     """
     if predictions.ndim != 2 or predictions.shape[1:] != raw.shape or raw.shape != true.shape:
         raise DataError(
