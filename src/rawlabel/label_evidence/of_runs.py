@@ -81,7 +81,7 @@ def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[Cla
                 "to_sibling": one.to_sibling,
                 "mass_deficit": one.mass_deficit,
                 "second_mode": one.second_mode,
-                "separation": one.separation,
+                "bimodality": one.bimodality,
                 "shared": one.shared,
                 "held_out_photos": one.photos,
             }
