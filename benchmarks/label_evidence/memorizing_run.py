@@ -2,8 +2,8 @@
 
     python benchmarks/label_evidence/memorizing_run.py CIFAR10N_FOLDER WORK_FOLDER OUT.json
 
-Few photos, no augmentation and no weight decay: what early stopping is to prevent. Clean labels are opened after the
-training, for the count.
+Few photos, no augmentation and no weight decay: what early stopping is to prevent. Clean labels are opened after
+the training, for the count.
 """
 
 from __future__ import annotations
