@@ -26,6 +26,7 @@ class Family(StrEnum):
     FORMAT = "rawlabel.formats"
     LABEL_NOISE = "rawlabel.label_noise"
     INPUT = "rawlabel.train.inputs"
+    LOGGER = "rawlabel.train.loggers"
     EXPERIMENT = "rawlabel.experiments"
 
     @property

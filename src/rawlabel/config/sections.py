@@ -10,6 +10,7 @@ from typing import Literal
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
+from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
@@ -264,6 +265,7 @@ class Config(Section):
     collect: CollectConfig = CollectConfig()
     plan: PlanConfig = PlanConfig()
     curate: CurateConfig = CurateConfig()
+    prepare: PrepareConfig = PrepareConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()

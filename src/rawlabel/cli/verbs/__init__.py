@@ -6,6 +6,7 @@ SUMMARIES = {
     "plan": "say what a collection will cost, and what is doubtful in the class list",
     "collect": "search photo sites by keyword and download what they return",
     "curate": "clean a collection without touching its labels",
+    "prepare": "sort ImageNet as it is downloaded into class folders",
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",

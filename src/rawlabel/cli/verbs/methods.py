@@ -19,7 +19,7 @@ _WITH_ANY_METHOD = ("ema", "student", "refit")
 
 @click.command(
     "methods",
-    help="List the training methods, stopping rules, kinds of label noise and experiments, with source and options.",
+    help="List what is chosen by name (methods, stopping rules, noise, loggers, experiments), with its options.",
 )
 def COMMAND() -> None:
     """Print each plug-in's documentation and options."""
@@ -27,6 +27,7 @@ def COMMAND() -> None:
         ("Training methods (--method)", Family.METHOD, "--method-option"),
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
         ("Kinds of label noise (rawlabel noise --kind)", Family.LABEL_NOISE, "--option"),
+        ("Run loggers (--logger)", Family.LOGGER, ""),
         ("Experiments (rawlabel experiment NAME)", Family.EXPERIMENT, ""),
     ):
         click.echo(f"{title}:")
