@@ -54,7 +54,7 @@ def crashing_after(epochs: int) -> Any:
 @pytest.mark.parametrize(
     "knobs",
     [
-        {"opt": "lbfgs", "lr": 0.1, "batch_size": 24, "track_weights": "change"},
+        {"opt": "lbfgs", "lr": 0.1, "batch_size": 48, "track_weights": "change"},
         {"opt": "adam", "method": "sop", "lr": 1e-3, "lr_schedule": "cosine", "warmup_epochs": 0.5},
         {"nesterov": True, "use_inverse_sqrt_lr": True, "loss": "l2", "track_weights": "filters"},
         {"schedule_lr": True, "cycle_steps": 3, "scale_lr": 2.0, "compute_jacobian": True, "norandomflip": True},
