@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from rawlabel import __version__
+from rawlabel import __version__, processes
 from rawlabel.cli import verbs
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 
@@ -92,7 +92,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(message: str, exit_code: int) -> int:
-    click.echo(f"rawlabel: {message}", err=True)
+    if processes.is_speaker():
+        click.echo(f"rawlabel: {message}", err=True)
     return exit_code
 
 

@@ -93,7 +93,7 @@ class TrainConfig(TrainerSettings):
         "took, in the folder `refit` of the run directory.",
     )
     epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
-    batch_size: int = setting(128, "Images in a step.", ge=2)
+    batch_size: int = setting(128, "Images in a step, over all processes.", ge=2)
     lr: float = setting(0.1, "Learning rate at the start.", gt=0)
     momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
     weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD and Adam.", ge=0)

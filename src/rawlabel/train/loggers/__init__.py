@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rawlabel import plugins
+from rawlabel import plugins, processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.files import read_json, write_json
@@ -83,7 +83,9 @@ class LogRepeater:
 
     def __init__(self, config: TrainConfig, run: RunDirectory, thread: ThreadPoolExecutor) -> None:
         self._run, self._thread = run, thread
-        self._active = {name: _Repeating(name, config, run) for name in dict.fromkeys(config.logger)}
+        # Of several processes that make one run, the first alone writes.
+        names = dict.fromkeys(config.logger) if processes.is_first() else {}
+        self._active = {name: _Repeating(name, config, run) for name in names}
         self._jobs: list[tuple[str, Future[None]]] = []
 
     def repeat(self, next_epoch: int) -> None:
