@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from rawlabel.signals import StopRequest
 
 TIMEOUT = timedelta(minutes=10)
 """Silence of another process after which it is given up."""
+_PATIENCE = 1.0
 _LEAST_SHARE = 2
 """Images that each process gets at least, since batch norm cannot use one."""
 
@@ -76,6 +78,9 @@ def joined() -> Iterator[None]:
     except Exception as error:
         is_lost = _is_lost(error)
         processes.let_speak(_fails_first(_group.store, otherwise=not is_lost))
+        if not processes.is_speaker():
+            # The launcher ends all processes when it sees one end, and that one should have spoken by then.
+            time.sleep(_PATIENCE)
         if not is_lost:
             raise
         raise ProcessLost(
