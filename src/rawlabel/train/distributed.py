@@ -211,7 +211,12 @@ def spread(network: nn.Module) -> nn.Module:
     """
     has_new_name = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
     sync: dict[str, Any] = {"forward_sync_buffers" if has_new_name else "broadcast_buffers": False}
-    return DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True, **sync)
+    # Weights are made equal here, and so are buffers; but those of a run that goes on are each process's own.
+    before = [one.clone() for one in network.buffers()]
+    copies = DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True, **sync)
+    for one, own_one in zip(network.buffers(), before, strict=True):
+        one.copy_(own_one)
+    return copies
 
 
 def average_buffers(method: nn.Module) -> None:
