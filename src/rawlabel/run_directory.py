@@ -7,8 +7,10 @@
 `timing.jsonl`          seconds and images a second of each epoch
 `checkpoints/`          `selected.safetensors` (weights of the rule's epoch), `last-….safetensors` (those of the
                         last one) and `last.pt` (what else is needed to go on from there)
+`label_noise.json`      what `--inject-noise` changed, label by label (`mix.json`: what `--mix` replaced)
 `samples.parquet`       one row a training image: how often the steps found its label right, its mean margin
 `summary.json`          selected, last and oracle epoch
+`loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation

@@ -15,7 +15,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import write_json
 from rawlabel.project import runs_path
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train import distributed
+from rawlabel.train import distributed, loggers
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
@@ -33,7 +33,7 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct",
+        "evaluate", "track_correct", "logger",
     }
 )  # fmt: skip
 # Settings that matter at the very start alone: a run that goes on has its own checkpoint.
@@ -65,6 +65,7 @@ def _run(
 ) -> RunDirectory:
     """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
     distributed.from_first(lambda: _refuse_other_settings(config, run))
+    loggers.require(config.logger)
     rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
     rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):
@@ -120,6 +121,8 @@ def _start(
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
+    for name, injection in data.injections.items():
+        injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
 
 

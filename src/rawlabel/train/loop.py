@@ -27,6 +27,7 @@ from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.jacobian import jacobian_norms
 from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.loggers import repeating
 from rawlabel.train.methods import Batch, StepOutput
 from rawlabel.train.optimizers import make_optimizer, set_rates
 from rawlabel.train.predictor import Predictor
@@ -100,6 +101,7 @@ class Trainer:
             self.run.log_timing(compile=compiled)
         try:
             with (
+                repeating(self.config, self.run, self.epoch) as loggers,
                 memory_errors(self.config),
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
@@ -118,6 +120,7 @@ class Trainer:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
                     self._log_timing(started, trained)
+                    loggers.repeat(self.epoch)
                     if stop.asked():
                         stop.obey()
         finally:

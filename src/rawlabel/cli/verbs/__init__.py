@@ -6,6 +6,7 @@ SUMMARIES = {
     "plan": "say what a collection will cost, and what is doubtful in the class list",
     "collect": "search photo sites by keyword and download what they return",
     "curate": "clean a collection without touching its labels",
+    "prepare": "sort ImageNet as it is downloaded into class folders",
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
@@ -19,8 +20,9 @@ SUMMARIES = {
     "rebuild": "re-create a data set from its manifest and say what has changed",
     "diff": "compare two manifests",
     "prune": "ask the photo sites again and leave out what was taken down",
+    "noise": "write a manifest with a known share of wrong labels",
     "sources": "list the photo sites",
-    "methods": "list the training methods, stopping rules and experiments",
+    "methods": "list the training methods, stopping rules, kinds of label noise and experiments",
     "formats": "list the formats that `export` writes",
     "photo-site": "serve a simulated photo site on loopback",
 }
