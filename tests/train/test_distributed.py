@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -24,11 +24,12 @@ from rawlabel.errors import ConfigError
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, train
-from rawlabel.train.checkpoint import load_checkpoint, load_weights
+from rawlabel.train.checkpoint import load_weights
 from tests.train.conftest import make_class_folders, tiny
 
 # No batch norm, whose statistics are those of a share.
 PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_convnext", "image_size": 32}
+KILLED: dict[str, Any] = {"epochs": 8, "batch_size": 4, "decay_epochs": 9}
 RUNS: dict[str, dict[str, Any]] = {
     "cross_entropy": {**PLAIN, "train_size": 42},
     "elr": {**PLAIN, "method": "elr"},
@@ -40,7 +41,10 @@ RUNS: dict[str, dict[str, Any]] = {
         "train_accuracy": ["probe", "augmented"],
     },
     "batch norm": {"epochs": 6, "precision": "fp32", "ema": 0.5},
-    "kill": {"epochs": 12, "batch_size": 4, "decay_epochs": 9},
+    "whole": {"epochs": 3, "ema": 0.5},
+    "stopped": {"epochs": 3, "ema": 0.5, "is_stopped": True},
+    "whole of the killed": KILLED,
+    "killed": KILLED,
 }  # fmt: skip
 
 
@@ -68,15 +72,67 @@ def torchrun(*arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
+def command(data: Path, out: Path) -> list[str | Path]:
+    config = tiny(data, outpath=out, **KILLED).as_json()
+    given = [
+        "root", "main", "test", "outpath", "model", "image_size", "epochs", "batch_size", "lr", "decay_epochs",
+        "holdout", "seed", "device",
+    ]  # fmt: skip
+    return [
+        "-m",
+        "rawlabel",
+        "train",
+        *(w for key in given for w in (f"--{key.replace('_', '-')}", str(config[key]))),
+    ]
+
+
+def ranks(launcher: subprocess.Popen[str]) -> dict[str, psutil.Process]:
+    return {one.environ().get("RANK", ""): one for one in psutil.Process(launcher.pid).children()}
+
+
+def wait_for_epochs(run: RunDirectory, count: int, launcher: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while len(run.log()) < count:
+        assert launcher.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Unfinished(NamedTuple):
+    run: RunDirectory
+    said_when_stopped: str
+    said_when_killed: str
+    seconds_to_end: float
+
+
 @pytest.fixture(scope="module")
-def two(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], RunDirectory]:
+def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinished:
+    """A run of which one process was told to stop, and that went on until one process was killed."""
+    run = RunDirectory(tmp_path_factory.mktemp("unfinished"))
+    launcher = torchrun(*command(noisy, run.path))
+    wait_for_epochs(run, 1, launcher)
+    ranks(launcher)["1"].send_signal(signal.SIGTERM)
+    said_when_stopped = launcher.communicate(timeout=60)[0]
+    launcher = torchrun(*command(noisy, run.path))
+    wait_for_epochs(run, len(run.log()) + 1, launcher)
+    started = time.monotonic()
+    ranks(launcher)["1"].kill()
+    said_when_killed = launcher.communicate(timeout=60)[0]
+    return Unfinished(run, said_when_stopped, said_when_killed, time.monotonic() - started)
+
+
+@pytest.fixture(scope="module")
+def two(
+    noisy: Path, unfinished: Unfinished, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], RunDirectory]:
     """All runs, by two processes; they start once, for that is what takes long."""
     out = tmp_path_factory.mktemp("two")
-    changes = [json.dumps(one) for one in RUNS.values()]
+    assert not (unfinished.run.path / "summary.json").exists(), "it was too fast to be killed"
+    places = {name: out / str(number) for number, name in enumerate(RUNS)} | {"killed": unfinished.run.path}
+    changes = [json.dumps({**one, "outpath": str(places[name])}) for name, one in RUNS.items()]
     process = torchrun("-m", "tests.train.distributed_runs", noisy, out, *changes)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
-    return lambda name: RunDirectory(out / str(list(RUNS).index(name)))
+    return lambda name: RunDirectory(places[name])
 
 
 def numbers(value: Any, path: str = "") -> dict[str, float]:
@@ -121,66 +177,34 @@ def test_batch_norm_is_close(two: Callable[[str], RunDirectory], noisy: Path, tm
     assert 0 < drift.max() < 0.6
 
 
-def command(data: Path, out: Path) -> list[str | Path]:
-    config = tiny(data, outpath=out, **RUNS["kill"]).as_json()
-    given = [
-        "root", "main", "test", "outpath", "model", "image_size", "epochs", "batch_size", "lr", "decay_epochs",
-        "holdout", "seed", "device",
-    ]  # fmt: skip
-    return [
-        "-m",
-        "rawlabel",
-        "train",
-        *(w for key in given for w in (f"--{key.replace('_', '-')}", str(config[key]))),
-    ]
-
-
-def ranks(launcher: subprocess.Popen[str]) -> dict[str, psutil.Process]:
-    return {one.environ().get("RANK", ""): one for one in psutil.Process(launcher.pid).children()}
-
-
-def wait_for_epochs(run: RunDirectory, count: int, launcher: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while len(run.log()) < count:
-        assert launcher.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+@pytest.mark.integration
+@pytest.mark.parametrize(("whole", "other"), [("whole", "stopped"), ("whole of the killed", "killed")])
+def test_an_interrupted_run_of_two_ends_as_if_nothing_had_happened(
+    whole: str, other: str, two: Callable[[str], RunDirectory]
+) -> None:
+    first, second = two(whole), two(other)
+    assert second.log_path.read_bytes() == first.log_path.read_bytes()
+    assert second.summary() == first.summary()
+    for one in ("last_weights", "selected_checkpoint"):
+        mine, theirs = (load_weights(getattr(run, one))["method"] for run in (first, second))
+        torch.testing.assert_close(theirs, mine, rtol=0, atol=0)
 
 
 @pytest.mark.integration
-def test_killed_or_stopped_a_run_of_two_goes_on(
-    two: Callable[[str], RunDirectory], noisy: Path, tmp_path: Path
-) -> None:
-    run = RunDirectory(tmp_path / "run")
-    launcher = torchrun(*command(noisy, run.path))
-    wait_for_epochs(run, 1, launcher)
-    # One of them alone is told, and both stop behind the same step.
-    ranks(launcher)["1"].send_signal(signal.SIGTERM)
-    said = launcher.communicate(timeout=60)[0]
-    assert said.count("rawlabel: stopped; the same command goes on from here") == 1
+def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None:
+    said = unfinished.said_when_stopped
+    assert said.count("rawlabel: ") == said.count("rawlabel: stopped; the same command goes on from here") == 1, (
+        said
+    )
     assert said.count("exitcode  : 143") == 2, said
-    stopped = load_checkpoint(run.last_checkpoint)
 
-    launcher = torchrun(*command(noisy, run.path))
-    wait_for_epochs(run, stopped["epoch"] + 2, launcher)
-    started = time.monotonic()
-    ranks(launcher)["1"].kill()
-    said = launcher.communicate(timeout=60)[0]
-    assert time.monotonic() - started < 40, "the other process hung"
-    assert said.count("rawlabel: ") == 1 and "the same command goes on from the last checkpoint" in said, said
-    assert "Traceback" not in said.split("torch/distributed")[0], said
-    assert not (run.path / "summary.json").exists()
 
-    launcher = torchrun(*command(noisy, run.path))
-    said = launcher.communicate(timeout=120)[0]
-    assert launcher.returncode == 0, said
-    assert said.count("selected epoch") == 1
-    whole = two("kill")
-    assert run.log_path.read_bytes() == whole.log_path.read_bytes()
-    for one, other in (
-        (run.last_weights, whole.last_weights),
-        (run.selected_checkpoint, whole.selected_checkpoint),
-    ):
-        torch.testing.assert_close(load_weights(one)["method"], load_weights(other)["method"], rtol=0, atol=0)
+@pytest.mark.integration
+def test_when_one_process_is_killed_the_other_ends(unfinished: Unfinished) -> None:
+    said = unfinished.said_when_killed
+    assert unfinished.seconds_to_end < 40, "it hung"
+    assert said.count("rawlabel: ") == said.count("the same command goes on from the last checkpoint") == 1, said
+    assert "RuntimeError" not in said, said
 
 
 @pytest.mark.integration
