@@ -81,7 +81,7 @@ def test_a_published_file_is_read_as_it_is(tmp_path: Path) -> None:
     assert (config.epochs, config.decay_rate, config.decay_max_epochs, config.seed) == (120, 0.1, 100, None)
 
 
-@pytest.mark.parametrize(("key", "value"), [("inject_noise", 0.4), ("mix_cifar", True)])
+@pytest.mark.parametrize(("key", "value"), [("mix_cifar", True)])
 def test_a_published_key_that_asks_for_what_is_not_there_is_refused(
     tmp_path: Path, key: str, value: object
 ) -> None:
