@@ -41,8 +41,9 @@ def images_per_second(processes: int, data: Path, run: Path, arguments: argparse
     flags = {
         "root": data, "main": "photos", "outpath": run, "model": arguments.model,
         "image-size": arguments.image_size, "batch-size": arguments.batch * processes,
-        "train-size": arguments.images * processes, "epochs": arguments.epochs, "device": arguments.device, "workers": arguments.workers, "seed": 0,
-        "holdout": 0, "stop": "last_epoch", "compile": "off", "probe-images": CLASSES,
+        "train-size": arguments.images * processes, "epochs": arguments.epochs, "device": arguments.device,
+        "workers": arguments.workers, "seed": 0, "holdout": 0, "stop": "last_epoch", "compile": "off",
+        "probe-images": CLASSES,
     }  # fmt: skip
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command += ["-m", "rawlabel", "train"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def _join() -> _Group:
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         # That is torchrun's doing unless somebody asked for it, and leaves most of the machine idle.
         torch.set_num_threads(max(1, cores // processes.local_count()))
+    # Of weights with dimensions of length 1 there are several names for one layout in memory; nothing is wrong then.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
     try:
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
         backend = "nccl" if torch.cuda.is_available() else "gloo"
