@@ -96,7 +96,7 @@ def _join() -> _Group:
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         # That is torchrun's doing unless somebody asked for it, and leaves most of the machine idle.
         torch.set_num_threads(max(1, cores // processes.local_count()))
-    # Of weights with dimensions of length 1 there are several names for one layout in memory; nothing is wrong then.
+    # Where weights have dimensions of length 1, one layout in memory has several names, and nothing is wrong.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
     try:
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
