@@ -295,7 +295,7 @@ class Trainer:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
         try:
             self.method.load_state_dict(saved["method"])
-            distributed.restore_buffers(self.method, saved["buffers"])
+            distributed.restore_buffers(self.method, saved.get("buffers"))
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
