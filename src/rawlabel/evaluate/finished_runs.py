@@ -18,7 +18,8 @@ from rawlabel.train.epoch_log import read_record
 _NOT_GROUPED = frozenset(
     {
         "seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "resume", "start_epoch", "logger", *TrainConfig.inert, *TrainConfig.replaced,
+        "evaluate", "track_correct", "resume", "start_epoch", "logger", "keep_predictions",
+        *TrainConfig.inert, *TrainConfig.replaced,
     }
 )  # fmt: skip
 

@@ -225,6 +225,8 @@ class Trainer:
         }
         if selection.epoch == self.epoch:
             save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
+        if self.config.keep_predictions:
+            self.run.keep_training_predictions(self.epoch, self.predictions.cpu().numpy())
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
