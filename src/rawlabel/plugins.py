@@ -25,6 +25,7 @@ class Family(StrEnum):
     STOPPING_RULE = "rawlabel.train.stopping"
     FORMAT = "rawlabel.formats"
     INPUT = "rawlabel.train.inputs"
+    CONTESTANT = "rawlabel.bench.contestants"
     EXPERIMENT = "rawlabel.experiments"
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
@@ -266,6 +267,7 @@ class Config(Section):
     curate: CurateConfig = CurateConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    bench: BenchConfig = BenchConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
     worth: WorthConfig = WorthConfig()
     experiment: ExperimentConfig = ExperimentConfig()

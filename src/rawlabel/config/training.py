@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import setting
 from rawlabel.config.trainer_sections import TrainerSettings
 
 

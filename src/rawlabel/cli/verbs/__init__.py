@@ -19,6 +19,7 @@ SUMMARIES = {
     "rebuild": "re-create a data set from its manifest and say what has changed",
     "diff": "compare two manifests",
     "prune": "ask the photo sites again and leave out what was taken down",
+    "bench": "measure training speed against other loops on the same work",
     "sources": "list the photo sites",
     "methods": "list the training methods, stopping rules and experiments",
     "formats": "list the formats that `export` writes",
