@@ -64,10 +64,10 @@ def _small(num_train: int, num_test: int, config: BenchConfig, num_classes: int 
 
 def _tiny(config: BenchConfig) -> Preset:
     small = Case(
-        "small", "32-pixel images, cifar_resnet8", _small(192, 60, config, num_classes=3), "cifar_resnet8", 32, 32,
+        "small", "32-pixel images, cifar_resnet8", _small(160, 60, config, num_classes=3), "cifar_resnet8", 32, 32,
         ("ours", *PEERS), (Probe.LOADER, *TRAINING), lr=0.05, steps=2, gate_margin=60.0,
     )  # fmt: skip
-    return Preset((small,), repeats=1, memory_epochs=3, index_images=100_000, minutes=2)
+    return Preset((small,), repeats=1, memory_epochs=3, index_images=10_000, minutes=2)
 
 
 def _cpu(config: BenchConfig) -> Preset:
@@ -82,7 +82,7 @@ def _cpu(config: BenchConfig) -> Preset:
             "resnet18", 224, 50, loaders, LOADING,
         ),
         Case(
-            "small", "32-pixel images, cifar_resnet20", _small(2560, 1000, config), "cifar_resnet20", 32, 128,
+            "small", "32-pixel images, cifar_resnet20", _small(1920, 600, config), "cifar_resnet20", 32, 64,
             ("ours", *PEERS), (*LOADING, *TRAINING), steps=15, gate_margin=8.0,
         ),
         Case(

@@ -85,6 +85,8 @@ def _serve(pipe: Connection, name: str, workload: Workload) -> None:
     # Ctrl-C goes to the whole group; the parent decides, and its closed pipe ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Python hands its start method down, and loaders would start their workers in a way that no user sees: slowly.
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     os.environ["OMP_NUM_THREADS"] = str(workload.threads)
     import torch
 

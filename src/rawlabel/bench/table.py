@@ -26,6 +26,10 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     for target in result["targets"]:
         if target["state"] != "not yet measured":
             yield f"{target['state']:>8}  {target['measured']:>9g}  {target['target']}"
+    elsewhere = [one for one in result["targets"] if one["state"] == "not yet measured" and one["measured"]]
+    for target in elsewhere:
+        if result["settings"]["preset"] != "tiny":
+            yield f"{'(here)':>8}  {target['measured']:>9g}  {target['target']}: {target['reason']}"
     waiting = sum(target["state"] == "not yet measured" for target in result["targets"])
     if waiting:
         yield f"not yet measured: {waiting} targets, named in the JSON"
