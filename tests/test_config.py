@@ -81,7 +81,7 @@ def test_a_published_file_is_read_as_it_is(tmp_path: Path) -> None:
     assert (config.epochs, config.decay_rate, config.decay_max_epochs, config.seed) == (120, 0.1, 100, None)
 
 
-@pytest.mark.parametrize(("key", "value"), [("inject_noise", 0.4), ("evaluate", True), ("resume", "old.pth.tar")])
+@pytest.mark.parametrize(("key", "value"), [("mix_cifar", True)])
 def test_a_published_key_that_asks_for_what_is_not_there_is_refused(
     tmp_path: Path, key: str, value: object
 ) -> None:
@@ -92,10 +92,53 @@ def test_a_published_key_that_asks_for_what_is_not_there_is_refused(
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("name", ["flickr_cls100", "imagenet_cls100", "imagenet_cls135"])
-def test_the_authors_own_training_files_are_read(shared_data: Path, name: str) -> None:
-    config = load_section(TrainConfig, shared_data / "paper" / "results" / name / "config.json")
-    assert config.model == "resnet50"
+def test_the_authors_own_files_are_all_read(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = sorted((shared_data / "paper" / "results").glob("*/config.json"))
+    configs = {file.parent.name: load_section(TrainConfig, file) for file in files}
+    assert len(configs) == 8
+    assert {config.model for config in configs.values()} == {"resnet50"}
+    resumed = configs["flickr_cls135"]
+    assert (resumed.resume, resumed.start_epoch) == ("checkpoint_epoch89.pth.tar", 89)
+    assert {name for name, config in configs.items() if config.evaluate and config.track_correct} == {
+        "flickr_conf", "flickr_err", "imagenet_conf", "imagenet_err"
+    }  # fmt: skip
+    assert capsys.readouterr().err == ""
+
+
+def test_a_key_that_no_longer_makes_sense_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(PUBLISHED | {"distributed": True}))
+    load_section(TrainConfig, file)
+    said = capsys.readouterr().err
+    assert said.startswith(f"rawlabel: {file}: distributed: is not used; start several processes with `torchrun")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "settled"),
+    [
+        ({}, "lr_schedule", "step"),
+        ({"schedule_lr": True}, "lr_schedule", "cyclic"),
+        ({"use_inverse_sqrt_lr": True, "lr_schedule": "inverse_sqrt"}, "lr_schedule", "inverse_sqrt"),
+        ({"loss": "MSE"}, "loss", "l2"),
+        ({"loss": "entropy"}, "loss", "cross_entropy"),
+        ({"opt": "LBFGS"}, "opt", "lbfgs"),
+        ({"track_weights": True}, "track_weights", "norm"),
+        ({"track_weights": False}, "track_weights", None),
+        ({"resume": ""}, "resume", None),
+        ({"model_config": {"num_planes": 8}}, "network_config", ("num_planes=8",)),
+    ],
+)
+def test_published_spellings_are_settled(values: dict[str, object], field: str, settled: object) -> None:
+    config = TrainConfig(**values)  # type: ignore[arg-type]
+    assert getattr(config, field) == settled
+    assert TrainConfig(**config.as_json()) == config
+
+
+@pytest.mark.parametrize("other", [{"lr_schedule": "cosine"}, {"use_inverse_sqrt_lr": True}])
+def test_two_schedules_are_one_too_many(other: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"--lr-schedule: .*--schedule-lr.* leave all but one out"):
+        load_section(TrainConfig, None, {"schedule_lr": True, **other})
 
 
 def test_settings_are_frozen_and_documented() -> None:

@@ -9,6 +9,7 @@
     ├── SourceError          a photo site refuses or cannot be reached
     ├── CheckpointError      a checkpoint is damaged or belongs to another run
     ├── PluginError          no plug-in has this name
+    ├── ProcessLost          another process of the same run has ended
     └── DiskError            the disk is full or refuses to be written
 
     Interrupted              not a fault: the user or the system asked to stop (exit code 130 or 143)
@@ -50,6 +51,10 @@ class CheckpointError(RawlabelError):
 
 class PluginError(RawlabelError):
     """No plug-in of that family has this name."""
+
+
+class ProcessLost(RawlabelError):
+    """Another process of the same run has ended or does not answer."""
 
 
 class DiskError(RawlabelError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import tempfile
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from rawlabel import processes
 from rawlabel.errors import DataError, DiskError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -35,8 +37,11 @@ def atomic_write(path: Path, scratch: Path | None = None) -> Iterator[IO[bytes]]
 
     The bytes are on the disk before the name is (fsync, then rename), so a crash leaves the old file.
     Until then they lie in `scratch` (beside `path` by default), which must be on the same disk. Raises
-    `DiskError` when the disk refuses.
+    `DiskError` when the disk refuses. In a run of several processes, the bytes of all but the first are dropped.
     """
+    if not processes.is_first():
+        yield io.BytesIO()
+        return
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=scratch or path.parent)

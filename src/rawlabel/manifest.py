@@ -30,7 +30,11 @@ from rawlabel.records import ClassSpec, Split, Verdict
 _COLUMNS = (
     ("source", pa.string(), "Plug-in name of the photo site or list that returned the photo."),
     ("photo_id", pa.string(), "The source's own id of the photo."),
-    ("class_id", pa.string(), "Class whose keyword found it: the raw label."),
+    (
+        "class_id",
+        pa.string(),
+        "Class whose keyword found it: the raw label; another one where noise was injected.",
+    ),
     ("keyword", pa.string(), "What was searched for."),
     ("rank", pa.int32(), "Place among the results of its part of the search, counted from 0."),
     ("part", pa.string(), "The part of the search (a span of upload dates, say) as JSON; {} is the whole search."),
@@ -39,6 +43,11 @@ _COLUMNS = (
     ("duplicate_of", pa.string(), "Id of the photo that was kept in its place, or with which it conflicts."),
     ("group", pa.string(), "Photos of one group (an author's) are all in training or all in the holdout."),
     ("split", pa.string(), "train or holdout; null when it is not kept."),
+    (
+        "injected_from",
+        pa.string(),
+        "Class whose keyword found it, where `rawlabel noise` put the photo under class_id; null elsewhere.",
+    ),
     ("path", pa.string(), "File in the project folder; null when there is none."),
     ("sha256", pa.string(), "SHA-256 (hex) of the bytes that the host sent."),
     (
@@ -94,6 +103,9 @@ SCHEMA = pa.schema([pa.field(name, kind, metadata={"description": text}) for nam
 """The columns; the description of each, with its unit, is its metadata and has no other home."""
 CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 """When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
+LATER_COLUMNS = ("injected_from",)
+"""Columns that manifests did not always have. Null says as much as a file without the column, and where it says
+nothing else it is no part of the fingerprint."""
 _FILE, _LATEST = "manifest.parquet", "latest.json"
 METADATA_KEY = b"rawlabel"
 _FOLDER = re.compile(r"[0-9a-f]{12}")
@@ -187,7 +199,8 @@ def write_manifest(
 
 def fingerprint_of(classes: Sequence[Mapping[str, Any]], table: pa.Table) -> str:
     """SHA-256 (hex) of the classes, as the header lists them, and of all rows but the clock."""
-    names = sorted(name for name in table.column_names if name not in CLOCK_COLUMNS)
+    silent = {name for name in LATER_COLUMNS if table[name].null_count == table.num_rows}
+    names = sorted(name for name in table.column_names if name not in CLOCK_COLUMNS and name not in silent)
     digest = hashlib.sha256(f"[{json.dumps(list(classes), sort_keys=True)}, [".encode())
     encode, separator = json.JSONEncoder().encode, ""
     for batch in table.select(names).to_batches(max_chunksize=4096):
@@ -217,8 +230,13 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(f"{path}: no such manifest; run `rawlabel curate` first") from error
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
-    if not set(SCHEMA.names) <= set(table.column_names):
+    if not set(SCHEMA.names) <= {*table.column_names, *LATER_COLUMNS}:
         raise DataError(f"{path}: lacks columns of a manifest; run `rawlabel curate` again")
+    for name in LATER_COLUMNS:
+        if name not in table.column_names:
+            field = SCHEMA.field(name)
+            nulls = pa.nulls(table.num_rows, field.type)
+            table = table.add_column(SCHEMA.get_field_index(name), field, nulls)
     return Manifest(path.absolute(), table, classes, fingerprint, parent)
 
 

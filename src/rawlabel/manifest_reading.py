@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.errors import DataError
-from rawlabel.manifest import SCHEMA, Manifest, fingerprint_of, newest_manifest
+from rawlabel.manifest import LATER_COLUMNS, SCHEMA, Manifest, fingerprint_of, newest_manifest
 from rawlabel.project import manifests_path
 from rawlabel.records import ClassSpec, Reason, Split, Verdict
 
@@ -36,6 +36,7 @@ _PATTERNS = {
     "source": r"^[A-Za-z0-9_.-]{1,64}$",
     "photo_id": r"^[^\x00-\x1f\x7f]{1,1000}$",
     "keyword": r"^[^\x00-\x1f\x7f]{1,1000}$",
+    "injected_from": r"^[^\x00-\x1f\x7f/\\]{1,1000}$",
     "sha256": _HASH, "pixel_sha256": _HASH, "stored_sha256": _HASH, "perceptual_hash": _HASH,
 }  # fmt: skip
 _FINGERPRINT = re.compile(r"[0-9a-f]{4,64}")
@@ -95,7 +96,7 @@ def row_faults(table: pa.Table, class_ids: list[str]) -> Iterator[str]:
     kept = pc.fill_null(pc.equal(table["verdict"], Verdict.KEPT.value), False)
     for name, pattern in _PATTERNS.items():
         fits = pc.match_substring_regex(table[name], pattern)
-        if not _all(pc.fill_null(fits, pattern is _HASH)):
+        if not _all(pc.fill_null(fits, pattern is _HASH or name in LATER_COLUMNS)):
             yield f"column '{name}' holds a value that cannot be one"
     closed: dict[str, list[str]] = {
         "verdict": [*Verdict], "reason": [*Reason], "split": [*Split], "class_id": class_ids
@@ -161,15 +162,19 @@ def _read_table(path: Path) -> pa.Table:
         raise DataError(f"{path}: is larger than any manifest; {_GET_ANEW}")
     with pq.ParquetFile(path) as file:
         _check_types(path, file)
-    texts = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
+        present = [name for name in SCHEMA.names if name in file.schema_arrow.names]
+    texts = [name for name in present if pa.types.is_string(SCHEMA.field(name).type)]
     total, batches = 0, []
     # Texts are read as dictionaries: a file can say a long text once and mean it a million times.
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        for batch in file.iter_batches(_BATCH, columns=SCHEMA.names):
+        for batch in file.iter_batches(_BATCH, columns=present):
             total += sum(_text_bytes(path, batch[name]) for name in texts)
             if total > MOST_BYTES:
                 raise DataError(f"{path}: holds more text than any manifest; {_GET_ANEW}")
-            columns = [batch[field.name].cast(field.type) for field in SCHEMA]
+            columns = [
+                batch[field.name].cast(field.type) if field.name in present else pa.nulls(len(batch), field.type)
+                for field in SCHEMA
+            ]
             plain = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
             plain.validate(full=True)
             batches.append(plain)
@@ -182,6 +187,8 @@ def _check_types(path: Path, file: pq.ParquetFile) -> None:
     if strange is not None:
         raise DataError(f"{path}: has a column {strange[:80]!r} that this version does not know; update rawlabel")
     for field in SCHEMA:
+        if field.name in LATER_COLUMNS and field.name not in found.names:
+            continue
         if found.names.count(field.name) != 1:
             raise DataError(f"{path}: has no column '{field.name}', or several; {_GET_ANEW}")
         kind = found.field(field.name).type

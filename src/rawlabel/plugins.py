@@ -24,7 +24,9 @@ class Family(StrEnum):
     METHOD = "rawlabel.train.methods"
     STOPPING_RULE = "rawlabel.train.stopping"
     FORMAT = "rawlabel.formats"
+    LABEL_NOISE = "rawlabel.label_noise"
     INPUT = "rawlabel.train.inputs"
+    LOGGER = "rawlabel.train.loggers"
     CONTESTANT = "rawlabel.bench.contestants"
     EXPERIMENT = "rawlabel.experiments"
 

@@ -18,14 +18,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rawlabel import processes
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
 class Task:
     """One piece of work that advances; `note` is shown beside the count."""
 
-    def __init__(self, title: str, total: int, bar: Progress | None) -> None:
+    def __init__(self, title: str, total: int, bar: Progress | None, is_silent: bool = False) -> None:
         self.title, self.total, self.done, self.note = title, total, 0, ""
+        self._is_silent = is_silent
         self._bar = bar
         self._id = bar.add_task(title, total=total, note="") if bar else None
         self._last_line = time.monotonic()
@@ -42,12 +45,16 @@ class Task:
 
     def say_line(self) -> None:
         """Write one plain line (used where there is no terminal)."""
-        sys.stderr.write(f"{self.title}: {self.done}/{self.total} {self.note}".rstrip() + "\n")
+        if not self._is_silent:
+            sys.stderr.write(f"{self.title}: {self.done}/{self.total} {self.note}".rstrip() + "\n")
 
 
 @contextmanager
 def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
-    """Show the progress of `total` items, `done` of which were done before."""
+    """Show the progress of `total` items, `done` of which were done before; of several processes, one shows it."""
+    if not processes.is_first():
+        yield Task(title, total, None, is_silent=True)
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         task = Task(title, total, None)

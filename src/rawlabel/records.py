@@ -70,6 +70,7 @@ class Reason(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CROSS_CLASS = "cross_class"
+    REPLACED = "replaced"
 
     def describe(self) -> str:
         """One phrase for people, as reports print it."""
@@ -118,9 +119,10 @@ _REASON_TEXT = {
     Reason.EXACT_DUPLICATE: "another photo of this class has the same pixels",
     Reason.NEAR_DUPLICATE: "another source's photo of this class shows the same picture",
     Reason.CROSS_CLASS: "photos of another class show the same picture, so at least one label is wrong",
+    Reason.REPLACED: "another photo was put in its place on purpose, by `rawlabel noise`",
 }
 _PASSING = frozenset({Reason.HTTP_ERROR, Reason.UNREACHABLE, Reason.THROTTLED, Reason.TIMEOUT, Reason.SOFT_BLOCK})
-_CHOSEN = frozenset({Reason.NOT_NEEDED, Reason.LICENSE, Reason.OPT_OUT, Reason.REFUSED_ADDRESS})
+_CHOSEN = frozenset({Reason.NOT_NEEDED, Reason.LICENSE, Reason.OPT_OUT, Reason.REFUSED_ADDRESS, Reason.REPLACED})
 
 
 @dataclass(frozen=True, slots=True)

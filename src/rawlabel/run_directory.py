@@ -7,8 +7,10 @@
 `timing.jsonl`          seconds and images a second of each epoch
 `checkpoints/`          `selected.safetensors` (weights of the rule's epoch), `last-….safetensors` (those of the
                         last one) and `last.pt` (what else is needed to go on from there)
+`label_noise.json`      what `--inject-noise` changed, label by label (`mix.json`: what `--mix` replaced)
 `samples.parquet`       one row a training image: how often the steps found its label right, its mean margin
 `summary.json`          selected, last and oracle epoch
+`loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
@@ -26,7 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rawlabel import __version__
+from rawlabel import __version__, processes
 from rawlabel.errors import DataError
 from rawlabel.files import disk_errors, read_json, write_json
 
@@ -79,6 +81,8 @@ class RunDirectory:
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""
+        if not processes.is_first():
+            return
         write_json(self.path / "config.json", config)
         path = self.path / "environment.json"
         starts = read_json(path, "the starts of a run") if path.exists() else []
@@ -95,10 +99,14 @@ class RunDirectory:
 
     def log_epoch(self, entry: LogEntry) -> None:
         """Add one epoch; entries of this or a later epoch, from before an interruption, give way."""
+        if not processes.is_first():
+            return
         write_json(self.log_path, [one for one in self.log() if one["epoch"] < entry["epoch"]] + [entry])
 
     def log_timing(self, **facts: Any) -> None:
         """Add one line of clock readings, kept apart so that equal runs have equal logs."""
+        if not processes.is_first():
+            return
         path = self.path / "timing.jsonl"
         with disk_errors(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(facts) + "\n")

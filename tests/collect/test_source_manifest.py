@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rawlabel import cli
 from rawlabel.catalogue import Catalogue
 from rawlabel.collect import collect
-from rawlabel.config import CollectConfig, CurateConfig
+from rawlabel.config import CollectConfig, CurateConfig, NoiseConfig
 from rawlabel.curate import curate
 from rawlabel.errors import RawlabelError
 from rawlabel.manifest import SCHEMA, Manifest
+from rawlabel.noisy_manifest import write_noisy_manifest
 from rawlabel.photo_site import RunningSite
 from rawlabel.project import catalogue_path
 from rawlabel.records import Reason
@@ -55,6 +57,16 @@ def test_the_same_photos_labels_and_ranks_come_again(original: Manifest, tmp_pat
     assert again.classes == original.classes
     assert any(json.loads(part) for part in original.kept()["part"].to_pylist())
     assert sorted_rows(again, same) == sorted_rows(original, same)
+
+
+def test_injected_noise_does_not_come_along(original: Manifest, tmp_path: Path) -> None:
+    noisy, injection = write_noisy_manifest(NoiseConfig(manifest=str(original.path), rate=0.5))
+    assert cli.run(["verify", str(original.project)]) == 0
+    assert injection.noisy.is_changed.sum() > 0
+    collect(from_manifest(noisy.path, tmp_path / "second"))
+    again = curate(CurateConfig(project=tmp_path / "second"))
+    columns = ("source", "photo_id", "class_id", "keyword", "rank", "sha256")
+    assert sorted_rows(again, columns) == sorted_rows(original, columns) != sorted_rows(noisy, columns)
 
 
 def sorted_rows(manifest: Manifest, columns: tuple[str, ...]) -> list[dict[str, Any]]:

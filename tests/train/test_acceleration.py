@@ -27,7 +27,7 @@ from tests.train.conftest import tiny
 @given(st.integers(2, 300), st.integers(1, 40))
 def test_a_batch_falls_into_parts_that_batch_norm_can_use(num_images: int, count: int) -> None:
     ids = torch.arange(num_images)
-    parts = list(RawBatch(ids.clone(), ids, (ids + 1,)).parts(count))
+    parts = list(RawBatch(ids.clone(), ids, (ids + 1,), count).parts())
     assert torch.equal(torch.cat([part.sample_ids for part in parts]), ids)
     assert all(torch.equal(part.strong_views[0], part.sample_ids + 1) for part in parts)
     sizes = [len(part.sample_ids) for part in parts]

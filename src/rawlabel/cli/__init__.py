@@ -16,15 +16,15 @@ from typing import Any
 
 import click
 
-from rawlabel import __version__
+from rawlabel import __version__, processes
 from rawlabel.cli import verbs
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 
 # The order in which a person meets the verbs; the help shows them so.
 ORDER = (
-    "demo", "classes", "plan", "collect", "curate", "train", "evaluate", "compare-rules", "worth", "experiment",
-    "figures", "report", "predict", "export", "verify", "rebuild", "diff", "prune", "bench", "sources",
-    "methods", "formats", "photo-site",
+    "demo", "classes", "plan", "collect", "curate", "prepare", "train", "evaluate", "compare-rules", "worth",
+    "experiment", "figures", "report", "predict", "export", "verify", "rebuild", "diff", "prune", "noise",
+    "bench", "sources", "methods", "formats", "photo-site",
 )  # fmt: skip
 
 
@@ -92,7 +92,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(message: str, exit_code: int) -> int:
-    click.echo(f"rawlabel: {message}", err=True)
+    if processes.is_speaker():
+        click.echo(f"rawlabel: {message}", err=True)
     return exit_code
 
 

@@ -1,15 +1,15 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `study_sections`
-and `training` hold them,
-`loading` reads files. pydantic checks types and ranges.
+`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `prepare_section`,
+`study_sections` and `training` hold them, `loading` reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
+from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.sections import (
     ClassesConfig,
     CollectConfig,
@@ -42,9 +42,11 @@ __all__ = [
     "ExportConfig",
     "FiguresConfig",
     "NetworkSettings",
+    "NoiseConfig",
     "PhotoSiteConfig",
     "PlanConfig",
     "PredictConfig",
+    "PrepareConfig",
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from rawlabel import processes
 from rawlabel.config.declaring import Section
 from rawlabel.config.sections import Config
 from rawlabel.errors import ConfigError, did_you_mean
@@ -96,7 +97,7 @@ def _without_inert(section: type[Section], values: dict[str, Any], file: Path) -
                 f"{file}: {key}: this version cannot do that; set it to {json.dumps(harmless[0])} or remove it"
             )
     for key, remedy in section.replaced.items():
-        if values.get(key):
+        if values.get(key) and processes.is_speaker():
             sys.stderr.write(f"rawlabel: {file}: {key}: is not used; {remedy}\n")
     return {key: value for key, value in values.items() if key not in {*section.inert, *section.replaced}}
 

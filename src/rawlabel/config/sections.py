@@ -9,8 +9,9 @@ from typing import Literal
 
 from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section, setting
-from rawlabel.config.manifest_sections import DiffConfig, PruneConfig, RebuildConfig, VerifyConfig
+from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
+from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
@@ -265,6 +266,7 @@ class Config(Section):
     collect: CollectConfig = CollectConfig()
     plan: PlanConfig = PlanConfig()
     curate: CurateConfig = CurateConfig()
+    prepare: PrepareConfig = PrepareConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     bench: BenchConfig = BenchConfig()
@@ -279,5 +281,6 @@ class Config(Section):
     rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
     prune: PruneConfig = PruneConfig()
+    noise: NoiseConfig = NoiseConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()

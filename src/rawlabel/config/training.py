@@ -13,9 +13,7 @@ class TrainConfig(TrainerSettings):
     """Train on raw labels and select an epoch without a clean label."""
 
     inert: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "inject_noise": (0, None),
-        "mix_cifar": (False, None),
-        "mix_rate": (),  # asks for nothing without mix_cifar
+        "mix_cifar": (False, None),  # --mix names the second set
     }
 
     root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
@@ -43,6 +41,20 @@ class TrainConfig(TrainerSettings):
     min_allowed_images: int = setting(
         0, "Leave out classes with fewer images than this.", ge=0, also="min_allowed_imgs"
     )
+    inject_noise: float = setting(
+        0.0,
+        "Make this share of the labels wrong on purpose, in training images and holdout alike [0 to 1].",
+        ge=0,
+        le=1,
+    )
+    noise_kind: str = setting("symmetric", "Kind of injected noise; `rawlabel methods` lists them.")
+    noise_option: tuple[str, ...] = setting(
+        (), "Option of the kind of noise as KEY=VALUE; may be given several times."
+    )
+    mix: str | None = setting(
+        None, "A second set under --root, whose images replace a share of each class's on purpose."
+    )
+    mix_rate: float = setting(0.04, "Share of each class that --mix replaces [0 to 1].", ge=0, le=1)
     train_size: int = setting(
         0, "Size of a random subset of the training images, drawn by the seed; 0 takes all.", ge=0
     )
@@ -81,7 +93,7 @@ class TrainConfig(TrainerSettings):
         "took, in the folder `refit` of the run directory.",
     )
     epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
-    batch_size: int = setting(128, "Images in a step.", ge=2)
+    batch_size: int = setting(128, "Images in a step, over all processes.", ge=2)
     lr: float = setting(0.1, "Learning rate at the start.", gt=0)
     momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
     weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD and Adam.", ge=0)
@@ -134,3 +146,9 @@ class TrainConfig(TrainerSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
+    logger: tuple[str, ...] = setting(
+        (),
+        "Where to show each epoch as well: tensorboard (`pip install 'rawlabel[tensorboard]'`) or wandb "
+        "(`rawlabel[wandb]`; offline unless WANDB_MODE is online and WANDB_API_KEY is set); may be given several "
+        "times.",
+    )

@@ -109,6 +109,7 @@ def _row(candidate: Candidate, decoded: dict[str, Decoded]) -> dict[str, Any]:
         "duplicate_of": None,
         "group": group,
         "split": None,
+        "injected_from": None,
         "path": None,
         "pixel_sha256": outcome.pixel_sha256 or image.pixel_sha256,
         "perceptual_hash": outcome.perceptual_hash or image.perceptual_hash,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rawlabel import processes
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
@@ -193,6 +194,8 @@ def _write_evidence(
 
 def note_opening(run: RunDirectory, folder: Path) -> None:
     """Count every opening of a test set: a number chosen after many looks is worth less."""
+    if not processes.is_first():
+        return
     path = run.path / "test-ledger.jsonl"
     line = {"opened_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "test": str(folder), "by": "evaluate"}
     with disk_errors(path), path.open("a", encoding="utf-8") as stream:

@@ -16,7 +16,7 @@ from rawlabel.train.epoch_log import read_record
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
 _NOT_GROUPED = frozenset(
-    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", *TrainConfig.inert}
+    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "logger", *TrainConfig.inert}
 )
 
 

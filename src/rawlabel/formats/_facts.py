@@ -159,7 +159,12 @@ def _notices(manifest: Manifest) -> list[str]:
     known = set(plugins.names(plugins.Family.SOURCE))
     used = sorted(known & set(manifest.table["source"].to_pylist()))
     notices = ((name, plugins.load(plugins.Family.SOURCE, name).label_notice) for name in used)
-    return [f"{name}: {notice}" for name, notice in notices if notice]
+    found = [f"{name}: {notice}" for name, notice in notices if notice]
+    kept = manifest.kept()
+    injected = kept.num_rows - kept["injected_from"].null_count
+    if injected:
+        found.append(f"{injected} of {kept.num_rows} labels or photos are injected noise, marked by injected_from")
+    return found
 
 
 def _licenses(manifest: Manifest) -> list[LicenseFacts]:
@@ -206,8 +211,9 @@ def _sum_up(queries: Sequence[QueryState]) -> Searches:
 
 
 def _curation(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """Settings that shape the result; where the project lay is its owner's business."""
-    return [(key, plain_text(str(value))) for key, value in settings.items() if key not in ("project", "workers")]
+    """Settings that shape the result; where files lay is their owner's business."""
+    left_out = {"project", "workers", "manifest", "features", "second", "injected"}
+    return [(key, plain_text(str(value))) for key, value in settings.items() if key not in left_out]
 
 
 def _has_pixels(manifest: Manifest, out: Path) -> bool:

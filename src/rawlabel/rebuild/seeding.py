@@ -52,7 +52,7 @@ def _rows(received: Manifest) -> Iterator[dict[str, Any]]:
 
 
 def _page(row: dict[str, Any]) -> tuple[str, str, str, str, int | None, int | None]:
-    query = (row["source"], row["class_id"], row["keyword"])
+    query = (row["source"], _found_for(row), row["keyword"])
     return (*query, row["part"] or "{}", row["searched_at"], row["license_read_at"])
 
 
@@ -70,16 +70,25 @@ def _outcome_of(row: dict[str, Any]) -> Outcome | None:
 
 
 def _event_of(row: dict[str, Any], part: str) -> LabelEvent:
-    return LabelEvent(row["source"], row["photo_id"], row["class_id"], row["keyword"], row["rank"], part)
+    return LabelEvent(row["source"], row["photo_id"], _found_for(row), row["keyword"], row["rank"], part)
+
+
+def _found_for(row: dict[str, Any]) -> str:
+    """The class whose keyword found the photo: injected noise is a decision of the manifest, and no fact."""
+    return str(row["injected_from"] or row["class_id"])
 
 
 def _all_keywords(received: Manifest) -> list[ClassSpec]:
-    """The classes, with the keywords too that were searched once and have left the class list since."""
-    pairs = received.table.select(["class_id", "keyword"])
+    """The classes, with the keywords too that were searched once and have left the class list since.
+
+    A class from which injected noise took its photos, and which is not trained on, comes last.
+    """
+    columns = ["class_id", "injected_from", "keyword"]
     searched = defaultdict(list)
-    for row in pairs.group_by(["class_id", "keyword"], use_threads=False).aggregate([]).to_pylist():
-        searched[row["class_id"]].append(row["keyword"])
+    for row in received.table.select(columns).group_by(columns, use_threads=False).aggregate([]).to_pylist():
+        searched[_found_for(row)].append(row["keyword"])
+    known = {spec.class_id: spec for spec in received.classes}
+    specs = [*received.classes, *(ClassSpec(one, one, ()) for one in searched if one not in known)]
     return [
-        replace(spec, keywords=tuple(dict.fromkeys([*spec.keywords, *searched[spec.class_id]])))
-        for spec in received.classes
+        replace(spec, keywords=tuple(dict.fromkeys([*spec.keywords, *searched[spec.class_id]]))) for spec in specs
     ]

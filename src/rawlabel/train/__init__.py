@@ -15,6 +15,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import write_json
 from rawlabel.project import runs_path
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train import distributed, loggers
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
@@ -32,7 +33,7 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct",
+        "evaluate", "track_correct", "logger",
     }
 )  # fmt: skip
 # Settings that matter at the very start alone: a run that goes on has its own checkpoint.
@@ -43,11 +44,15 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     """Train as `config` says and return the run directory; an interrupted run goes on, a finished one stays.
 
     A teacher has a run directory of its own inside, `teacher`, and so has a refit, `refit`. Raises `ConfigError`,
-    `DataError`, `CheckpointError`, `DiskError`, `PluginError`.
+    `DataError`, `CheckpointError`, `DiskError`, `PluginError`. Started by `torchrun`, all its processes make one
+    run (`rawlabel.train.distributed`); when one of them is lost, the others raise `ProcessLost`.
     """
-    data = load_training_data(config)
-    run = find_run(config, data)
-    return _run(_settle_seed(config, run), data, run, make_evaluator)
+    with distributed.joined():
+        distributed.check_batch_size(config.batch_size)
+        data = load_training_data(config)
+        run = find_run(config, data)
+        settled = distributed.from_first(lambda: _settle_seed(config, run))
+        return _run(settled, data, run, make_evaluator)
 
 
 def find_run(config: TrainConfig, data: TrainingData) -> RunDirectory:
@@ -59,13 +64,15 @@ def _run(
     config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
 ) -> RunDirectory:
     """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
-    _refuse_other_settings(config, run)
+    distributed.from_first(lambda: _refuse_other_settings(config, run))
+    loggers.require(config.logger)
     rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
     rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):
         raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
-    is_finished = (run.path / "summary.json").exists()
-    if is_finished and run.summary().get("data") != data.fingerprint:
+    summary = distributed.from_first(lambda: _summary(run))
+    is_finished = summary is not None
+    if summary and summary.get("data") != data.fingerprint:
         raise ConfigError(f"--outpath: {run.path} holds a run on other data; choose another")
     if is_finished and not config.refit:
         return run
@@ -110,9 +117,12 @@ def _start(
         device=str(predictor.device),
         precision=str(predictor.precision).removeprefix("torch."),
         threads=torch.get_num_threads(),
+        processes=distributed.count(),
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
+    for name, injection in data.injections.items():
+        injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
 
 
@@ -134,9 +144,10 @@ def _refit(
     config: TrainConfig, data: TrainingData, num_images: int, run: RunDirectory, evaluator: EpochEvaluator | None
 ) -> None:
     """Train anew on all of `data` for as many steps, at the same rates, as `run` took on `num_images`."""
-    refit, selected = RunDirectory(run.path / "refit"), run.summary()["selected_epoch"]
-    if (refit.path / "summary.json").exists():
+    refit = RunDirectory(run.path / "refit")
+    if distributed.from_first(lambda: _summary(refit)) is not None:
         return
+    selected = distributed.from_first(lambda: run.summary()["selected_epoch"])
     num_steps = steps_per_epoch(num_images, config.batch_size)
     shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
     last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
@@ -153,6 +164,11 @@ def _refit(
             "data": data.fingerprint,
         }
     )
+
+
+def _summary(run: RunDirectory) -> dict[str, Any] | None:
+    """The summary of a finished run; None before its end."""
+    return run.summary() if (run.path / "summary.json").exists() else None
 
 
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:

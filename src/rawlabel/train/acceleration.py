@@ -14,6 +14,7 @@ from torch import nn
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
+from rawlabel.train import distributed
 from rawlabel.train.predictor import Predictor
 
 LONG_RUN = 2000
@@ -35,24 +36,28 @@ def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int)
         network.compile()
         return {"chosen": "compiled"}
     state = torch.get_rng_state(), torch.cuda.get_rng_state()
+    found: dict[str, Any]
     try:
         seconds = _trial(predictor, config)
+        is_faster = seconds["compiled"] < seconds["eager"]
+        found = {"chosen": "compiled" if is_faster else "eager", "step_seconds": seconds}
     except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as error:
         warnings.warn(f"--compile auto: {type(error).__name__}; training goes on without it", stacklevel=2)
-        return {"chosen": "eager", "failed": type(error).__name__}
+        found = {"chosen": "eager", "failed": type(error).__name__}
     finally:
         torch.set_rng_state(state[0])
         torch.cuda.set_rng_state(state[1])
-    is_faster = seconds["compiled"] < seconds["eager"]
-    if is_faster:
+    # Several processes do the same: they wait for the slowest anyway.
+    found = distributed.from_first(lambda: found)
+    if found["chosen"] == "compiled":
         network.compile()
-    return {"chosen": "compiled" if is_faster else "eager", "step_seconds": seconds}
+    return found
 
 
 def _trial(predictor: Predictor, config: TrainConfig) -> dict[str, float]:
     """Median seconds of a forward and backward pass, eager and compiled."""
     size = config.image_size
-    images = torch.randn(config.batch_size // config.accumulate, 3, size, size, device=predictor.device)
+    images = torch.randn(images_at_once(config), 3, size, size, device=predictor.device)
     images = images.to(memory_format=torch.channels_last)
     seconds = {}
     for name in ("eager", "compiled"):
@@ -75,6 +80,11 @@ def _timed_pass(network: nn.Module, images: torch.Tensor, predictor: Predictor) 
     return time.perf_counter() - started
 
 
+def images_at_once(config: TrainConfig) -> int:
+    """Images that one process computes at once."""
+    return config.batch_size // config.accumulate // distributed.count()
+
+
 @contextmanager
 def memory_errors(config: TrainConfig) -> Iterator[None]:
     """Turn a lack of memory into a `ConfigError` that says what to try."""
@@ -86,7 +96,7 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
             raise
         smaller = max(2, config.batch_size // config.accumulate // 2)
         raise ConfigError(
-            f"--batch-size: out of memory with {config.batch_size // config.accumulate} images of "
+            f"--batch-size: out of memory with {images_at_once(config)} images of "
             f"{config.image_size} pixels at once; try --accumulate {2 * config.accumulate}, which keeps the step, "
             f"or --batch-size {smaller}"
         ) from error

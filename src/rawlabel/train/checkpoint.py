@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from rawlabel import processes
 from rawlabel.errors import CheckpointError
 from rawlabel.files import atomic_write, disk_errors
 
@@ -29,7 +30,9 @@ _WEIGHTS = "weights"
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write `weights` and the JSON values `facts`. Raises `DiskError`."""
+    """Write `weights` and the JSON values `facts`; of several processes, the first does. Raises `DiskError`."""
+    if not processes.is_first():
+        return
     # Two names for one tensor are refused by the format, and each network must be loadable by itself anyway.
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()}
     with atomic_write(path) as stream:
@@ -52,8 +55,10 @@ def load_weights(path: Path) -> dict[str, Any]:
 def save_checkpoint(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any], state: Any) -> None:
     """Write `state` (tensors, numbers, texts, lists and dicts of these) to `path`, and the weights beside it.
 
-    `facts` are those of `save_weights`. Raises `DiskError`.
+    `facts` are those of `save_weights`. Of several processes, the first writes. Raises `DiskError`.
     """
+    if not processes.is_first():
+        return
     name = f"{path.stem}-{facts['epoch']:05d}-{state['step']:07d}.safetensors"
     save_weights(path.parent / name, weights, facts)
     # torch's writer hides a full disk behind an error of its own, so it writes to memory first.

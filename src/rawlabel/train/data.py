@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
+from rawlabel.label_noise import Injection
 from rawlabel.manifest import newest_manifest
 from rawlabel.project import export_path
 from rawlabel.records import Split
@@ -18,6 +20,7 @@ from rawlabel.split import held_out, split_of
 from rawlabel.train.class_selection import keep_classes, random_subset
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.inputs import InputRequest, InputSet, read_input
+from rawlabel.train.training_noise import add_noise
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class TrainingData:
     """The manifest, file or folder."""
     left_out: tuple[str, ...] = ()
     """Classes that lie there, but are not trained on."""
+    injections: Mapping[str, Injection] = field(default_factory=dict)
+    """Noise that was injected on purpose, by the name of its record."""
 
 
 def load_training_data(config: TrainConfig) -> TrainingData:
@@ -46,6 +51,7 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     if len(found.class_ids) < 2:
         raise DataError(f"{path}: holds one class; a classifier needs at least two")
     held, fingerprint = _split(found, config)
+    found, injections = add_noise(found, config)
     train = random_subset(np.flatnonzero(~held), config)
     data = TrainingData(
         found.class_ids,
@@ -54,6 +60,7 @@ def load_training_data(config: TrainConfig) -> TrainingData:
         fingerprint,
         path,
         tuple(name for name in everything.class_ids if name not in found.class_ids),
+        injections,
     )
     absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0
     if absent.any():

@@ -6,17 +6,21 @@ from typing import Any
 
 import torch
 
+from rawlabel import processes
 from rawlabel.errors import ConfigError
 
 
 def choose_device(name: str, gpu: int | None = None) -> torch.device:
     """`auto` takes a GPU if there is one, the one of index `gpu` if that is given.
 
-    Raises `ConfigError` when `cuda` or a certain GPU is asked for and absent.
+    Each process of a machine takes a GPU of its own. Raises `ConfigError` when `cuda` or a certain GPU is asked
+    for and absent, or there are fewer GPUs than processes.
     """
     if gpu is not None:
         if name == "cpu":
             raise ConfigError(f"--gpu {gpu}: contradicts --device cpu; leave one of them out")
+        if processes.local_count() > 1:
+            raise ConfigError(f"--gpu {gpu}: is one for all processes; leave it out, then each takes its own")
         count = torch.cuda.device_count()
         if gpu >= count:
             known = f"torch finds {count} here, counted from 0" if count else "torch finds no GPU here"
@@ -31,7 +35,20 @@ def choose_device(name: str, gpu: int | None = None) -> torch.device:
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
+        if processes.local_count() > 1:
+            return _own_gpu()
     return torch.device(name)
+
+
+def _own_gpu() -> torch.device:
+    wanted, found = processes.local_count(), torch.cuda.device_count()
+    if wanted > found:
+        raise ConfigError(
+            f"--nproc-per-node {wanted}: torch finds {found} GPUs here; start one process a GPU, or use "
+            "--device cpu"
+        )
+    torch.cuda.set_device(processes.local_rank())
+    return torch.device("cuda", processes.local_rank())
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from rawlabel import processes
 from rawlabel.errors import DataError
 from rawlabel.progress import progress
 from rawlabel.train.image_source import ImageSource, StoredImage
@@ -126,7 +127,8 @@ class Images:
         self._source, self._side = source, stored_side
         self._cache: list[Pixels] | None = None
         count = len(source)
-        if not count or count * _typical_bytes(stored_side) > CACHE_SHARE * psutil.virtual_memory().available:
+        free = CACHE_SHARE * psutil.virtual_memory().available / processes.local_count()
+        if not count or count * _typical_bytes(stored_side) > free:
             return
         with ThreadPoolExecutor(workers) as pool, progress(title, count) if title else nullcontext() as task:
             self._cache = []

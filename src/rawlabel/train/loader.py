@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rawlabel.train import distributed
 from rawlabel.train.images import DRAWS, DecodedImages, Transform
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
@@ -33,23 +34,38 @@ Draws = npt.NDArray[np.float64]
 
 
 class RawBatch(NamedTuple):
-    """One step's images, as the threads make them."""
+    """One step's images, as the threads make them; of several processes, each has a share of them."""
 
     views: Tensor
-    """[batch, size, size, 3] uint8."""
+    """[share, size, size, 3] uint8; the share is the batch where there is one process."""
     sample_ids: Tensor
     """[batch] int64."""
     strong_views: tuple[Tensor, ...] = ()
     """Further views of the same images, strongly augmented."""
 
-    def parts(self, count: int) -> Iterator[RawBatch]:
-        """The batch in up to `count` parts of nearly one size, none of which has a single image."""
-        num_images = len(self.sample_ids)
-        count = max(1, min(count, num_images // 2))
-        ends = [num_images * (number + 1) // count for number in range(count)]
-        for start, end in zip([0, *ends], ends, strict=False):
-            strong = tuple(views[start:end] for views in self.strong_views)
-            yield RawBatch(self.views[start:end], self.sample_ids[start:end], strong)
+    num_parts: int = 1
+    """In how many parts the batch is computed."""
+
+    def parts(self) -> Iterator[RawBatch]:
+        """The batch in up to `num_parts` parts of nearly one size, none of which has a single image."""
+        begin = 0
+        for start, stop in _bounds(len(self.sample_ids), self.num_parts):
+            ids = self.sample_ids[start:stop]
+            end = begin + len(distributed.own_rows(len(ids)))
+            yield RawBatch(self.views[begin:end], ids, tuple(views[begin:end] for views in self.strong_views))
+            begin = end
+
+
+def _bounds(num_images: int, count: int) -> list[tuple[int, int]]:
+    """First row of each part of a batch, and the row behind its last."""
+    count = max(1, min(count, num_images // 2))
+    ends = [num_images * (number + 1) // count for number in range(count)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _own_ids(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    own: npt.NDArray[np.int64] = distributed.own(torch.from_numpy(ids)).numpy()
+    return own
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
@@ -91,7 +107,8 @@ class Loader:
 
     Threads decode and cut views straight into the memory of the batch, which is pinned for a GPU. The threads live
     as long as the loader, and `prepare` lets them begin an epoch while something else goes on. `size_of` gives the
-    side of an epoch's views [pixels], by default the transform's.
+    side of an epoch's views [pixels], by default the transform's; `parts` says in how many parts a batch is
+    computed.
     """
 
     def __init__(
@@ -104,9 +121,10 @@ class Loader:
         strong: StrongAugmentation | None = None,
         pin_memory: bool = False,
         size_of: Callable[[int], int] | None = None,
+        parts: int = 1,
     ) -> None:
         self._images, self._transform, self._batch_size, self._seed = images, transform, batch_size, seed
-        self._strong, self._pin_memory, self._size_of = strong, pin_memory, size_of
+        self._strong, self._pin_memory, self._size_of, self._parts = strong, pin_memory, size_of, parts
         self._pool = ThreadPoolExecutor(workers)
         self._prepared: tuple[int, int, Iterator[RawBatch]] | None = None
 
@@ -154,15 +172,16 @@ class Loader:
         """Set threads to work on a batch."""
         ids = random.order[step * self._batch_size : (step + 1) * self._batch_size]
         size = transform.image_size
-        shape = (1 + len(random.strong), len(ids), size, size, 3)
+        own = np.concatenate([_own_ids(ids[start:stop]) for start, stop in _bounds(len(ids), self._parts)])
+        shape = (1 + len(random.strong), len(own), size, size, 3)
         views = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
         parts = []
-        for start in range(0, len(ids), _PART):
+        for start in range(0, len(own), _PART):
             stop = start + _PART
             into = views[:, start:stop].numpy()
-            parts.append(self._pool.submit(self._fill, into, ids[start:stop], transform, random))
+            parts.append(self._pool.submit(self._fill, into, own[start:stop], transform, random))
         first, *others = views
-        return _Waiting(RawBatch(first, torch.from_numpy(ids), tuple(others)), parts)
+        return _Waiting(RawBatch(first, torch.from_numpy(ids), tuple(others), self._parts), parts)
 
     def _fill(
         self, into: npt.NDArray[np.uint8], ids: npt.NDArray[np.int64], transform: Transform, random: EpochRandom
@@ -177,11 +196,10 @@ class Loader:
 
 
 def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:
-    """Centre views [batch, size, size, 3] uint8 of all images, in order."""
+    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order."""
     size = transform.image_size
-    for start in range(0, len(images), batch_size):
-        stop = min(start + batch_size, len(images))
-        views = np.empty((stop - start, size, size, 3), dtype=np.uint8)
-        for view, index in zip(views, range(start, stop), strict=True):
+    for rows in torch.split(distributed.own_rows(len(images)), batch_size):
+        views = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for view, index in zip(views, rows.tolist(), strict=True):
             view[:] = transform.evaluation_view(images[index])
         yield torch.from_numpy(views)

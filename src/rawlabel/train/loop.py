@@ -17,7 +17,8 @@ from rawlabel.metrics import top_k_correct
 from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
-from rawlabel.signals import StopRequest, stop_requests
+from rawlabel.signals import stop_requests
+from rawlabel.train import distributed
 from rawlabel.train.acceleration import compile_if_faster, memory_errors
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
@@ -26,6 +27,7 @@ from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.jacobian import jacobian_norms
 from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.loggers import repeating
 from rawlabel.train.methods import Batch, StepOutput
 from rawlabel.train.optimizers import make_optimizer, set_rates
 from rawlabel.train.predictor import Predictor
@@ -106,6 +108,7 @@ class Trainer:
             self.method.strong_augmentation,
             pin_memory=self.predictor.device.type == "cuda",
             size_of=partial(image_size_at, self.config),
+            parts=self.config.accumulate,
         )
         loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
@@ -114,13 +117,16 @@ class Trainer:
             self.run.log_timing(compile=compiled)
         try:
             with (
+                repeating(self.config, self.run, self.epoch) as loggers,
                 memory_errors(self.config),
-                stop_requests() as stop,
+                stop_requests() as request,
                 progress("training", total, done=done) as task,
             ):
+                stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
                     first_batch = self._train_epoch(loader, stop, task)
+                    distributed.average_buffers(self.method)
                     self._synchronize()
                     trained = time.perf_counter()
                     accuracies = measure_train_accuracy(
@@ -132,7 +138,8 @@ class Trainer:
                     self._finish_epoch(holdout, accuracies)
                     timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
                     self._log_timing(timing)
-                    if stop:
+                    loggers.repeat(self.epoch)
+                    if stop.asked():
                         stop.obey()
                     yield timing
         finally:
@@ -141,7 +148,9 @@ class Trainer:
     def _is_halted(self) -> bool:
         return bool(self.records) and self.rule.select(self.records).halt
 
-    def _train_epoch(self, loader: Loader | StepBudgetLoader, stop: StopRequest, task: Task) -> float | None:
+    def _train_epoch(
+        self, loader: Loader | StepBudgetLoader, stop: distributed.SharedStop, task: Task
+    ) -> float | None:
         """Make the steps that are left of an epoch; return when its first batch was there."""
         self.method.train()
         if self.step == 0:
@@ -157,14 +166,14 @@ class Trainer:
             lines.done(self.step, self.statistics)
             self.step += 1
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
-            if stop and self.step < loader.num_steps:
+            if stop.asked() and self.step < loader.num_steps:
                 self._save()
                 stop.obey()
         return first_batch
 
     def train_step(self, raw_batch: RawBatch) -> None:
         """One step on one batch; nothing in it waits for the device."""
-        parts, has_answered = list(raw_batch.parts(self.config.accumulate)), False
+        parts, has_answered = list(raw_batch.parts()), False
 
         def descend() -> torch.Tensor:
             """Loss and gradient; an optimizer may ask again, and what is measured is the first answer."""
@@ -212,20 +221,20 @@ class Trainer:
         train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
         held = self._measure(holdout, self.data.holdout)
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
-        self.records.append(
-            EpochRecord(
-                epoch=self.epoch,
-                learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
-                train_loss=loss / seen,
-                train_accuracy=train["acc1"],
-                holdout_loss=held.get("loss"),
-                holdout_accuracy=held.get("acc1"),
-                decays_left=decays_left(self.config, self.epoch),
-                changed_predictions=self.statistics.changed_percent(),
-                alignment_mean=alignment_mean,
-                alignment_kurtosis=alignment_kurtosis,
-            )
+        record = EpochRecord(
+            epoch=self.epoch,
+            learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
+            train_loss=loss / seen,
+            train_accuracy=train["acc1"],
+            holdout_loss=held.get("loss"),
+            holdout_accuracy=held.get("acc1"),
+            decays_left=decays_left(self.config, self.epoch),
+            changed_predictions=self.statistics.changed_percent(),
+            alignment_mean=alignment_mean,
+            alignment_kurtosis=alignment_kurtosis,
         )
+        # One record for all processes, so that none halts while others go on.
+        self.records.append(distributed.from_first(lambda: record))
         selection = self.rule.select(self.records)
         entry: LogEntry = {
             "epoch": self.epoch,
@@ -290,12 +299,13 @@ class Trainer:
             "samples": self.samples.state_dict(),
             "weights_before": self.weights.state_dict(),
             "random": torch.get_rng_state(),
+            "buffers": distributed.buffers_of_all(self.method) if self.step else None,
         }
         save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
 
     def _resume(self) -> None:
         """Go on from the last checkpoint, if there is one, or from what --resume names."""
-        start = find_start(self.config, self.run)
+        start = distributed.from_first(lambda: find_start(self.config, self.run))
         self.epoch, path = start.epoch, start.checkpoint
         if start.weights is not None:
             load_into(self.method, start.weights, self.config.resume)
@@ -304,11 +314,12 @@ class Trainer:
         if path is None:
             self.weights = WeightTracker(self.config.track_weights, self.method.network, self.run.path)
             return
-        saved = load_checkpoint(path)
+        saved = distributed.from_first(lambda: load_checkpoint(path))
         if saved.get("data") != self.data.fingerprint:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
         try:
             self.method.load_state_dict(saved["method"])
+            distributed.restore_buffers(self.method, saved["buffers"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])

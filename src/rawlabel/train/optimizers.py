@@ -92,6 +92,8 @@ def _lbfgs(config: TrainConfig, method: Method[Any], groups: Groups) -> torch.op
         )
     if len(groups) > 1:
         raise ConfigError("--opt lbfgs: has one learning rate for all; leave --scale-lr out, or use sgd or adam")
+    # It flattens gradients by view, which needs them, and so the weights, in the plain order of memory.
+    method.to(memory_format=torch.contiguous_format)
     return torch.optim.LBFGS(groups, config.lr, history_size=LBFGS_HISTORY)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from rawlabel import plugins
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import ConfigError
+from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.images import DecodedImages, Transform
@@ -58,7 +59,8 @@ class Predictor:
     def logits(self, images: DecodedImages, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
         views = evaluation_batches(images, self.transform, batch_size)
-        return torch.cat([self.classify(one) for one in views]).numpy()
+        logits = torch.cat([self.classify(one) for one in views])
+        return distributed.whole_batch(logits, len(images)).numpy()
 
     @torch.inference_mode()
     def classify(self, views: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
 
     `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
     """
-    saved = load_weights(path)
+    saved = distributed.from_first(lambda: load_weights(path))
     config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, "gpu": None, **overrides})
     predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
     predictor.method.load_state_dict(saved["method"])

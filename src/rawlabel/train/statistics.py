@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from rawlabel.train import distributed
+
 
 def _zeros(size: int, dtype: torch.dtype) -> Tensor:
     return torch.zeros(size, dtype=dtype)
@@ -97,11 +99,12 @@ class HeadTap:
         heard, self._pass = self._pass, None
         if self._head is None or heard is None or heard[1].shape[1:] != (num_classes,) or heard[0].dim() != 2:
             return None
-        features, logits = (part[: len(labels)].float() for part in heard)
+        own = distributed.own(labels)
+        features, logits = (part[: len(own)].float() for part in heard)
         weight = self._head.weight.float()
         difference = logits.softmax(dim=1)
-        difference[torch.arange(len(labels), device=labels.device), labels] -= 1
+        difference[torch.arange(len(own), device=own.device), own] -= 1
         product = -(difference * (logits if self._head.bias is None else logits - self._head.bias)).sum(dim=1)
         scale = features.norm(dim=1) * difference.norm(dim=1) * torch.linalg.vector_norm(weight)
         cosine: Tensor = product / (scale + 1e-12)
-        return cosine
+        return distributed.whole_batch(cosine, len(labels))

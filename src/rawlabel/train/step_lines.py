@@ -7,6 +7,7 @@ import time
 
 from torch import Tensor
 
+from rawlabel import processes
 from rawlabel.train.statistics import RunningStatistics
 
 
@@ -26,7 +27,7 @@ class StepLines:
         """Say that the batch of `step` is there."""
         self._loaded = time.perf_counter()
         # The sums are never changed in place, so that to keep them is to keep what they are now.
-        is_due = self._every is not None and step % self._every == 0
+        is_due = processes.is_first() and self._every is not None and step % self._every == 0
         self._before = (statistics.seen, statistics.loss, statistics.correct) if is_due else None
 
     def done(self, step: int, statistics: RunningStatistics) -> None:

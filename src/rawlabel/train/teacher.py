@@ -9,13 +9,16 @@ with the same settings. Published: WideResNet-28-10 at a rate of 0.1, 200 epochs
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.files import atomic_write
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
 from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
@@ -28,16 +31,21 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
     must find the labels it began with. Raises `DataError`, `CheckpointError`, `DiskError`.
     """
     path, everything = teacher.path / "predicted_labels.npy", data.train.join(data.holdout)
-    if not path.exists():
+    if not distributed.from_first(path.exists):
         predictor, _, _ = load_predictor(teacher.selected_checkpoint, device=config.device)
         side = predictor.transform.stored_side
         images = Images(everything.source, side, config.workers, "reading images for the teacher")
         with atomic_write(path) as stream:
             np.save(stream, predictor.logits(images).argmax(axis=1).astype(np.int64))
+    labels = distributed.from_first(lambda: _read_labels(path, len(everything)))
+    return replace(data, train=replace(data.train, labels=labels[: len(data.train)]))
+
+
+def _read_labels(path: Path, count: int) -> npt.NDArray[np.int64]:
     try:
-        labels = np.load(path, allow_pickle=False)
+        labels: npt.NDArray[np.int64] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: is no NumPy array file; remove it and run the same command again") from error
-    if labels.shape != (len(everything),) or labels.dtype != np.int64:
+    if labels.shape != (count,) or labels.dtype != np.int64:
         raise DataError(f"{path}: holds labels of other images; remove it and run the same command again")
-    return replace(data, train=replace(data.train, labels=labels[: len(data.train)]))
+    return labels

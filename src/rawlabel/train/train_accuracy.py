@@ -18,6 +18,7 @@ import torch
 
 from rawlabel.config import TrainConfig
 from rawlabel.metrics import top_k_correct
+from rawlabel.train import distributed
 from rawlabel.train.images import DecodedImages, Pixels
 from rawlabel.train.loader import Loader
 from rawlabel.train.predictor import Predictor
@@ -75,8 +76,9 @@ def _augmented(
 ) -> dict[str, float]:
     logits, ids = [], []
     for batch in loader.epoch(epoch):
-        logits.append(predictor.classify(batch.views))
-        ids.append(batch.sample_ids)
+        for part in batch.parts():
+            logits.append(distributed.whole_batch(predictor.classify(part.views), len(part.sample_ids)))
+            ids.append(part.sample_ids)
     return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).numpy()])
 
 

@@ -18,13 +18,16 @@ _WITH_ANY_METHOD = ("ema", "student", "refit")
 
 
 @click.command(
-    "methods", help="List the training methods, stopping rules and experiments, with source, setting and options."
+    "methods",
+    help="List what is chosen by name (methods, stopping rules, noise, loggers, experiments), with its options.",
 )
 def COMMAND() -> None:
     """Print each plug-in's documentation and options."""
     for title, family, option in (
         ("Training methods (--method)", Family.METHOD, "--method-option"),
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
+        ("Kinds of label noise (rawlabel noise --kind)", Family.LABEL_NOISE, "--option"),
+        ("Run loggers (--logger)", Family.LOGGER, ""),
         ("Experiments (rawlabel experiment NAME)", Family.EXPERIMENT, ""),
     ):
         click.echo(f"{title}:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rawlabel import processes
 from rawlabel.cli.options import section_command
 from rawlabel.config import TrainConfig
 
@@ -15,6 +16,8 @@ def _train(config: TrainConfig) -> None:
     if config.evaluate:
         return _evaluate(config)
     run = train(config, make_epoch_evaluator)
+    if not processes.is_first():
+        return None
     summary = run.summary()
     click.echo(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {summary['why']}")
     click.echo(f"run: {run.path}")
@@ -25,8 +28,12 @@ def _train(config: TrainConfig) -> None:
 
 def _evaluate(config: TrainConfig) -> None:
     from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
+    from rawlabel.train.distributed import joined
 
-    found = evaluate_checkpoint(config)
+    with joined():
+        found = evaluate_checkpoint(config)
+    if not processes.is_first():
+        return
     click.echo(f"{found.checkpoint}, epoch {found.epoch}, on {found.images} images of {found.test}:")
     click.echo(f" * Acc@1 {found.top1:.3f} Acc@5 {found.top5:.3f}")
 

@@ -36,6 +36,8 @@ _TEXTS = (
     "stated_sha1",
 )  # fmt: skip
 _NUMBERS = ("rank", "uploaded_at")
+_LATER_TEXTS = ("injected_from",)
+"""Columns that older manifests lack."""
 
 
 class Manifest(Source):
@@ -75,7 +77,8 @@ class Manifest(Source):
     def _entries(self) -> Iterator[tuple[str, int, Photo, tuple[int, str]]]:
         wanted = {_key(spec.class_id, word) for spec in self._classes for word in spec.keywords}
         for number, row in enumerate(_rows(self._path), start=1):
-            key = _key(text(row["class_id"]), text(row["keyword"]))
+            # Injected noise is a decision of the manifest; the photo was found for its own class.
+            key = _key(text(row.get("injected_from")) or text(row["class_id"]), text(row["keyword"]))
             if row["verdict"] == Verdict.KEPT and key in wanted and text(row["photo_id"]):
                 yield key, number, _photo(row), (max(0, integer(row["rank"]) or 0), _part(row))
 
@@ -104,7 +107,8 @@ def _opened(path: Path) -> Any:
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: {problem}") from error
-    for names, is_fit in ((_TEXTS, pa.types.is_string), (_NUMBERS, pa.types.is_integer)):
+    later = tuple(name for name in _LATER_TEXTS if name in types)
+    for names, is_fit in (((*_TEXTS, *later), pa.types.is_string), (_NUMBERS, pa.types.is_integer)):
         for name in names:
             if name not in types or not is_fit(types[name]):
                 file.close()
@@ -122,7 +126,8 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
     with _opened(path) as file:
         try:
-            for batch in file.iter_batches(_BATCH, columns=[*_TEXTS, *_NUMBERS]):
+            later = [name for name in _LATER_TEXTS if name in file.schema_arrow.names]
+            for batch in file.iter_batches(_BATCH, columns=[*_TEXTS, *_NUMBERS, *later]):
                 yield from batch.to_pylist()
         except (OSError, pa.ArrowException, ValueError) as error:
             words = " ".join(str(error).split())[:200]

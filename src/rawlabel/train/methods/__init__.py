@@ -4,6 +4,13 @@ A method is a torch module that owns its network (or networks). Whatever it must
 as a target for each sample or the epoch it is in, it registers as a buffer: then checkpoints and resuming need no
 further code. What it draws at random comes from torch's default generator on the processor, whose state
 checkpoints hold as well.
+
+Several processes (`rawlabel.train.distributed`) need no further code either: each has a share of the images, and
+`predict` and `logits_of` give the logits of the whole batch to all of them. From there on every process does the
+same, with the same labels, sample ids and random numbers, so what the methods remember is the same everywhere.
+Two things follow. Images go through a network by `predict` or `logits_of` alone, as whole sets of views of the
+batch's images; and what a process has of the images is its share, so images of one batch are brought together by
+`Batch.images_at` alone.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rawlabel.config import Section
+from rawlabel.train import distributed
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
 
@@ -26,13 +34,21 @@ class Batch:
     """One step's input."""
 
     images: Tensor
-    """[batch, 3, height, width], normalised."""
+    """[share, 3, height, width], normalised; the share is the batch where there is one process."""
     labels: Tensor
     """[batch] raw class indices."""
     sample_ids: Tensor
     """[batch] position of each sample in the training set, the same in every epoch."""
     strong_images: tuple[Tensor, ...] = ()
     """As many further views of the images as the method's `strong_augmentation` asks for."""
+
+    def images_at(self, order: Tensor) -> Tensor:
+        """For each image of the share, in its place, the image of the batch that `order` [batch] puts there.
+
+        Several processes send each other their images for it.
+        """
+        images = distributed.whole_batch(self.images, len(self.labels))
+        return images[distributed.own(order).to(images.device)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,9 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
         self.network = build_network()
         self.averaged: AveragedModel | None = None
         self.num_samples, self.num_classes, self.options = num_samples, num_classes, options
+        self._batch_size = 0
+        self._copies: dict[nn.Module, nn.Module] = {}
+        self.register_forward_pre_hook(self._note_batch)
 
     @property
     def strong_augmentation(self) -> StrongAugmentation | None:
@@ -104,8 +123,27 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
         """
 
     def predict(self, images: Tensor) -> Tensor:
-        """Logits [batch, classes] for images [batch, 3, height, width]; outside training from the kept average."""
-        network = self.network if self.training or self.averaged is None else self.averaged
-        logits = network(images)
+        """Logits [batch, classes] for images [batch, 3, height, width]; outside training from the kept average.
+
+        In training the images are those of the share, and the logits are those of the batch (see `logits_of`).
+        """
+        return self.logits_of(self.network if self.training or self.averaged is None else self.averaged, images)
+
+    def logits_of(self, network: nn.Module, images: Tensor) -> Tensor:
+        """In training, from views of this process's share of the images, `network`'s logits for the whole batch.
+
+        `images` [views * share, 3, height, width] may hold several views, one set behind the other; so do the
+        logits [views * batch, classes]. Outside training, simply the logits for `images`.
+        """
+        if not self.training or distributed.count() == 1:
+            logits = network(images)
+        else:
+            if network not in self._copies:
+                self._copies[network] = distributed.spread(network)
+            logits = distributed.whole_batch(self._copies[network](images), self._batch_size)
         assert isinstance(logits, torch.Tensor)
         return logits
+
+    @staticmethod
+    def _note_batch(method: Method[Any], inputs: tuple[Batch]) -> None:
+        method._batch_size = len(inputs[0].labels)

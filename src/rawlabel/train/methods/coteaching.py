@@ -51,7 +51,7 @@ class Coteaching(Method[CoteachingOptions]):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return the sum of both networks' losses, and the first network's logits."""
-        both = self.predict(batch.images), self.peer(batch.images)
+        both = self.predict(batch.images), self.logits_of(self.peer, batch.images)
         easy = [self._easy(logits, batch.labels) for logits in both]
         losses = [
             F.cross_entropy(logits[chosen], batch.labels[chosen])

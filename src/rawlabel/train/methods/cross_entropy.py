@@ -63,7 +63,7 @@ class CrossEntropy(Method[CrossEntropyOptions]):
             return StepOutput(self._loss(logits, batch.labels), logits)
         weight = Beta(self.options.mixup, self.options.mixup).sample().item()
         order = torch.randperm(len(batch.labels)).to(batch.labels.device)
-        logits = self.predict(weight * batch.images + (1 - weight) * batch.images[order])
+        logits = self.predict(weight * batch.images + (1 - weight) * batch.images_at(order))
         own, other = self._loss(logits, batch.labels), self._loss(logits, batch.labels[order])
         return StepOutput(weight * own + (1 - weight) * other, logits)
 

@@ -1,0 +1,238 @@
+"""Parquet as Hugging Face's `datasets` writes it: a column of encoded images, and a column of labels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rawlabel.errors import DataError, did_you_mean
+from rawlabel.train.image_source import ImageSource, LabeledImages, StoredImage
+from rawlabel.train.inputs import Input, InputRequest, InputSet
+
+_SHARE = 0.3
+"""Share of the free memory up to which the encoded images are read whole."""
+_ROW_GROUPS = 4
+"""Row groups of a larger set that stay in memory."""
+
+
+class ParquetInput(Input):
+    """A Parquet file, or a folder of them, with image bytes and labels, in Hugging Face's convention."""
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        """Whether `path` is one; a manifest is none."""
+        files = _files(path)
+        if not files or (path.is_dir() and (path / "manifest.parquet").exists()):
+            return False
+        try:
+            return "verdict" not in pq.read_schema(files[0]).names
+        except (pa.ArrowInvalid, OSError):
+            return True  # reading it says what is wrong
+
+    def read(self, path: Path, request: InputRequest) -> InputSet:
+        """Read labels whole, and images where they fit in memory."""
+        files = _part(_files(path), request.part)
+        try:
+            return _read(path, files, request)
+        except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{path}: is no whole Parquet file ({reason}); get it again") from error
+
+
+class ParquetImages(ImageSource):
+    """The image column of Parquet files: chunks of encoded images, found by position."""
+
+    def __init__(self, column: pa.ChunkedArray, place: str) -> None:
+        self._chunks = [_bytes_of(chunk) for chunk in column.chunks]
+        self._ends = np.cumsum([len(chunk) for chunk in self._chunks])
+        self._place = place
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def read(self, index: int) -> StoredImage:
+        """The encoded bytes."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        value = self._chunks[number][index - start]
+        return np.frombuffer(value.as_buffer(), dtype=np.uint8)
+
+    def name(self, index: int) -> str:
+        """The number of the row."""
+        return f"{index:07d}"
+
+    def where(self, index: int) -> str:
+        """File and row."""
+        return f"{self._place}: row {index}"
+
+
+class RowGroupImages(ImageSource):
+    """The image column of a set larger than memory, some row groups of it at a time.
+
+    Made for reading in order, as `rawlabel pack` does; at random, every image costs the reading of its row group.
+    """
+
+    def __init__(self, files: Sequence[Path], column: str, place: str) -> None:
+        self._column, self._place = column, place
+        self._groups: list[tuple[Path, int]] = []
+        sizes: list[int] = []
+        for one in files:
+            metadata = pq.read_metadata(one)
+            for group in range(metadata.num_row_groups):
+                self._groups.append((one, group))
+                sizes.append(metadata.row_group(group).num_rows)
+        self._ends = np.cumsum(sizes)
+        self._lock = Lock()
+        self._load = lru_cache(_ROW_GROUPS)(self._read_group)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def read(self, index: int) -> StoredImage:
+        """The encoded bytes. Raises `DataError` for a row without an image."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        with self._lock:
+            images = self._load(number)
+        return images.read(index - start)
+
+    def name(self, index: int) -> str:
+        """The number of the row."""
+        return f"{index:07d}"
+
+    def where(self, index: int) -> str:
+        """File and row."""
+        return f"{self._place}: row {index}"
+
+    def _read_group(self, number: int) -> ParquetImages:
+        path, group = self._groups[number]
+        with pq.ParquetFile(path) as file:
+            column = file.read_row_group(group, columns=[self._column])[self._column]
+        _refuse_nulls(column, self._column, path)
+        return ParquetImages(column, f"{path}: row group {group}")
+
+
+def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
+    schema = pq.read_schema(files[0])
+    image_column = _image_column(schema, request, path)
+    label_column = _label_column(schema, image_column, request, path)
+    labels_table = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])
+    _refuse_nulls(labels_table[label_column], label_column, path)
+    names = _class_names(schema, label_column)
+    class_ids, labels = _classes(labels_table[label_column], names, path, label_column)
+    digest = hashlib.sha256(labels.tobytes())
+    for one in files:
+        digest.update(f"{one.name}:{one.stat().st_size}:{pq.read_metadata(one).num_rows};".encode())
+    source: ImageSource
+    if sum(one.stat().st_size for one in files) <= _SHARE * psutil.virtual_memory().available:
+        images = pa.concat_tables([pq.read_table(one, columns=[image_column]) for one in files])[image_column]
+        _refuse_nulls(images, image_column, path)
+        source = ParquetImages(images, str(path))
+    else:
+        source = RowGroupImages(files, image_column, str(path))
+    return InputSet(class_ids, LabeledImages(source, labels), digest.hexdigest())
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.glob("*.parquet"))
+    return [path] if path.suffix == ".parquet" and path.is_file() else []
+
+
+def _part(files: list[Path], part: str) -> list[Path]:
+    """The files of a split, where names say which they are (`train-00000-of-00001.parquet`)."""
+    names = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
+    for prefix in names[part]:
+        own = [one for one in files if one.name.startswith(prefix)]
+        if own and len(files) > 1:
+            return own
+    return files
+
+
+def _image_column(schema: pa.Schema, request: InputRequest, path: Path) -> str:
+    if request.image_column is not None:
+        _known(request.image_column, schema, "--image-column", path)
+        return request.image_column
+    found = [field.name for field in schema if _holds_images(field.type)]
+    if len(found) != 1:
+        columns = ", ".join(schema.names)
+        raise DataError(f"{path}: has {len(found)} columns of images; name one with --image-column ({columns})")
+    return str(found[0])
+
+
+def _label_column(schema: pa.Schema, image_column: str, request: InputRequest, path: Path) -> str:
+    """The column that is asked for; else `label`; else the only one that can be. Never a guess among several."""
+    flag = "--label-column" if request.part == "train" else "--test-label-column"
+    if request.label_column is not None:
+        _known(request.label_column, schema, flag, path)
+        return request.label_column
+    found = [field.name for field in schema if field.name != image_column and _holds_labels(field.type)]
+    if "label" in found:
+        return "label"
+    if len(found) != 1:
+        known = ", ".join(found) or "none"
+        raise DataError(f"{path}: which column holds the labels? Name it with {flag}: {known}")
+    return str(found[0])
+
+
+def _known(column: str, schema: pa.Schema, flag: str, path: Path) -> None:
+    if column not in schema.names:
+        raise DataError(f"{flag} {column}: {path} has no such column{did_you_mean(column, schema.names)}")
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return int(kind.get_field_index("bytes")) >= 0
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_labels(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _bytes_of(chunk: pa.Array) -> pa.Array:
+    return chunk.field("bytes") if pa.types.is_struct(chunk.type) else chunk
+
+
+def _refuse_nulls(column: pa.ChunkedArray, name: str, path: Path) -> None:
+    """A row without an image or a label is no photo with a raw label; it is not left out in silence."""
+    nulls = sum(_bytes_of(chunk).null_count for chunk in column.chunks)
+    if nulls:
+        raise DataError(f"{path}: {nulls} rows have no {name}; remove these rows and write the file again")
+
+
+def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
+    """Names of a ClassLabel, which `datasets` keeps in the schema's metadata."""
+    try:
+        info: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = info["info"]["features"][column]["names"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _classes(
+    column: pa.ChunkedArray, names: list[str] | None, path: Path, label_column: str
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Class ids and indices: by the names where they are known, else the values in their order."""
+    values = column.to_numpy()
+    if names is not None and values.dtype.kind in "iu":
+        if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
+            raise DataError(f"{path}: {label_column} holds numbers that none of its {len(names)} class names has")
+        return tuple(names), values.astype(np.int64)
+    found, labels = np.unique(values, return_inverse=True)
+    return tuple(str(value) for value in found.tolist()), labels.astype(np.int64)
+
+
+PLUGIN = ParquetInput

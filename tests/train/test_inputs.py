@@ -1,0 +1,194 @@
+"""Tables and arrays of images: the classes, labels and pixels that were written come out again."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from rawlabel.errors import DataError
+from rawlabel.evaluate import read_test_set
+from rawlabel.train.data import load_training_data
+from rawlabel.train.images import Images
+from rawlabel.train.inputs import InputRequest, read_input
+from rawlabel.train.inputs import parquet as parquet_input
+from tests.train.conftest import tiny
+
+COUNT, SIDE = 30, 12
+PIXELS = np.random.default_rng(4).integers(0, 255, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
+LABELS = np.arange(COUNT) % 3
+OTHER = (LABELS + 1) % 3
+
+
+def png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def table(**columns: Any) -> pa.Table:
+    image = [{"bytes": png(one), "path": f"{i}.png"} for i, one in enumerate(PIXELS)]
+    return pa.table({"image": image, **columns})
+
+
+def write_parquet(folder: Path) -> Path:
+    path = folder / "photos.parquet"
+    pq.write_table(table(label=LABELS), path, row_group_size=7)
+    return path
+
+
+def write_npz(folder: Path, **changes: Any) -> Path:
+    path = folder / "photos.npz"
+    np.savez(path, **{"X_train": PIXELS, "y_train": LABELS, "X_test": PIXELS[:6], "y_test": LABELS[:6]} | changes)
+    return path
+
+
+def decoded(path: Path, request: InputRequest | None = None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    found = read_input(path, request or InputRequest())
+    images = Images(found.images.source, SIDE, 1)
+    pixels = np.stack([images[index] for index in range(len(images))])
+    return pixels, found.images.labels, found.class_ids
+
+
+@pytest.mark.parametrize("write", [write_parquet, write_npz])
+def test_pixels_labels_and_classes_are_those_that_were_written(tmp_path: Path, write: Any) -> None:
+    pixels, labels, class_ids = decoded(write(tmp_path))
+    assert (pixels == PIXELS).all() and (labels == LABELS).all() and class_ids == ("0", "1", "2")
+    first = load_training_data(tiny(tmp_path, main=write(tmp_path).name))
+    assert len(first.train) + len(first.holdout) == COUNT and len(first.holdout) > 0
+    assert len(set(first.train.names()) | set(first.holdout.names())) == COUNT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"X_train": PIXELS.transpose(0, 3, 1, 2)},
+        {"y_train": np.eye(3)[LABELS]},
+        {"y_train": LABELS[:, None].astype(np.uint8)},
+        {"y_train": LABELS.astype(float)},
+    ],
+)
+def test_the_usual_ways_to_write_arrays_are_understood(tmp_path: Path, changes: dict[str, Any]) -> None:
+    pixels, labels, _ = decoded(write_npz(tmp_path, **changes))
+    assert (pixels == PIXELS).all() and (labels == LABELS).all()
+
+
+def test_each_part_of_an_archive_is_asked_for_by_name(tmp_path: Path) -> None:
+    path = write_npz(tmp_path, y_test=np.zeros(6, dtype=int))
+    test = read_test_set(path, ["0", "1", "2"])
+    assert (len(test), set(test.labels.tolist())) == (6, {0})
+
+
+def test_one_of_several_label_columns_is_never_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "photos.parquet"
+    pq.write_table(table(clean=LABELS, raw=OTHER), path)
+    with pytest.raises(DataError, match=r"labels\? Name it with --label-column: clean, raw"):
+        read_input(path, InputRequest())
+    with pytest.raises(DataError, match="Name it with --test-label-column: clean, raw"):
+        read_test_set(path, ["0", "1", "2"])
+    with pytest.raises(DataError, match=r"--label-column row: .* did you mean 'raw'"):
+        read_input(path, InputRequest(label_column="row"))
+    assert (decoded(path, InputRequest(label_column="raw"))[1] == OTHER).all()
+    data = load_training_data(tiny(tmp_path, main="photos.parquet", label_column="raw"))
+    assert (np.bincount(data.train.join(data.holdout).labels) == 10).all()
+
+
+def test_class_names_come_from_the_schema_or_from_the_values(tmp_path: Path) -> None:
+    path = tmp_path / "photos.parquet"
+    names = ["owl", "robin", "wren"]
+    info = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    written = table(label=LABELS).replace_schema_metadata({"huggingface": json.dumps(info)})
+    pq.write_table(written, path)
+    assert decoded(path)[2] == tuple(names)
+    pq.write_table(table(label=[["b", "a", "10"][one] for one in LABELS]), path)
+    _, labels, class_ids = decoded(path)
+    assert [class_ids[one] for one in labels] == [["b", "a", "10"][one] for one in LABELS]
+    pq.write_table(table(label=[[10, 9, 2][one] for one in LABELS]), path)
+    assert decoded(path)[2] == ("2", "9", "10")
+
+
+def test_the_files_of_a_split_are_told_by_their_names(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, start, stop in (("train-00000", 0, 10), ("train-00001", 10, 20), ("test-00000", 20, 30)):
+        pq.write_table(table(label=LABELS).slice(start, stop - start), folder / f"{name}.parquet")
+    pixels, labels, _ = decoded(folder)
+    assert (pixels == PIXELS[:20]).all() and (labels == LABELS[:20]).all()
+    assert len(read_test_set(folder, ["0", "1", "2"])) == 10
+
+
+def test_a_set_larger_than_memory_is_read_row_group_by_row_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_parquet(tmp_path)
+    monkeypatch.setattr(parquet_input, "_SHARE", 0)
+    found = read_input(path, InputRequest())
+    assert isinstance(found.images.source, parquet_input.RowGroupImages)
+    assert (decoded(path)[0] == PIXELS).all()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:400]), "is no whole Parquet file"),
+        (lambda path: pq.write_table(table(label=[*LABELS[:-1].tolist(), None]), path), "1 rows have no label"),
+        (lambda path: pq.write_table(pa.table({"label": LABELS}), path), "has 0 columns of images"),
+        (
+            lambda path: pq.write_table(table(label=LABELS).set_column(0, "image", pa.array(
+                [{"bytes": None, "path": "a"}] * 2 + [{"bytes": b"x", "path": "b"}] * 28)), path),
+            "2 rows have no image",
+        ),
+    ],
+)  # fmt: skip
+def test_tables_that_do_not_hold_photos_with_labels_are_told(tmp_path: Path, spoil: Any, told: str) -> None:
+    path = write_parquet(tmp_path)
+    spoil(path)
+    with pytest.raises(DataError, match=told):
+        load_training_data(tiny(tmp_path, main=path.name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"X_train": PIXELS.astype(float)}, r"X_train is float64 .* it should be uint8"),
+        ({"X_train": PIXELS[:, :, :, :2]}, r"it should be \[images, height, width, 3\]"),
+        ({"y_train": LABELS[:-1]}, "holds 30 images and 29 labels"),
+        ({"y_train": LABELS - 1}, "it should be class indices from 0"),
+        ({"y_train": np.array(["a"] * COUNT)}, "it should be class indices from 0"),
+        ({"y_train": np.array([object()] * COUNT)}, "cannot be read as NumPy arrays"),
+    ],
+)
+def test_arrays_that_are_no_photos_with_labels_are_told(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    write_npz(tmp_path, **changes)
+    with pytest.raises(DataError, match=told):
+        load_training_data(tiny(tmp_path, main="photos.npz"))
+
+
+def test_an_archive_without_the_part_or_cut_off_is_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "photos.npz", X_train=PIXELS, y_train=LABELS)
+    with pytest.raises(DataError, match=r"holds no array X_test \(it holds X_train, y_train\)"):
+        read_test_set(tmp_path / "photos.npz", ["0", "1", "2"])
+    whole = (tmp_path / "photos.npz").read_bytes()
+    (tmp_path / "photos.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cannot be read as NumPy arrays"):
+        load_training_data(tiny(tmp_path, main="photos.npz"))
+
+
+@pytest.mark.real_data
+def test_cifar10n_opens_with_each_of_its_label_sets(shared_data: Path) -> None:
+    path = shared_data / "cifar10n" / "train.parquet"
+    with pytest.raises(DataError, match="clean_label, aggregate_label, random_label1, worst_label"):
+        read_input(path, InputRequest())
+    clean = read_input(path, InputRequest(label_column="clean_label")).images.labels
+    for column, share in (("aggregate_label", 0.090), ("random_label1", 0.172), ("worst_label", 0.402)):
+        labels = read_input(path, InputRequest(label_column=column)).images.labels
+        assert (labels != clean).mean() == pytest.approx(share, abs=0.001)

@@ -1,0 +1,174 @@
+"""Whole runs with the published flags: each is resumable to the bit, and each leaves what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rawlabel.config import TrainConfig
+from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train import train
+from rawlabel.train.networks import build_network
+from tests.processes import rawlabel
+from tests.test_config import PUBLISHED
+from tests.train.conftest import make_class_folders, tiny
+from tests.train.test_training import Crash, assert_same_run
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("few")
+    make_class_folders(root / "candidate", 20, 1)
+    make_class_folders(root / "test", 6, 2)
+    return root
+
+
+def crashing_after(epochs: int) -> Any:
+    """An evaluator that fails in the middle of the epoch after so many."""
+
+    def make(config: TrainConfig, data: Any) -> Any:
+        measure, seen = make_epoch_evaluator(config, data), []
+
+        def crash(predictor: Any) -> dict[str, Any]:
+            seen.append(1)
+            if len(seen) > epochs:
+                raise Crash
+            assert measure is not None
+            return measure(predictor)
+
+        return crash
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"opt": "lbfgs", "lr": 0.1, "batch_size": 24, "track_weights": "change"},
+        {"opt": "adam", "method": "sop", "lr": 1e-3, "lr_schedule": "cosine", "warmup_epochs": 0.5},
+        {"nesterov": True, "use_inverse_sqrt_lr": True, "loss": "l2", "track_weights": "filters"},
+        {"schedule_lr": True, "cycle_steps": 3, "scale_lr": 2.0, "compute_jacobian": True, "norandomflip": True},
+    ],
+    ids=lambda knobs: next(iter(knobs)),
+)
+def test_one_and_one_epoch_equal_two(few: Path, tmp_path: Path, knobs: dict[str, Any]) -> None:
+    values = {"epochs": 2, "precision": "fp32", **knobs}
+    whole = train(tiny(few, outpath=tmp_path / "whole", **values), make_epoch_evaluator)
+    config = tiny(few, outpath=tmp_path / "run", **values)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    again = train(config, make_epoch_evaluator)
+    assert_same_run(whole, again)
+    entry = whole.log()[-1]
+    if knobs.get("compute_jacobian"):
+        assert set(entry["J_norm"]) > {"conv", "head"}
+        assert all(value > 0 for value in entry["J_norm"].values())
+    if knobs.get("track_weights"):
+        assert max(entry["weight_change"].values()) > 0
+    if knobs.get("track_weights") == "filters":
+        with np.load(again.path / "filter_weights.npz") as stored:
+            assert stored["epochs"].tolist() == [0, 1]
+            assert stored["conv"].shape == (2, 16, 3)
+
+
+def test_another_runs_checkpoint_is_gone_on_from(few: Path, tmp_path: Path) -> None:
+    whole = train(tiny(few, outpath=tmp_path / "whole", epochs=3, decay_epochs=9), make_epoch_evaluator)
+    first = train(tiny(few, outpath=tmp_path / "first", epochs=2, decay_epochs=9), make_epoch_evaluator)
+    longer = tiny(few, outpath=tmp_path / "longer", epochs=3, decay_epochs=9, resume=str(first.path))
+    gone_on = train(longer, make_epoch_evaluator)
+    assert_same_run(whole, gone_on)
+    with pytest.raises(CheckpointError, match="belongs to other training data"):
+        train(longer.model_copy(update={"outpath": tmp_path / "other", "main": "test"}))
+
+
+def published_checkpoint(path: Path, epoch: int) -> Path:
+    """As the published trainer writes it: weights under DataParallel, the optimizer, the best accuracy."""
+    torch.manual_seed(1)
+    network = torch.nn.DataParallel(build_network("cifar_resnet8", 3))
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    content = {
+        "epoch": epoch, "arch": "resnet50", "state_dict": network.state_dict(), "best_acc1": torch.tensor(3.0),
+        "optimizer": optimizer.state_dict(),
+    }  # fmt: skip
+    torch.save(content, path)
+    return path
+
+
+def test_a_published_checkpoint_brings_its_weights_and_its_epoch(few: Path, tmp_path: Path) -> None:
+    path = published_checkpoint(tmp_path / "checkpoint.pth.tar", 2)
+    still = {"lr": 1e-30, "weight_decay": 0.0, "epochs": 3, "precision": "fp32", "track_weights": "norm"}
+    run = train(tiny(few, outpath=tmp_path / "run", resume=str(path), **still), make_epoch_evaluator)
+    assert [entry["epoch"] for entry in run.log()] == [2]
+    expected = torch.load(path, weights_only=True)["state_dict"]["module.head.weight"].norm()
+    assert run.log()[0]["w_norm"]["head"] == pytest.approx(float(expected))
+    with pytest.raises(ConfigError, match="--epochs: the run would start at epoch 2 of 2; raise it"):
+        train(tiny(few, outpath=tmp_path / "none", resume=str(path), epochs=2))
+    with pytest.raises(CheckpointError, match="holds weights of another network or other classes; check --model"):
+        train(tiny(few, outpath=tmp_path / "wider", resume=str(path), num_planes=8))
+
+
+@pytest.mark.parametrize("content", [b"no checkpoint", {"epoch": 3}, {"state_dict": {"a": "text"}}, {"f": print}])
+def test_what_is_no_checkpoint_is_not_gone_on_from(few: Path, tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "foreign.pth.tar"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"--resume: .*foreign\.pth\.tar (is|holds) .*; name a"):
+        train(tiny(few, outpath=tmp_path / "run", resume=str(path), epochs=1))
+
+
+def test_the_published_command_with_the_published_file(few: Path, tmp_path: Path) -> None:
+    """A resumed run's file, whose checkpoint is not there: said once, and trained anew; then --evaluate."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(PUBLISHED | {"start_epoch": 89, "resume": "no/checkpoint_epoch89.pth.tar"}))
+    run = RunDirectory(tmp_path / "run")
+    common = ["train", "-c", file, "--root", few, "--outpath", run.path, "--model", "cifar_resnet8"]
+    common += ["--image-size", "16", "--batch-size", "8", "--seed", "1", "--epochs", "2", "--track-correct"]
+    flags = ["--print-freq", "2", "--track-weights", "--details", "a try", "--dr", "0.5"]
+    trained = rawlabel(*common, *flags)
+    assert trained.code == 0, trained.err
+    assert trained.err.count("no/checkpoint_epoch89.pth.tar: no such checkpoint; goes on without it") == 1
+    lines = [line.split("\t")[0] for line in trained.out.splitlines() if line.startswith("Epoch:")]
+    steps = (len([1 for line in lines if line.startswith("Epoch: [0]")]), len(lines))
+    assert steps[0] == steps[1] / 2 >= 3
+    assert [entry["epoch"] for entry in run.log()] == [0, 1]
+    assert set(run.log()[0]["w_norm"]) > {"conv", "head"}
+    assert run.config()["details"] == "a try"
+    right = json.loads((run.path / "correct.json").read_text())
+    assert 100 * len(right["correct"]) / 18 == pytest.approx(run.log()[-1]["test"]["acc1"])
+    assert len(right["names"]) == len(right["correct"])
+
+    before = run.last_checkpoint.stat().st_mtime_ns
+    selected = rawlabel(*common, *flags, "--evaluate")
+    assert selected.code == 0, selected.err
+    entry = run.log()[run.summary()["selected_epoch"]]
+    assert f" * Acc@1 {entry['test']['acc1']:.3f} Acc@5 100.000" in selected.out
+    assert run.last_checkpoint.stat().st_mtime_ns == before
+    assert (run.path / "test-ledger.jsonl").exists()
+
+
+def test_evaluate_measures_the_checkpoint_that_it_is_given(few: Path, tmp_path: Path) -> None:
+    run = train(tiny(few, outpath=tmp_path / "run", epochs=2, lr=0.05), make_epoch_evaluator)
+    last = evaluate_checkpoint(tiny(few, outpath=tmp_path / "run", resume=str(run.last_checkpoint)))
+    assert (last.epoch, last.top1) == (1, pytest.approx(run.log()[1]["test"]["acc1"]))
+    path = published_checkpoint(tmp_path / "checkpoint.pth.tar", 5)
+    config = tiny(few, resume=str(path), outpath=tmp_path / "published", track_correct=True)
+    published = evaluate_checkpoint(config)
+    assert (published.epoch, published.images) == (4, 18)
+    right = json.loads((tmp_path / "published" / "correct.json").read_text())["correct"]
+    assert published.top1 == pytest.approx(100 * len(right) / 18)
+    with pytest.raises(CheckpointError, match="no such checkpoint; train first"):
+        evaluate_checkpoint(tiny(few, outpath=tmp_path / "absent"))
+    with pytest.raises(ConfigError, match="--test: --evaluate needs a test set"):
+        evaluate_checkpoint(tiny(few, test=None))
