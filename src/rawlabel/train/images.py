@@ -27,8 +27,8 @@ Pixels = npt.NDArray[np.uint8]
 CACHE_SHARE = 0.4
 """Share of the free memory that decoded images may take; larger sets are decoded in every epoch."""
 _SHRINK_FROM = 1.5
-"""Photos are brought to the stored side when they are at least so many times larger: below that, shrinking one costs
-more than it saves the crops that follow, which are resized anyway."""
+"""Photos are brought to the stored side when they are at least so many times larger: below that, shrinking one
+costs more than it saves the crops that follow, which are resized anyway."""
 _SMALL = 64
 """Images stored at up to this side [pixels] always get it, so that a set of them can be one array."""
 _CHUNK = 64
