@@ -46,7 +46,9 @@ class Npz(Input):
                 arrays = [_array(path, archive, members[name]) for name in names]
                 digest = hashlib.sha256(repr([(name, members[name].CRC) for name in names]).encode())
         except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
-            raise DataError(f"{path}: is not a whole NumPy archive ({error}); copy or download it again") from error
+            raise DataError(
+                f"{path}: is not a whole NumPy archive ({error}); copy or download it again"
+            ) from error
         pixels, labels = _pixels(arrays[0], f"{path}: X_{request.part}"), arrays[1]
         place = f"{path}: y_{request.part}"
         if labels.ndim == 2 and labels.shape[1] > 1:
@@ -69,7 +71,9 @@ def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.N
             raise ValueError(f"{info.filename} is of an unknown version")
         shape, is_fortran, dtype = read_header(stream)
         if dtype.hasobject:
-            raise DataError(f"{path}: {info.filename} holds pickled objects, which could run code; save plain arrays")
+            raise DataError(
+                f"{path}: {info.filename} holds pickled objects, which could run code; save plain arrays"
+            )
         start, order = stream.tell(), "F" if is_fortran else "C"
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if info.file_size - start < size:

@@ -100,7 +100,9 @@ def _common_schema(files: Sequence[Path]) -> pa.Schema:
             reason = str(error).splitlines()[0]
             raise DataError(f"{file}: is not a whole Parquet file ({reason}); download it again") from error
         if schemas[-1].names != schemas[0].names:
-            raise DataError(f"{file}: has other columns than {files[0]}; put different sets into different folders")
+            raise DataError(
+                f"{file}: has other columns than {files[0]}; put different sets into different folders"
+            )
     return schemas[0]
 
 
@@ -108,12 +110,16 @@ def _image_column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
     candidates = [field.name for field in schema if _is_image(field.type)]
     if wanted is not None:
         if wanted not in candidates:
-            raise ConfigError(f"--image-column {wanted}: {path} has no such column of images{_known(schema.names)}")
+            raise ConfigError(
+                f"--image-column {wanted}: {path} has no such column of images{_known(schema.names)}"
+            )
         return wanted
     candidates = [name for name in candidates if name in ("image", "img")] or candidates
     if len(candidates) != 1:
         found = ", ".join(candidates or schema.names)
-        raise DataError(f"{path}: which column holds the images is not clear; name one of {found} by --image-column")
+        raise DataError(
+            f"{path}: which column holds the images is not clear; name one of {found} by --image-column"
+        )
     return candidates[0]
 
 
