@@ -238,11 +238,11 @@ def test_addresses_that_cannot_be_loaded_are_one_clear_line(
     import torchvision.datasets as known
 
     monkeypatch.setattr(known.CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
-    with pytest.raises(DataError, match="torchvision:CIFAR10: cannot be loaded .*check the network"):
+    with pytest.raises(DataError, match=r"torchvision:CIFAR10: cannot be loaded .*check the network"):
         load_training_data(tiny(tmp_path, main="torchvision:CIFAR10"))
     with pytest.raises(ConfigError, match="did you mean 'CIFAR10'"):
         load_training_data(tiny(tmp_path, main="torchvision:CIFAR1O"))
-    with pytest.raises(DataError, match="cannot be loaded .*check the name and the network"):
+    with pytest.raises(DataError, match=r"cannot be loaded .*check the name and the network"):
         load_training_data(tiny(tmp_path, main=f"hub:{tmp_path / 'nothing'}"))
 
 

@@ -26,8 +26,8 @@ class ParquetImages(ImageSource):
     """Encoded images of a column in Parquet files.
 
     A row group is the smallest part that can be read, so reading at random from a set that does not fit into memory
-    reads a whole group for nearly each image: it works, in bounded memory, but slowly unless groups are small (the
-    hub's image sets have 100 rows in a group).
+    reads a whole group for nearly each image: it works, in bounded memory, but slowly unless groups are small
+    (the hub's image sets have 100 rows in a group).
     """
 
     def __init__(self, files: Sequence[Path], column: str, names: Sequence[str] | None) -> None:

@@ -80,7 +80,7 @@ def _encoded() -> Any:
 
 def _column(table: Any, wanted: str | None, kind: str, flag: str, place: str) -> str:
     """The column asked for, or the only one of a kind; never a guess among several."""
-    names = list(table.column_names)
+    names: list[str] = list(table.column_names)
     if wanted is not None:
         if wanted not in names:
             raise ConfigError(f"{flag} {wanted}: {place} has no such column{did_you_mean(wanted, names)}")

@@ -6,6 +6,7 @@ import hashlib
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
 class Npz(Input):
-    """A NumPy archive, `.npz`, with `X_train`, `y_train`, `X_test` and `y_test`: uint8 pixels and class numbers.
+    """A NumPy archive, `.npz`, with `X_train`, `y_train`, `X_test` and `y_test`: uint8 pixels and labels.
 
     Pixels are [images, height, width, 3], [images, 3, height, width] or gray; labels are numbers, names or one-hot
     rows. Archives that are not compressed (`numpy.savez`) are mapped, not loaded.
@@ -60,7 +61,7 @@ class Npz(Input):
         return InputSet(class_ids, LabeledImages(ImageArray(pixels, str(path)), indices), digest.hexdigest())
 
 
-def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[np.generic]:
+def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
     """One member, mapped where it is not compressed. Raises `ValueError` for one that is no array."""
     with archive.open(info) as stream:
         version = np.lib.format.read_magic(stream)
@@ -74,22 +75,25 @@ def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.N
             raise DataError(
                 f"{path}: {info.filename} holds pickled objects, which could run code; save plain arrays"
             )
-        start, order = stream.tell(), "F" if is_fortran else "C"
+        start = stream.tell()
+        order: Literal["F", "C"] = "F" if is_fortran else "C"
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if info.file_size - start < size:
             raise ValueError(f"{info.filename} is cut off")
         if info.compress_type != zipfile.ZIP_STORED:
-            return np.frombuffer(stream.read(size), dtype=dtype).reshape(shape, order=order)
+            inflated: npt.NDArray[Any] = np.frombuffer(stream.read(size), dtype=dtype)
+            return inflated.reshape(shape, order=order)
     with path.open("rb") as file:
         file.seek(info.header_offset)
         name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     offset = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length + start
     if not size:
         return np.empty(shape, dtype)
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order=order)
+    mapped: npt.NDArray[Any] = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order=order)
+    return mapped
 
 
-def _pixels(array: npt.NDArray[np.generic], place: str) -> npt.NDArray[np.uint8]:
+def _pixels(array: npt.NDArray[Any], place: str) -> npt.NDArray[np.uint8]:
     """`array` as [images, height, width, 3]; copies nothing."""
     if array.dtype != np.uint8:
         raise DataError(f"{place} is {array.dtype}; save the pixels as uint8, 0 to 255")
@@ -103,10 +107,11 @@ def _pixels(array: npt.NDArray[np.generic], place: str) -> npt.NDArray[np.uint8]
     return pixels
 
 
-def _from_one_hot(rows: npt.NDArray[np.generic], place: str) -> npt.NDArray[np.int64]:
+def _from_one_hot(rows: npt.NDArray[Any], place: str) -> npt.NDArray[np.int64]:
     if rows.dtype.kind not in "biuf" or not ((rows == 0) | (rows == 1)).all() or (rows.sum(axis=1) != 1).any():
         raise DataError(f"{place} has shape {rows.shape}, but its rows are not one-hot; give class numbers")
-    return rows.argmax(axis=1)
+    labels: npt.NDArray[np.int64] = rows.argmax(axis=1)
+    return labels
 
 
 PLUGIN = Npz

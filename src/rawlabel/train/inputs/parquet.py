@@ -21,7 +21,7 @@ from rawlabel.train.inputs._parts import files_of_part
 
 
 class Parquet(Input):
-    """A Parquet file, or a folder of them, with a column of images and one of labels, as on the Hugging Face hub.
+    """A Parquet file, or a folder of them, with a column of images and one of labels, as on the hub.
 
     The images are `{bytes, path}` or bytes. Class names are those of the hub's ClassLabel in the schema, or else the
     labels themselves. Where several columns could be the labels and none is called `label`, --label-column says
@@ -107,7 +107,7 @@ def _common_schema(files: Sequence[Path]) -> pa.Schema:
 
 
 def _image_column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
-    candidates = [field.name for field in schema if _is_image(field.type)]
+    candidates: list[str] = [field.name for field in schema if _is_image(field.type)]
     if wanted is not None:
         if wanted not in candidates:
             raise ConfigError(
@@ -132,7 +132,7 @@ def _is_image(kind: pa.DataType) -> bool:
 def _label_column(path: Path, schema: pa.Schema, image_column: str, request: InputRequest) -> str:
     """The column asked for, or the one called `label`, or the only one; never a guess among several."""
     flag = "--label-column" if request.part == "train" else "--test-label-column"
-    names = [field.name for field in schema if field.name != image_column and _is_label(field.type)]
+    names: list[str] = [field.name for field in schema if field.name != image_column and _is_label(field.type)]
     if request.label_column is not None:
         if request.label_column not in names:
             raise ConfigError(

@@ -17,7 +17,7 @@ from rawlabel.train.inputs._tar_index import TarImages, read_index
 
 
 class WebDataset(Input):
-    """A folder of WebDataset shards (`*.tar`), as `rawlabel export --format webdataset` and img2dataset write them.
+    """A folder of WebDataset shards (`*.tar`), as `rawlabel export` and img2dataset write them.
 
     The label is the sample's `cls`, or what --label-column names: another ending, or a key of the sample's JSON.
     Class names are those of `index.json`, if there is one. An index of the shards is kept beside them.
