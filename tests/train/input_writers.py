@@ -54,7 +54,7 @@ def write_npz(path: Path, folders: dict[str, Path]) -> None:
     arrays = {}
     for part, folder in folders.items():
         files = files_of(folder)
-        arrays |= {f"X_{part}": pixels_of(files), f"y_{part}": np.array(CLASSES)[files[2]]}
+        arrays |= {f"X_{part}": pixels_of(files), f"y_{part}": np.array(files[2])}
     np.savez(path, **arrays)
 
 

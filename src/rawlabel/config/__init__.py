@@ -23,7 +23,7 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "ExperimentConfig",
     "ExportConfig",
     "FiguresConfig",
+    "LabelsConfig",
     "NetworkSettings",
     "NoiseConfig",
     "PhotoSiteConfig",

@@ -22,6 +22,9 @@ from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.training_noise import add_noise
 
+_SHOWN = 5
+"""Classes that a line names."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -38,6 +41,17 @@ class TrainingData:
     """Classes that lie there, but are not trained on."""
     injections: Mapping[str, Injection] = field(default_factory=dict)
     """Noise that was injected on purpose, by the name of its record."""
+
+    def counts(self) -> str:
+        """One line: how many images and classes there are, what is held out, and which classes are left out."""
+        line = (
+            f"{self.origin}: {len(self.train)} training images of {len(self.class_ids)} classes, "
+            f"{len(self.holdout)} held out"
+        )
+        if self.left_out:
+            shown = ", ".join(self.left_out[:_SHOWN]) + (", ..." if len(self.left_out) > _SHOWN else "")
+            line += f"; {len(self.left_out)} classes left out: {shown}"
+        return line
 
 
 def load_training_data(config: TrainConfig) -> TrainingData:

@@ -225,6 +225,8 @@ class Trainer:
         }
         if selection.epoch == self.epoch:
             save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
+        if self.config.keep_predictions:
+            self.run.keep_training_predictions(self.epoch, self.predictions.cpu().numpy())
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
@@ -295,7 +297,7 @@ class Trainer:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
         try:
             self.method.load_state_dict(saved["method"])
-            distributed.restore_buffers(self.method, saved["buffers"])
+            distributed.restore_buffers(self.method, saved.get("buffers"))
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])

@@ -12,6 +12,7 @@ SUMMARIES = {
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
     "experiment": "train a grid of settings with several seeds, and write the table that answers its question",
     "worth": "say how many clean labels a set of raw labels is worth, from finished runs",
+    "labels": "say what finished runs reveal about the raw labels: how many are wrong, and which",
     "figures": "draw the paper's figures from result folders",
     "report": "write one HTML page about a collection and a run",
     "predict": "classify images with a finished run",

@@ -1,4 +1,4 @@
-"""Where each sample of tar shards lies: read once from their headers, and kept beside them where that is allowed."""
+"""Where each sample of tar shards lies: read once from their headers, and kept beside them if that is allowed."""
 
 from __future__ import annotations
 

@@ -1,205 +1,238 @@
-"""Parquet with images inside, as on the Hugging Face hub."""
+"""Parquet as Hugging Face's `datasets` writes it: a column of encoded images, and a column of labels."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.errors import ConfigError, DataError, did_you_mean
-from rawlabel.train.image_source import LabeledImages
+from rawlabel.errors import DataError, did_you_mean
+from rawlabel.train.image_source import ImageSource, LabeledImages, StoredImage
 from rawlabel.train.inputs import Input, InputRequest, InputSet
-from rawlabel.train.inputs._labels import classes_of
-from rawlabel.train.inputs._parquet_images import ParquetImages
-from rawlabel.train.inputs._parts import files_of_part
+
+_SHARE = 0.3
+"""Share of the free memory up to which the encoded images are read whole."""
+_ROW_GROUPS = 4
+"""Row groups of a larger set that stay in memory."""
 
 
-class Parquet(Input):
-    """A Parquet file, or a folder of them, with a column of images and one of labels, as on the hub.
-
-    The images are `{bytes, path}` or bytes. Class names are those of the hub's ClassLabel in the schema, or else the
-    labels themselves. Where several columns could be the labels and none is called `label`, --label-column says
-    which.
-
-    Source: https://huggingface.co/docs/datasets/image_dataset
-    """
+class ParquetInput(Input):
+    """A Parquet file, or a folder of them, with image bytes and labels, in Hugging Face's convention."""
 
     @classmethod
     def claims(cls, path: Path) -> bool:
-        """Whether `path` is one."""
+        """Whether `path` is one; a manifest is none."""
         files = _files(path)
-        if not files:
+        if not files or (path.is_dir() and (path / "manifest.parquet").exists()):
             return False
         try:
             return "verdict" not in pq.read_schema(files[0]).names
-        except (pa.ArrowException, OSError):
-            # Reading it says what is wrong.
-            return True
+        except (pa.ArrowInvalid, OSError):
+            return True  # reading it says what is wrong
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
-        """Read the labels, and the encoded images where they fit into memory."""
-        files, are_held_out = files_of_part(_files(path), request.part)
-        schema = _common_schema(files)
-        image_column = _image_column(path, schema, request.image_column)
-        label_column = _label_column(path, schema, image_column, request)
-        has_path = pa.types.is_struct(schema.field(image_column).type) and any(
-            field.name == "path" for field in schema.field(image_column).type
-        )
-        wanted = [label_column, *([f"{image_column}.path"] if has_path else [])]
-        tables = [_read(file, wanted) for file in files]
-        table = pa.concat_tables(tables)
-        if not table.num_rows:
-            raise DataError(f"{path}: holds no rows; download it again")
-        place = f"{path}: column '{label_column}'"
-        column = table[label_column]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        names = _class_names(schema, label_column)
-        missing = column.null_count
-        if names and not missing and pa.types.is_integer(column.type):
-            # The hub's mark of a label that is not published.
-            missing = int((column.to_numpy() == -1).sum())
-        if missing:
-            raise DataError(f"{place}: {missing} of {table.num_rows} labels are missing; leave those rows out")
-        class_ids, labels = classes_of(column.to_numpy(), names, place)
-        image_names = _unique(table[image_column]) if has_path else None
-        source = ParquetImages(files, image_column, image_names)
-        if source.missing():
-            raise DataError(
-                f"{path}: column '{image_column}': {source.missing()} of {len(source)} images are missing; leave "
-                "those rows out"
-            )
-        held = np.repeat(np.array(are_held_out, dtype=bool), [one.num_rows for one in tables])
-        return InputSet(
-            class_ids,
-            LabeledImages(source, labels),
-            _fingerprint(files, label_column, class_ids, labels),
-            held if held.any() else None,
-        )
+        """Read labels whole, and images where they fit in memory."""
+        files = _part(_files(path), request.part)
+        try:
+            return _read(path, files, request)
+        except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{path}: is no whole Parquet file ({reason}); get it again") from error
+
+
+class ParquetImages(ImageSource):
+    """The image column of Parquet files: chunks of encoded images, found by position."""
+
+    def __init__(self, column: pa.ChunkedArray, place: str) -> None:
+        self._chunks = [_bytes_of(chunk) for chunk in column.chunks]
+        self._ends = np.cumsum([len(chunk) for chunk in self._chunks])
+        self._place = place
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def read(self, index: int) -> StoredImage:
+        """The encoded bytes."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        value = self._chunks[number][index - start]
+        return np.frombuffer(value.as_buffer(), dtype=np.uint8)
+
+    def name(self, index: int) -> str:
+        """The number of the row."""
+        return f"{index:07d}"
+
+    def where(self, index: int) -> str:
+        """File and row."""
+        return f"{self._place}: row {index}"
+
+
+class RowGroupImages(ImageSource):
+    """The image column of a set larger than memory, some row groups of it at a time.
+
+    Made for reading in order, as `rawlabel pack` does; at random, every image costs the reading of its row group.
+    """
+
+    def __init__(self, files: Sequence[Path], column: str, place: str) -> None:
+        self._column, self._place = column, place
+        self._groups: list[tuple[Path, int]] = []
+        sizes: list[int] = []
+        for one in files:
+            metadata = pq.read_metadata(one)
+            for group in range(metadata.num_row_groups):
+                self._groups.append((one, group))
+                sizes.append(metadata.row_group(group).num_rows)
+        self._ends = np.cumsum(sizes)
+        self._lock = Lock()
+        self._load = lru_cache(_ROW_GROUPS)(self._read_group)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def read(self, index: int) -> StoredImage:
+        """The encoded bytes. Raises `DataError` for a row without an image."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        with self._lock:
+            images = self._load(number)
+        return images.read(index - start)
+
+    def name(self, index: int) -> str:
+        """The number of the row."""
+        return f"{index:07d}"
+
+    def where(self, index: int) -> str:
+        """File and row."""
+        return f"{self._place}: row {index}"
+
+    def _read_group(self, number: int) -> ParquetImages:
+        path, group = self._groups[number]
+        with pq.ParquetFile(path) as file:
+            column = file.read_row_group(group, columns=[self._column])[self._column]
+        _refuse_nulls(column, self._column, path)
+        return ParquetImages(column, f"{path}: row group {group}")
+
+
+def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
+    schema = pq.read_schema(files[0])
+    image_column = _image_column(schema, request, path)
+    label_column = _label_column(schema, image_column, request, path)
+    labels_table = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])
+    _refuse_nulls(labels_table[label_column], label_column, path)
+    names = _class_names(schema, label_column)
+    class_ids, labels = _classes(labels_table[label_column], names, path, label_column)
+    digest = hashlib.sha256(labels.tobytes())
+    for one in files:
+        digest.update(f"{one.name}:{one.stat().st_size}:{pq.read_metadata(one).num_rows};".encode())
+    source: ImageSource
+    if sum(one.stat().st_size for one in files) <= _SHARE * psutil.virtual_memory().available:
+        images = pa.concat_tables([pq.read_table(one, columns=[image_column]) for one in files])[image_column]
+        _refuse_nulls(images, image_column, path)
+        source = ParquetImages(images, str(path))
+    else:
+        source = RowGroupImages(files, image_column, str(path))
+    return InputSet(class_ids, LabeledImages(source, labels), digest.hexdigest())
 
 
 def _files(path: Path) -> list[Path]:
-    """The Parquet files at `path`, or in its folder `data`, where the hub has them."""
-    if path.is_file():
-        return [path] if path.suffix == ".parquet" else []
-    return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+    if path.is_dir():
+        return sorted(path.glob("*.parquet"))
+    return [path] if path.suffix == ".parquet" and path.is_file() else []
 
 
-def _common_schema(files: Sequence[Path]) -> pa.Schema:
-    schemas = []
-    for file in files:
-        try:
-            schemas.append(pq.read_schema(file))
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{file}: is not a whole Parquet file ({reason}); download it again") from error
-        if schemas[-1].names != schemas[0].names:
-            raise DataError(
-                f"{file}: has other columns than {files[0]}; put different sets into different folders"
-            )
-    return schemas[0]
+def _part(files: list[Path], part: str) -> list[Path]:
+    """The files of a split, where names say which they are (`train-00000-of-00001.parquet`)."""
+    names = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
+    for prefix in names[part]:
+        own = [one for one in files if one.name.startswith(prefix)]
+        if own and len(files) > 1:
+            return own
+    return files
 
 
-def _image_column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
-    candidates: list[str] = [field.name for field in schema if _is_image(field.type)]
-    if wanted is not None:
-        if wanted not in candidates:
-            raise ConfigError(
-                f"--image-column {wanted}: {path} has no such column of images{_known(schema.names)}"
-            )
-        return wanted
-    candidates = [name for name in candidates if name in ("image", "img")] or candidates
-    if len(candidates) != 1:
-        found = ", ".join(candidates or schema.names)
-        raise DataError(
-            f"{path}: which column holds the images is not clear; name one of {found} by --image-column"
-        )
-    return candidates[0]
+def _image_column(schema: pa.Schema, request: InputRequest, path: Path) -> str:
+    if request.image_column is not None:
+        _known(request.image_column, schema, "--image-column", path)
+        return request.image_column
+    found = [field.name for field in schema if _holds_images(field.type)]
+    if len(found) != 1:
+        columns = ", ".join(schema.names)
+        raise DataError(f"{path}: has {len(found)} columns of images; name one with --image-column ({columns})")
+    return str(found[0])
 
 
-def _is_image(kind: pa.DataType) -> bool:
+def _label_column(schema: pa.Schema, image_column: str, request: InputRequest, path: Path) -> str:
+    """The column that is asked for; else `label`; else the only one that can be. Never a guess among several."""
+    flag = "--label-column" if request.part == "train" else "--test-label-column"
+    if request.label_column is not None:
+        _known(request.label_column, schema, flag, path)
+        return request.label_column
+    found = [field.name for field in schema if field.name != image_column and _holds_labels(field.type)]
+    if "label" in found:
+        return "label"
+    if len(found) != 1:
+        known = ", ".join(found) or "none"
+        raise DataError(f"{path}: which column holds the labels? Name it with {flag}: {known}")
+    return str(found[0])
+
+
+def _known(column: str, schema: pa.Schema, flag: str, path: Path) -> None:
+    if column not in schema.names:
+        raise DataError(f"{flag} {column}: {path} has no such column{did_you_mean(column, schema.names)}")
+
+
+def _holds_images(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return any(field.name == "bytes" and _is_image(field.type) for field in kind)
+        return int(kind.get_field_index("bytes")) >= 0
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _label_column(path: Path, schema: pa.Schema, image_column: str, request: InputRequest) -> str:
-    """The column asked for, or the one called `label`, or the only one; never a guess among several."""
-    flag = "--label-column" if request.part == "train" else "--test-label-column"
-    names: list[str] = [field.name for field in schema if field.name != image_column and _is_label(field.type)]
-    if request.label_column is not None:
-        if request.label_column not in names:
-            raise ConfigError(
-                f"{flag} {request.label_column}: {path} has no such column of labels"
-                f"{did_you_mean(request.label_column, names)}"
-            )
-        return request.label_column
-    if "label" in names:
-        return "label"
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise DataError(f"{path}: has no column of labels{_known(schema.names)}")
-    raise DataError(f"{path}: has several columns of labels; name one by {flag}: {', '.join(names)}")
-
-
-def _is_label(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+def _holds_labels(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _known(names: Sequence[str]) -> str:
-    return f"; its columns: {', '.join(names)}"
+def _bytes_of(chunk: pa.Array) -> pa.Array:
+    return chunk.field("bytes") if pa.types.is_struct(chunk.type) else chunk
 
 
-def _read(file: Path, columns: Sequence[str]) -> pa.Table:
-    try:
-        with pq.ParquetFile(file) as opened:
-            return opened.read(columns=list(columns))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{file}: is not a whole Parquet file ({reason}); download it again") from error
+def _refuse_nulls(column: pa.ChunkedArray, name: str, path: Path) -> None:
+    """A row without an image or a label is no photo with a raw label; it is not left out in silence."""
+    nulls = sum(_bytes_of(chunk).null_count for chunk in column.chunks)
+    if nulls:
+        raise DataError(f"{path}: {nulls} rows have no {name}; remove these rows and write the file again")
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
-    """The names of the hub's ClassLabel, if the schema says that the column is one."""
+    """Names of a ClassLabel, which `datasets` keeps in the schema's metadata."""
     try:
-        about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = about["info"]["features"][column]["names"]
+        info: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = info["info"]["features"][column]["names"]
     except (ValueError, KeyError, TypeError):
         return None
-    return [str(name) for name in names] if isinstance(names, list) and names else None
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
-def _unique(column: pa.ChunkedArray) -> list[str] | None:
-    """The paths of the images, where each has its own."""
-    names: list[str | None] = column.combine_chunks().flatten()[0].to_pylist()
-    if None in names or len(set(names)) != len(names):
-        return None
-    return [str(name) for name in names]
+def _classes(
+    column: pa.ChunkedArray, names: list[str] | None, path: Path, label_column: str
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Class ids and indices: by the names where they are known, else the values in their order."""
+    values = column.to_numpy()
+    if names is not None and values.dtype.kind in "iu":
+        if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
+            raise DataError(f"{path}: {label_column} holds numbers that none of its {len(names)} class names has")
+        return tuple(names), values.astype(np.int64)
+    found, labels = np.unique(values, return_inverse=True)
+    return tuple(str(value) for value in found.tolist()), labels.astype(np.int64)
 
 
-def _fingerprint(
-    files: Sequence[Path], column: str, class_ids: Sequence[str], labels: npt.NDArray[np.int64]
-) -> str:
-    """Of the labels, and of what the files' ends say of their images: sizes and places, not each byte."""
-    digest = hashlib.sha256(repr((column, list(class_ids))).encode())
-    digest.update(labels.tobytes())
-    for file in files:
-        metadata = pq.read_metadata(file)
-        sizes = [
-            (one.num_rows, [one.column(i).total_uncompressed_size for i in range(metadata.num_columns)])
-            for one in (metadata.row_group(group) for group in range(metadata.num_row_groups))
-        ]
-        digest.update(repr((file.name, file.stat().st_size, sizes)).encode())
-    return digest.hexdigest()
-
-
-PLUGIN = Parquet
+PLUGIN = ParquetInput
