@@ -24,7 +24,7 @@ from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 ORDER = (
     "demo", "classes", "plan", "collect", "curate", "prepare", "train", "evaluate", "compare-rules", "worth",
     "experiment", "labels", "figures", "report", "predict", "export", "verify", "rebuild", "diff", "prune",
-    "noise", "sources", "methods", "formats", "photo-site",
+    "noise", "bench", "sources", "methods", "formats", "photo-site",
 )  # fmt: skip
 
 

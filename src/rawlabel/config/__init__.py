@@ -4,6 +4,7 @@
 `study_sections` and `training` hold them, `loading` reads files. pydantic checks types and ranges.
 """
 
+from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
@@ -27,6 +28,7 @@ from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig,
 from rawlabel.config.training import TrainConfig
 
 __all__ = [
+    "BenchConfig",
     "ClassesConfig",
     "CollectConfig",
     "CompareRulesConfig",

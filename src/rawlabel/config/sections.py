@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
@@ -280,6 +281,7 @@ class Config(Section):
     prepare: PrepareConfig = PrepareConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    bench: BenchConfig = BenchConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
     worth: WorthConfig = WorthConfig()
     experiment: ExperimentConfig = ExperimentConfig()

@@ -22,6 +22,7 @@ SUMMARIES = {
     "diff": "compare two manifests",
     "prune": "ask the photo sites again and leave out what was taken down",
     "noise": "write a manifest with a known share of wrong labels",
+    "bench": "measure training speed against other loops on the same work",
     "sources": "list the photo sites",
     "methods": "list the training methods, stopping rules, kinds of label noise and experiments",
     "formats": "list the formats that `export` writes",
