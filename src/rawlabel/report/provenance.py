@@ -51,7 +51,10 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     stages += [("train", run.config)] if run else []
     commands = [command_line(verb, section) for verb, section in stages if section]
     if run and run.measurement:
-        logged = run.config.test is not None and run.config.root / run.config.test == Path(run.measurement.folder)
+        logged = run.config.test is not None and Path(run.measurement.folder) in (
+            run.config.root / run.config.test,
+            Path(run.config.test),  # an address, such as hub:NAME
+        )
         test = None if logged else Path(run.measurement.folder)
         settings = EvaluateConfig(run=run.path, test=test, confidence=run.measurement.confidence)
         commands.append(command_line("evaluate", settings))
