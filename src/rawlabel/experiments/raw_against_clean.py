@@ -40,27 +40,23 @@ class RawAgainstClean(Experiment):
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
         """Paired differences at equal size (and so equal steps), and the equivalents with the figure."""
-        runs = {row.name: tuple(run.path for run in row.runs) for row in rows}
-        clean = tuple(path for name, paths in runs.items() if ", clean, " in name for path in paths)
         found = {row.name: row.summary()["selected"]["mean"] for row in rows}
-        worth, differences = {}, []
-        for name, paths in runs.items():
-            _, noise, size = name.split(", ")
-            if noise == "clean":
-                continue
-            settings = WorthConfig(runs=paths, clean=clean, resamples=500)
-            measured = measure_worth(settings)
-            worth[name] = as_json(measured, settings)["raw"][0]
-            differences.append(
-                {"row": name, "raw_minus_clean": found[name] - found[f"cross_entropy, clean, {size}"]}
-            )
-        largest = SIZES[config.scale][-1]
-        draw = WorthConfig(
-            runs=tuple(path for name, paths in runs.items() if name.endswith(f", {largest}") for path in paths
-                       if ", clean, " not in name),
-            clean=clean, resamples=500, out=config.out,
-        )  # fmt: skip
-        draw_worth(measure_worth(draw), config.out)
+        raw = [row for row in rows if ", clean, " not in row.name]
+        clean = tuple(run.path for row in rows if row not in raw for run in row.runs)
+        settings = WorthConfig(
+            runs=tuple(run.path for row in raw for run in row.runs), clean=clean, resamples=200, out=config.out
+        )
+        measured = measure_worth(settings)
+        draw_worth(measured, config.out)
+        # Groups come in the order of their first run, as the rows do.
+        worth = dict(zip((row.name for row in raw), as_json(measured, settings)["raw"], strict=True))
+        differences = [
+            {
+                "row": row.name,
+                "raw_minus_clean": found[row.name] - found[f"cross_entropy, clean, {row.name.split(', ')[2]}"],
+            }
+            for row in raw
+        ]
         return {"at_equal_size_and_steps": differences, "worth": worth}
 
     def remarks(self, table: dict[str, Any]) -> list[str]:

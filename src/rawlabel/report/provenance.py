@@ -72,7 +72,8 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
 
 def command_line(verb: str, section: Section) -> str:
     """The command that gives `section` again: its arguments, and a flag for each setting that was changed."""
-    arguments, flags = [], []
+    arguments: list[str] = []
+    flags: list[str] = []
     # Some defaults depend on other settings, so they are asked of a section in which nothing was changed.
     unchanged = type(section)()
     for name, field in type(section).model_fields.items():

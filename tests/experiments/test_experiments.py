@@ -1,0 +1,129 @@
+"""Experiments: every trial is trained once, and the table says what the runs say."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from rawlabel import cli, experiments
+from rawlabel.config import ExperimentConfig, TrainConfig
+from rawlabel.evaluate.finished_runs import read_run
+from rawlabel.experiments import run_experiment
+from rawlabel.experiments._cifar10n import LABELS
+from rawlabel.files import write_json
+from rawlabel.plugins import Family, names
+from rawlabel.run_directory import RunDirectory
+
+EPOCHS = 8
+
+
+def fake_training(config: TrainConfig, _: Any) -> RunDirectory:
+    """A finished run whose accuracies depend on its settings alone, as a training's would."""
+    assert config.outpath is not None
+    run = RunDirectory(config.outpath)
+    rng = np.random.default_rng([config.seed or 0, len(str(config.outpath))])
+    size = config.train_size or 45_000
+    best = 95 - 900 * size**-0.45 - 20 * (config.label_column != LABELS["clean"])
+    falls = 2.0 if config.method == "cross_entropy" else 0.1
+    log = []
+    for epoch in range(EPOCHS):
+        accuracy = best - falls * abs(epoch - 5) + 0.2 * rng.normal()
+        log.append(
+            {
+                "epoch": epoch,
+                "lr": 0.1,
+                "train": {"acc1": 50.0 + epoch, "loss": 1.0},
+                "holdout": {"acc1": accuracy - 10, "loss": 2.0},
+                "signals": {"decays_left": 0, "changed_predictions": 5.0, "alignment_mean": 0.1,
+                            "alignment_kurtosis": 0.2},
+                "test": {"acc1": accuracy, "acc5": 99.0},
+            }
+        )  # fmt: skip
+    where = {"commit": "abc", "processor": "P", "device": "cpu", "precision": "float32", "threads": 2,
+             "python": "3", "packages": {"torch": "2"}, "training_images": size}  # fmt: skip
+    write_json(run.path / "config.json", config.as_json())
+    write_json(run.path / "environment.json", [where])
+    write_json(run.log_path, log)
+    run.write_summary({"selected_epoch": 5})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"), [*((name, "tiny") for name in names(Family.EXPERIMENT)), ("cifar10n", "gpu")]
+)
+def test_every_experiment_concludes_at_every_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, scale: Any
+) -> None:
+    monkeypatch.setattr(experiments, "train", fake_training)
+    table = run_experiment(ExperimentConfig(name=name, data=tmp_path, out=tmp_path / "out", scale=scale))
+    assert json.loads((tmp_path / "out" / "table.json").read_text()) == json.loads(json.dumps(table))
+    runs = [read_run(path.parent) for path in (tmp_path / "out" / "runs").glob("*/config.json")]
+    assert len(runs) == sum(len(row["seeds"]) for row in table["rows"]) > 5
+    assert all(len(set(row["seeds"])) == len(experiments.SEEDS[scale]) for row in table["rows"])
+    page = (tmp_path / "out" / "table.md").read_text()
+    for row in table["rows"]:
+        cells = next(line for line in page.splitlines() if line.startswith(f"| {row['row']} |")).split(" | ")
+        assert float(cells[1].split(" ± ")[0]) == pytest.approx(np.mean(row["runs"]["selected"]), abs=0.006)
+    if name == "rule_regret":
+        whole = table["regrets"]
+        assert table["largest_mean_regret"] == {rule: max(means.values()) for rule, means in whole.items()}
+        assert whole["last_epoch"]["cross_entropy, worst, step"] == pytest.approx(4, abs=1)
+        assert (tmp_path / "out" / "rule_regret.png").stat().st_size > 10_000
+    if name == "raw_against_clean":
+        assert all(one["raw_minus_clean"] == pytest.approx(-20, abs=2) for one in table["at_equal_size_and_steps"])
+        assert all(one["num_clean"] < one["num_raw"] for one in table["worth"].values())
+    if (name, scale) == ("cifar10n", "gpu"):
+        assert {one["within_tolerance"] for one in table["published"]} <= {True, False}
+        assert len(table["published"]) == 13
+
+
+def make_labeled_tables(folder: Path) -> None:
+    """Ten classes of one colour each, as train.parquet and test.parquet in CIFAR-10N's columns."""
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 120), ("test", 40)):
+        labels = np.arange(count) % 10
+        images = []
+        for label in labels:
+            pixels = rng.integers(0, 60, (32, 32, 3)) + 19 * label * np.eye(3, dtype=int)[label % 3]
+            stream = io.BytesIO()
+            Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
+            images.append({"bytes": stream.getvalue(), "path": "x.png"})
+        columns = {column: (labels + (rng.random(count) < rate)) % 10
+                   for column, rate in zip(LABELS.values(), (0, 0.1, 0.2, 0.4), strict=True)}  # fmt: skip
+        pq.write_table(pa.table({"image": images, **columns}), folder / f"{name}.parquet")
+
+
+@pytest.mark.integration
+def test_the_command_trains_all_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_labeled_tables(tmp_path)
+    monkeypatch.setitem(experiments.SEEDS, "tiny", (0,))
+    command = [
+        "experiment",
+        "cifar10n",
+        "--scale",
+        "tiny",
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert cli.run(command) == 0
+    first = (tmp_path / "out" / "table.json").read_text()
+    page = capsys.readouterr().out
+    assert "| nts, worst |" in page and "cross-entropy's last epoch costs" in page
+    (tmp_path / "out" / "table.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").rglob("log.json")}
+    assert len(before) == 13  # ten rows, and the teachers of three
+    assert cli.run(command) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (tmp_path / "out" / "table.json").read_text() == first
