@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 
 from rawlabel.errors import ConfigError, DataError, did_you_mean
 from rawlabel.train.image_source import LabeledImages, StoredImage
@@ -36,7 +35,7 @@ class Hub(Input):
         image = _column(table, request.image_column, "Image", "--image-column", place)
         flag = "--label-column" if request.part == "train" else "--test-label-column"
         label = _column(table, request.label_column, "ClassLabel", flag, place)
-        column = table.with_format("arrow")[:][label] if label else pa.chunked_array([])
+        column = table.select_columns([label]).with_format("arrow")[:][label]
         if column.null_count or not len(column):
             raise DataError(
                 f"{place}: {column.null_count} of {len(column)} labels are missing; choose another split"
