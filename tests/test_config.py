@@ -81,13 +81,10 @@ def test_a_published_file_is_read_as_it_is(tmp_path: Path) -> None:
     assert (config.epochs, config.decay_rate, config.decay_max_epochs, config.seed) == (120, 0.1, 100, None)
 
 
-@pytest.mark.parametrize(("key", "value"), [("mix_cifar", True)])
-def test_a_published_key_that_asks_for_what_is_not_there_is_refused(
-    tmp_path: Path, key: str, value: object
-) -> None:
+def test_a_published_key_that_asks_for_what_is_not_there_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
-    file.write_text(json.dumps(PUBLISHED | {key: value}))
-    with pytest.raises(ConfigError, match=rf"config\.json: {key}: this version cannot do that; set it to"):
+    file.write_text(json.dumps(PUBLISHED | {"mix_cifar": True}))
+    with pytest.raises(ConfigError, match=r"config\.json: mix_cifar: this version cannot do that; set it to"):
         load_section(TrainConfig, file)
 
 

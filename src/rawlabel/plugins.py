@@ -27,6 +27,7 @@ class Family(StrEnum):
     LABEL_NOISE = "rawlabel.label_noise"
     INPUT = "rawlabel.train.inputs"
     LOGGER = "rawlabel.train.loggers"
+    CONTESTANT = "rawlabel.bench.contestants"
     EXPERIMENT = "rawlabel.experiments"
 
     @property

@@ -9,6 +9,7 @@
                         last one) and `last.pt` (what else is needed to go on from there)
 `label_noise.json`      what `--inject-noise` changed, label by label (`mix.json`: what `--mix` replaced)
 `samples.parquet`       one row a training image: how often the steps found its label right, its mean margin
+`training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
@@ -24,13 +25,17 @@ import platform
 import subprocess
 import sys
 import time
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rawlabel import __version__, processes
 from rawlabel.errors import DataError
-from rawlabel.files import disk_errors, read_json, write_json
+from rawlabel.files import atomic_write, disk_errors, read_json, write_json
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -110,6 +115,34 @@ class RunDirectory:
         path = self.path / "timing.jsonl"
         with disk_errors(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(facts) + "\n")
+
+    def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
+        """Write the class that the network gave each training image in the pass of `epoch`; -1 for none yet."""
+        smallest = np.int16 if predictions.max(initial=0) <= np.iinfo(np.int16).max else np.int32
+        with atomic_write(self._predictions_path(epoch)) as stream:
+            np.savez_compressed(stream, predictions=predictions.astype(smallest))
+
+    def training_predictions(self) -> npt.NDArray[np.int32] | None:
+        """Predicted class [epochs, training images] in the order of the training data; None where none were kept.
+
+        Raises `DataError` when a file is missing or damaged.
+        """
+        epochs = [entry["epoch"] for entry in self.log()]
+        if not epochs or not self._predictions_path(0).parent.is_dir():
+            return None
+        rows = []
+        for path in map(self._predictions_path, epochs):
+            try:
+                with np.load(path, allow_pickle=False) as saved:
+                    rows.append(saved["predictions"].astype(np.int32))
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                raise DataError(f"{path}: is missing or damaged; repeat the run in another --outpath") from error
+        if len({row.shape for row in rows}) > 1:
+            raise DataError(f"{path.parent}: its epochs are of different images; repeat the run")
+        return np.stack(rows)
+
+    def _predictions_path(self, epoch: int) -> Path:
+        return self.path / "training_predictions" / f"{epoch:05d}.npz"
 
     def summary(self) -> dict[str, Any]:
         """Selected, last and oracle epoch."""

@@ -7,6 +7,7 @@ import io
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +41,39 @@ def test_each_keyword_returns_the_number_of_photos_and_the_share_of_noise_that_t
         wrong = [photo for photo in found if photo["content"] != name]
         assert len(found) == 100
         assert len(wrong) == round(noise * 100)
+
+
+def test_planted_classes_show_two_things_or_share_photos_with_their_twin_and_leave_the_others_alone() -> None:
+    settings = PhotoSiteConfig(noise=0.2, per_class=100, homonym_class=("two",), sibling_pair=("four:nine",))
+    truth = PhotoSite.build(settings).truth()
+    usual = PhotoSite.build(PhotoSiteConfig(noise=0.2, per_class=100)).truth()
+
+    def shown(of: dict[str, Any], name: str) -> Counter[str]:
+        return Counter(photo["content"] for photo in of["photos"].values() if name in photo["keywords"])
+
+    def shared(of: dict[str, Any], *names: str) -> int:
+        return sum(set(names) <= set(photo["keywords"]) for photo in of["photos"].values())
+
+    assert shown(truth, "two")["other:cup"] == shown(usual, "two")["other:cup"] + 40
+    assert shown(truth, "four")["nine"] == shown(usual, "four")["nine"] + 30
+    assert shown(truth, "nine")["four"] >= 30
+    assert shared(truth, "four", "nine") > 10 > shared(usual, "four", "nine")
+    for name in set(truth["classes"]) - {"two", "four", "nine"}:
+        assert shown(truth, name)[name] == 80
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"homonym_class": ("tow",)}, "--homonym-class: no class is called 'tow'.*two"),
+        ({"sibling_pair": ("four",)}, "--sibling-pair: 'four' should name two classes"),
+        ({"sibling_pair": ("four:nine",), "homonym_class": ("four",)}, "'four' is named twice"),
+        ({"homonym_class": ("two",), "noise": 0.6}, "--noise: leaves no right photos"),
+    ],
+)
+def test_what_cannot_be_planted_is_refused(settings: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        PhotoSite.build(PhotoSiteConfig(**settings))
 
 
 def test_noise_is_half_siblings_and_a_quarter_each_of_homonyms_and_off_topic(site: PhotoSite) -> None:

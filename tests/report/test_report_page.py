@@ -18,6 +18,11 @@ from rawlabel.cli import run as run_command
 from rawlabel.config import CurateConfig, ReportConfig
 from rawlabel.curate import curate
 from rawlabel.errors import DataError
+from rawlabel.files import write_json
+from rawlabel.label_evidence.ambiguity import find_ambiguous_classes
+from rawlabel.label_evidence.held_out import HeldOut, Pool
+from rawlabel.label_evidence.noise_share import estimate_noise
+from rawlabel.label_evidence.of_runs import describe
 from rawlabel.records import ClassSpec
 from rawlabel.report import build_report, page
 
@@ -165,6 +170,30 @@ def test_confusions_show_test_and_training_photos(project, run):
     alts = [image["alt"] for image in shown.all("img")]
     assert alts.count("test photo of bus, taken for tram (n00000002)") == 4
     assert 1 <= alts.count("training photo with the raw label tram (n00000002)") <= 4
+
+
+def label_evidence():
+    """What `rawlabel labels` writes of the project's classes, by its own code."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 300)
+    shown = np.where((labels == 0) & (rng.random(300) < 0.5), 1, labels)
+    classes, photos = ("bus", "n00000002", "R&D <b>"), tuple(map(str, range(300)))
+    held = HeldOut(classes, photos, labels, 0.05 + 0.85 * np.eye(3)[shown])
+    pool = Pool.of([held])
+    return describe(held.class_ids, estimate_noise(pool, draws=20), find_ambiguous_classes(pool))
+
+
+def test_evidence_about_labels_has_intervals_assumptions_and_signatures(project, run):
+    assert "rawlabel labels" in read_page(project).section("label-evidence")
+    write_json(run / "label_evidence.json", label_evidence())
+    shown = read_page(project)
+    for row in shown.tables["wrong-label-table"][1:]:
+        assert re.fullmatch(r"[\d.]+ % \([\d.]+ to [\d.]+ %\)", row[0])
+        assert all(row)
+    assert shown.tables["ambiguous-table"][1][0] == "bus"
+    assert shown.tables["ambiguous-table"][1][6:] == ["sibling collapse", "tram (n00000002)"]
+    assert shown.tables["mistake-table"][1][:2] == ["bus", "tram (n00000002)"]
+    assert "no label was changed" in shown.section("label-evidence")
 
 
 def test_confusions_without_the_test_folder_say_so(project, run):

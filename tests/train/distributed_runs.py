@@ -1,24 +1,61 @@
 """Several runs one after the other in the same processes, for what starts several: `torchrun` is slow to start.
 
-Arguments: folder of the data, folder for the runs, then one JSON object of changed settings for each run.
+Arguments: folder of the data, folder for the runs, then one JSON object of changed settings for each run. With
+`is_stopped` in it, the second process is told to stop after the first epoch, and the run goes on afterwards.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+from rawlabel import processes
+from rawlabel.config import TrainConfig
+from rawlabel.errors import Interrupted
 from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
+from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.distributed import joined
 from tests.train.conftest import tiny
+
+
+def stopping_evaluator(config: TrainConfig, data: Any) -> Any:
+    measure = make_epoch_evaluator(config, data)
+
+    def measure_and_stop(predictor: Any) -> dict[str, Any]:
+        if processes.rank() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure(predictor) if measure else {}
+
+    return measure_and_stop
+
+
+def stop(config: TrainConfig) -> None:
+    try:
+        train(config, stopping_evaluator)
+    except Interrupted as interruption:
+        assert interruption.exit_code == 143
+        assert config.outpath is not None
+        saved = load_checkpoint(RunDirectory(config.outpath).last_checkpoint)
+        assert (saved["epoch"], saved["step"]) == (1, 1)
+        return
+    raise AssertionError("the run was not stopped")
 
 
 def main(data: str, out: str, *changes: str) -> None:
     with joined():
         for number, change in enumerate(changes):
-            train(tiny(Path(data), outpath=Path(out) / str(number), **json.loads(change)), make_epoch_evaluator)
+            values = {"outpath": Path(out) / str(number), **json.loads(change)}
+            is_stopped = values.pop("is_stopped", False)
+            config = tiny(Path(data), **values)
+            if is_stopped:
+                stop(config)
+            train(config, make_epoch_evaluator)
 
 
 if __name__ == "__main__":

@@ -155,8 +155,8 @@ def test_the_norm_and_the_change_of_weights(tmp_path: Path) -> None:
     network = small_network()
     norm = WeightTracker("norm", network, tmp_path).measure(0)["w_norm"]
     assert norm == {
-        "0": pytest.approx(network[0].weight.detach().norm().item()),
-        "2": pytest.approx(network[2].weight.detach().norm().item()),
+        "0": pytest.approx(float(network[0].weight.detach().norm())),
+        "2": pytest.approx(float(network[2].weight.detach().norm())),
     }
     change = WeightTracker("change", network, tmp_path)
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from rawlabel.config import TrainConfig
-from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.errors import CheckpointError, ConfigError, Interrupted
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.train import loop, train
+from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.networks import build_network
+from rawlabel.train.statistics import RunningStatistics
+from rawlabel.train.step_lines import StepLines
 from tests.processes import rawlabel
 from tests.test_config import PUBLISHED
 from tests.train.conftest import make_class_folders, tiny
-from tests.train.test_training import Crash, assert_same_run
+from tests.train.test_training import assert_same_run
 
 pytestmark = pytest.mark.integration
 
@@ -33,22 +36,13 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def crashing_after(epochs: int) -> Any:
-    """An evaluator that fails in the middle of the epoch after so many."""
+class StoppedInTheSecondEpoch(StepLines):
+    """SIGTERM comes with the first step of epoch 1."""
 
-    def make(config: TrainConfig, data: Any) -> Any:
-        measure, seen = make_epoch_evaluator(config, data), []
-
-        def crash(predictor: Any) -> dict[str, Any]:
-            seen.append(1)
-            if len(seen) > epochs:
-                raise Crash
-            assert measure is not None
-            return measure(predictor)
-
-        return crash
-
-    return make
+    def done(self, step: int, statistics: RunningStatistics) -> None:
+        super().done(step, statistics)
+        if (self._epoch, step) == (1, 0):
+            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +55,16 @@ def crashing_after(epochs: int) -> Any:
     ],
     ids=lambda knobs: next(iter(knobs)),
 )
-def test_one_and_one_epoch_equal_two(few: Path, tmp_path: Path, knobs: dict[str, Any]) -> None:
+def test_stopped_in_the_middle_of_an_epoch_a_run_goes_on_to_the_bit(
+    few: Path, tmp_path: Path, knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     values = {"epochs": 2, "precision": "fp32", **knobs}
     whole = train(tiny(few, outpath=tmp_path / "whole", **values), make_epoch_evaluator)
     config = tiny(few, outpath=tmp_path / "run", **values)
-    with pytest.raises(Crash):
-        train(config, crashing_after(1))
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(loop, "StepLines", StoppedInTheSecondEpoch)
+        train(config, make_epoch_evaluator)
+    assert load_checkpoint(RunDirectory(config.outpath or tmp_path).last_checkpoint)["step"] == 1
     again = train(config, make_epoch_evaluator)
     assert_same_run(whole, again)
     entry = whole.log()[-1]

@@ -4,6 +4,7 @@
 `study_sections` and `training` hold them, `loading` reads files. pydantic checks types and ranges.
 """
 
+from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
@@ -23,10 +24,11 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
 
 __all__ = [
+    "BenchConfig",
     "ClassesConfig",
     "CollectConfig",
     "CompareRulesConfig",
@@ -39,6 +41,7 @@ __all__ = [
     "ExperimentConfig",
     "ExportConfig",
     "FiguresConfig",
+    "LabelsConfig",
     "NetworkSettings",
     "NoiseConfig",
     "PhotoSiteConfig",

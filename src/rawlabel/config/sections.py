@@ -7,11 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.config.prepare_section import PrepareConfig
-from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, WorthConfig
+from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
 
@@ -141,7 +142,9 @@ class EvaluateConfig(Section):
     batch_size: int = setting(256, "Images in a step.", ge=1)
     confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
     truth: Path | None = setting(
-        None, "Truth file of a simulated photo site; with it, the share of right raw labels is printed too."
+        None,
+        "Truth about the training photos, of a simulated photo site or as JSON {name: class}; with it, which "
+        "labels were fitted first is measured, and a site's tells the share of right raw labels.",
     )
 
 
@@ -225,6 +228,16 @@ class PhotoSiteConfig(Section):
         None, "Folder to write the built-in collection's clean test set to before serving."
     )
     truth: Path | None = setting(None, "File to write the truth of each photo to (JSON) before serving.")
+    homonym_class: tuple[str, ...] = setting(
+        (),
+        "Class whose name also means another thing, so that many of its results show that thing; may be given "
+        "several times.",
+    )
+    sibling_pair: tuple[str, ...] = setting(
+        (),
+        "Two classes that people hardly tell apart, as CLASS:CLASS; much of either's results shows the other, and "
+        "many photos are found for both; may be given several times.",
+    )
     count_noise: float = setting(
         0.0, "How far off the totals of Flickr's searches are, as a share of them [0 to 1].", ge=0, lt=1
     )
@@ -268,9 +281,11 @@ class Config(Section):
     prepare: PrepareConfig = PrepareConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    bench: BenchConfig = BenchConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
     worth: WorthConfig = WorthConfig()
     experiment: ExperimentConfig = ExperimentConfig()
+    labels: LabelsConfig = LabelsConfig()
     figures: FiguresConfig = FiguresConfig()
     report: ReportConfig = ReportConfig()
     predict: PredictConfig = PredictConfig()

@@ -67,3 +67,20 @@ class ExperimentConfig(Section):
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
+
+
+class LabelsConfig(Section):
+    """Say what finished runs reveal about the raw labels: how many are wrong, which, and which classes unclear.
+
+    Photos that a run held out are classified with its selected weights. Nothing here opens a test set, and no
+    label is changed. Runs with other --seed (class folders) or on other splits hold out other photos, and all
+    count.
+    """
+
+    runs: tuple[Path, ...] = setting((), "Finished run directories on the same classes.", positional=True)
+    confidence: float = setting(0.95, "Confidence of the bootstrap intervals [0 to 1].", gt=0, lt=1)
+    draws: int = setting(200, "Bootstrap samples of photos and runs.", ge=20)
+    out: Path | None = setting(
+        None, "Folder for label_evidence.json and suspicion.parquet; by default the first run's directory."
+    )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")

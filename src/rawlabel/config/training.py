@@ -131,6 +131,11 @@ class TrainConfig(TrainerSettings):
     )
     probe_images: int = setting(2000, "Images of the probe, an equal share of each class [images].", ge=1)
     seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
+    keep_predictions: bool = setting(
+        True,
+        "Keep what the network said of each training image in each epoch, in the folder `training_predictions` of "
+        "the run directory: what evidence about the labels is made from, at up to 2 bytes an image and epoch.",
+    )
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
     )

@@ -16,8 +16,12 @@ from rawlabel.train.epoch_log import read_record
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
 _NOT_GROUPED = frozenset(
-    {"seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "logger", *TrainConfig.inert}
-)
+    {
+        "seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "gpu", "print_freq", "details",
+        "evaluate", "track_correct", "resume", "start_epoch", "logger", "keep_predictions",
+        *TrainConfig.inert, *TrainConfig.replaced,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

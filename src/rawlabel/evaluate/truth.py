@@ -26,11 +26,49 @@ class RawLabelAccuracy:
 
 def raw_label_accuracy_of_run(run: RunDirectory, truth_file: Path) -> RawLabelAccuracy:
     """The same for the manifest that a run was trained on; raises `DataError` when it was class folders."""
+    return raw_label_accuracy(_manifest_of(run), truth_file)
+
+
+def is_site_truth(truth_file: Path) -> bool:
+    """Whether a file holds the truth of a simulated photo site; raises `DataError` when it is no JSON."""
+    truth = read_json(truth_file, "the truth of a simulated photo site, or a class for each image's name")
+    return isinstance(truth, dict) and isinstance(truth.get("photos"), dict)
+
+
+def content_of_files(run: RunDirectory, truth_file: Path) -> dict[str, str]:
+    """The class that each file of a run's manifest shows, by its path in the project; raises as the others do.
+
+    What is none of the manifest's classes stays as the site calls it.
+    """
+    manifest = _manifest_of(run)
+    photos = _read_photos(truth_file)
+    names = {
+        name: spec.class_id for spec in manifest.classes for name in (*spec.keywords, spec.name, spec.class_id)
+    }
+    shown = {}
+    for row in manifest.kept().select(["path", "photo_id"]).to_pylist():
+        content = _content(photos, row["photo_id"], truth_file)
+        shown[row["path"]] = names.get(content, content)
+    return shown
+
+
+def _manifest_of(run: RunDirectory) -> Manifest:
     starts = read_json(run.path / "environment.json", "the starts of a run")
     origin = Path(starts[-1]["data"]["origin"])
-    if not origin.is_file():
+    file = origin / "manifest.parquet" if origin.is_dir() else origin
+    if not file.is_file():
         raise DataError(f"{run.path}: was trained on class folders; --truth needs a run on a manifest")
-    return raw_label_accuracy(read_manifest(origin), truth_file)
+    return read_manifest(file)
+
+
+def _read_photos(truth_file: Path) -> dict[str, dict[str, str]]:
+    return dict(read_json(truth_file, "the truth of a simulated photo site").get("photos", {}))
+
+
+def _content(photos: dict[str, dict[str, str]], photo_id: str, truth_file: Path) -> str:
+    if photo_id not in photos:
+        raise DataError(f"{truth_file}: lacks photo {photo_id}; take the truth of the site searched")
+    return photos[photo_id]["content"]
 
 
 def raw_label_accuracy(manifest: Manifest, truth_file: Path) -> RawLabelAccuracy:
@@ -38,12 +76,10 @@ def raw_label_accuracy(manifest: Manifest, truth_file: Path) -> RawLabelAccuracy
 
     Raises `DataError` when the file is no truth file or lacks a photo.
     """
-    photos = read_json(truth_file, "the truth of a simulated photo site").get("photos", {})
+    photos = _read_photos(truth_file)
     names = {spec.class_id: {spec.class_id, spec.name, *spec.keywords} for spec in manifest.classes}
     correct = 0
     rows = manifest.kept().select(["photo_id", "class_id"]).to_pylist()
     for row in rows:
-        if row["photo_id"] not in photos:
-            raise DataError(f"{truth_file}: lacks photo {row['photo_id']}; take the truth of the site searched")
-        correct += photos[row["photo_id"]]["content"] in names[row["class_id"]]
+        correct += _content(photos, row["photo_id"], truth_file) in names[row["class_id"]]
     return RawLabelAccuracy(correct, len(rows))

@@ -14,6 +14,7 @@ from rawlabel.photo_site.collection import Collection, keyword_of
 from rawlabel.photo_site.drawings import DrawingPicture
 from rawlabel.photo_site.people import FIRST_UPLOAD, People
 from rawlabel.photo_site.photos import OTHER, Edit, Fault, Kind, Owner, Picture, SitePhoto
+from rawlabel.photo_site.planted import read_planted
 from rawlabel.photo_site.search_noise import Result, plan_results
 from rawlabel.photo_site.sizes import SIZES
 
@@ -41,8 +42,9 @@ class _Draft:
 
 
 def compose(collection: Collection, config: PhotoSiteConfig) -> tuple[SitePhoto, ...]:
-    """All photos of the site, in order of upload."""
-    plan = plan_results(collection, config.noise, config.per_class, BUILT_IN_RESULTS, config.seed)
+    """All photos of the site, in order of upload. Raises `ConfigError` when a planted class is none of its."""
+    planted = read_planted(config, collection.classes)
+    plan = plan_results(collection, config.noise, config.per_class, BUILT_IN_RESULTS, config.seed, planted)
     drafts = _Drafting(collection, config.seed).drafts(plan)
     faults = _faults(drafts, config.seed)
     writer = CaptionWriter(map(keyword_of, collection.classes), config.seed)

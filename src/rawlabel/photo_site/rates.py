@@ -26,6 +26,15 @@ FIRST_SIBLING_SHARE = 0.7
 SHARED_NOISE = 0.1
 """Share of the noise photos of another class that turn up under their right keyword too."""
 
+PLANTED_HOMONYM = 0.4
+"""Share of a planted homonym's results that shows the other thing of that name, beside the usual noise."""
+
+PLANTED_SIBLING = 0.3
+"""Share of the results of either class of a planted pair that shows the other one, beside the noise of all."""
+
+PLANTED_SHARED = 0.3
+"""Share of those that turn up under their right keyword too."""
+
 REUPLOADS = 0.04
 """Share of photos that are another owner's re-upload of a photo of the same keyword."""
 

@@ -15,6 +15,7 @@ from rawlabel.photo_site import rates
 from rawlabel.photo_site.collection import Collection, keyword_of
 from rawlabel.photo_site.drawings import SUBJECTS
 from rawlabel.photo_site.photos import OTHER, Kind, SamplePicture
+from rawlabel.photo_site.planted import Planted
 
 
 @dataclass(slots=True, eq=False)
@@ -35,15 +36,20 @@ class Result:
 
 
 def plan_results(
-    collection: Collection, noise: float, per_class: int | None, default: int, seed: int
+    collection: Collection,
+    noise: float,
+    per_class: int | None,
+    default: int,
+    seed: int,
+    planted: Planted,
 ) -> list[Result]:
     """Plan the photos of the site, each once; a shared photo is one of the results of its own class too.
 
     `default` is the number of results of a class whose supply has no end.
     """
     counts = _result_counts(collection, noise, per_class or default, capped=per_class is not None)
-    planner = _Planner(collection, counts, noise, random.Random(f"plan/{seed}"))
-    wrong = {name: planner.noise_of(name) for name in collection.classes}
+    planner = _Planner(collection, counts, noise, random.Random(f"plan/{seed}"), planted)
+    wrong = {name: planner.noise_of(name) + planner.planted_of(name) for name in collection.classes}
     shared = planner.share(wrong)
     plan: list[Result] = []
     for name in collection.classes:
@@ -72,12 +78,20 @@ def _result_counts(collection: Collection, noise: float, wanted: int, *, capped:
 
 class _Planner:
     def __init__(
-        self, collection: Collection, counts: dict[str, int], noise: float, chance: random.Random
+        self,
+        collection: Collection,
+        counts: dict[str, int],
+        noise: float,
+        chance: random.Random,
+        planted: Planted,
     ) -> None:
         self.collection = collection
         self.chance = chance
         self.counts = counts
-        self.wrong_counts = {name: round(noise * count) for name, count in counts.items()}
+        self.planted = planted
+        self.noise_counts = {name: round(noise * count) for name, count in counts.items()}
+        self.planted_counts = {name: round(planted.share(name) * count) for name, count in counts.items()}
+        self.wrong_counts = {name: self.noise_counts[name] + self.planted_counts[name] for name in counts}
         # What is left of each folder once its own keyword has its right photos.
         self.spare = {name: self._spare(name) for name in collection.classes}
         words = {word for name in collection.classes for word in keyword_of(name).split()}
@@ -93,13 +107,27 @@ class _Planner:
 
     def noise_of(self, name: str) -> list[Result]:
         """The wrong photos of one keyword."""
-        count = self.wrong_counts[name]
+        count = self.noise_counts[name]
         siblings = round(count * rates.SIBLING_SHARE)
         homonyms = round(count * rates.HOMONYM_SHARE)
         homonym = OTHER + self.collection.homonym(name)
         results = [self._sibling(name) for _ in range(siblings)]
         results += [Result(name, Kind.HOMONYM, homonym) for _ in range(min(homonyms, count - siblings))]
         results += [self._off_topic(name) for _ in range(count - len(results))]
+        return results
+
+    def planted_of(self, name: str) -> list[Result]:
+        """The photos that a planted homonym or pair adds to the wrong ones of one keyword."""
+        twin = self.planted.twin(name)
+        results = []
+        for _ in range(self.planted_counts[name]):
+            if twin is None:
+                results.append(Result(name, Kind.HOMONYM, OTHER + self.collection.homonym(name)))
+            elif self.spare[twin] >= 1:
+                self.spare[twin] -= 1
+                results.append(Result(name, Kind.SIBLING, twin))
+            else:
+                results.append(self._off_topic(name))
         return results
 
     def _sibling(self, name: str) -> Result:
@@ -127,7 +155,10 @@ class _Planner:
         """Mark the wrong photos that turn up under their right keyword too; their number for each class."""
         shared: Counter[str] = Counter()
         candidates = [result for results in wrong.values() for result in results if result.content in wrong]
-        for result in self.chance.sample(candidates, round(rates.SHARED_NOISE * len(candidates))):
+        found_twice = self.chance.sample(candidates, round(rates.SHARED_NOISE * len(candidates)))
+        twins = [result for result in candidates if self.planted.twin(result.keyword) == result.content]
+        found_twice += self.chance.sample(twins, round(rates.PLANTED_SHARED * len(twins)))
+        for result in dict.fromkeys(found_twice):
             own = self.counts[result.content] - self.wrong_counts[result.content]
             if shared[result.content] < own // 2:
                 result.shared = True

@@ -192,7 +192,7 @@ def read_collection(project: Path) -> CollectionEvidence:
     collect = None
     if collect_path.is_file():
         settings = read_json(collect_path, "the settings of `rawlabel collect`")
-        collect = _check(CollectConfig, settings, collect_path, "collect again")
+        collect = check_record(CollectConfig, settings, collect_path, "collect again")
     return CollectionEvidence(
         project,
         manifest,
@@ -200,7 +200,7 @@ def read_collection(project: Path) -> CollectionEvidence:
         fingerprint,
         str(header.get("catalogue_fingerprint", "")),
         collect,
-        _check(CurateConfig, header.get("config"), path, "run `rawlabel curate` again"),
+        check_record(CurateConfig, header.get("config"), path, "run `rawlabel curate` again"),
     )
 
 
@@ -220,15 +220,17 @@ def read_run(path: Path) -> RunEvidence:
     """Read the run directory `path`, finished and evaluated or not; raises `DataError`."""
     run = RunDirectory.existing(path)
     again = "train again into another --outpath"
-    config = _check(TrainConfig, run.config(), path / "config.json", again)
-    log = _check(list[Epoch], run.log(), run.log_path, again)
+    config = check_record(TrainConfig, run.config(), path / "config.json", again)
+    log = check_record(list[Epoch], run.log(), run.log_path, again)
     environment, summary_path = path / "environment.json", path / "summary.json"
     starts: list[dict[str, Any]] = []
     if environment.is_file():
-        starts = _check(list[dict[str, Any]], read_json(environment, "the starts of a run"), environment, again)
+        starts = check_record(
+            list[dict[str, Any]], read_json(environment, "the starts of a run"), environment, again
+        )
     summary = None
     if summary_path.is_file():
-        summary = _check(Summary, read_json(summary_path, "the summary of a run"), summary_path, again)
+        summary = check_record(Summary, read_json(summary_path, "the summary of a run"), summary_path, again)
     if summary is None or summary.test is None:
         return RunEvidence(run, config, starts, log, summary, [], None)
     class_ids, matrix = _read_confusions(path, summary.test.images)
@@ -238,7 +240,9 @@ def read_run(path: Path) -> RunEvidence:
 def _read_confusions(path: Path, images: int) -> tuple[list[str], NDArray[np.int64]]:
     """Class ids and counts of an evaluated run, checked against each other and the number of test images."""
     index_path, matrix_path = path / "idx2cls.json", path / "confmat.npy"
-    index = _check(dict[int, str], read_json(index_path, "the class of each index"), index_path, "evaluate again")
+    index = check_record(
+        dict[int, str], read_json(index_path, "the class of each index"), index_path, "evaluate again"
+    )
     try:
         matrix = np.load(matrix_path, allow_pickle=False)
     except FileNotFoundError as error:
@@ -253,7 +257,7 @@ def _read_confusions(path: Path, images: int) -> tuple[list[str], NDArray[np.int
     return [index[i] for i in range(len(index))], matrix.astype(np.int64)
 
 
-def _check(kind: type[Checked], value: Any, path: Path, remedy: str) -> Checked:
+def check_record(kind: type[Checked], value: Any, path: Path, remedy: str) -> Checked:
     """Return `value` as `kind`; raises `DataError` that names the file and the place in it."""
     try:
         return TypeAdapter(kind).validate_python(value)

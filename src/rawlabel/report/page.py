@@ -16,6 +16,7 @@ from rawlabel.report.confusions import make_confusions
 from rawlabel.report.curves import make_curves
 from rawlabel.report.evidence import CollectionEvidence, RunEvidence, newest_run, read_collection, read_run
 from rawlabel.report.funnel import make_funnel
+from rawlabel.report.label_evidence import read_label_evidence
 from rawlabel.report.montage import make_montage
 from rawlabel.report.provenance import trace
 from rawlabel.report.shared_photos import find_shared_photos
@@ -37,6 +38,7 @@ _SECTIONS = (
     ("curves", "Training"),
     ("class-accuracy", "Accuracy of each class"),
     ("confusions", "Most frequent confusions"),
+    ("label-evidence", "What the labels are worth"),
     ("provenance", "Where it comes from"),
 )
 
@@ -93,6 +95,7 @@ def _sections(
         "curves": make_curves(run) if run else None,
         "class_accuracies": measure_classes(collection, run) if run else None,
         "confusions": make_confusions(collection, run, thumbnails) if run else None,
+        "label_evidence": read_label_evidence(collection, run) if run else None,
         "provenance": trace(collection, run, config),
     }
 

@@ -25,19 +25,24 @@ def choose_device(name: str, gpu: int | None = None) -> torch.device:
         if gpu >= count:
             known = f"torch finds {count} here, counted from 0" if count else "torch finds no GPU here"
             raise ConfigError(f"--gpu {gpu}: {known}; leave the flag out or choose another")
+        _use_fast_kernels()
         return torch.device("cuda", gpu)
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
-        # Batches of one size profit from convolutions chosen by trial, and fp32 from the tensor cores' TF32.
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.allow_tf32 = True
+        _use_fast_kernels()
         if processes.local_count() > 1:
             return _own_gpu()
     return torch.device(name)
+
+
+def _use_fast_kernels() -> None:
+    """Batches of one size profit from convolutions chosen by trial, and fp32 from the tensor cores' TF32."""
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
 
 
 def _own_gpu() -> torch.device:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from rawlabel.signals import StopRequest
 
 TIMEOUT = timedelta(minutes=10)
 """Silence of another process after which it is given up."""
+_PATIENCE = 1.0
 _LEAST_SHARE = 2
 """Images that each process gets at least, since batch norm cannot use one."""
 
@@ -76,6 +79,9 @@ def joined() -> Iterator[None]:
     except Exception as error:
         is_lost = _is_lost(error)
         processes.let_speak(_fails_first(_group.store, otherwise=not is_lost))
+        if not processes.is_speaker():
+            # The launcher ends all processes when it sees one end, and that one should have spoken by then.
+            time.sleep(_PATIENCE)
         if not is_lost:
             raise
         raise ProcessLost(
@@ -90,6 +96,8 @@ def _join() -> _Group:
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         # That is torchrun's doing unless somebody asked for it, and leaves most of the machine idle.
         torch.set_num_threads(max(1, cores // processes.local_count()))
+    # Where weights have dimensions of length 1, one layout in memory has several names, and nothing is wrong.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
     try:
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
         backend = "nccl" if torch.cuda.is_available() else "gloo"
@@ -206,7 +214,12 @@ def spread(network: nn.Module) -> nn.Module:
     """
     has_new_name = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
     sync: dict[str, Any] = {"forward_sync_buffers" if has_new_name else "broadcast_buffers": False}
-    return DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True, **sync)
+    # Weights are made equal here, and so are buffers; but those of a run that goes on are each process's own.
+    before = [one.clone() for one in network.buffers()]
+    copies = DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True, **sync)
+    for one, own_one in zip(network.buffers(), before, strict=True):
+        one.copy_(own_one)
+    return copies
 
 
 def average_buffers(method: nn.Module) -> None:

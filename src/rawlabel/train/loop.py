@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -46,6 +46,15 @@ EpochEvaluator = Callable[[Predictor], dict[str, Any]]
 what it returns."""
 
 
+class EpochTiming(NamedTuple):
+    """When the parts of an epoch ended, as `time.perf_counter` tells it [seconds]."""
+
+    started: float
+    first_batch: float
+    trained: float
+    finished: float
+
+
 class Trainer:
     """One run. `fit` goes on from the last checkpoint if there is one."""
 
@@ -81,6 +90,13 @@ class Trainer:
         Raises `Interrupted` after a checkpoint when asked to stop, `ConfigError` when the loss diverges,
         `DataError`, `CheckpointError` and `DiskError`.
         """
+        for _ in self.epochs():
+            pass
+        self.samples.write(self.run.samples_path, self.data.train, self.data.class_ids)
+        return self.rule.select(self.records)
+
+    def epochs(self) -> Iterator[EpochTiming]:
+        """Do the epochs of `fit`, one at a time; close the iterator to end the run's threads early."""
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
         passes = Loader(
@@ -109,8 +125,9 @@ class Trainer:
                 stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
-                    self._train_epoch(loader, stop, task)
+                    first_batch = self._train_epoch(loader, stop, task)
                     distributed.average_buffers(self.method)
+                    self._synchronize()
                     trained = time.perf_counter()
                     accuracies = measure_train_accuracy(
                         self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
@@ -119,36 +136,43 @@ class Trainer:
                     if self.epoch + 1 < self.config.epochs:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
-                    self._log_timing(started, trained)
+                    timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
+                    self._log_timing(timing)
                     loggers.repeat(self.epoch)
                     if stop.asked():
                         stop.obey()
+                    yield timing
         finally:
             loader.close()
-        self.samples.write(self.run.samples_path, self.data.train, self.data.class_ids)
-        return self.rule.select(self.records)
 
     def _is_halted(self) -> bool:
         return bool(self.records) and self.rule.select(self.records).halt
 
-    def _train_epoch(self, loader: Loader | StepBudgetLoader, stop: distributed.SharedStop, task: Task) -> None:
+    def _train_epoch(
+        self, loader: Loader | StepBudgetLoader, stop: distributed.SharedStop, task: Task
+    ) -> float | None:
+        """Make the steps that are left of an epoch; return when its first batch was there."""
         self.method.train()
         if self.step == 0:
             self.statistics = RunningStatistics()
             self.method.on_epoch_start(self.epoch)
         lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
+        first_batch: float | None = None
         for raw_batch in loader.epoch(self.epoch, self.step):
+            first_batch = first_batch or time.perf_counter()
             lines.loaded(self.step, self.statistics)
             set_rates(self.optimizer, learning_rate(self.schedule_config, self.epoch, self.step, loader.num_steps))
-            self._train_step(raw_batch)
+            self.train_step(raw_batch)
             lines.done(self.step, self.statistics)
             self.step += 1
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
             if stop.asked() and self.step < loader.num_steps:
                 self._save()
                 stop.obey()
+        return first_batch
 
-    def _train_step(self, raw_batch: RawBatch) -> None:
+    def train_step(self, raw_batch: RawBatch) -> None:
+        """One step on one batch; nothing in it waits for the device."""
         parts, has_answered = list(raw_batch.parts()), False
 
         def descend() -> torch.Tensor:
@@ -225,6 +249,8 @@ class Trainer:
         }
         if selection.epoch == self.epoch:
             save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
+        if self.config.keep_predictions:
+            self.run.keep_training_predictions(self.epoch, self.predictions.cpu().numpy())
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
@@ -295,7 +321,7 @@ class Trainer:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
         try:
             self.method.load_state_dict(saved["method"])
-            distributed.restore_buffers(self.method, saved["buffers"])
+            distributed.restore_buffers(self.method, saved.get("buffers"))
             self.optimizer.load_state_dict(saved["optimizer"])
             self.records = [EpochRecord(**one) for one in saved["records"]]
             self.statistics = RunningStatistics(**saved["statistics"])
@@ -307,11 +333,17 @@ class Trainer:
         torch.set_rng_state(saved["random"])
         self.epoch, self.step = saved["epoch"], saved["step"]
 
-    def _log_timing(self, started: float, trained: float) -> None:
-        seconds = trained - started
+    def _synchronize(self) -> None:
+        """Wait for the steps that the device still works on, so that the clock tells when they are done."""
+        if self.predictor.device.type == "cuda":
+            torch.cuda.synchronize(self.predictor.device)
+
+    def _log_timing(self, timing: EpochTiming) -> None:
+        seconds = timing.trained - timing.started
         self.run.log_timing(
             epoch=self.epoch - 1,
+            first_batch_seconds=round(timing.first_batch - timing.started, 3),
             train_seconds=round(seconds, 3),
             images_per_second=round(self.statistics.seen / seconds, 1),
-            measure_seconds=round(time.perf_counter() - trained, 3),
+            measure_seconds=round(timing.finished - timing.trained, 3),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rawlabel import processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.files import atomic_write, disk_errors
@@ -80,6 +81,8 @@ def existing_checkpoint(config: TrainConfig) -> Path | None:
             raise CheckpointError(f"--resume: {config.resume} holds no checkpoints/last.pt; name a run directory")
     if path.exists():
         return path
+    if not processes.is_first():
+        return None
     without = f", and without its --start-epoch {config.start_epoch}" if config.start_epoch else ""
     sys.stderr.write(f"rawlabel: --resume: {path}: no such checkpoint; goes on without it{without}\n")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,11 +26,31 @@ def _evaluate(config: EvaluateConfig) -> None:
     for name, label in _LABELS.items():
         if name in test:
             click.echo(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
+    if config.run:
+        _describe_fit(RunDirectory(config.run), config.truth)
     if config.truth and config.run:
-        from rawlabel.evaluate.truth import raw_label_accuracy_of_run
+        from rawlabel.evaluate.truth import is_site_truth, raw_label_accuracy_of_run
 
+        if not is_site_truth(config.truth):
+            return
         raw = raw_label_accuracy_of_run(RunDirectory(config.run), config.truth)
         click.echo(f"raw labels: {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says {config.truth}")
+
+
+def _describe_fit(run: RunDirectory, truth: Path | None) -> None:
+    """Say which labels were fitted first, where the truth is known."""
+    from rawlabel.evaluate.fit_curves import write_fit_curves
+
+    curves = write_fit_curves(run, truth)
+    if curves is None:
+        return
+    verdict = curves["verdict"]
+    click.echo(f"correct labels fitted before wrong ones: {verdict['clean_labels_first']}")
+    if "epoch" in verdict:
+        click.echo(
+            f"  epoch {verdict['epoch']:>3}: {100 * verdict['correct_fitted']:.1f} % of the correct and "
+            f"{100 * verdict['wrong_fitted']:.1f} % of the wrong labels reproduced; all epochs: fit_curves.json"
+        )
 
 
 def describe_accuracies(one: dict[str, Any]) -> str:

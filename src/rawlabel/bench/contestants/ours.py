@@ -1,0 +1,130 @@
+"""rawlabel's own loader and training loop: the product's code, not a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from rawlabel import plugins
+from rawlabel.bench.contestants import Contestant
+from rawlabel.bench.measuring import EpochClock
+from rawlabel.bench.workload import Workload
+from rawlabel.config import TrainConfig
+from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train.data import load_training_data
+from rawlabel.train.images import Images
+from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.loop import EpochTiming, Trainer
+from rawlabel.train.predictor import build_predictor
+
+
+class Ours(Contestant):
+    """`rawlabel train` on class folders with its defaults: images decoded once and kept in memory where they fit,
+    threads that cut views, uint8 to the device, bfloat16 where the hardware has it, channels-last memory, and no
+    wait for the device inside an epoch.
+
+    Nothing is held out, so that all contestants train on the same images; the accuracy on the training images is
+    the running one, as in the loops that it is compared with.
+    """
+
+    main, test = "train", "test"
+
+    def __init__(self, workload: Workload) -> None:
+        super().__init__(workload)
+        self.config = self.settings()
+        self.data = load_training_data(self.config)
+        torch.manual_seed(workload.seed)
+        predictor = build_predictor(self.config, len(self.data.train), len(self.data.class_ids))
+        self.run = RunDirectory(workload.scratch)
+        rule: Any = plugins.load(plugins.Family.STOPPING_RULE, self.config.stop)()
+        evaluator = make_epoch_evaluator(self.config, self.data)
+        self.trainer = Trainer(self.config, self.data, predictor, rule, self.run, evaluator)
+        optimizer: Any = self.trainer.optimizer
+        optimizer.register_step_post_hook(self.count_step)
+        self._epochs: Iterator[EpochTiming] | None = None
+        self._loader: Loader | None = None
+        self._passes = 0
+
+    def settings(self) -> TrainConfig:
+        """The settings of the run: the product's defaults, and what the case says."""
+        workload, case = self.workload, self.workload.case
+        return TrainConfig(
+            root=workload.root,
+            main=self.main,
+            test=self.test,
+            outpath=workload.scratch,
+            model=case.model,
+            stop="last_epoch",
+            epochs=workload.epochs,
+            batch_size=case.batch_size,
+            lr=case.lr,
+            momentum=workload.momentum,
+            weight_decay=workload.weight_decay,
+            decay_epochs=workload.decay_epochs,
+            decay_max_epochs=workload.epochs,
+            image_size=case.image_size,
+            augment=case.augment,
+            holdout=0.0,
+            train_accuracy=(),
+            seed=workload.seed,
+            device=workload.device,
+            workers=workload.workers,
+        )
+
+    def loaded(self) -> Iterator[int]:
+        """One pass of the product's loader."""
+        for batch in self._pass():
+            yield len(batch.views)
+
+    def ready(self) -> Iterator[int]:
+        """One pass with the product's normalizer behind it."""
+        for batch in self._pass():
+            yield len(self.trainer.predictor.normalizer(batch.views))
+
+    def steps(self, count: int) -> None:
+        """The product's step on uint8 pixels that lie on the device, normalizing included."""
+        pixels, _ = self.fixed_batch()
+        views = (pixels * 64 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        ids = torch.arange(len(views)) % len(self.data.train)
+        self.trainer.method.train()
+        for _ in range(count):
+            self.trainer.train_step(RawBatch(views, ids))
+
+    def epoch(self, clock: EpochClock) -> dict[str, float]:
+        """The next epoch of the product's run."""
+        if self._epochs is None:
+            self._epochs = self.trainer.epochs()
+        timing = next(self._epochs)
+        clock.first_batch_at, clock.trained_at = timing.first_batch, timing.trained
+        entry = self.run.log()[-1]
+        return {part: entry[part]["acc1"] for part in ("train", "test")}
+
+    def close(self) -> None:
+        """End the loader's threads."""
+        for running in (self._epochs, self._loader):
+            if running is not None:
+                running.close()  # type: ignore[union-attr]
+
+    def images(self) -> Images:
+        """The training images as the product keeps them."""
+        side = self.trainer.predictor.transform.stored_side
+        return Images(self.data.train.source, side, self.config.workers)
+
+    def _pass(self) -> Iterator[RawBatch]:
+        if self._loader is None:
+            self._loader = Loader(
+                self.images(),
+                self.trainer.predictor.transform,
+                self.config.batch_size,
+                self.config.seed or 0,
+                self.config.workers,
+                pin_memory=self.device.type == "cuda",
+            )
+        self._passes += 1
+        return self._loader.epoch(self._passes)
+
+
+PLUGIN = Ours

@@ -1,0 +1,90 @@
+"""The result in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def lines(result: dict[str, Any]) -> Iterator[str]:
+    """A short table: speeds, what limits each loop, the gate, and the targets."""
+    hardware, conditions = result["hardware"], result["conditions"]
+    yield (
+        f"rawlabel bench {result['settings']['preset']}: {hardware['device_name']}, {hardware['threads']} "
+        f"threads, {hardware['workers']} workers, commit {result['environment']['commit']}"
+    )
+    yield f"page cache: {conditions['page_cache']}"
+    if conditions["disturbed_readings"]:
+        yield (
+            f"DISTURBED: other processes used more than {100 * conditions['busy']:.0f} % of a core during "
+            f"{conditions['disturbed_readings']} of {conditions['readings']} readings; repeat on a quiet machine"
+        )
+    for case in result["cases"]:
+        yield from _case(case)
+    yield from _extras(result)
+    yield ""
+    for target in result["targets"]:
+        if target["state"] != "not yet measured":
+            yield f"{target['state']:>8}  {target['measured']:>9g}  {target['target']}"
+    elsewhere = [one for one in result["targets"] if one["state"] == "not yet measured" and one["measured"]]
+    for target in elsewhere:
+        if result["settings"]["preset"] != "tiny":
+            yield f"{'(here)':>8}  {target['measured']:>9g}  {target['target']}: {target['reason']}"
+    waiting = sum(target["state"] == "not yet measured" for target in result["targets"])
+    if waiting:
+        yield f"not yet measured: {waiting} targets, named in the JSON"
+
+
+def _case(case: dict[str, Any]) -> Iterator[str]:
+    yield ""
+    cut = ", cut short" if case["was_cut_short"] else ""
+    yield f"{case['name']}: {case['title']}, batch {case['batch_size']}, {case['train_images']} images{cut}"
+    yield (
+        f"  {'images/s':<14} {'loader':>9} {'ready':>9} {'per CPU-s':>9} {'step':>9} {'train':>9} {'epoch':>9} "
+        f"{'range':>17} {'gap s':>7} {'c/b':>5}  limiter"
+    )
+    for name, row in case["contestants"].items():
+        epoch = row.get("epoch", {})
+        whole = epoch.get("images_per_second") or row.get("loader", {}).get("images_per_second")
+        per_cpu = row.get("loader") or epoch
+        yield (
+            f"  {name:<14} {_median(row, 'loader')} {_median(row, 'ready')} "
+            f"{_number(per_cpu, 'images_per_cpu_second')} {_median(row, 'step')} "
+            f"{_number(epoch, 'train_images_per_second')} {_number(epoch, 'images_per_second')} "
+            f"{_range(whole)} {_gap(epoch)} {row.get('efficiency', ''):>5}  {row.get('limiter', '')}"
+        )
+    gate = case.get("gate")
+    if gate:
+        reached = ", ".join(f"{name} {value:.1f} %" for name, value in gate["test_accuracy"].items())
+        verdict = "passed" if gate["passed"] else "FAILED"
+        yield f"  gate {verdict}: test accuracy {reached} (allowed: {gate['allowed_points']:.1f} points apart)"
+
+
+def _extras(result: dict[str, Any]) -> Iterator[str]:
+    yield ""
+    if memory := result.get("memory"):
+        yield (
+            f"memory over {len(memory['megabytes'])} epochs: {memory['megabytes'][0]} to "
+            f"{memory['megabytes'][-1]} MB, {memory['growth_mb_per_epoch']:+.2f} MB an epoch in the later half"
+        )
+    if index := result.get("index"):
+        yield (
+            f"first batch of {index['images']:,} images: {index['first_batch_seconds']:.2f} s after the imports "
+            f"({index['input']})"
+        )
+
+
+def _median(row: dict[str, Any], probe: str) -> str:
+    return _number(row.get(probe, {}), "images_per_second")
+
+
+def _number(part: dict[str, Any], key: str) -> str:
+    return f"{part[key]['median']:>9.1f}" if key in part else " " * 9
+
+
+def _range(spread: dict[str, Any] | None) -> str:
+    return f"{spread['min']:>8.1f}-{spread['max']:<8.1f}" if spread else " " * 17
+
+
+def _gap(epoch: dict[str, Any]) -> str:
+    return f"{epoch['gap_seconds']['median']:>7.3f}" if epoch else " " * 7

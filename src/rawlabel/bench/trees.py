@@ -1,0 +1,133 @@
+"""Folders of generated JPEG files whose classes a small network can learn, but not at once.
+
+No image ships with the benchmark: a tree is made once, from a seed, in the cache folder. A class is a hue and a
+width of stripes; hue, place and direction of the stripes vary from image to image, and noise makes the files as
+large as photographs of that size are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rawlabel.files import disk_errors, read_json, write_json
+
+_MARK = "tree.json"
+_PLANE = 1024
+_RECIPE = 1
+"""Counted up when the generated images change, so that no older tree is taken for one of today's."""
+
+
+@dataclass(frozen=True)
+class TreeSpec:
+    """A tree to generate; equal specifications give equal files."""
+
+    name: str
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    num_train: int
+    num_test: int
+    num_classes: int = 10
+    quality: int = 90
+    """JPEG quality."""
+    drawn_at: tuple[int, int] | None = None
+    """Width and height [pixels] at which the images are drawn before they are shrunk; by default as stored."""
+    seed: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """The specification, as it is written beside the tree."""
+        return asdict(self) | {"recipe": _RECIPE, "drawn_at": list(self.drawn_at) if self.drawn_at else None}
+
+
+def make_tree(spec: TreeSpec, cache: Path, workers: int) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of `spec` (with `train` and `test`) and what it holds; generate it if it is not there yet.
+
+    Raises `DiskError`.
+    """
+    size = f"{spec.width}x{spec.height}"
+    folder = cache / f"{spec.name}-{size}-{spec.num_train}-{spec.num_test}"
+    mark = folder / _MARK
+    if mark.is_file():
+        found: dict[str, Any] = read_json(mark, "what this generated tree holds")
+        if found.get("spec") == spec.describe():
+            return folder, found
+    with disk_errors(folder):
+        cache.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=cache))
+        try:
+            total = sum(_write_part(spec, scratch, part, workers) for part in ("train", "test"))
+            facts = {
+                "spec": spec.describe(),
+                "images": spec.num_train + spec.num_test,
+                "mean_bytes": round(total / (spec.num_train + spec.num_test)),
+            }
+            write_json(scratch / _MARK, facts)
+            if folder.exists():
+                shutil.rmtree(folder)
+            scratch.rename(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return folder, facts
+
+
+def _write_part(spec: TreeSpec, folder: Path, part: str, workers: int) -> int:
+    """Write `train` or `test`; return its size [bytes]."""
+    for label in range(spec.num_classes):
+        (folder / part / class_name(label)).mkdir(parents=True)
+    noise = np.random.default_rng(spec.seed).normal(0, 1, (_PLANE, _PLANE, 3)).astype(np.float32)
+    noise = 34 * noise + 26 * cv2.GaussianBlur(noise, (0, 0), 1.2) * 4
+    count = spec.num_train if part == "train" else spec.num_test
+    with ThreadPoolExecutor(workers) as pool:
+        return sum(pool.map(lambda index: _write_image(spec, folder / part, part, index, noise), range(count)))
+
+
+def _write_image(spec: TreeSpec, folder: Path, part: str, index: int, noise: npt.NDArray[np.float32]) -> int:
+    label = index % spec.num_classes
+    random = np.random.default_rng([spec.seed, int(part == "test"), index])
+    pixels = draw(label, spec.num_classes, spec.drawn_at or (spec.width, spec.height), random, noise)
+    if spec.drawn_at:
+        shrunk = cv2.resize(pixels, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(shrunk, dtype=np.uint8)
+    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, spec.quality])[1].tobytes()
+    (folder / class_name(label) / f"{index:07d}.jpg").write_bytes(encoded)
+    return len(encoded)
+
+
+def draw(
+    label: int,
+    num_classes: int,
+    size: tuple[int, int],
+    random: np.random.Generator,
+    noise: npt.NDArray[np.float32],
+) -> npt.NDArray[np.uint8]:
+    """One image [height, width, 3] (BGR) of class `label`."""
+    width, height = size
+    # Neighbors in hue differ in their stripes, so both are needed to tell classes apart.
+    hue = 2 * np.pi * label / num_classes + random.normal(0, 0.35)
+    cycles = (2.0, 4.5)[label % 2] * np.exp(random.normal(0, 0.12))
+    angle, phase = random.uniform(0, np.pi), random.uniform(0, 2 * np.pi)
+    across = np.arange(width, dtype=np.float32)[None, :] * np.float32(np.cos(angle))
+    down = np.arange(height, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
+    stripes = np.sin((2 * np.pi * cycles / min(size)) * (across + down) + phase)
+    tint = random.uniform(10, 26) * np.cos(hue + np.array([0, 2, 4]) * np.pi / 3)
+    top, left = random.integers(0, _PLANE - height + 1), random.integers(0, _PLANE - width + 1)
+    grain = noise[top : top + height, left : left + width] * np.float32(random.uniform(0.5, 0.7))
+    pixels = grain + (128 + random.normal(0, 12) + tint).astype(np.float32)
+    pixels += (np.float32(random.uniform(10, 22)) * stripes)[:, :, None]
+    drawn: npt.NDArray[np.uint8] = np.clip(pixels, 0, 255).astype(np.uint8)
+    return drawn
+
+
+def class_name(label: int) -> str:
+    """Folder of a class."""
+    return f"class{label:03d}"

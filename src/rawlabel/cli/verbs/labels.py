@@ -1,0 +1,49 @@
+"""`rawlabel labels`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rawlabel.cli.options import section_command
+from rawlabel.config import LabelsConfig
+
+_MOST_CONFUSIONS, _MOST_CLASSES = 10, 10
+
+
+def _labels(config: LabelsConfig) -> None:
+    from rawlabel.label_evidence.of_runs import gather_evidence
+
+    evidence = gather_evidence(config)
+    runs = evidence["runs"]
+    click.echo(f"{evidence['held_out_photos']} photos held out by {runs} run{'s' if runs > 1 else ''}")
+    click.echo(f"wrong labels, with {100 * evidence['confidence']:g} % bootstrap intervals:")
+    for one in evidence["wrong_label_share"]:
+        click.echo(f"  {one['estimator']:<19} {_percent(one['share'])}  {one['bias']}")
+    click.echo(evidence["caution"])
+    click.echo("most frequent mistakes, by the confident joint:")
+    for one in evidence["confusions"][:_MOST_CONFUSIONS]:
+        share = _percent(one["share_of_given"])
+        click.echo(f"  {share} of the photos labeled '{one['given']}' look like '{one['preferred']}'")
+    click.echo("classes by expected damage:")
+    for one in evidence["ambiguous_classes"][:_MOST_CLASSES]:
+        click.echo(f"  {100 * one['expected_damage']:5.1f} %  {one['class']}: {_why(one)}")
+    click.echo(f"written: {config.out or config.runs[0]}/label_evidence.json, suspicion.parquet; no label changed")
+
+
+def _percent(share: dict[str, float | None]) -> str:
+    if share["estimate"] is None or share["lower"] is None or share["upper"] is None:
+        return "unknown"
+    return f"{100 * share['estimate']:.1f} % [{100 * share['lower']:.1f}, {100 * share['upper']:.1f}]"
+
+
+def _why(one: dict[str, Any]) -> str:
+    sibling = f", {100 * one['to_sibling']:.0f} % to '{one['sibling']}'" if one["sibling"] else ""
+    return (
+        f"{one['signature']}; {100 * one['lost']:.0f} % taken for others{sibling}; "
+        f"{100 * one['second_mode']:.0f} % in a second mode; {100 * one['shared']:.0f} % shared"
+    )
+
+
+COMMAND = section_command("labels", LabelsConfig, _labels)

@@ -1,0 +1,77 @@
+"""What the selected weights of a finished run say of the photos that the run held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from rawlabel.config import TrainConfig
+from rawlabel.errors import ConfigError, DataError
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.images import Images
+from rawlabel.train.predictor import load_predictor
+
+
+@dataclass(frozen=True, eq=False)
+class HoldoutOutput:
+    """Logits and features of held-out photos, in the order of the run's holdout."""
+
+    class_ids: tuple[str, ...]
+    photos: tuple[str, ...]
+    """The images' names, the same in every run on the data."""
+    labels: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32] | None
+    """Input of the last linear layer [photos, features]; None for a network that does not end in one."""
+
+
+def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = "auto") -> HoldoutOutput:
+    """Load the selected weights and classify the run's own holdout.
+
+    Raises `DataError` when the run is not finished, held nothing out, or its data have changed since, and
+    `CheckpointError`.
+    """
+    data = data_of_run(run)
+    if not len(data.holdout):
+        raise DataError(f"{run.path}: held nothing out; train again with --holdout above 0")
+    predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
+    linear = [one for one in predictor.method.network.modules() if isinstance(one, nn.Linear)]
+    heard: list[Tensor] = []
+
+    def listen(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        heard.append(inputs[0].detach().float().cpu())
+
+    hook = linear[-1].register_forward_hook(listen) if linear else None
+    images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
+    logits = predictor.logits(images)
+    if hook is not None:
+        hook.remove()
+    names = tuple(data.holdout.names())
+    return HoldoutOutput(tuple(class_ids), names, data.holdout.labels, logits, _features(heard, logits))
+
+
+def data_of_run(run: RunDirectory) -> TrainingData:
+    """The data of a finished run, as it was; raises `DataError` when they have changed."""
+    fingerprint = run.summary().get("data")
+    try:
+        # Settings of older versions lack newer keys; unknown ones are of a newer version.
+        config = TrainConfig(**run.config())
+    except ValueError as error:
+        raise ConfigError(f"{run.path / 'config.json'}: holds settings that are not known here; update") from error
+    data = load_training_data(config)
+    if data.fingerprint != fingerprint:
+        raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
+    return data
+
+
+def _features(heard: list[Tensor], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+    """The pieces as one array; None where the layer is not passed exactly once an image, or has other axes."""
+    if not heard or any(one.dim() != 2 for one in heard):
+        return None
+    features = np.concatenate([one.numpy() for one in heard])
+    return features if len(features) == len(logits) else None

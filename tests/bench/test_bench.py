@@ -1,0 +1,249 @@
+"""The benchmark's own honesty: equal work for all, a gate that closes, targets that are judged as they stand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from rawlabel import bench as bench_module
+from rawlabel import cli
+from rawlabel.bench import runner
+from rawlabel.bench.gate import judge_gate
+from rawlabel.bench.load_guard import BUSY, LoadGuard
+from rawlabel.bench.measuring import Probe, Reading
+from rawlabel.bench.presets import preset
+from rawlabel.bench.process import Started
+from rawlabel.bench.runner import CaseResult, Measured, make_workload, run_case
+from rawlabel.bench.summary import memory_growth, summarize_case
+from rawlabel.bench.table import lines
+from rawlabel.bench.targets import TARGETS, judge_first_batch, judge_targets
+from rawlabel.bench.trees import TreeSpec, make_tree
+from rawlabel.config import BenchConfig
+from tests.processes import rawlabel
+
+SPEC = TreeSpec("small", 48, 40, num_train=9, num_test=3, num_classes=3)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.jpg"))}
+
+
+def test_a_tree_is_class_folders_of_jpeg_files_and_the_same_every_time(tmp_path: Path) -> None:
+    folder, facts = make_tree(SPEC, tmp_path / "a", workers=2)
+    again, _ = make_tree(SPEC, tmp_path / "b", workers=1)
+    made = files(folder)
+    assert made == files(again)
+    assert len(made) == facts["images"] == 12
+    assert {name.rsplit("/", 1)[0] for name in made} == {
+        f"{part}/class{label:03d}" for part in ("train", "test") for label in range(3)
+    }
+    assert len(set(made.values())) == 12
+    with Image.open(folder / next(iter(made))) as image:
+        assert (image.format, image.size) == ("JPEG", (48, 40))
+
+
+def test_a_tree_is_made_once_and_anew_when_it_is_not_the_one_asked_for(tmp_path: Path) -> None:
+    folder, _ = make_tree(SPEC, tmp_path, workers=1)
+    one = next(folder.rglob("*.jpg"))
+    one.write_bytes(b"kept")
+    assert make_tree(SPEC, tmp_path, workers=1)[0] == folder
+    assert one.read_bytes() == b"kept"
+    make_tree(TreeSpec(**vars(SPEC) | {"seed": 1}), tmp_path, workers=1)
+    assert one.read_bytes() != b"kept"
+
+
+def test_generated_photos_are_as_large_as_photos(tmp_path: Path) -> None:
+    _, facts = make_tree(TreeSpec("photos", 500, 375, 3, 3, num_classes=3), tmp_path, workers=1)
+    assert 90_000 < facts["mean_bytes"] < 130_000
+
+
+def epoch_row(test_accuracy: float, steps: int = 10) -> dict[str, Any]:
+    return {"epoch": {"steps": [steps] * 3, "accuracy": [{"test": 10.0}, {"test": test_accuracy}]}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ({"ours": epoch_row(88), "timm": epoch_row(90)}, None),
+        ({"ours": epoch_row(70), "timm": epoch_row(90)}, "ours is at 70.0 % on the test set, 20.0 points below"),
+        ({"ours": epoch_row(90, steps=5), "timm": epoch_row(90)}, "ours made [5] steps an epoch instead of 10"),
+        ({"ours": epoch_row(11), "timm": epoch_row(12)}, "no loop learned anything"),
+    ],
+)
+def test_the_gate_closes_on_a_loop_that_does_less(rows: dict[str, Any], fault: str | None) -> None:
+    case = {"contestants": rows, "train_images": 320, "batch_size": 32, "test_images": 1000, "classes": 10}
+    gate = judge_gate(case, margin=8.0)
+    assert gate["passed"] is (fault is None)
+    assert (fault or "") in "".join(gate["faults"])
+
+
+def test_a_closed_gate_is_one_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = {"cases": [{"name": "small", "gate": {"faults": ["ours made [5] steps an epoch instead of 10"]}}]}
+    monkeypatch.setattr(bench_module, "bench", lambda config: report)
+    monkeypatch.setattr("rawlabel.bench.table.lines", lambda report: ["table"])
+    assert cli.run(["bench"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("rawlabel: accuracy gate: small: ours made [5] steps")
+    assert captured.err.count("\n") == 1
+
+
+HARDWARE = {"place": "cpu2", "device_name": "some processor", "cores": 2, "precision": {"ours": "bfloat16"}}
+
+
+def judged(ours: float, examples: float, **changes: Any) -> dict[str, Any]:
+    def row(speed: float) -> dict[str, Any]:
+        return {"loader": {"images_per_second": {"median": speed}}}
+
+    cases = [{"name": "photos", "contestants": {"ours_uncached": row(ours), "examples": row(examples)}}]
+    as_preset = changes.pop("as_preset", True)
+    return judge_targets(cases, HARDWARE | changes, as_preset=as_preset)[0]
+
+
+@pytest.mark.parametrize(
+    ("judgement", "state"),
+    [
+        (judged(210, 100), "met"),
+        (judged(190, 100), "not met"),
+        (judged(210, 100, place="gpu"), "not yet measured"),
+        (judged(210, 100, as_preset=False), "not yet measured"),
+    ],
+)
+def test_a_target_is_met_or_not_or_not_yet_measured(judgement: dict[str, Any], state: str) -> None:
+    assert judgement["state"] == state
+    assert judgement["measured"] == pytest.approx(1.9 if state == "not met" else 2.1)
+
+
+def test_every_target_is_reported_even_when_nothing_was_measured() -> None:
+    rows = judge_targets([], HARDWARE, as_preset=True)
+    assert len(rows) == len(TARGETS)
+    assert {row["state"] for row in rows} == {"not yet measured"}
+    assert [judge_first_batch(*one)["state"] for one in ((0.9, 10**6), (1.1, 10**6), (0.9, 10**5))] == [
+        "met", "not met", "not yet measured",
+    ]  # fmt: skip
+
+
+def test_targets_name_cases_and_contestants_of_the_presets() -> None:
+    presets = {"cpu2": preset(BenchConfig(preset="cpu")), "gpu": preset(BenchConfig(preset="gpu"))}
+    for target in TARGETS:
+        cases = {case.name: case for case in presets[target.place].cases}
+        assert target.case in cases
+        for name, case in ((target.contestant, target.case), (target.against, target.against_case or target.case)):
+            assert name is None or name.startswith("ours_packed") or name in cases[case].contestants
+
+
+@pytest.mark.parametrize(
+    ("train", "whole", "step_seconds", "limiter", "efficiency"),
+    [(1.0, 1.1, 0.95, "device", 0.95), (2.0, 2.1, 0.5, "data", 0.25), (1.0, 3.0, 0.9, "evaluation", 0.9)],
+)
+def test_the_limiter_is_where_the_time_of_an_epoch_goes(
+    train: float, whole: float, step_seconds: float, limiter: str, efficiency: float
+) -> None:
+    case = preset(BenchConfig(preset="tiny", contestant=("ours",))).cases[0]
+    epoch = Reading(100, whole, whole, first_batch_seconds=0.01, train_seconds=train, steps=5)
+    step = Reading(100, step_seconds, step_seconds)
+    result = CaseResult(case, make_workload(case, Path(), Path(), BenchConfig(), 2), {"ours": Started(0.1, "cpu")})
+    result.measured = {Probe.EPOCH: {"ours": Measured(epoch, [epoch], [0.0])},
+                       Probe.STEP: {"ours": Measured(step, [step], [0.0])}}  # fmt: skip
+    row = summarize_case(result)["contestants"]["ours"]
+    assert (row["limiter"], row["efficiency"]) == (limiter, pytest.approx(efficiency))
+    assert sum(row["shares"].values()) == pytest.approx(1)
+
+
+def test_contestants_take_turns_forth_and_back_after_a_warm_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    class Fake:
+        started = Started(0.0, "cpu")
+
+        def __init__(self, name: str, workload: object) -> None:
+            self.name = name
+
+        def measure(self, probe: Probe) -> Reading:
+            order.append(self.name)
+            return Reading(len(order), 1.0, 1.0)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(runner, "ContestantProcess", Fake)
+    config = BenchConfig(preset="tiny", contestant=("ours", "examples", "timm"))
+    case = preset(config).cases[0]
+    result = run_case(
+        make_workload(case, tmp_path, tmp_path, config, 4),
+        config,
+        3,
+        LoadGuard(0),
+        lambda: False,
+        lambda line: None,
+    )
+    forth = list(case.contestants)
+    assert order[: 4 * 3] == [*forth, *forth, *reversed(forth), *forth]
+    measured = result.measured[case.probes[0]][forth[0]]
+    assert (measured.warm_up.images, [one.images for one in measured.readings]) == (1, [4, 9, 10])
+
+
+def test_the_guard_sees_another_process_at_work_but_not_our_own() -> None:
+    spin = "import time; end = time.time() + {}\nwhile time.time() < end: pass"
+    guard = LoadGuard(0)
+    with subprocess.Popen([sys.executable, "-c", spin.format(0.4)]):
+        pass
+    quiet = guard.others()
+    # The shell ends at once, so what it started belongs to nobody here.
+    subprocess.run(["sh", "-c", f'"{sys.executable}" -c "{spin.format(1.0)}" &'], check=True)
+    guard.begin()
+    time.sleep(1.2)
+    assert guard.others() > BUSY
+    assert quiet >= 0
+
+
+def test_memory_that_grows_is_told_from_memory_that_is_flat() -> None:
+    assert memory_growth([500_000_000] * 6) == 0
+    assert memory_growth([500_000_000 + 3_000_000 * epoch for epoch in range(6)]) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["--contestant", "tim"], "did you mean 'timm'"), (["--case", "smal"], "did you mean 'small'")],
+)
+def test_a_name_that_is_none_gets_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    assert cli.run(["bench", "--preset", "tiny", *arguments]) == 2
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.integration
+def test_the_tiny_preset_runs_whole(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    ended = rawlabel("bench", "--preset", "tiny", "--cache", tmp_path / "cache", "--out", out)
+    assert ended.code == 0, ended.err
+    report = json.loads(out.read_text("utf-8"))
+    assert ended.out.splitlines() == list(lines(report))
+    (case,) = report["cases"]
+    assert case["gate"]["passed"]
+    for name in ("ours", "examples", "published", "timm"):
+        row = case["contestants"][name]
+        assert row["limiter"] in ("data", "device", "evaluation")
+        for probe in ("loader", "step", "epoch"):
+            assert row[probe]["images_per_second"]["median"] > 0
+            assert row[probe]["images_per_cpu_second"]["median"] > 0
+        assert row["epoch"]["steps"] == [5, 5]
+    # Wide: a busy machine may slow either down; a loader that decodes once cannot lose to one that always decodes.
+    speed = {name: row["loader"]["images_per_second"]["median"] for name, row in case["contestants"].items()}
+    assert speed["ours"] > 2 * speed["examples"]
+    assert report["environment"]["commit"]
+    assert report["index"]["images"] == 10_000
+    assert len(report["memory"]["megabytes"]) == 3
+    assert len(report["targets"]) == len(TARGETS) + 1
+    assert not any(path.suffix == ".jpg" for path in Path(__file__).parent.iterdir())

@@ -1,0 +1,122 @@
+"""`rawlabel labels` on real runs: what it writes, what it says, and that no truth and no label is touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from rawlabel import cli
+from rawlabel.evaluate.fit_curves import write_fit_curves
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train import train
+from tests.train.conftest import CLASSES, make_class_folders, tiny
+
+pytestmark = pytest.mark.integration
+WRONG = 8
+"""Photos of each class that lie in the next class's folder."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders with wrong photos in them, and beside them what each photo shows."""
+    root = tmp_path_factory.mktemp("labels")
+    make_class_folders(root / "candidate", 40, 1)
+    shown = {f"{name}/{file.name}": name for name in CLASSES for file in (root / "candidate" / name).iterdir()}
+    for i, name in enumerate(CLASSES):
+        other = CLASSES[(i + 1) % 3]
+        for number in range(WRONG):
+            moved = f"{other}/from-{name}-{number}.png"
+            shutil.move(root / "candidate" / name / f"{number:03d}.png", root / "candidate" / moved)
+            del shown[f"{name}/{number:03d}.png"]
+            shown[moved] = name
+    (root / "truth.json").write_text(json.dumps(shown))
+    return root / "truth.json"
+
+
+@pytest.fixture(scope="module")
+def runs(truth: Path) -> list[RunDirectory]:
+    root = truth.parent
+    return [
+        train(tiny(root, test=None, holdout=0.5, epochs=5, seed=seed, outpath=root / f"run-{seed}"))
+        for seed in (1, 2)
+    ]
+
+
+def test_it_writes_the_evidence_and_one_row_for_each_photo(
+    runs: list[RunDirectory], truth: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["labels", *(str(run.path) for run in runs), "--draws", "20", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    evidence = json.loads((runs[0].path / "label_evidence.json").read_text())
+    for one in evidence["wrong_label_share"]:
+        assert one["share"]["lower"] <= one["share"]["estimate"] <= one["share"]["upper"]
+        assert one["assumptions"] and one["bias"] in said
+    disagreement = evidence["wrong_label_share"][-1]["share"]["estimate"]
+    assert WRONG / 40 - 0.12 < disagreement < WRONG / 40 + 0.2
+    shown = json.loads(truth.read_text())
+    rows = pq.read_table(runs[0].path / "suspicion.parquet").to_pylist()
+    assert {row["photo"] for row in rows} == set(shown) and len(rows) == len(shown)
+    assert all(row["photo"].startswith(f"{row['label']}/") for row in rows)
+    assert {row["basis"] for row in rows} == {"held_out", "training"}
+    found = rows[: 3 * WRONG]
+    assert np.mean([shown[row["photo"]] != row["label"] for row in found]) > 0.6
+    assert np.mean([shown[row["photo"]] == row["preferred_class"] for row in found]) > 0.6
+
+
+def test_the_epochs_that_are_kept_tell_which_labels_were_fitted_first(
+    runs: list[RunDirectory], truth: Path
+) -> None:
+    curves = write_fit_curves(runs[0], truth)
+    assert curves == json.loads((runs[0].path / "fit_curves.json").read_text())
+    kept, log = runs[0].training_predictions(), runs[0].log()
+    assert kept is not None and len(kept) == len(log) == len(curves["epochs"])
+    for one, entry in zip(curves["epochs"], log, strict=True):
+        fitted = one["correct_fitted"] + one["wrong_fitted"]
+        seen = one["correct_labels"] + one["wrong_labels"]
+        assert 100 * fitted / seen == pytest.approx(entry["train"]["acc1"])
+    assert curves["epochs"][-1]["wrong_seen_through"] > curves["epochs"][-1]["wrong_fitted"]
+    assert curves["verdict"]["clean_labels_first"] in ("seen", "open")
+
+
+def test_injected_noise_brings_its_own_truth(truth: Path) -> None:
+    root = truth.parent
+    settings = tiny(root, test=None, epochs=1, inject_noise=0.4, outpath=root / "injected")
+    curves = write_fit_curves(train(settings))
+    assert curves is not None
+    first = curves["epochs"][0]
+    assert first["wrong_labels"] / (first["wrong_labels"] + first["correct_labels"]) == pytest.approx(
+        0.4, abs=0.06
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda run: (run / "summary.json").unlink(), "summary.json: no such file"),
+        (lambda run: (run / "training_predictions" / "00001.npz").write_bytes(b"PK"), "00001.npz: is missing or"),
+    ],
+)
+def test_an_unfinished_or_damaged_run_is_named_in_one_line(
+    runs: list[RunDirectory], tmp_path: Path, spoil: object, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(runs[1].path, copy)
+    spoil(copy)  # type: ignore[operator]
+    assert cli.run(["labels", str(copy), "--draws", "20", "--device", "cpu"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert complaint in said and said.startswith("rawlabel: ")

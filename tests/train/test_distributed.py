@@ -1,0 +1,264 @@
+"""Several processes make the run that one process makes, and end and go on as one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawlabel import processes
+from rawlabel.errors import ConfigError
+from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train import distributed, train
+from rawlabel.train.checkpoint import load_weights
+from tests.train.conftest import make_class_folders, tiny
+
+# No batch norm, whose statistics are those of a share.
+PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_convnext", "image_size": 32}
+KILLED: dict[str, Any] = {"epochs": 8, "batch_size": 4, "decay_epochs": 9}
+RUNS: dict[str, dict[str, Any]] = {
+    "cross_entropy": {**PLAIN, "train_size": 42},
+    "elr": {**PLAIN, "method": "elr"},
+    "sop_plus": {**PLAIN, "method": "sop_plus"},
+    "coteaching": {**PLAIN, "method": "coteaching"},
+    "gjs in parts": {**PLAIN, "method": "gjs", "accumulate": 3},
+    "student": {
+        **PLAIN, "method_option": ["mixup=1"], "student": True, "refit": True, "ema": 0.9, "stop": "label_wave",
+        "train_accuracy": ["probe", "augmented"],
+    },
+    "batch norm": {"epochs": 6, "precision": "fp32", "ema": 0.5},
+    "whole": {"epochs": 3, "ema": 0.5},
+    "stopped": {"epochs": 3, "ema": 0.5, "is_stopped": True},
+    "whole of the killed": KILLED,
+    "killed": KILLED,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of which a part of the labels is wrong, so that the memory of samples matters."""
+    root = tmp_path_factory.mktemp("noisy")
+    folder = make_class_folders(root / "candidate", 20, 1)
+    for one, other in (("red", "blue"), ("blue", "green"), ("green", "red")):
+        for number in range(4):
+            shutil.move(folder / one / f"{number:03d}.png", folder / other / f"from_{one}_{number}.png")
+    make_class_folders(root / "test", 6, 2)
+    return root
+
+
+def torchrun(*arguments: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    return subprocess.Popen(
+        [str(one) for one in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=dict(os.environ) | {"OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def command(data: Path, out: Path) -> list[str | Path]:
+    config = tiny(data, outpath=out, **KILLED).as_json()
+    given = [
+        "root", "main", "test", "outpath", "model", "image_size", "epochs", "batch_size", "lr", "decay_epochs",
+        "holdout", "seed", "device",
+    ]  # fmt: skip
+    return [
+        "-m",
+        "rawlabel",
+        "train",
+        *(w for key in given for w in (f"--{key.replace('_', '-')}", str(config[key]))),
+    ]
+
+
+def ranks(launcher: subprocess.Popen[str]) -> dict[str, psutil.Process]:
+    return {one.environ().get("RANK", ""): one for one in psutil.Process(launcher.pid).children()}
+
+
+def wait_for_epochs(run: RunDirectory, count: int, launcher: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while len(run.log()) < count:
+        assert launcher.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Unfinished(NamedTuple):
+    run: RunDirectory
+    said_when_stopped: str
+    said_when_killed: str
+    seconds_to_end: float
+
+
+@pytest.fixture(scope="module")
+def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinished:
+    """A run of which one process was told to stop, and that went on until one process was killed."""
+    run = RunDirectory(tmp_path_factory.mktemp("unfinished"))
+    launcher = torchrun(*command(noisy, run.path))
+    wait_for_epochs(run, 1, launcher)
+    ranks(launcher)["1"].send_signal(signal.SIGTERM)
+    said_when_stopped = launcher.communicate(timeout=60)[0]
+    launcher = torchrun(*command(noisy, run.path))
+    wait_for_epochs(run, len(run.log()) + 1, launcher)
+    started = time.monotonic()
+    ranks(launcher)["1"].kill()
+    said_when_killed = launcher.communicate(timeout=60)[0]
+    return Unfinished(run, said_when_stopped, said_when_killed, time.monotonic() - started)
+
+
+@pytest.fixture(scope="module")
+def two(
+    noisy: Path, unfinished: Unfinished, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], RunDirectory]:
+    """All runs, by two processes; they start once, for that is what takes long."""
+    out = tmp_path_factory.mktemp("two")
+    assert not (unfinished.run.path / "summary.json").exists(), "it was too fast to be killed"
+    places = {name: out / str(number) for number, name in enumerate(RUNS)} | {"killed": unfinished.run.path}
+    changes = [json.dumps({**one, "outpath": str(places[name])}) for name, one in RUNS.items()]
+    process = torchrun("-m", "tests.train.distributed_runs", noisy, out, *changes)
+    said = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, said
+    return lambda name: RunDirectory(places[name])
+
+
+def numbers(value: Any, path: str = "") -> dict[str, float]:
+    """Every number of a log, by its place."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = {key: one for name, part in items for key, one in numbers(part, f"{path}.{name}").items()}
+    return found | ({path: float(value)} if isinstance(value, int | float) else {})
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", [name for name in RUNS if RUNS[name].get("model") == PLAIN["model"]])
+def test_two_processes_make_the_run_of_one(
+    name: str, two: Callable[[str], RunDirectory], noisy: Path, tmp_path: Path
+) -> None:
+    one = train(tiny(noisy, outpath=tmp_path / "one", **RUNS[name]), make_epoch_evaluator)
+    parts = ["", "teacher", "refit"] if RUNS[name].get("student") else [""]
+    for part in parts:
+        first, second = RunDirectory(one.path / part), RunDirectory(two(name).path / part)
+        assert numbers(second.log()) == pytest.approx(numbers(first.log()), rel=1e-3, abs=1e-4)
+        assert second.summary() == first.summary()
+        for mine, theirs in (
+            (first.last_weights, second.last_weights),
+            (first.selected_checkpoint, second.selected_checkpoint),
+        ):
+            torch.testing.assert_close(
+                load_weights(theirs)["method"], load_weights(mine)["method"], rtol=1e-4, atol=1e-5
+            )
+
+
+@pytest.mark.integration
+def test_batch_norm_is_close(two: Callable[[str], RunDirectory], noisy: Path, tmp_path: Path) -> None:
+    """Its statistics are those of a share, 8 images of 16, so the runs part; they learn the same."""
+    one = train(tiny(noisy, outpath=tmp_path / "one", **RUNS["batch norm"]), make_epoch_evaluator)
+    first, second = one.log()[-1], two("batch norm").log()[-1]
+    assert second["test"]["acc1"] == pytest.approx(first["test"]["acc1"], abs=12)
+    assert second["train"]["loss"] == pytest.approx(first["train"]["loss"], rel=0.35)
+    weights = load_weights(two("batch norm").last_weights)["method"]
+    before = load_weights(one.last_weights)["method"]
+    drift = torch.stack(
+        [(weights[key] - before[key]).norm() / before[key].norm() for key in before if "mean" in key]
+    )
+    assert 0 < drift.max() < 0.6
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("whole", "other"), [("whole", "stopped"), ("whole of the killed", "killed")])
+def test_an_interrupted_run_of_two_ends_as_if_nothing_had_happened(
+    whole: str, other: str, two: Callable[[str], RunDirectory]
+) -> None:
+    first, second = two(whole), two(other)
+    assert second.log_path.read_bytes() == first.log_path.read_bytes()
+    assert second.summary() == first.summary()
+    for one in ("last_weights", "selected_checkpoint"):
+        mine, theirs = (load_weights(getattr(run, one))["method"] for run in (first, second))
+        torch.testing.assert_close(theirs, mine, rtol=0, atol=0)
+
+
+@pytest.mark.integration
+def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None:
+    said = unfinished.said_when_stopped
+    assert said.count("rawlabel: ") == said.count("rawlabel: stopped; the same command goes on from here") == 1, (
+        said
+    )
+    assert said.count("exitcode  : 143") == 2, said
+
+
+@pytest.mark.integration
+def test_when_one_process_is_killed_the_other_ends(unfinished: Unfinished) -> None:
+    said = unfinished.said_when_killed
+    assert unfinished.seconds_to_end < 40, "it hung"
+    assert said.count("rawlabel: ") == said.count("the same command goes on from the last checkpoint") == 1, said
+    assert "RuntimeError" not in said, said
+
+
+@pytest.mark.integration
+def test_one_process_says_what_is_wrong(noisy: Path) -> None:
+    launcher = torchrun("-m", "rawlabel", "train", "--root", noisy, "--main", "absent", "--device", "cpu")
+    said = launcher.communicate(timeout=60)[0]
+    assert launcher.returncode != 0
+    lines = [line for line in said.splitlines() if line.startswith("rawlabel: ")]
+    assert len(lines) == 1 and "absent: no such folder" in lines[0], said
+    assert "exitcode  : 2" in said
+
+
+@given(size=st.integers(1, 40), count=st.integers(1, 6))
+def test_shares_are_even_and_make_the_batch(size: int, count: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(distributed, "_group", object())
+        patched.setenv("WORLD_SIZE", str(count))
+        shares = []
+        for rank in range(count):
+            patched.setenv("RANK", str(rank))
+            shares.append(distributed.own_rows(size))
+    assert len({len(one) for one in shares}) == 1
+    assert len(shares[0]) >= 2, "batch norm cannot use one image"
+    assert torch.cat(shares)[:size].tolist() == list(range(size))
+    assert torch.cat(shares).max() < size
+
+
+def test_a_batch_must_be_shared_fairly(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed.check_batch_size(3)
+    monkeypatch.setattr(distributed, "_group", object())
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    distributed.check_batch_size(8)
+    for batch_size in (4, 10):
+        with pytest.raises(ConfigError, match=f"--batch-size: {batch_size} images .* by 4; give a multiple of 4"):
+            distributed.check_batch_size(batch_size)
+
+
+@pytest.mark.parametrize(("rank", "is_first"), [("0", True), ("1", False)])
+def test_the_first_process_writes(
+    rank: str, is_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from rawlabel.progress import progress
+
+    monkeypatch.setattr(processes, "_state", processes._State())
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", rank)):
+        monkeypatch.setenv(name, value)
+    processes.join()
+    run = RunDirectory(tmp_path / "run")
+    run.start({})
+    run.log_epoch({"epoch": 0})
+    run.log_timing(epoch=0)
+    run.write_summary({})
+    with progress("training", 1):
+        pass
+    written = sorted(path.name for path in tmp_path.rglob("*.json*"))
+    assert written == (["config.json", "environment.json", "log.json", "summary.json", "timing.jsonl"] * is_first)
+    assert bool(capfd.readouterr().err) == is_first
