@@ -60,5 +60,5 @@ def _convolution(in_channels: int, channels: int) -> nn.Conv2d:
 def _normalization(channels: int) -> nn.BatchNorm2d:
     normalization = nn.BatchNorm2d(channels, momentum=_RUNNING_SHARE)
     # The next convolution can learn the scale; without a second one, fewer parameters fight over it.
-    normalization.weight.requires_grad_(requires_grad=False)
+    normalization.weight.requires_grad_(False)
     return normalization
