@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from rawlabel.config import TrainConfig, load_options, load_section
 from rawlabel.errors import ConfigError
-from rawlabel.train.networks import CIFAR_RESNETS, build_network
+from rawlabel.train.methods.cross_entropy import CrossEntropyOptions
+from rawlabel.train.networks import CIFAR_RESNETS, build_network, load_network_options
+from rawlabel.train.schedule import learning_rate
 
 
 @pytest.mark.parametrize(
     ("name", "size"),
     [
         *((name, 32) for name in CIFAR_RESNETS),
+        ("small_convnet", 32),
+        ("small_convnet", 24),
+        ("small_convnet", 64),
         ("resnet18", 64),
         ("timm/resnet10t", 64),
         ("mobilenetv3_small_100", 64),
@@ -44,3 +52,18 @@ def test_a_misspelt_network_suggests_the_right_one() -> None:
 def test_small_networks_have_no_published_weights() -> None:
     with pytest.raises(ConfigError, match="--pretrained: cifar_resnet8 has no published weights"):
         build_network("cifar_resnet8", 3, pretrained=True)
+
+
+def test_the_convolutions_of_the_small_network_begin_as_the_identity() -> None:
+    images = torch.randn(2, 24, 8, 8)
+    first = build_network("small_convnet", 3, options={"num_planes": 40}).get_submodule("stages.0.conv1")
+    assert torch.equal(first(images)[:, :24].detach(), images)
+
+
+def test_the_recipe_for_small_images_is_a_file_that_training_takes() -> None:
+    config = load_section(TrainConfig, Path(__file__).parents[2] / "configs" / "fast_small.json")
+    network = build_network(config.model, 10, options=load_network_options(config))
+    assert network(torch.zeros(2, 3, config.image_size, config.image_size)).shape == (2, 10)
+    options = load_options(CrossEntropyOptions, config.method_option, "--method-option")
+    assert options.label_smoothing > 0
+    assert learning_rate(config, config.epochs - 1, 99, 100) < 0.01 * config.lr

@@ -63,8 +63,9 @@ class TrainConfig(TrainerSettings):
     )
     model: str = setting(
         "resnet50",
-        "Network: any timm or torchvision model, cifar_resnet{8,20,32,44,56}, or "
-        "cifar_stem_resnet{18,34,50}; resnet means resnet50.",
+        "Network: any timm or torchvision model, cifar_resnet{8,20,32,44,56}, "
+        "cifar_stem_resnet{18,34,50}, or small_convnet, which learns small images in few epochs; resnet means "
+        "resnet50.",
     )
     pretrained: bool = setting(False, "Start from the model's published weights.")
     method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")

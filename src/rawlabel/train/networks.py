@@ -71,15 +71,18 @@ def build_network(
 
 
 def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
+    from rawlabel.train.small_convnet import SMALL_CONVNET, SmallConvNet
     from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS, has_stages, staged_resnet
 
     library, _, bare = name.rpartition("/")
-    if pretrained and (name in CIFAR_RESNETS or name in CIFAR_STEM_RESNETS):
+    if pretrained and name in (*CIFAR_RESNETS, *CIFAR_STEM_RESNETS, SMALL_CONVNET):
         raise ConfigError(f"--pretrained: {name} has no published weights; leave the flag out")
     if pretrained and "num_planes" in options:
         raise ConfigError("--num-planes: published weights have the published width; leave --pretrained out")
     if name in CIFAR_RESNETS:
         return CifarResNet(int(re.sub(r"\D", "", name)), num_classes, **options)
+    if name == SMALL_CONVNET:
+        return SmallConvNet(num_classes, **options)
     is_torchvision = library in ("", "torchvision")
     if name in CIFAR_STEM_RESNETS or (is_torchvision and "num_planes" in options and has_stages(bare)):
         return staged_resnet(bare, num_classes, **options)
@@ -148,9 +151,16 @@ def _known_names() -> list[str]:
     import timm
     from torchvision import models
 
+    from rawlabel.train.small_convnet import SMALL_CONVNET
     from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS
 
-    return [*CIFAR_RESNETS, *CIFAR_STEM_RESNETS, *models.list_models(module=models), *timm.list_models()]
+    return [
+        SMALL_CONVNET,
+        *CIFAR_RESNETS,
+        *CIFAR_STEM_RESNETS,
+        *models.list_models(module=models),
+        *timm.list_models(),
+    ]
 
 
 class _BasicBlock(nn.Module):
