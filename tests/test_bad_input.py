@@ -138,7 +138,7 @@ def spoil_checkpoint(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "verb", "named"),
     [
-        (spoil_test_classes, "train", "class 'violet' is not among the training classes; remove its folder"),
+        (spoil_test_classes, "train", "class 'violet' is not among the training classes; leave it out"),
         (spoil_class, "train", "red: holds no images; add some or remove the folder"),
         (spoil_test_classes, "evaluate", "class 'violet' is not among the training classes"),
         (spoil_checkpoint, "evaluate", "selected.safetensors: is damaged or no checkpoint; remove it"),

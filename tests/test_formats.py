@@ -298,4 +298,6 @@ def test_what_is_not_there_is_named(birds: Manifest, tmp_path: Path) -> None:
 def test_formats_are_listed_with_what_they_are_for(capsys: pytest.CaptureFixture) -> None:
     assert run(["formats"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == names(Family.FORMAT)
+    written, read = lines[: lines.index("")], lines[lines.index("") + 2 :]
+    assert [line.split(":")[0] for line in written] == names(Family.FORMAT)
+    assert [line.split(":")[0] for line in read] == names(Family.INPUT)

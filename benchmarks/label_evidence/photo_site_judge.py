@@ -153,7 +153,7 @@ def judge_site(project: Path, planted: dict[str, list[str]]) -> dict[str, Any]:
             }
             for one in signs
         ],
-        "planted": judge_ranking(signs, [classes.index(name) for name in names]) if names else None,
+        "planted_judged": judge_ranking(signs, [classes.index(name) for name in names]) if names else None,
         "damage_rank_correlation_with_test_error": rank_correlation(damage, loss),
         "shares": [asdict(one) for one in judge_shares(noise, pooled.labels, true)],
         "confusions": judge_confusions(noise.joint, pooled.labels, true),

@@ -28,3 +28,8 @@ def runs_path(project: Path) -> Path:
 def export_path(project: Path, export_format: str = "class_folders") -> Path:
     """Where an export goes by default; class folders get the name that the published trainer expects."""
     return project / "candidate" if export_format == "class_folders" else project / "exports" / export_format
+
+
+def downloads_path(root: Path) -> Path:
+    """Where image sets that a library fetches go."""
+    return root / "downloads"

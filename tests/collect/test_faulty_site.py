@@ -21,6 +21,8 @@ from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.project import catalogue_path
 
+pytestmark = pytest.mark.integration
+
 Handler = Callable[[web.Request], web.StreamResponse]
 
 

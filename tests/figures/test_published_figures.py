@@ -17,6 +17,8 @@ from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
 from rawlabel.figures import draw_figures
 
+pytestmark = pytest.mark.integration
+
 FIGURES = (
     "figure_2",
     "figure_7",

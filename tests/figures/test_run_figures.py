@@ -10,6 +10,8 @@ from published_tree import log_entry, read_csv, write_class_index, write_confusi
 from rawlabel.config import FiguresConfig
 from rawlabel.figures import draw_figures
 
+pytestmark = pytest.mark.integration
+
 
 def make_run(folder, *, evaluated=True, test=True):
     """A run whose classes have 4, 0 and 20 test images and one name that looks like a formula."""

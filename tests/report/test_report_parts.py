@@ -71,17 +71,12 @@ def test_the_oracle_is_the_earliest_of_the_best_tested_epochs():
 
 
 def test_a_command_gives_its_settings_again():
-    settings = TrainConfig(root="my photos; rm -rf", pretrained=True, lr=0.025, seed=3)
+    settings = TrainConfig(
+        root="my photos; rm -rf", pretrained=True, lr=0.025, seed=3, method="gce", method_option=("q=0.5", "k=1")
+    )
     words = shlex.split(command_line("train", settings))
     assert words == [
-        "rawlabel",
-        "train",
-        "--root",
-        "my photos; rm -rf",
-        "--pretrained",
-        "--lr",
-        "0.025",
-        "--seed",
-        "3",
-    ]
+        "rawlabel", "train", "--root", "my photos; rm -rf", "--pretrained", "--method", "gce",
+        "--method-option", "q=0.5", "--method-option", "k=1", "--lr", "0.025", "--seed", "3",
+    ]  # fmt: skip
     assert command_line("collect", CollectConfig(contact="me@example.org")) == "rawlabel collect"

@@ -23,11 +23,12 @@ from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix, top_k_correct
+from rawlabel.project import downloads_path
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest, read_input
+from rawlabel.train.inputs import InputRequest, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.predictor import Predictor, load_predictor
 
@@ -38,7 +39,7 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     With --track-correct it also notes in the run directory, `outpath`, which test images were right.
     """
     named = {"test": config.test, "subset": config.sub}
-    sets = {key: _read_set(config.root / name, config, data) for key, name in named.items() if name}
+    sets = {key: _read_set(locate(config.root, name), config, data) for key, name in named.items() if name}
     decoded: dict[str, Images] = {}
 
     def measure(predictor: Predictor) -> dict[str, Any]:
@@ -57,8 +58,14 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
 
 
 def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> LabeledImages:
-    request = InputRequest("test", config.test_label_column, config.image_column, config.workers)
-    return read_test_set(path, list(data.class_ids), request, data.left_out)
+    return read_test_set(path, list(data.class_ids), test_request(config), data.left_out)
+
+
+def test_request(config: TrainConfig) -> InputRequest:
+    """What is wanted of a test set."""
+    return InputRequest(
+        "test", config.test_label_column, config.image_column, config.workers, downloads_path(config.root)
+    )
 
 
 def read_test_set(
@@ -68,15 +75,15 @@ def read_test_set(
 
     Raises `DataError` when its classes are not exactly the training classes.
     """
-    if not path.exists():
+    if not is_address(path) and not path.exists():
         raise DataError(f"{path}: no such folder; it should hold one folder of images for each class")
     found = read_input(path, request or InputRequest("test"))
     for class_id in found.class_ids:
         if class_id not in class_ids and class_id not in left_out:
-            raise DataError(f"{path}: class '{class_id}' is not among the training classes; remove its folder")
+            raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")
     for class_id in class_ids:
         if class_id not in found.class_ids:
-            raise DataError(f"{path}: training class '{class_id}' is missing; add a folder of that name")
+            raise DataError(f"{path}: training class '{class_id}' is missing; add images of it")
     places = {class_id: index for index, class_id in enumerate(class_ids)}
     index = np.array([places.get(class_id, -1) for class_id in found.class_ids], dtype=np.int64)
     labels = index[found.images.labels]
@@ -107,8 +114,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     folder = config.test or _logged_test_set(run)
     predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
     trained = TrainConfig(**run.config())
-    request = InputRequest("test", trained.test_label_column, trained.image_column)
-    labeled = read_test_set(folder, class_ids, request, summary.get("left_out", ()))
+    labeled = read_test_set(folder, class_ids, test_request(trained), summary.get("left_out", ()))
     labels = labeled.labels
     note_opening(run, folder)
     images = Images(labeled.source, predictor.transform.stored_side, 2, "reading test images")
@@ -145,7 +151,7 @@ def _logged_test_set(run: RunDirectory) -> Path:
     config = TrainConfig(**run.config())
     if config.test is None:
         raise ConfigError("--test: the run logged no test set; name a folder of class folders")
-    return config.root / config.test
+    return locate(config.root, config.test)
 
 
 def _accuracies(

@@ -9,14 +9,14 @@ import torch
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
-from rawlabel.evaluate import note_opening, read_test_set, write_correct
+from rawlabel.evaluate import note_opening, read_test_set, test_request, write_correct
 from rawlabel.metrics import top_k_correct
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import find_run
 from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest
+from rawlabel.train.inputs import locate
 from rawlabel.train.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.resuming import existing_checkpoint, load_into, read_published
 
@@ -43,7 +43,7 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     """
     if config.test is None:
         raise ConfigError("--test: --evaluate needs a test set; name one")
-    folder = config.root / config.test
+    folder = locate(config.root, config.test)
     path = existing_checkpoint(config)
     if path is not None and Path(config.resume or "").is_dir():
         # Whoever names a run, not a file, means what it selected.
@@ -51,9 +51,7 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     if path is None:
         path = find_run(config, load_training_data(config)).selected_checkpoint
     predictor, class_ids, epoch = _load(path, config)
-    labeled = read_test_set(
-        folder, class_ids, InputRequest("test", config.test_label_column, config.image_column, config.workers)
-    )
+    labeled = read_test_set(folder, class_ids, test_request(config))
     run = RunDirectory(config.outpath or path.parent.parent)
     if run.path.is_dir():
         note_opening(run, folder)

@@ -96,7 +96,7 @@ class Cifar10N(Experiment):
         small = SMALL[scale]
         # The same shape of schedule in fewer epochs: the first step after 60 % of them.
         recipe.pop("epochs")
-        return {**recipe, **small, "holdout": 0.1, "decay_epochs": max(1, round(0.6 * small["epochs"]))}
+        return {**recipe, **small, "decay_epochs": max(1, round(0.6 * small["epochs"]))}
 
 
 PLUGIN = Cifar10N

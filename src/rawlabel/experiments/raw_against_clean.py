@@ -84,7 +84,7 @@ class RawAgainstClean(Experiment):
         epochs = round(small["epochs"] * largest / size) if scale != "tiny" else small["epochs"]
         return {**small, "train_size": size, "epochs": epochs, "decay_epochs": max(1, round(0.6 * epochs)),
                 "decay_max_epochs": epochs, "lr": 0.1 if method == "cross_entropy" else 0.02,
-                "method": method, "holdout": 0.1, "lr_schedule": "step"}  # fmt: skip
+                "method": method, "holdout": round(0.1 * size / 50_000, 4), "lr_schedule": "step"}  # fmt: skip
 
 
 PLUGIN = RawAgainstClean

@@ -67,7 +67,7 @@ class RuleRegretGrid(Experiment):
         small: dict[str, Any] = SMALL[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
         step = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
         lr = 0.1 if method == "cross_entropy" else 0.02
-        return {**small, **step, "method": method, "holdout": 0.1, "lr_schedule": schedule,
+        return {"holdout": 0.05, **small, **step, "method": method, "lr_schedule": schedule,
                 "lr": lr if schedule != "constant" else 0.01}  # fmt: skip
 
     def _draw(self, regrets: dict[str, dict[str, float]], names: Sequence[str], config: ExperimentConfig) -> None:

@@ -51,7 +51,10 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     stages += [("train", run.config)] if run else []
     commands = [command_line(verb, section) for verb, section in stages if section]
     if run and run.measurement:
-        logged = run.config.test is not None and run.config.root / run.config.test == Path(run.measurement.folder)
+        logged = run.config.test is not None and Path(run.measurement.folder) in (
+            run.config.root / run.config.test,
+            Path(run.config.test),  # an address, such as hub:NAME
+        )
         test = None if logged else Path(run.measurement.folder)
         settings = EvaluateConfig(run=run.path, test=test, confidence=run.measurement.confidence)
         commands.append(command_line("evaluate", settings))
@@ -70,27 +73,30 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
 def command_line(verb: str, section: Section) -> str:
     """The command that gives `section` again: its arguments, and a flag for each setting that was changed."""
     arguments, flags = [], []
+    # Some defaults depend on other settings, so they are asked of a section in which nothing was changed.
+    unchanged = type(section)()
     for name, field in type(section).model_fields.items():
-        value, extra = getattr(section, name), field.json_schema_extra
+        value, extra, default = getattr(section, name), field.json_schema_extra, getattr(unchanged, name)
         if value is None or name in _PRIVATE:
             continue
         if isinstance(extra, dict) and extra.get("positional"):
-            arguments.append(str(value))
-        elif isinstance(value, bool) and value != field.default:
+            arguments += map(str, value) if isinstance(value, tuple) else [str(value)]
+        elif isinstance(value, bool) and value != default:
             flags.append(f"--{'' if value else 'no-'}{name.replace('_', '-')}")
-        elif value != field.default:
-            flags += [f"--{name.replace('_', '-')}", str(value)]
+        elif value != default:
+            for one in value if isinstance(value, tuple) else (value,):
+                flags += [f"--{name.replace('_', '-')}", str(one)]
     return shlex.join(["rawlabel", verb, *arguments, *flags])
 
 
 def _settings(section: Section) -> list[Setting]:
-    rows = []
-    for name, field in type(section).model_fields.items():
+    rows, unchanged = [], type(section)()
+    for name in type(section).model_fields:
         value = getattr(section, name)
         shown = "none" if value is None else str(value)
         if name in _PRIVATE and value is not None:
             shown = "given, not shown here"
-        rows.append(Setting(name, shown, value != field.default))
+        rows.append(Setting(name, shown, value != getattr(unchanged, name)))
     return rows
 
 

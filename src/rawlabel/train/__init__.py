@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rawlabel import plugins
+from rawlabel import plugins, processes
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import write_json
@@ -50,6 +51,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     with distributed.joined():
         distributed.check_batch_size(config.batch_size)
         data = load_training_data(config)
+        if processes.is_first():
+            sys.stderr.write(f"{data.counts()}\n")
         run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
         return _run(settled, data, run, make_evaluator)

@@ -14,13 +14,16 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.label_noise import Injection
 from rawlabel.manifest import newest_manifest
-from rawlabel.project import export_path
+from rawlabel.project import downloads_path, export_path
 from rawlabel.records import Split
 from rawlabel.split import held_out, split_of
 from rawlabel.train.class_selection import keep_classes, random_subset
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.inputs import InputRequest, InputSet, read_input
+from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.training_noise import add_noise
+
+_SHOWN = 5
+"""Classes that a line names."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ class TrainingData:
     injections: Mapping[str, Injection] = field(default_factory=dict)
     """Noise that was injected on purpose, by the name of its record."""
 
+    def counts(self) -> str:
+        """One line: how many images and classes there are, what is held out, and which classes are left out."""
+        line = (
+            f"{self.origin}: {len(self.train)} training images of {len(self.class_ids)} classes, "
+            f"{len(self.holdout)} held out"
+        )
+        if self.left_out:
+            shown = ", ".join(self.left_out[:_SHOWN]) + (", ..." if len(self.left_out) > _SHOWN else "")
+            line += f"; {len(self.left_out)} classes left out: {shown}"
+        return line
+
 
 def load_training_data(config: TrainConfig) -> TrainingData:
     """Find and read the training data that `config` names.
@@ -46,12 +60,12 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     Raises `DataError` that names the file or folder and the remedy.
     """
     path = _locate(config)
-    everything = read_input(path, InputRequest("train", config.label_column, config.image_column, config.workers))
+    everything = read_input(path, training_request(config))
     found = keep_classes(everything, config, path)
     if len(found.class_ids) < 2:
         raise DataError(f"{path}: holds one class; a classifier needs at least two")
     held, fingerprint = _split(found, config)
-    found, injections = add_noise(found, config)
+    found, injections = add_noise(found, config, training_request(config))
     train = random_subset(np.flatnonzero(~held), config)
     data = TrainingData(
         found.class_ids,
@@ -69,10 +83,17 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     return data
 
 
+def training_request(config: TrainConfig) -> InputRequest:
+    """What is wanted of the training data."""
+    return InputRequest(
+        "train", config.label_column, config.image_column, config.workers, downloads_path(config.root)
+    )
+
+
 def _locate(config: TrainConfig) -> Path:
     if config.main is not None:
-        path = config.root / config.main
-        if not path.exists():
+        path = locate(config.root, config.main)
+        if not is_address(path) and not path.exists():
             raise DataError(f"{path}: no such folder or manifest; check --root and --main")
         return path
     path = newest_manifest(config.root) or export_path(config.root)

@@ -12,20 +12,22 @@ from rawlabel.errors import DataError
 from rawlabel.label_noise import Evidence, Injection, inject
 from rawlabel.train.image_source import JoinedImages, LabeledImages
 from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest, InputSet, read_input
+from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 
 _FEATURE_SIDE = 16
 """Side of the small images whose pixels are the features of instance-dependent noise [pixels]."""
 
 
-def add_noise(found: InputSet, config: TrainConfig) -> tuple[InputSet, dict[str, Injection]]:
+def add_noise(
+    found: InputSet, config: TrainConfig, request: InputRequest
+) -> tuple[InputSet, dict[str, Injection]]:
     """`found` with the noise that `config` asks for in training images and holdout alike, and what was done.
 
     Raises `ConfigError`, `DataError`, `PluginError`.
     """
     injections: dict[str, Injection] = {}
     if config.mix is not None and config.mix_rate:
-        found, injections["mix"] = _mixed(found, config)
+        found, injections["mix"] = _mixed(found, config, request)
     if config.inject_noise:
         evidence = Evidence(found.class_ids, found.class_ids, _features(found, config))
         injections["label_noise"] = injection = inject(
@@ -36,12 +38,12 @@ def add_noise(found: InputSet, config: TrainConfig) -> tuple[InputSet, dict[str,
     return found, injections
 
 
-def _mixed(found: InputSet, config: TrainConfig) -> tuple[InputSet, Injection]:
+def _mixed(found: InputSet, config: TrainConfig, request: InputRequest) -> tuple[InputSet, Injection]:
     """Replace a share of each class's images by images of the same class of the second set."""
-    path = config.root / str(config.mix)
-    if not path.exists():
+    path = locate(config.root, str(config.mix))
+    if not is_address(path) and not path.exists():
         raise DataError(f"{path}: no such folder; check --root and --mix")
-    second = read_input(path, InputRequest("train", config.label_column, config.image_column, config.workers))
+    second = read_input(path, request)
     places = {name: index for index, name in enumerate(found.class_ids)}
     index = np.array([places.get(name, -1) for name in second.class_ids], dtype=np.int64)
     evidence = Evidence(found.class_ids, found.class_ids, second_labels=index[second.images.labels])

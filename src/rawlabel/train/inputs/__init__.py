@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ class InputRequest:
     """Column of the images."""
     workers: int = 2
     """Threads that may read at once."""
+    downloads: Path = Path("downloads")
+    """Folder for what an input fetches."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,36 @@ class InputSet:
 class Input(ABC):
     """Base of all input formats."""
 
+    prefix: ClassVar[str | None] = None
+    """Of inputs that lie nowhere in particular: what their addresses, such as `hub:NAME`, begin with."""
+
     @classmethod
-    @abstractmethod
     def claims(cls, path: Path) -> bool:
         """Whether what lies at `path` is of this format; a look, no reading. At most one format may say so."""
+        return cls.prefix is not None and str(path).startswith(f"{cls.prefix}:")
 
     @abstractmethod
     def read(self, path: Path, request: InputRequest) -> InputSet:
         """Return what lies there. Raises `DataError` that names the file or folder and the remedy."""
 
 
+def locate(root: Path, text: str) -> Path:
+    """What `text`, as --main or --test gave it, names: a place under `root`, or an address such as `hub:NAME`."""
+    return Path(text) if is_address(Path(text)) else root / text
+
+
+def is_address(path: Path) -> bool:
+    """Whether `path` is an address with a prefix, for which nothing need be on the disk."""
+    return any(one.prefix is not None and str(path).startswith(f"{one.prefix}:") for one in _input_types())
+
+
+def _input_types() -> list[type[Input]]:
+    return [plugins.load(plugins.Family.INPUT, name) for name in plugins.names(plugins.Family.INPUT)]
+
+
 def read_input(path: Path, request: InputRequest) -> InputSet:
     """Read images and labels in whatever format. Raises `DataError` that names the place and the remedy."""
-    for name in plugins.names(plugins.Family.INPUT):
-        input_type: type[Input] = plugins.load(plugins.Family.INPUT, name)
+    for input_type in _input_types():
         if input_type.claims(path):
             return input_type().read(path, request)
     if not path.exists():
