@@ -26,10 +26,10 @@ def key_of(name: str) -> int:
 
 
 def held_out(keys: npt.NDArray[np.uint64], seed: int, holdout: float) -> npt.NDArray[np.bool_]:
-    """Which of many keys are held out: what `split_of` does for one name, for a million of them at once.
+    """Which of many keys are held out: for training data without a split of its own, a million images at once.
 
-    Keys and seed are mixed by SplitMix64 (Steele et al., OOPSLA 2014), so this is another split than `split_of`'s,
-    and as stable.
+    Keys and seed are mixed by SplitMix64 (Steele et al., OOPSLA 2014): another split than `split_of`'s, which
+    manifests have, and as stable.
     """
     offset = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & (2**64 - 1))
     mixed = keys.astype(np.uint64) + offset

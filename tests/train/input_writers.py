@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from rawlabel.config import PackConfig
 from rawlabel.train.inputs.class_folders import read_class_folders
+from rawlabel.train.packing import pack as write_pack
 from tests.train.conftest import CLASSES
 
 Files = tuple[list[str], list[bytes], list[int]]
@@ -109,6 +111,12 @@ def torchvision_dataset(root: Path, folders: dict[str, Path], monkeypatch: pytes
     return "torchvision:CIFAR10", "torchvision:CIFAR10"
 
 
+def pack(root: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    for part, folder in folders.items():
+        write_pack(PackConfig(source=folder, out=root / f"{part}-pack", mode="copy"))
+    return "train-pack", "test-pack"
+
+
 WRITERS: dict[str, Writer | None] = {
     "class_folders": class_folders,
     "parquet": parquet,
@@ -116,6 +124,7 @@ WRITERS: dict[str, Writer | None] = {
     "webdataset": webdataset,
     "hub": hub,
     "torchvision_dataset": torchvision_dataset,
+    "pack": pack,
     "manifest": None,  # made by `curate` alone, which tests/train/test_data.py covers
 }
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -1,7 +1,8 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `prepare_section`,
-`study_sections` and `training` hold them, `loading` reads files. pydantic checks types and ranges.
+`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `pack_section`,
+`prepare_section`, `study_sections` and `training` hold them, `loading` reads files. pydantic checks types and
+ranges.
 """
 
 from rawlabel.config.bench_section import BenchConfig
@@ -9,6 +10,7 @@ from rawlabel.config.declaring import Section
 from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
+from rawlabel.config.pack_section import PackConfig
 from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.sections import (
     ClassesConfig,
@@ -44,6 +46,7 @@ __all__ = [
     "LabelsConfig",
     "NetworkSettings",
     "NoiseConfig",
+    "PackConfig",
     "PhotoSiteConfig",
     "PlanConfig",
     "PredictConfig",

@@ -11,6 +11,7 @@ from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
+from rawlabel.config.pack_section import PackConfig
 from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
 from rawlabel.config.training import TrainConfig
@@ -279,6 +280,7 @@ class Config(Section):
     plan: PlanConfig = PlanConfig()
     curate: CurateConfig = CurateConfig()
     prepare: PrepareConfig = PrepareConfig()
+    pack: PackConfig = PackConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     bench: BenchConfig = BenchConfig()

@@ -15,8 +15,7 @@ from rawlabel.errors import DataError
 from rawlabel.label_noise import Injection
 from rawlabel.manifest import newest_manifest
 from rawlabel.project import downloads_path, export_path
-from rawlabel.records import Split
-from rawlabel.split import held_out, split_of
+from rawlabel.split import held_out, key_of
 from rawlabel.train.class_selection import keep_classes, random_subset
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
@@ -111,11 +110,10 @@ def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_],
     if found.is_held_out is not None:
         return found.is_held_out, found.fingerprint
     seed, share = config.seed or 0, config.holdout
-    if found.keys is not None:
-        held = held_out(found.keys, seed, share)
-    else:
-        names = found.images.names()
-        held = np.array([split_of(name, seed, share) == Split.HOLDOUT for name in names], dtype=bool)
+    keys = found.keys
+    if keys is None:
+        keys = np.array([key_of(name) for name in found.images.names()], dtype=np.uint64)
+    held = held_out(keys, seed, share)
     digest = hashlib.sha256(found.fingerprint.encode())
     digest.update(f"holdout={share}:{seed}".encode())
     return held, digest.hexdigest()

@@ -40,6 +40,10 @@ class ImageSource(ABC):
         """The images at `rows`, in that order."""
         return SelectedImages(self, rows)
 
+    def pixels(self) -> npt.NDArray[np.uint8] | None:
+        """All images as one array [images, height, width, 3], where they lie so; may copy them to memory."""
+        return None
+
 
 class ImageFiles(ImageSource):
     """Image files, called by `names`, or else by their paths."""
@@ -73,15 +77,19 @@ class ImageArray(ImageSource):
     """Images of one size in an array [images, height, width, 3] in RGB, in memory or mapped from a file."""
 
     def __init__(self, pixels: npt.NDArray[np.uint8], place: str) -> None:
-        self.pixels, self._place = pixels, place
+        self._pixels, self._place = pixels, place
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self._pixels)
 
     def read(self, index: int) -> StoredImage:
         """The image as it is stored."""
-        pixels: StoredImage = self.pixels[index]
+        pixels: StoredImage = self._pixels[index]
         return pixels
+
+    def pixels(self) -> npt.NDArray[np.uint8] | None:
+        """The array."""
+        return self._pixels
 
     def name(self, index: int) -> str:
         """What the image is called."""
@@ -116,6 +124,11 @@ class SelectedImages(ImageSource):
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
         return SelectedImages(self.source, self.rows[rows])
+
+    def pixels(self) -> npt.NDArray[np.uint8] | None:
+        """A copy of the images' part of the source's array."""
+        whole = self.source.pixels()
+        return None if whole is None else whole[self.rows]
 
 
 class JoinedImages(ImageSource):

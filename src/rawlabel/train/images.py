@@ -90,7 +90,7 @@ class Transform:
         if self._is_resized_crop:
             side = round(side * 7 / 8)
         top, left = (height - side) // 2, (width - side) // 2
-        return _resize(pixels[top : top + side, left : left + side], (self.image_size, self.image_size))
+        return resize_pixels(pixels[top : top + side, left : left + side], (self.image_size, self.image_size))
 
     def _resized_crop(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
         """Area 8 to 100 % and aspect 3/4 to 4/3 (Szegedy et al., arXiv 1409.4842, section 6)."""
@@ -102,7 +102,7 @@ class Transform:
         top = int(draws[2] * (height - crop_height + 1))
         left = int(draws[3] * (width - crop_width + 1))
         crop = pixels[top : top + crop_height, left : left + crop_width]
-        return _resize(crop, (self.image_size, self.image_size))
+        return resize_pixels(crop, (self.image_size, self.image_size))
 
     def _shifted_crop(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
         """A square shifted by up to an eighth of the side, beyond the edge by reflection."""
@@ -189,10 +189,12 @@ def _scaled(pixels: Pixels, shorter_side: int) -> Pixels:
     if shorter_side > _SMALL and min(height, width) < _SHRINK_FROM * shorter_side:
         return pixels
     scale = shorter_side / min(height, width)
-    return _resize(pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))))
+    return resize_pixels(
+        pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale)))
+    )
 
 
-def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize to (width, height): by area when shrinking, since interpolation would alias."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels

@@ -7,6 +7,7 @@ SUMMARIES = {
     "collect": "search photo sites by keyword and download what they return",
     "curate": "clean a collection without touching its labels",
     "prepare": "sort ImageNet as it is downloaded into class folders",
+    "pack": "put images of any readable format into one folder that opens at once",
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
