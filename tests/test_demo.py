@@ -95,7 +95,7 @@ def test_evaluate_prints_how_many_raw_labels_were_right(
         "chosen without clean labels", "last epoch", "oracle",
     ]  # fmt: skip
     [result] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))
-    assert f"{result.raw_labels.percent:.1f} % right ({result.raw_labels.correct} of" in lines[4]
+    assert f"{result.raw_labels.percent:.1f} % right ({result.raw_labels.correct} of" in lines[-1]
 
 
 def test_the_truth_of_another_site_is_refused(out: Path, tmp_path: Path) -> None:
