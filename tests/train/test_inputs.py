@@ -124,6 +124,17 @@ def test_the_files_of_a_split_are_told_by_their_names(tmp_path: Path) -> None:
     assert len(read_test_set(folder, ["0", "1", "2"])) == 10
 
 
+def test_an_exported_holdout_is_held_out_again(tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "data"
+    folder.mkdir(parents=True)
+    for name, start, stop in (("train-00000-of-00001", 0, 24), ("holdout-00000-of-00001", 24, 30)):
+        pq.write_table(table(label=LABELS).slice(start, stop - start), folder / f"{name}.parquet")
+    data = load_training_data(tiny(tmp_path, main="set"))
+    assert (len(data.train), len(data.holdout)) == (24, 6)
+    images = Images(data.holdout.source, SIDE, 1)
+    assert all((images[index] == PIXELS[24 + index]).all() for index in range(6))
+
+
 def test_a_set_larger_than_memory_is_read_row_group_by_row_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from rawlabel.errors import DataError
 from rawlabel.train.image_source import ImageFiles, LabeledImages
 from rawlabel.train.inputs import Input, InputRequest, InputSet
 
-_OTHERS = ("index.npy", "*.tar", "*.parquet")
+_OTHERS = ("index.npy", "*.tar", "*.parquet", "data/*.parquet")
 """What lies in the folders of other formats."""
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp"})
 

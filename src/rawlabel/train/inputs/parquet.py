@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from rawlabel.errors import DataError, did_you_mean
 from rawlabel.train.image_source import ImageSource, LabeledImages, StoredImage
 from rawlabel.train.inputs import Input, InputRequest, InputSet
+from rawlabel.train.inputs._parts import files_of_part
 
 _SHARE = 0.3
 """Share of the free memory up to which the encoded images are read whole."""
@@ -27,7 +29,10 @@ _ROW_GROUPS = 4
 
 
 class ParquetInput(Input):
-    """A Parquet file, or a folder of them, with image bytes and labels, in Hugging Face's convention."""
+    """A Parquet file, or a folder of them, with image bytes and labels, in Hugging Face's convention.
+
+    Files lie in the folder or in its `data`, as on the hub. What `rawlabel export` held out is held out again.
+    """
 
     @classmethod
     def claims(cls, path: Path) -> bool:
@@ -42,12 +47,14 @@ class ParquetInput(Input):
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
         """Read labels whole, and images where they fit in memory."""
-        files = _part(_files(path), request.part)
+        files, are_held_out = files_of_part(_files(path), request.part)
         try:
-            return _read(path, files, request)
+            found = _read(path, files, request)
+            held = np.repeat(are_held_out, [pq.read_metadata(one).num_rows for one in files])
         except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"{path}: is no whole Parquet file ({reason}); get it again") from error
+        return replace(found, is_held_out=held) if held.any() else found
 
 
 class ParquetImages(ImageSource):
@@ -146,18 +153,8 @@ def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(path.glob("*.parquet"))
+        return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
     return [path] if path.suffix == ".parquet" and path.is_file() else []
-
-
-def _part(files: list[Path], part: str) -> list[Path]:
-    """The files of a split, where names say which they are (`train-00000-of-00001.parquet`)."""
-    names = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
-    for prefix in names[part]:
-        own = [one for one in files if one.name.startswith(prefix)]
-        if own and len(files) > 1:
-            return own
-    return files
 
 
 def _image_column(schema: pa.Schema, request: InputRequest, path: Path) -> str:
