@@ -8,6 +8,8 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rawlabel import plugins
@@ -107,6 +109,30 @@ def test_the_index_of_shards_is_made_anew_when_a_shard_changes(folders: dict[str
     assert second.images.labels.tolist() == [2 - label for label in first.images.labels]
     (tmp_path / "set" / INDEX).write_bytes(b"torn")
     assert read_input(tmp_path / "set", InputRequest()).fingerprint == second.fingerprint
+
+
+def test_a_shard_cut_anywhere_is_never_read_as_a_smaller_one(folders: dict[str, Path], tmp_path: Path) -> None:
+    names, data, labels = files_of(folders["train"])
+    write_tars(tmp_path / "set", "train", (names[:4], data[:4], labels[:4]))
+    shard = tmp_path / "set" / "train-000000.tar"
+    whole = shard.read_bytes()
+    assert len(read_input(tmp_path / "set", InputRequest()).images) == 4
+    with tarfile.open(shard) as tar:
+        members = tar.getmembers()
+    for length in [one.offset for one in members] + [one.offset_data + one.size // 2 for one in members]:
+        shard.write_bytes(whole[:length])
+        with pytest.raises(DataError):
+            read_input(tmp_path / "set", InputRequest())
+    damaged, middle = bytearray(whole), members[4].offset
+    damaged[middle : middle + tarfile.BLOCKSIZE] = b"x" * tarfile.BLOCKSIZE
+    shard.write_bytes(damaged)
+    pq.write_table(pa.table({"url": ["a"]}), tmp_path / "set" / "00000.parquet")  # as img2dataset does
+    with pytest.raises(DataError, match="is not a whole tar file"):
+        read_input(tmp_path / "set", InputRequest())
+    shard.write_bytes(whole)
+    (tmp_path / "set" / "index.json").write_text('{"shards": [{"file": "train-000000.tar"}, {"file": "b.tar"}]}')
+    with pytest.raises(DataError, match=r"b\.tar: is missing, and index\.json lists it"):
+        read_input(tmp_path / "set", InputRequest())
 
 
 def test_hostile_member_names_stay_names(folders: dict[str, Path], tmp_path: Path) -> None:

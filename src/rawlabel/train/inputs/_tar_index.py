@@ -133,6 +133,11 @@ def _samples(path: Path, number: int, label: str | None) -> Iterator[Row]:
                 without_label += text is None
                 if images and text is not None:
                     yield number, images[0].offset_data, images[0].size, images[0].name, text
+            # tarfile takes a cut at the edge of a member, and damage there, for the end; the end has a mark.
+            with path.open("rb") as stream:
+                stream.seek(tar.offset)
+                if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise tarfile.ReadError("its end is missing")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{path}: is not a whole tar file ({error}); write or download it again") from error
     if without_image or without_label:

@@ -38,7 +38,9 @@ class ParquetInput(Input):
     def claims(cls, path: Path) -> bool:
         """Whether `path` is one; a manifest is none."""
         files = _files(path)
-        if not files or (path.is_dir() and (path / "manifest.parquet").exists()):
+        # img2dataset puts tables without images beside its shards.
+        is_other = path.is_dir() and ((path / "manifest.parquet").exists() or any(path.glob("*.tar")))
+        if not files or is_other:
             return False
         try:
             return "verdict" not in pq.read_schema(files[0]).names

@@ -32,6 +32,7 @@ class WebDataset(Input):
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
         """Read the index of the shards."""
+        _refuse_missing_shards(path)
         shards, are_held_out = files_of_part(list(path.glob("*.tar")), request.part)
         index = read_index(path, shards, request.label_column)
         place, texts = f"{path}: its labels", index.labels
@@ -46,6 +47,18 @@ class WebDataset(Input):
         held = np.array(are_held_out, dtype=bool)[index.shards]
         images = LabeledImages(TarImages(shards, index), labels)
         return InputSet(class_ids, images, digest.hexdigest(), held if held.any() else None)
+
+
+def _refuse_missing_shards(folder: Path) -> None:
+    """An export lists its shards; one that is not there would be a part of the set lost in silence."""
+    place = folder / "index.json"
+    index = read_json(place, "the list of the shards") if place.is_file() else {}
+    shards = index.get("shards", []) if isinstance(index, dict) else []
+    for name in (one.get("file") for one in shards if isinstance(one, dict)):
+        if isinstance(name, str) and not (folder / Path(name).name).is_file():
+            raise DataError(
+                f"{folder / Path(name).name}: is missing, and index.json lists it; export or copy it again"
+            )
 
 
 def _class_names(folder: Path) -> list[str] | None:
