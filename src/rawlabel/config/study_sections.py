@@ -62,8 +62,8 @@ class ExperimentConfig(Section):
     out: Path = setting(Path("experiment"), "Folder for the runs and the table.")
     scale: Literal["tiny", "cpu", "gpu"] = setting(
         "cpu",
-        "How much to train: tiny shows in a minute that everything runs, cpu takes about an hour on two cores, "
-        "gpu is the whole set with the published networks.",
+        "How much to train: tiny shows that everything runs, cpu is small networks on few images (hours on two "
+        "cores), gpu is the whole set with the published networks.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
