@@ -25,8 +25,8 @@ from rawlabel.run_directory import describe_environment
 from rawlabel.train import train
 
 SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2)}
-"""Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the whole
-thing."""
+"""Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the
+whole thing."""
 
 
 @dataclass(frozen=True)
