@@ -9,6 +9,9 @@ READY := .venv/.ready
 demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network, no GPU
 	$(BIN)/rawlabel demo
 
+# Tests run side by side; trainings in several processes that each take all cores slow each other many times.
+test check: export OMP_NUM_THREADS := 1
+
 test: check  ## All tests
 	$(BIN)/python -m pytest -m integration -n 2 --dist loadfile
 

@@ -88,7 +88,7 @@ def test_every_experiment_concludes_at_every_scale(
 def make_labeled_tables(folder: Path) -> None:
     """Ten classes of one colour each, as train.parquet and test.parquet in CIFAR-10N's columns."""
     rng = np.random.default_rng(0)
-    for name, count in (("train", 120), ("test", 40)):
+    for name, count in (("train", 1500), ("test", 40)):
         labels = np.arange(count) % 10
         images = []
         for label in labels:

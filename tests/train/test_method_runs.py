@@ -77,10 +77,10 @@ def test_a_run_stopped_between_and_within_epochs_ends_as_an_uninterrupted_one(
     config = tiny(data, method=name, epochs=4, decay_epochs=2, test=None, **settings)
     whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
     stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
-    interrupt(stopped, 11, monkeypatch)  # 7 steps an epoch, and one more look at its end: in the second epoch
+    interrupt(stopped, 10, monkeypatch)  # 6 steps an epoch, and one more look at its end: in the second epoch
     saved = load_checkpoint(RunDirectory(tmp_path / "stopped").last_checkpoint)
     assert (saved["epoch"], saved["step"]) == (1, 3)
-    interrupt(stopped, 5, monkeypatch)  # from step 3 on: at the end of the epoch
+    interrupt(stopped, 4, monkeypatch)  # from step 3 on: at the end of the epoch
     saved = load_checkpoint(RunDirectory(tmp_path / "stopped").last_checkpoint)
     assert (saved["epoch"], saved["step"]) == (2, 0)
     assert_same_run(whole, train(stopped))
@@ -148,7 +148,7 @@ def test_a_student_goes_on_wherever_it_was_stopped(
     whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
     stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
     for expected in ("teacher", ".", "refit"):
-        interrupt(stopped, 3 if expected == "teacher" else 16, monkeypatch)
+        interrupt(stopped, 3 if expected == "teacher" else 14, monkeypatch)
         newest = max(stopped.outpath.rglob("last.pt"), key=lambda path: path.stat().st_mtime_ns)
         assert newest == stopped.outpath / expected / "checkpoints" / "last.pt"
     train(stopped)

@@ -61,7 +61,7 @@ def test_accuracies_by_name_and_a_row_for_each_image(data: Path, tmp_path: Path)
     assert last["train_full"]["acc1"] == pytest.approx(100 * correct.mean())
     rows = probe_rows(training.train.labels, 30, 7)
     assert last["train_probe"]["acc1"] == pytest.approx(100 * correct[rows].mean())
-    assert 0 < last["train_augmented"]["acc1"] != last["train"]["acc1"]
+    assert 50 < last["train_augmented"]["acc1"] <= 100
     table = pq.read_table(run.samples_path)
     assert table["name"].to_pylist() == training.train.names()
     assert set(table["label"].to_pylist()) == set(CLASSES)
