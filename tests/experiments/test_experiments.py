@@ -15,6 +15,7 @@ from PIL import Image
 
 from rawlabel import cli, experiments
 from rawlabel.config import ExperimentConfig, TrainConfig
+from rawlabel.errors import DataError
 from rawlabel.evaluate.finished_runs import read_run
 from rawlabel.experiments import run_experiment
 from rawlabel.experiments._cifar10n import LABELS
@@ -63,7 +64,12 @@ def test_every_experiment_concludes_at_every_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, scale: Any
 ) -> None:
     monkeypatch.setattr(experiments, "train", fake_training)
-    table = run_experiment(ExperimentConfig(name=name, data=tmp_path, out=tmp_path / "out", scale=scale))
+    config = ExperimentConfig(name=name, data=tmp_path, out=tmp_path / "out", scale=scale)
+    with pytest.raises(DataError, match=r"train\.parquet: no such file; name the folder of CIFAR-10N with --data"):
+        run_experiment(config)
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.parquet").touch()
+    table = run_experiment(config)
     assert json.loads((tmp_path / "out" / "table.json").read_text()) == json.loads(json.dumps(table))
     runs = [read_run(path.parent) for path in (tmp_path / "out" / "runs").glob("*/config.json")]
     assert len(runs) == sum(len(row["seeds"]) for row in table["rows"]) > 5

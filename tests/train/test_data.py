@@ -149,6 +149,7 @@ def test_a_random_subset_has_the_size_asked_for_and_follows_the_seed(data: Path)
         ({"num_classes": 4}, "--num-classes: .* has 3 classes, not 4"),
         ({"min_allowed_images": 99}, "only 0 classes have 99 images; lower --min-allowed-images"),
         ({"select_classes": ("red",)}, "holds one class"),
+        ({"train_size": 2}, "has no training image; raise --train-size"),
     ],
 )
 def test_a_selection_that_cannot_be_made_is_told(data: Path, wanted: dict[str, object], told: str) -> None:

@@ -188,3 +188,5 @@ def test_addresses_that_cannot_be_loaded_are_one_clear_line(
         load_training_data(tiny(tmp_path, main="torchvision:CIFAR1O"))
     with pytest.raises(DataError, match=r"cannot be loaded .*check the name and the network"):
         load_training_data(tiny(tmp_path, main=f"hub:{tmp_path / 'nothing'}"))
+    with pytest.raises(DataError, match="hub:: names no set; write hub:NAME"):
+        load_training_data(tiny(tmp_path, main="hub:"))

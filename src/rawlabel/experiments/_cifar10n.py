@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.config import ExperimentConfig, TrainConfig
+from rawlabel.errors import DataError
 
+_TRAIN, _TEST = "train.parquet", "test.parquet"
 LABELS = {
     "clean": "clean_label",
     "aggregate": "aggregate_label",
@@ -39,10 +41,13 @@ SMALL: dict[str, dict[str, Any]] = {
 def cifar10n_config(config: ExperimentConfig, noise: str, name: str, seed: int, **settings: Any) -> TrainConfig:
     """A training on the label set `noise` in the run directory OUT/runs/`name`-`seed`."""
     assert config.data is not None
+    for file in (_TRAIN, _TEST):
+        if not (config.data / file).is_file():
+            raise DataError(f"{config.data / file}: no such file; name the folder of CIFAR-10N with --data")
     common: dict[str, Any] = {
         "root": config.data,
-        "main": "train.parquet",
-        "test": "test.parquet",
+        "main": _TRAIN,
+        "test": _TEST,
         "label_column": LABELS[noise],
         "test_label_column": LABELS["clean"],
         "outpath": Path(config.out) / "runs" / f"{name}-{seed}",

@@ -78,7 +78,8 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0
     if absent.any():
         name = data.class_ids[int(absent.argmax())]
-        raise DataError(f"{path}: class '{name}' has no training image; add some, or lower --holdout")
+        more = "raise --train-size" if config.train_size else "add some, or lower --holdout"
+        raise DataError(f"{path}: class '{name}' has no training image; {more}")
     return data
 
 

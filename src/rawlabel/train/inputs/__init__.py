@@ -84,5 +84,5 @@ def read_input(path: Path, request: InputRequest) -> InputSet:
         if input_type.claims(path):
             return input_type().read(path, request)
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder; check --root, --main and --test")
+        raise DataError(f"{path}: no such file or folder; check the path")
     raise DataError(f"{path}: is in no format that can be read; `rawlabel formats` lists those that can")

@@ -30,6 +30,8 @@ class Hub(Input):
         """Download the set if it is not there yet, and read the labels."""
         place = str(path)
         name, _, split = place.partition(":")[2].partition(":")
+        if not name:
+            raise DataError(f"{place}: names no set; write hub:NAME or hub:NAME:SPLIT")
         table = _load(name, split, request.part, place)
         features = table.features
         image = _column(table, request.image_column, "Image", "--image-column", place)
