@@ -41,9 +41,8 @@ class Section(BaseModel):
         frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, validate_default=True
     )
 
-    inert: ClassVar[dict[str, tuple[Any, ...]]] = {}
-    """Keys of published files that have no setting here, and the values with which they ask for nothing; no
-    value at all means that the key may be left unread whatever it says."""
+    refused: ClassVar[dict[str, str]] = {}
+    """Keys of published files that cannot be obeyed, and what to do instead where they ask for something."""
 
     replaced: ClassVar[dict[str, str]] = {}
     """Keys of published files that no longer make sense, and what to do instead, which is said once."""

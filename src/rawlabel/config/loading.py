@@ -31,7 +31,7 @@ def load_section(
 
     Raises `ConfigError` that names the file and key, or the flag.
     """
-    given = _without_inert(section, _own_keys(section, _read(file), file), file) if file is not None else {}
+    given = _without_unset(section, _own_keys(section, _read(file), file), file) if file is not None else {}
     aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
     from_file = {aliases.get(key, key): value for key, value in given.items()}
     try:
@@ -89,17 +89,15 @@ def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dic
     return {}
 
 
-def _without_inert(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Leave out the keys of published files that ask for nothing; refuse those that ask for something."""
-    for key, harmless in section.inert.items():
-        if key in values and harmless and values[key] not in harmless:
-            raise ConfigError(
-                f"{file}: {key}: this version cannot do that; set it to {json.dumps(harmless[0])} or remove it"
-            )
+def _without_unset(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Leave out the keys of published files that have no setting; refuse those that would be another training."""
+    for key, remedy in section.refused.items():
+        if values.get(key):
+            raise ConfigError(f"{file}: {key}: is no setting here; {remedy}")
     for key, remedy in section.replaced.items():
         if values.get(key) and processes.is_speaker():
             sys.stderr.write(f"rawlabel: {file}: {key}: is not used; {remedy}\n")
-    return {key: value for key, value in values.items() if key not in {*section.inert, *section.replaced}}
+    return {key: value for key, value in values.items() if key not in {*section.refused, *section.replaced}}
 
 
 def _explain(error: ErrorDetails, section: type[Section], file: Path | None, flags: Mapping[str, Any]) -> str:

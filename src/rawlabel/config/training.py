@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from rawlabel.config.declaring import setting
 from rawlabel.config.trainer_sections import TrainerSettings
@@ -12,9 +12,7 @@ from rawlabel.config.trainer_sections import TrainerSettings
 class TrainConfig(TrainerSettings):
     """Train on raw labels and select an epoch without a clean label."""
 
-    inert: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "mix_cifar": (False, None),  # --mix names the second set
-    }
+    refused: ClassVar[dict[str, str]] = {"mix_cifar": "name the second set with --mix, and leave this key out"}
 
     root: Path = setting(Path("project"), "Folder that holds the data: a project, or class-folder trees.")
     main: str | None = setting(

@@ -19,7 +19,7 @@ _NOT_GROUPED = frozenset(
     {
         "seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "gpu", "print_freq", "details",
         "evaluate", "track_correct", "resume", "start_epoch", "logger", "keep_predictions",
-        *TrainConfig.inert, *TrainConfig.replaced,
+        *TrainConfig.refused, *TrainConfig.replaced,
     }
 )  # fmt: skip
 
