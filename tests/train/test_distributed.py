@@ -34,6 +34,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "cross_entropy": {**PLAIN, "train_size": 42},
     "elr": {**PLAIN, "method": "elr"},
     "sop_plus": {**PLAIN, "method": "sop_plus"},
+    "coteaching": {**PLAIN, "method": "coteaching"},
     "gjs in parts": {**PLAIN, "method": "gjs", "accumulate": 3},
     "student": {
         **PLAIN, "method_option": ["mixup=1"], "student": True, "refit": True, "ema": 0.9, "stop": "label_wave",

@@ -50,11 +50,11 @@ class StoppedInTheSecondEpoch(StepLines):
     [
         {"opt": "lbfgs", "lr": 0.1, "batch_size": 24, "track_weights": "change"},
         {"opt": "adam", "method": "sop", "lr": 1e-3, "lr_schedule": "cosine", "warmup_epochs": 0.5},
-        {"nesterov": True, "schedule_lr": True, "cycle_steps": 3, "loss": "l2", "track_weights": "filters",
-         "scale_lr": 2.0, "compute_jacobian": True, "norandomflip": True},
+        {"nesterov": True, "use_inverse_sqrt_lr": True, "loss": "l2", "track_weights": "filters"},
+        {"schedule_lr": True, "cycle_steps": 3, "scale_lr": 2.0, "compute_jacobian": True, "norandomflip": True},
     ],
     ids=lambda knobs: next(iter(knobs)),
-)  # fmt: skip
+)
 def test_stopped_in_the_middle_of_an_epoch_a_run_goes_on_to_the_bit(
     few: Path, tmp_path: Path, knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
