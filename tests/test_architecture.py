@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ def test_functions_fit_on_a_screen_and_files_in_a_head(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or node.lineno) - node.lineno < LONGEST_FUNCTION, node.name
+
+
+def test_the_design_page_shows_the_layers_that_are_checked() -> None:
+    root = SOURCE.parents[1]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["type"] == "layers")
+    assert "\n```\n" + "\n".join(layers) + "\n```\n" in (root / "docs" / "design.md").read_text("utf-8")
 
 
 def run_python(script: str) -> str:
