@@ -60,12 +60,6 @@ class HeldOut:
         """Photos of each raw label [classes]."""
         return np.bincount(self.labels, minlength=self.num_classes).astype(np.int64)
 
-    def take(self, rows: Labels) -> HeldOut:
-        """The photos at `rows`, which may repeat."""
-        features = None if self.features is None else self.features[rows]
-        photos = tuple(self.photos[i] for i in rows)
-        return HeldOut(self.class_ids, photos, self.labels[rows], self.probabilities[rows], features)
-
 
 @dataclass(frozen=True, eq=False)
 class Pool:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cleanlab.count import compute_confident_joint, estimate_joint
 
-from rawlabel.label_evidence.held_out import Floats, HeldOut, Labels, Pool
+from rawlabel.label_evidence.held_out import Floats, Labels, Pool
 
 DRAWS = 200
 """Bootstrap samples: enough for limits at 95 %, which are good to about a tenth of their distance."""
@@ -135,11 +135,6 @@ def estimate_noise(
         confidence,
         draws,
     )
-
-
-def confident_joint(held_out: HeldOut) -> Floats:
-    """Estimated joint distribution [raw label, right class], by confident learning."""
-    return _joint(held_out.labels, held_out.probabilities)
 
 
 def _figures(labels: Labels, probabilities: Floats) -> tuple[dict[str, Floats], Floats]:

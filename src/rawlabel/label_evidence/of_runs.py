@@ -133,7 +133,10 @@ def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
 
 
 def _write_suspicion(path: Path, pool: Pool, runs: Sequence[RunDirectory]) -> None:
-    """One row a photo and label: held-out photos first, then those that no run held out, by training alone."""
+    """One row a photo and label: held-out photos, then those that the first run trained on and none held out.
+
+    The two scores are not comparable, so each kind is ordered by itself.
+    """
     pooled = pool.mean()
     held = _columns(pooled.photos, pooled.labels, held_out_suspicion(pooled), pooled.class_ids)
     held["basis"], held["runs"] = ["held_out"] * len(pooled.photos), pool.times_held_out().tolist()
@@ -142,7 +145,8 @@ def _write_suspicion(path: Path, pool: Pool, runs: Sequence[RunDirectory]) -> No
     trained = _training_columns(runs[0], known, pooled.class_ids)
     if trained:
         tables.append(pa.table(trained, schema=tables[0].schema))
-    table = pa.concat_tables(tables).sort_by([("suspicion", "descending"), ("photo", "ascending")])
+    table = pa.concat_tables(tables)
+    table = table.sort_by([("basis", "ascending"), ("suspicion", "descending"), ("photo", "ascending")])
     with atomic_write(path) as stream:
         pq.write_table(table, stream)
 

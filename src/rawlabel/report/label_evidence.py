@@ -43,7 +43,6 @@ class _AmbiguousClass(_Record):
     signature: str
     sibling: str | None
     lost: FiniteFloat
-    to_sibling: FiniteFloat
     mass_deficit: FiniteFloat
     second_mode: FiniteFloat
     shared: FiniteFloat
