@@ -75,7 +75,7 @@ def _cpu(config: BenchConfig) -> Preset:
     cases = (
         Case(
             "photos", "loader, photos as they are", _photos(config, 1000, 10),
-            "resnet18", 224, 50, loaders, LOADING,
+            "resnet18", 224, 50, (*loaders, "ours_packed", "ours_packed_320"), LOADING,
         ),
         Case(
             "shrunk", "loader, photos shrunk to a shorter side of 256", _shrunk(config, 1000),
@@ -124,12 +124,11 @@ def _gpu(config: BenchConfig) -> Preset:
 def _changed(case: Case, config: BenchConfig) -> Case:
     tree, contestants = case.tree, case.contestants
     batch_size = config.batch_size or case.batch_size
+    # Whole batches, so that loops that drop a last part of one train on the same images as those that do not.
+    num_train = max((config.images or tree.num_train) // batch_size, 1) * batch_size
+    tree = replace(tree, num_train=num_train)
     if config.images:
-        # Whole batches, so that loops that drop a last part of one train on the same images as those that do not.
-        num_train = max(config.images // batch_size, 1) * batch_size
-        tree = replace(
-            tree, num_train=num_train, num_test=min(tree.num_test, max(num_train // 4, tree.num_classes))
-        )
+        tree = replace(tree, num_test=min(tree.num_test, max(num_train // 4, tree.num_classes)))
     if config.contestant:
         contestants = tuple(name for name in config.contestant if name in contestants) or config.contestant
     return replace(

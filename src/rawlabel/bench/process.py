@@ -30,7 +30,6 @@ class Started:
 
     setup_seconds: float
     """Reading the index, building network and loaders; imports not counted."""
-    device: str
 
 
 class ContestantProcess:
@@ -99,7 +98,7 @@ def _serve(pipe: Connection, name: str, workload: Workload) -> None:
         started = time.perf_counter()
         kind: type[Contestant] = load(Family.CONTESTANT, name)
         contestant = kind(workload)
-        pipe.send(Started(time.perf_counter() - started, str(contestant.device)))
+        pipe.send(Started(time.perf_counter() - started))
         while True:
             pipe.send(measure(contestant, pipe.recv()))
     except (EOFError, BrokenPipeError):

@@ -22,6 +22,7 @@ from rawlabel.files import disk_errors, read_json, write_json
 
 _MARK = "tree.json"
 _PLANE = 1024
+_QUALITY = 90
 _RECIPE = 1
 """Counted up when the generated images change, so that no older tree is taken for one of today's."""
 
@@ -38,8 +39,6 @@ class TreeSpec:
     num_train: int
     num_test: int
     num_classes: int = 10
-    quality: int = 90
-    """JPEG quality."""
     drawn_at: tuple[int, int] | None = None
     """Width and height [pixels] at which the images are drawn before they are shrunk; by default as stored."""
     seed: int = 0
@@ -98,7 +97,7 @@ def _write_image(spec: TreeSpec, folder: Path, part: str, index: int, noise: npt
     if spec.drawn_at:
         shrunk = cv2.resize(pixels, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
         pixels = np.asarray(shrunk, dtype=np.uint8)
-    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, spec.quality])[1].tobytes()
+    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
     (folder / class_name(label) / f"{index:07d}.jpg").write_bytes(encoded)
     return len(encoded)
 

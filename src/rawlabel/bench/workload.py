@@ -27,7 +27,8 @@ class Case:
     steps: int = 10
     """Steps of one reading of the probe `step`."""
     gate_margin: float | None = None
-    """How far a loop's test accuracy may lie below the best loop's [percentage points]; None has no gate."""
+    """How far a loop's test accuracy may lie below the best loop's [percentage points]; None where there are too
+    few images to learn from: then the steps alone are judged."""
 
     @property
     def augment(self) -> Literal["crop_flip", "resized_crop"]:
