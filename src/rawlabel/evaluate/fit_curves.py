@@ -16,6 +16,7 @@ from rawlabel.files import read_json, write_json
 from rawlabel.metrics import clopper_pearson
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import load_training_data
+from rawlabel.train.holdout import data_of_run
 
 Labels = npt.NDArray[np.int64]
 
@@ -67,7 +68,7 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[
     config = TrainConfig(**run.config())
     if predictions is None or (truth_file is None and not config.inject_noise):
         return None
-    data = load_training_data(config)
+    data = data_of_run(run)
     if truth_file is None:
         # Without the injection the same images are in the same order, under the labels that they had.
         true, source = (
@@ -76,8 +77,6 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[
         )
     else:
         true, source = true_classes(run, data.class_ids, data.train.names(), truth_file), truth_file.name
-    if predictions.shape[1] != len(data.train):
-        raise DataError(f"{run.path}: its data have changed since the training; train again")
     curves = {"truth": source, **fit_curves(predictions, data.train.labels, true)}
     write_json(run.path / "fit_curves.json", curves)
     return curves

@@ -51,7 +51,10 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     if path is None:
         path = find_run(config, load_training_data(config)).selected_checkpoint
     predictor, class_ids, epoch = _load(path, config)
-    labeled = read_test_set(folder, class_ids, test_request(config))
+    # A checkpoint can be measured where its training data are not; which classes were left out, only they tell.
+    chooses = config.select_classes or config.num_classes or config.min_allowed_images
+    left_out = load_training_data(config).left_out if chooses else ()
+    labeled = read_test_set(folder, class_ids, test_request(config), left_out)
     run = RunDirectory(config.outpath or path.parent.parent)
     if run.path.is_dir():
         note_opening(run, folder)

@@ -21,7 +21,6 @@ from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.evaluate.finished_runs import FinishedRun, read_run
 from rawlabel.files import atomic_write, read_json, write_json
 from rawlabel.metrics import mean_interval
-from rawlabel.run_directory import describe_environment
 from rawlabel.train import train
 
 SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2)}
@@ -44,15 +43,15 @@ class Row:
     name: str
     runs: tuple[FinishedRun, ...]
 
-    def summary(self, confidence: float = 0.95) -> dict[str, Any]:
-        """Mean test accuracies [percent] with half of their Student-t interval, and regrets of the rule."""
+    def summary(self) -> dict[str, Any]:
+        """Mean test accuracies [percent] with half of their 95 % Student-t interval, and regrets of the rule."""
         values = {
             "selected": [run.test[run.selected_epoch] for run in self.runs],
             "last": [run.test[run.last_epoch] for run in self.runs],
             "oracle": [run.test[run.oracle_epoch] for run in self.runs],
             "regret": [run.regret(run.selected_epoch) for run in self.runs],
         }
-        means = {key: dict(zip(("mean", "half_width"), mean_interval(one, confidence), strict=True))
+        means = {key: dict(zip(("mean", "half_width"), mean_interval(one), strict=True))
                  for key, one in values.items()}  # fmt: skip
         return {
             "row": self.name,
@@ -110,9 +109,10 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
 
 def _environment(rows: Sequence[Row]) -> dict[str, Any]:
     """Where the trials ran: of the first, and every commit that any of them ran from."""
-    starts = [read_json(run.path / "environment.json", "starts")[-1] for row in rows for run in row.runs]
+    files = [run.path / "environment.json" for row in rows for run in row.runs]
+    starts = [start for file in files for start in read_json(file, "the starts of a run")]
     known = ("commit", "processor", "device", "precision", "threads", "python", "packages")
-    first = {key: starts[0].get(key) for key in known} if starts else describe_environment()
+    first = {key: starts[0].get(key) for key in known}
     return {**first, "commits": sorted({one["commit"] for one in starts})}
 
 

@@ -35,7 +35,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "holdout": 0.01,
     },
 }
-"""Settings with which a training is affordable without a GPU; the holdout is a tenth of the training images."""
+"""Settings with which a training is affordable without a GPU; in `cpu` the holdout is a tenth of the training
+images."""
 
 
 def cifar10n_config(config: ExperimentConfig, noise: str, name: str, seed: int, **settings: Any) -> TrainConfig:

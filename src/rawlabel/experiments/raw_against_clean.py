@@ -10,6 +10,7 @@ from rawlabel.evaluate.worth import as_json, measure_worth
 from rawlabel.experiments import SEEDS, Experiment, Row, Trial
 from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
 from rawlabel.figures.worth import draw_worth
+from rawlabel.metrics import mean_interval
 
 SIZES = {
     "tiny": (60, 100, 150, 200),
@@ -39,8 +40,8 @@ class RawAgainstClean(Experiment):
         ]  # fmt: skip
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
-        """Paired differences at equal size (and so equal steps), and the equivalents with the figure."""
-        found = {row.name: row.summary()["selected"]["mean"] for row in rows}
+        """Differences paired by seed, at equal size and so equal steps, and the equivalents with the figure."""
+        found = {row.name: row.summary()["runs"]["selected"] for row in rows}
         raw = [row for row in rows if ", clean, " not in row.name]
         clean = tuple(run.path for row in rows if row not in raw for run in row.runs)
         settings = WorthConfig(
@@ -50,20 +51,19 @@ class RawAgainstClean(Experiment):
         draw_worth(measured, config.out)
         # Groups come in the order of their first run, as the rows do.
         worth = dict(zip((row.name for row in raw), as_json(measured, settings)["raw"], strict=True))
-        differences = [
-            {
-                "row": row.name,
-                "raw_minus_clean": found[row.name] - found[f"cross_entropy, clean, {row.name.split(', ')[2]}"],
-            }
-            for row in raw
-        ]
+        differences = []
+        for row in raw:
+            clean_runs = found[f"cross_entropy, clean, {row.name.split(', ')[2]}"]
+            points = [one - other for one, other in zip(found[row.name], clean_runs, strict=True)]
+            mean, half_width = mean_interval(points)
+            differences.append({"row": row.name, "raw_minus_clean": mean, "half_width": half_width})
         return {"at_equal_size_and_steps": differences, "worth": worth}
 
     def remarks(self, table: dict[str, Any]) -> list[str]:
         """Every difference and every equivalent, whichever way it falls."""
         said = [
-            f"{one['row']}: {one['raw_minus_clean']:+.2f} points against clean labels (cross-entropy) of the same "
-            "number, for the same steps"
+            f"{one['row']}: {one['raw_minus_clean']:+.2f} ± {one['half_width']:.2f} points against clean labels "
+            "(cross-entropy) of the same number, for the same steps"
             for one in table["at_equal_size_and_steps"]
         ]
         for name, one in table["worth"].items():
