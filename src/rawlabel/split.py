@@ -22,7 +22,7 @@ def split_of(group: str, seed: int, holdout: float) -> str:
 
 def key_of(name: str) -> int:
     """A number of 64 bits that stands for a name in `held_out`."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
 
 
 def held_out(keys: npt.NDArray[np.uint64], seed: int, holdout: float) -> npt.NDArray[np.bool_]:

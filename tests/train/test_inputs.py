@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from rawlabel.config import PackConfig
 from rawlabel.errors import DataError
 from rawlabel.evaluate import read_test_set
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, read_input
 from rawlabel.train.inputs import parquet as parquet_input
-from tests.train.conftest import tiny
+from rawlabel.train.packing import pack
+from tests.train.conftest import make_class_folders, tiny
 
 COUNT, SIDE = 30, 12
 PIXELS = np.random.default_rng(4).integers(0, 255, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
@@ -184,12 +188,54 @@ def test_arrays_that_are_no_photos_with_labels_are_told(
         load_training_data(tiny(tmp_path, main="photos.npz"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "request_", "told"),
+    [
+        ({"raw": LABELS / 2}, InputRequest(label_column="raw"), "column 'raw': labels are float64"),
+        ({"raw": LABELS}, InputRequest(label_column="image"), "column 'image': labels are object"),
+        ({"raw": LABELS}, InputRequest(image_column="raw"), "--image-column raw: .* has no images in this column"),
+    ],
+)
+def test_columns_of_another_kind_are_told(
+    tmp_path: Path, columns: dict[str, Any], request_: InputRequest, told: str
+) -> None:
+    pq.write_table(table(**columns), tmp_path / "photos.parquet")
+    with pytest.raises(DataError, match=told):
+        read_input(tmp_path / "photos.parquet", request_)
+
+
+def test_an_image_whose_header_claims_more_than_can_be_decoded_is_named(tmp_path: Path) -> None:
+    folder = make_class_folders(tmp_path / "candidate", 4, 0)
+    claim = bytearray(png(PIXELS[0]))
+    claim[16:24] = (100_000).to_bytes(4, "big") * 2
+    claim[29:33] = zlib.crc32(bytes(claim[12:29])).to_bytes(4, "big")
+    (folder / "red" / "001.png").write_bytes(claim)
+    source = read_input(folder, InputRequest()).images.source
+    with pytest.raises(DataError, match=r"001\.png: is not an image that can be decoded"):
+        Images(source, 16, 1)
+    facts = pack(PackConfig(source=folder, out=tmp_path / "packed", mode="copy"))
+    assert (facts["found"], facts["packed"], len(facts["unreadable"])) == (12, 11, 1)
+
+
+def test_names_that_are_no_text_are_read_as_they_are(tmp_path: Path) -> None:
+    folder = make_class_folders(tmp_path / "candidate", 4, 0)
+    (folder / "red" / "001.png").rename(folder / "red" / os.fsdecode(b"y\xff.png"))
+    names = load_training_data(tiny(tmp_path, holdout=0)).train.names()
+    pack(PackConfig(source=folder, out=tmp_path / "packed"))
+    assert load_training_data(tiny(tmp_path, main="packed", holdout=0)).train.names() == names
+    assert any("\udcff" in name for name in names)
+
+
 def test_an_archive_without_the_part_or_cut_off_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "photos.npz", X_train=PIXELS, y_train=LABELS)
     with pytest.raises(DataError, match=r"holds no array X_test \(it holds X_train, y_train\)"):
         read_test_set(tmp_path / "photos.npz", ["0", "1", "2"])
     whole = (tmp_path / "photos.npz").read_bytes()
     (tmp_path / "photos.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cannot be read as NumPy arrays"):
+        load_training_data(tiny(tmp_path, main="photos.npz"))
+    with (tmp_path / "photos.npz").open("wb") as stream:
+        np.save(stream, PIXELS)
     with pytest.raises(DataError, match="cannot be read as NumPy arrays"):
         load_training_data(tiny(tmp_path, main="photos.npz"))
 

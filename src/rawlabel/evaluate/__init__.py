@@ -32,6 +32,8 @@ from rawlabel.train.inputs import InputRequest, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.predictor import Predictor, load_predictor
 
+TEST_LABEL_FLAG = "--test-label-column"
+
 
 def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvaluator | None:
     """Make what measures the accuracy on the test sets after each epoch, for the log; None without any.
@@ -64,7 +66,7 @@ def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> LabeledIma
 def test_request(config: TrainConfig) -> InputRequest:
     """What is wanted of a test set."""
     return InputRequest(
-        "test", config.test_label_column, config.image_column, config.workers, downloads_path(config.root)
+        "test", config.test_label_column, config.image_column, TEST_LABEL_FLAG, downloads_path(config.root)
     )
 
 
@@ -77,7 +79,7 @@ def read_test_set(
     """
     if not is_address(path) and not path.exists():
         raise DataError(f"{path}: no such folder; it should hold one folder of images for each class")
-    found = read_input(path, request or InputRequest("test"))
+    found = read_input(path, request or InputRequest("test", label_flag=TEST_LABEL_FLAG))
     for class_id in found.class_ids:
         if class_id not in class_ids and class_id not in left_out:
             raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")

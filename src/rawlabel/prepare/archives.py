@@ -13,6 +13,7 @@ from typing import IO
 from rawlabel.classes.reading import is_wordnet_id
 from rawlabel.errors import DataError
 from rawlabel.prepare.found import SUFFIXES, Batch, Found, LeftOut, PartSource, Wanted
+from rawlabel.tar_files import refuse_cut
 
 _LARGEST_PHOTO = 2**28
 """Bytes; the largest photo of ILSVRC2012 has less than a tenth of them, and a member is held in memory."""
@@ -93,8 +94,7 @@ def _walk(where: str, path: Path, stream: IO[bytes]) -> Iterator[tuple[tarfile.T
     """The files of an archive, each with its name without folders.
 
     Nothing is ever unpacked to where a member says; one that would be unpacked outside, or is no plain file,
-    shows that the archive is not the official one. tarfile takes a cut at the edge of a member, and damage there,
-    for the end, so the end's mark is looked for.
+    shows that the archive is not the official one.
     """
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
@@ -107,9 +107,7 @@ def _walk(where: str, path: Path, stream: IO[bytes]) -> Iterator[tuple[tarfile.T
             if not member.isreg() or member.issparse():
                 raise DataError(f"{where}: {_not_official(member, 'is no plain file')}")
             yield archive, member, member.name.rpartition("/")[2]
-        stream.seek(archive.offset)
-        if stream.read(_BLOCK) != bytes(_BLOCK):
-            raise tarfile.ReadError("its end is missing")
+        refuse_cut(archive, stream)
 
 
 def _read(where: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

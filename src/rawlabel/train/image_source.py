@@ -40,10 +40,6 @@ class ImageSource(ABC):
         """The images at `rows`, in that order."""
         return SelectedImages(self, rows)
 
-    def pixels(self) -> npt.NDArray[np.uint8] | None:
-        """All images as one array [images, height, width, 3], where they lie so; may copy them to memory."""
-        return None
-
 
 class ImageFiles(ImageSource):
     """Image files, called by `names`, or else by their paths."""
@@ -87,10 +83,6 @@ class ImageArray(ImageSource):
         pixels: StoredImage = self._pixels[index]
         return pixels
 
-    def pixels(self) -> npt.NDArray[np.uint8] | None:
-        """The array."""
-        return self._pixels
-
     def name(self, index: int) -> str:
         """What the image is called."""
         return f"{index:07d}"
@@ -124,11 +116,6 @@ class SelectedImages(ImageSource):
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
         return SelectedImages(self.source, self.rows[rows])
-
-    def pixels(self) -> npt.NDArray[np.uint8] | None:
-        """A copy of the images' part of the source's array."""
-        whole = self.source.pixels()
-        return None if whole is None else whole[self.rows]
 
 
 class JoinedImages(ImageSource):

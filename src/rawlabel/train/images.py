@@ -8,7 +8,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import cv2
@@ -30,7 +29,7 @@ _SHRINK_FROM = 1.5
 """Photos are brought to the stored side when they are at least so many times larger: below that, shrinking one
 costs more than it saves the crops that follow, which are resized anyway."""
 _SMALL = 64
-"""Images stored at up to this side [pixels] always get it, so that a set of them can be one array."""
+"""Images stored at up to this side [pixels] always get it."""
 _CHUNK = 64
 """Images that one thread decodes between two steps of the progress bar."""
 DRAWS = 5
@@ -149,17 +148,6 @@ class Images:
     def __getitem__(self, index: int) -> Pixels:
         return self._cache[index] if self._cache is not None else self._decode(index)
 
-    @cached_property
-    def as_array(self) -> npt.NDArray[np.uint8] | None:
-        """All images in one array [images, side, side, 3], if they are in memory and all square."""
-        cache, shape = self._cache, (self._side, self._side, 3)
-        if not cache or any(pixels.shape != shape for pixels in cache):
-            return None
-        array = np.stack(cache)
-        # The list now looks into the array, so that the pixels are in memory once.
-        self._cache = list(array)
-        return array
-
     def _decode(self, index: int) -> Pixels:
         try:
             return decode_image(self._source.read(index), self._side)
@@ -177,11 +165,20 @@ def decode_image(stored: StoredImage, shorter_side: int) -> Pixels:
     """
     if stored.ndim == 3:
         return np.ascontiguousarray(_scaled(stored, shorter_side))
-    decoded = cv2.imdecode(stored, cv2.IMREAD_COLOR) if stored.size else None
+    # OpenCV's own swap of the channels takes a tenth of the time of a reversing copy.
+    return _as_pixels(cv2.cvtColor(_scaled(decode_bgr(stored), shorter_side), cv2.COLOR_BGR2RGB))
+
+
+def decode_bgr(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
+    """Decode the bytes of an image file as OpenCV's `how` says, to BGR. Raises `ValueError` when it cannot be."""
+    try:
+        decoded = cv2.imdecode(stored, how) if stored.size else None
+    except cv2.error:
+        # The header claims more pixels than OpenCV agrees to decode.
+        decoded = None
     if decoded is None:
         raise ValueError("no image that OpenCV can decode")
-    # OpenCV's own swap of the channels takes a tenth of the time of a reversing copy.
-    return _as_pixels(cv2.cvtColor(_scaled(_as_pixels(decoded), shorter_side), cv2.COLOR_BGR2RGB))
+    return _as_pixels(decoded)
 
 
 def _scaled(pixels: Pixels, shorter_side: int) -> Pixels:

@@ -21,7 +21,7 @@ from rawlabel.train.image_source import ImageSource, StoredImage
 
 INDEX = np.dtype(
     [
-        ("offset", "<u8"), ("nbytes", "<u4"), ("height", "<u2"), ("width", "<u2"), ("label", "<i4"),
+        ("offset", "<u8"), ("nbytes", "<u4"), ("height", "<u4"), ("width", "<u4"), ("label", "<i4"),
         ("key", "<u8"), ("name_end", "<u8"), ("is_pixels", "u1"), ("split", "i1"),
     ]
 )  # fmt: skip
@@ -52,24 +52,15 @@ class PackedImages(ImageSource):
     def name(self, index: int) -> str:
         """What the source called the image."""
         start = int(self._index[index - 1]["name_end"]) if index else 0
-        return self._names[start : int(self._index[index]["name_end"]) - 1].tobytes().decode("utf-8", "replace")
+        return (
+            self._names[start : int(self._index[index]["name_end"]) - 1]
+            .tobytes()
+            .decode("utf-8", "surrogateescape")
+        )
 
     def where(self, index: int) -> str:
         """The pack and the name."""
         return f"{self._folder}: {self.name(index)}"
-
-    def pixels(self) -> npt.NDArray[np.uint8] | None:
-        """All images as one array into the file, where they are pixels of one size."""
-        first, one = self._index[0], self._index
-        area = int(first["height"]) * int(first["width"]) * 3
-        is_uniform = (
-            bool(one["is_pixels"].all())
-            and bool((one["height"] == first["height"]).all() and (one["width"] == first["width"]).all())
-            and bool((one["offset"] == np.arange(len(one), dtype=np.uint64) * np.uint64(area)).all())
-        )
-        if not is_uniform:
-            return None
-        return self._bytes[: area * len(one)].reshape(len(one), int(first["height"]), int(first["width"]), 3)
 
 
 def read_index(folder: Path, num_classes: int) -> npt.NDArray[np.void]:

@@ -29,7 +29,7 @@ from rawlabel.files import atomic_write, disk_errors, read_json, write_json
 from rawlabel.progress import progress
 from rawlabel.split import key_of
 from rawlabel.train.image_source import ImageSource, StoredImage
-from rawlabel.train.images import Pixels, decode_image, resize_pixels
+from rawlabel.train.images import Pixels, decode_bgr, decode_image, resize_pixels
 from rawlabel.train.inputs import InputRequest, InputSet, read_input
 from rawlabel.train.packed_images import INDEX
 
@@ -63,7 +63,9 @@ def pack(config: PackConfig) -> dict[str, Any]:
             "pack: name the images and the folder to write, as in `rawlabel pack photos --out packed`"
         )
     out = config.out
-    request = InputRequest(config.part, config.label_column, config.image_column, config.workers)
+    if not out.name:
+        raise ConfigError(f"--out {out}: is no folder to write; name a new one")
+    request = InputRequest(config.part, config.label_column, config.image_column)
     found = read_input(config.source, request)
     settings = _settings(config)
     made_from = {"source": found.fingerprint, "settings": settings}
@@ -269,7 +271,7 @@ def _as_it_is(name: str, stored: StoredImage) -> _Encoded:
     """The bytes of the source, once it is known that they can be decoded."""
     if stored.ndim == 3:
         return _as_pixels(name, stored)
-    height, width = _decoded(stored, cv2.IMREAD_COLOR).shape[:2]
+    height, width = decode_bgr(stored, cv2.IMREAD_COLOR).shape[:2]
     return _Encoded(name, stored.tobytes(), height, width)
 
 
@@ -290,9 +292,9 @@ def _shrunk(name: str, stored: StoredImage, short: int, quality: int) -> _Encode
         decoded = stored[..., ::-1]
     else:
         # At half the size libjpeg decodes in a fraction of the time, and averages as area resizing would.
-        decoded = _decoded(stored, cv2.IMREAD_REDUCED_COLOR_2)
+        decoded = decode_bgr(stored, cv2.IMREAD_REDUCED_COLOR_2)
         if min(decoded.shape[:2]) < short:
-            decoded = _decoded(stored, cv2.IMREAD_COLOR)
+            decoded = decode_bgr(stored, cv2.IMREAD_COLOR)
             if min(decoded.shape[:2]) <= short:
                 return _Encoded(name, stored.tobytes(), *decoded.shape[:2])
     height, width = decoded.shape[:2]
@@ -304,10 +306,3 @@ def _shrunk(name: str, stored: StoredImage, short: int, quality: int) -> _Encode
     if not is_written:
         raise ValueError("cannot be encoded")
     return _Encoded(name, data.tobytes(), size[1], size[0])
-
-
-def _decoded(stored: StoredImage, how: int) -> Pixels:
-    decoded = cv2.imdecode(stored, how) if stored.size else None
-    if decoded is None:
-        raise ValueError("no image that OpenCV can decode")
-    return np.asarray(decoded, dtype=np.uint8)

@@ -28,8 +28,8 @@ class InputRequest:
     """Column of the labels, for tables that have several."""
     image_column: str | None = None
     """Column of the images."""
-    workers: int = 2
-    """Threads that may read at once."""
+    label_flag: str = "--label-column"
+    """The flag that names the column of the labels, for messages."""
     downloads: Path = Path("downloads")
     """Folder for what an input fetches."""
 

@@ -19,7 +19,10 @@ def classes_of(
     numerical order, all else in alphabetical order. Raises `DataError`, which begins with `place`, for numbers
     that are no index of `names`, repeated names, and labels that are neither integers nor strings.
     """
-    if values.dtype.kind not in "iubUTSO":
+    is_text = values.dtype.kind in "UTS" or (
+        values.dtype.kind == "O" and all(isinstance(one, str) for one in values)
+    )
+    if not is_text and values.dtype.kind not in "iub":
         raise DataError(f"{place}: labels are {values.dtype}; give class numbers or class names")
     if names is not None and len(set(names)) != len(names):
         raise DataError(f"{place}: two classes have one name; rename one")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -15,6 +17,7 @@ import numpy.typing as npt
 
 from rawlabel.errors import DataError, DiskError
 from rawlabel.files import atomic_write
+from rawlabel.tar_files import refuse_cut
 from rawlabel.train.image_source import ImageSource, StoredImage
 
 IMAGES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp"})
@@ -39,10 +42,11 @@ class TarIndex:
     """The text of the sample's label."""
 
 
-def read_index(folder: Path, shards: Sequence[Path], label: str | None) -> TarIndex:
+def read_index(folder: Path, shards: Sequence[Path], label: str | None, label_flag: str) -> TarIndex:
     """The index of `shards`, from the file beside them if it is of these very files, else from their headers.
 
     `label` is the ending of the members that hold the class, or a key of the samples' JSON; without, it is `cls`.
+    `label_flag` is the flag that says so, for messages.
     Raises `DataError`.
     """
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in shards]
@@ -50,7 +54,7 @@ def read_index(folder: Path, shards: Sequence[Path], label: str | None) -> TarIn
     known = _kept(place, key)
     if known is not None:
         return known
-    rows = [row for number, path in enumerate(shards) for row in _samples(path, number, label)]
+    rows = [row for number, path in enumerate(shards) for row in _samples(path, number, label, label_flag)]
     if not rows:
         raise DataError(f"{folder}: its shards hold no images; write or download them again")
     shard, offset, size, names, labels = zip(*rows, strict=True)
@@ -103,18 +107,19 @@ class TarImages(ImageSource):
 def _kept(place: Path, key: str) -> TarIndex | None:
     """The index that lies at `place`, if it is whole and was made under `key`."""
     try:
-        with np.load(place, allow_pickle=False) as kept:
+        # Opened here, since numpy leaves a damaged archive open.
+        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             if str(kept["key"]) != key:
                 return None
             return TarIndex(**{one.name: kept[one.name] for one in fields(TarIndex)})
-    except (OSError, ValueError, KeyError, EOFError, tarfile.TarError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
 Row = tuple[int, int, int, str, str]
 
 
-def _samples(path: Path, number: int, label: str | None) -> Iterator[Row]:
+def _samples(path: Path, number: int, label: str | None, label_flag: str) -> Iterator[Row]:
     """Each sample of a shard: members that follow each other and are called alike up to the first dot."""
     without_image = without_label = 0
     seen: set[str] = set()
@@ -133,17 +138,14 @@ def _samples(path: Path, number: int, label: str | None) -> Iterator[Row]:
                 without_label += text is None
                 if images and text is not None:
                     yield number, images[0].offset_data, images[0].size, images[0].name, text
-            # tarfile takes a cut at the edge of a member, and damage there, for the end; the end has a mark.
             with path.open("rb") as stream:
-                stream.seek(tar.offset)
-                if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                    raise tarfile.ReadError("its end is missing")
+                refuse_cut(tar, stream)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{path}: is not a whole tar file ({error}); write or download it again") from error
     if without_image or without_label:
         raise DataError(
             f"{path}: of {len(seen)} samples, {without_image} have no image and {without_label} have no label "
-            f"({label or 'cls'}); leave those out, or name the labels' ending or JSON key by --label-column"
+            f"({label or 'cls'}); leave those out, or name the labels' ending or JSON key by {label_flag}"
         )
 
 

@@ -31,7 +31,7 @@ class ClassFolders(Input):
         names = [one.relative_to(path).as_posix() for one in paths]
         digest = hashlib.sha256()
         for name, one in zip(names, paths, strict=True):
-            digest.update(f"{name}:{one.stat().st_size};".encode())
+            digest.update(f"{name}:{one.stat().st_size};".encode("utf-8", "surrogateescape"))
         return InputSet(tuple(class_ids), LabeledImages(ImageFiles(paths, names), labels), digest.hexdigest())
 
 

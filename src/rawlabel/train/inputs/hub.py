@@ -35,8 +35,7 @@ class Hub(Input):
         table = _load(name, split, request.part, place)
         features = table.features
         image = _column(table, request.image_column, "Image", "--image-column", place)
-        flag = "--label-column" if request.part == "train" else "--test-label-column"
-        label = _column(table, request.label_column, "ClassLabel", flag, place)
+        label = _column(table, request.label_column, "ClassLabel", request.label_flag, place)
         column = table.select_columns([label]).with_format("arrow")[:][label]
         if column.null_count or not len(column):
             raise DataError(
@@ -62,7 +61,7 @@ def _load(name: str, split: str, part: str, place: str) -> Any:
         raise ConfigError(f"{place}: needs the extra `hub`; install `rawlabel[hub]`") from error
     try:
         sets = datasets.load_dataset(name)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"{place}: cannot be loaded ({_first_line(error)}); check the name and the network"
         ) from error

@@ -46,7 +46,7 @@ def _array(path: Path, name: str) -> npt.NDArray[np.generic]:
                 known = ", ".join(archive.files) or "nothing"
                 raise DataError(f"{path}: holds no array {name} (it holds {known}); save it with numpy.savez")
             array: npt.NDArray[np.generic] = archive[name]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: cannot be read as NumPy arrays ({reason}); save it with numpy.savez") from error
     return array

@@ -12,7 +12,6 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from rawlabel.errors import DataError, did_you_mean
 from rawlabel.train.image_source import ImageSource, LabeledImages, StoredImage
 from rawlabel.train.inputs import Input, InputRequest, InputSet
+from rawlabel.train.inputs._labels import classes_of
 from rawlabel.train.inputs._parts import files_of_part
 
 _SHARE = 0.3
@@ -128,7 +128,7 @@ class RowGroupImages(ImageSource):
         path, group = self._groups[number]
         with pq.ParquetFile(path) as file:
             column = file.read_row_group(group, columns=[self._column])[self._column]
-        _refuse_nulls(column, self._column, path)
+        _refuse_nulls(_null_images(column), self._column, path)
         return ParquetImages(column, f"{path}: row group {group}")
 
 
@@ -136,17 +136,17 @@ def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
     schema = pq.read_schema(files[0])
     image_column = _image_column(schema, request, path)
     label_column = _label_column(schema, image_column, request, path)
-    labels_table = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])
-    _refuse_nulls(labels_table[label_column], label_column, path)
+    column = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])[label_column]
+    _refuse_nulls(column.null_count, label_column, path)
     names = _class_names(schema, label_column)
-    class_ids, labels = _classes(labels_table[label_column], names, path, label_column)
+    class_ids, labels = classes_of(column.to_numpy(), names, f"{path}: column '{label_column}'")
     digest = hashlib.sha256(labels.tobytes())
     for one in files:
         digest.update(f"{one.name}:{one.stat().st_size}:{pq.read_metadata(one).num_rows};".encode())
     source: ImageSource
     if sum(one.stat().st_size for one in files) <= _SHARE * psutil.virtual_memory().available:
         images = pa.concat_tables([pq.read_table(one, columns=[image_column]) for one in files])[image_column]
-        _refuse_nulls(images, image_column, path)
+        _refuse_nulls(_null_images(images), image_column, path)
         source = ParquetImages(images, str(path))
     else:
         source = RowGroupImages(files, image_column, str(path))
@@ -162,6 +162,8 @@ def _files(path: Path) -> list[Path]:
 def _image_column(schema: pa.Schema, request: InputRequest, path: Path) -> str:
     if request.image_column is not None:
         _known(request.image_column, schema, "--image-column", path)
+        if not _holds_images(schema.field(request.image_column).type):
+            raise DataError(f"--image-column {request.image_column}: {path} has no images in this column")
         return request.image_column
     found = [field.name for field in schema if _holds_images(field.type)]
     if len(found) != 1:
@@ -172,7 +174,7 @@ def _image_column(schema: pa.Schema, request: InputRequest, path: Path) -> str:
 
 def _label_column(schema: pa.Schema, image_column: str, request: InputRequest, path: Path) -> str:
     """The column that is asked for; else `label`; else the only one that can be. Never a guess among several."""
-    flag = "--label-column" if request.part == "train" else "--test-label-column"
+    flag = request.label_flag
     if request.label_column is not None:
         _known(request.label_column, schema, flag, path)
         return request.label_column
@@ -204,11 +206,14 @@ def _bytes_of(chunk: pa.Array) -> pa.Array:
     return chunk.field("bytes") if pa.types.is_struct(chunk.type) else chunk
 
 
-def _refuse_nulls(column: pa.ChunkedArray, name: str, path: Path) -> None:
+def _null_images(column: pa.ChunkedArray) -> int:
+    return sum(_bytes_of(chunk).null_count for chunk in column.chunks)
+
+
+def _refuse_nulls(count: int, name: str, path: Path) -> None:
     """A row without an image or a label is no photo with a raw label; it is not left out in silence."""
-    nulls = sum(_bytes_of(chunk).null_count for chunk in column.chunks)
-    if nulls:
-        raise DataError(f"{path}: {nulls} rows have no {name}; remove these rows and write the file again")
+    if count:
+        raise DataError(f"{path}: {count} rows have no {name}; remove these rows and write the file again")
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
@@ -219,19 +224,6 @@ def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
     except (ValueError, KeyError, TypeError):
         return None
     return [str(name) for name in names] if isinstance(names, list) else None
-
-
-def _classes(
-    column: pa.ChunkedArray, names: list[str] | None, path: Path, label_column: str
-) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Class ids and indices: by the names where they are known, else the values in their order."""
-    values = column.to_numpy()
-    if names is not None and values.dtype.kind in "iu":
-        if values.min(initial=0) < 0 or values.max(initial=0) >= len(names):
-            raise DataError(f"{path}: {label_column} holds numbers that none of its {len(names)} class names has")
-        return tuple(names), values.astype(np.int64)
-    found, labels = np.unique(values, return_inverse=True)
-    return tuple(str(value) for value in found.tolist()), labels.astype(np.int64)
 
 
 PLUGIN = ParquetInput

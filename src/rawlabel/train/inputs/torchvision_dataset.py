@@ -39,6 +39,10 @@ class Torchvision(Input):
         return InputSet(class_ids, LabeledImages(_source(images, place), labels), digest.hexdigest())
 
 
+_SPLITS = {"train": ("train", "trainval"), "test": ("test", "val")}
+"""What torchvision's sets call their parts, the usual name first."""
+
+
 def _load(name: str, request: InputRequest, place: str) -> Any:
     import torchvision.datasets as known
 
@@ -54,10 +58,15 @@ def _load(name: str, request: InputRequest, place: str) -> Any:
         arguments["download"] = True
     if "train" in accepted:
         arguments["train"] = request.part == "train"
-    elif "split" in accepted:
-        arguments["split"] = request.part
+    has_splits = "split" in accepted and "train" not in accepted
+    first, second = _SPLITS[request.part]
     try:
-        return set_type(**arguments)
+        if not has_splits:
+            return set_type(**arguments)
+        try:
+            return set_type(**arguments, split=first)
+        except ValueError:
+            return set_type(**arguments, split=second)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(

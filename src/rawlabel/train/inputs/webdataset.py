@@ -34,7 +34,7 @@ class WebDataset(Input):
         """Read the index of the shards."""
         _refuse_missing_shards(path)
         shards, are_held_out = files_of_part(list(path.glob("*.tar")), request.part)
-        index = read_index(path, shards, request.label_column)
+        index = read_index(path, shards, request.label_column, request.label_flag)
         place, texts = f"{path}: its labels", index.labels
         are_numbers = all(
             text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 19 for text in texts
