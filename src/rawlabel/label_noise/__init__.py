@@ -138,20 +138,22 @@ def inject(
     *,
     options: Sequence[str] = (),
     evidence: Evidence | None = None,
+    option_flag: str = "--option",
 ) -> Injection:
     """Inject noise of a kind into `labels` [n] (class indices); equal arguments give equal labels anywhere.
 
-    `options` are the kind's own, as KEY=VALUE. The labels handed in stay as they are. Raises `PluginError` for an
-    unknown kind, `ConfigError` for a rate or options that do not fit, and `DataError` for labels or evidence.
+    `options` are the kind's own, as KEY=VALUE; messages call their flag `option_flag`. The labels handed in stay
+    as they are. Raises `PluginError` for an unknown kind, `ConfigError` for a rate or options that do not fit, and
+    `DataError` for labels or evidence.
     """
     evidence = evidence or Evidence()
     before = np.array(labels, dtype=np.int64)
     if not 0 <= rate <= 1:
-        raise ConfigError(f"--rate {rate}: is no share; give one from 0 to 1")
+        raise ConfigError(f"a rate of {rate} is no share; give one from 0 to 1")
     if len(before) and not 0 <= before.min() <= before.max() < num_classes:
         raise DataError(f"labels: are {before.min()} to {before.max()}, but there are {num_classes} classes")
     noise_type: type[LabelNoise[Any]] = plugins.load(plugins.Family.LABEL_NOISE, kind)
-    chosen = load_options(noise_type.Options, tuple(options), "--option")
+    chosen = load_options(noise_type.Options, tuple(options), option_flag)
     # PCG64 by name: numpy's default may become another one.
     rng = np.random.Generator(np.random.PCG64(seed))
     noisy = noise_type(rate, chosen).apply(before.copy(), num_classes, rng, evidence)

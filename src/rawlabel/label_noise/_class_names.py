@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.label_noise import Evidence
 
-CLASSES_FLAG = "--option"
-
 
 def index_of(name: str, known: Mapping[str, int]) -> int:
     """The index of the class called `name`; raises `ConfigError` that suggests the nearest."""
     index = known.get(name.strip().casefold())
     if index is None:
-        raise ConfigError(f"{CLASSES_FLAG}: no class is called '{name.strip()}'{did_you_mean(name, known)}")
+        raise ConfigError(f"no class is called '{name.strip()}'{did_you_mean(name, known)}")
     return index
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from rawlabel.config.declaring import Section, setting
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.label_noise import Evidence, LabelNoise, Labels, NoisyLabels
-from rawlabel.label_noise._class_names import CLASSES_FLAG, class_names, index_of
+from rawlabel.label_noise._class_names import class_names, index_of
 from rawlabel.label_noise._exact import flip, relabeled
 
 _CIFAR10 = "truck:automobile,bird:airplane,deer:horse,cat:dog,dog:cat"
@@ -52,10 +52,10 @@ class Asymmetric(LabelNoise[AsymmetricOptions]):
         for pair in text.split(","):
             first, colon, second = pair.partition(":")
             if not colon:
-                raise ConfigError(f"{CLASSES_FLAG} map: '{pair}' is no pair of classes; write it as owl:hawk")
+                raise ConfigError(f"option map: '{pair}' is no pair of classes; write it as owl:hawk")
             source, target = index_of(first, known), index_of(second, known)
             if source == target or source in pairs:
-                raise ConfigError(f"{CLASSES_FLAG} map: '{pair}' maps a class to itself, or for the second time")
+                raise ConfigError(f"option map: '{pair}' maps a class to itself, or for the second time")
             pairs[source] = target
         return list(pairs.items())
 

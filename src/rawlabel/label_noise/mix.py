@@ -23,7 +23,7 @@ class Mix(LabelNoise[NoOptions]):
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
         """Replace photos by those of the second set."""
         if evidence.second_labels is None:
-            raise DataError("mixing: needs photos of a second set; name it by --second")
+            raise DataError("mixing: needs photos of a second set; name one")
         replaced_by = np.full(len(labels), -1)
         for one in range(num_classes):
             mine = np.flatnonzero(labels == one)
@@ -32,7 +32,8 @@ class Mix(LabelNoise[NoOptions]):
             if count > len(offered):
                 name = evidence.class_ids[one] if evidence.class_ids else str(one)
                 raise DataError(
-                    f"--second: has {len(offered)} new photos of class '{name}' of {count} needed; lower --rate"
+                    f"the second set has {len(offered)} new photos of class '{name}' of {count} needed; "
+                    "lower the rate"
                 )
             replaced_by[shuffled(mine, rng)[:count]] = shuffled(offered, rng)[:count]
         text = f"{self.rate:.4g} of the photos, class by class, were replaced by a second set's of the same class"

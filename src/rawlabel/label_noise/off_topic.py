@@ -19,12 +19,12 @@ class OffTopic(LabelNoise[NoOptions]):
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
         """Replace photos by strangers."""
         if evidence.second_labels is None:
-            raise DataError("off-topic noise: needs photos of a second set; name it by --second")
+            raise DataError("off-topic noise: needs photos of a second set; use `rawlabel noise --second`")
         strangers = np.flatnonzero(evidence.second_labels < 0)
         counts = apportion(self.rate, np.bincount(labels, minlength=num_classes).tolist())
         if sum(counts) > len(strangers):
             raise DataError(
-                f"--second: has {len(strangers)} photos of no class here, of {sum(counts)} needed; lower --rate"
+                f"the second set has {len(strangers)} photos of no class, of {sum(counts)} needed; lower the rate"
             )
         replaced_by = np.full(len(labels), -1)
         left = shuffled(strangers, rng)

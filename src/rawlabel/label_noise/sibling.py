@@ -13,7 +13,7 @@ from rawlabel.classes.wordnet import Synset, WordNet, load_wordnet
 from rawlabel.config.declaring import Section, setting
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.label_noise import Evidence, LabelNoise, Labels, NoisyLabels
-from rawlabel.label_noise._class_names import CLASSES_FLAG, class_names, index_of
+from rawlabel.label_noise._class_names import class_names, index_of
 from rawlabel.label_noise._exact import flip, relabeled
 
 _WORDNET_ID = re.compile("n[0-9]{8}")
@@ -49,7 +49,7 @@ class Sibling(LabelNoise[SiblingOptions]):
             return self._from_groups(class_names(evidence, num_classes), num_classes)
         if len(evidence.class_ids) != num_classes or not all(map(_WORDNET_ID.fullmatch, evidence.class_ids)):
             raise ConfigError(
-                f"{CLASSES_FLAG} groups: these classes are no WordNet ids (n02229544); give groups such as "
+                "option groups: these classes are no WordNet ids (n02229544); give groups such as "
                 "'cat,dog;owl,hawk'"
             )
         return nearest_by_gloss(evidence.class_ids, self.options.neighbors, load_wordnet())
@@ -60,7 +60,7 @@ class Sibling(LabelNoise[SiblingOptions]):
             members = list(dict.fromkeys(index_of(name, known) for name in group.split(",")))
             for one in members:
                 if targets[one]:
-                    raise ConfigError(f"{CLASSES_FLAG} groups: a class of '{group}' is in another group too")
+                    raise ConfigError(f"option groups: a class of '{group}' is in another group too")
                 targets[one] = [other for other in members if other != one]
         return targets
 
@@ -72,7 +72,7 @@ def nearest_by_gloss(wordnet_ids: Sequence[str], neighbors: int, wordnet: WordNe
     """
     unknown = next((one for one in wordnet_ids if one not in wordnet.synsets), None)
     if unknown is not None:
-        raise DataError(f"class '{unknown}': is not in WordNet's tables; give --option groups=... instead")
+        raise DataError(f"class '{unknown}': is not in WordNet's tables; give the option groups=... instead")
     vectors = _vectorizer(wordnet).transform([_gloss(wordnet.synsets[one]) for one in wordnet_ids])
     likeness = (vectors @ vectors.T).toarray()
     np.fill_diagonal(likeness, 0)

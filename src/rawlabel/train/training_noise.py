@@ -31,8 +31,8 @@ def add_noise(
     if config.inject_noise:
         evidence = Evidence(found.class_ids, found.class_ids, _features(found, config))
         injections["label_noise"] = injection = inject(
-            found.images.labels, len(found.class_ids), config.noise_kind, config.inject_noise, config.seed or 0,
-            options=config.noise_option, evidence=evidence,
+            found.images.labels, len(found.class_ids), config.noise_kind, config.inject_noise, config.seed_of_data,
+            options=config.noise_option, evidence=evidence, option_flag="--noise-option",
         )  # fmt: skip
         found = replace(found, images=replace(found.images, labels=injection.noisy.labels))
     return found, injections
@@ -48,7 +48,7 @@ def _mixed(found: InputSet, config: TrainConfig, request: InputRequest) -> tuple
     index = np.array([places.get(name, -1) for name in second.class_ids], dtype=np.int64)
     evidence = Evidence(found.class_ids, found.class_ids, second_labels=index[second.images.labels])
     labels = found.images.labels
-    seed = config.seed or 0
+    seed = config.seed_of_data
     injection = inject(labels, len(found.class_ids), "mix", config.mix_rate, seed, evidence=evidence)
     taken = injection.noisy.replaced_by
     rows = np.where(taken < 0, np.arange(len(labels)), len(labels) + taken)
