@@ -24,6 +24,7 @@ from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.checkpoint import load_checkpoint, load_weights
+from rawlabel.train.holdout import predict_holdout
 from tests.processes import end_by_signal, rawlabel
 from tests.test_config import PUBLISHED
 from tests.train.conftest import tiny
@@ -195,9 +196,16 @@ def test_the_same_settings_find_their_run_by_themselves(data: Path) -> None:
 
 def test_without_a_seed_one_is_drawn_kept_and_recorded(data: Path, tmp_path: Path) -> None:
     config = tiny(data, seed=None, epochs=1, outpath=tmp_path / "run")
-    seed = fit(config).summary()["seed"]
+    run = fit(config)
+    seed = run.summary()["seed"]
     assert isinstance(seed, int)
     assert fit(config).config()["seed"] == seed
+    # Whoever reads the data by the saved settings finds what was held out.
+    held_out = predict_holdout(run)
+    expected = 100 * (held_out.logits.argmax(axis=1) == held_out.labels).mean()
+    assert run.log()[-1]["holdout"]["acc1"] == pytest.approx(expected)
+    repeated = fit(TrainConfig(**run.config() | {"outpath": tmp_path / "repeated"}))
+    assert repeated.log() == run.log()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,12 @@ class TrainConfig(TrainerSettings):
         ge=0,
         lt=1,
     )
+    data_seed: int | None = setting(
+        None,
+        "Seed of the split, of --train-size and of injected noise; by default --seed, or 0 without one, so that a "
+        "run without a seed has its data again.",
+        ge=0,
+    )
     train_accuracy: tuple[Literal["probe", "full", "augmented"], ...] = setting(
         ("probe",),
         "Accuracy on the training images to measure after each epoch, beside the running one: of a fixed part of "
@@ -156,3 +162,8 @@ class TrainConfig(TrainerSettings):
         "(`rawlabel[wandb]`; offline unless WANDB_MODE is online and WANDB_API_KEY is set); may be given several "
         "times.",
     )
+
+    @property
+    def seed_of_data(self) -> int:
+        """Seed of what is drawn about the data, and not about the training."""
+        return (self.seed or 0) if self.data_seed is None else self.data_seed

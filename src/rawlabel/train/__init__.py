@@ -186,7 +186,9 @@ def _settle_seed(config: TrainConfig, run: RunDirectory) -> TrainConfig:
     if config.seed is not None:
         return config
     known: Any = run.config().get("seed") if (run.path / "config.json").exists() else None
-    return config.model_copy(update={"seed": secrets.randbelow(2**31) if known is None else known})
+    drawn = secrets.randbelow(2**31) if known is None else known
+    # The data were read without it; whoever reads them by the saved settings must find the same split and noise.
+    return config.model_copy(update={"seed": drawn, "data_seed": config.seed_of_data})
 
 
 def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:

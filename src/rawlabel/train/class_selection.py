@@ -50,7 +50,7 @@ def random_subset(rows: npt.NDArray[np.int64], config: TrainConfig) -> npt.NDArr
     """`--train-size` of the training rows, at random by the seed, in their order; all of them without."""
     if not config.train_size or config.train_size >= len(rows):
         return rows
-    rng = np.random.default_rng([config.seed or 0, _SUBSET])
+    rng = np.random.default_rng([config.seed_of_data, _SUBSET])
     return np.sort(rng.choice(rows, config.train_size, replace=False))
 
 

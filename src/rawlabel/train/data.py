@@ -85,9 +85,7 @@ def load_training_data(config: TrainConfig) -> TrainingData:
 
 def training_request(config: TrainConfig) -> InputRequest:
     """What is wanted of the training data."""
-    return InputRequest(
-        "train", config.label_column, config.image_column, config.workers, downloads_path(config.root)
-    )
+    return InputRequest("train", config.label_column, config.image_column, downloads=downloads_path(config.root))
 
 
 def _locate(config: TrainConfig) -> Path:
@@ -110,7 +108,7 @@ def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_],
     """
     if found.is_held_out is not None:
         return found.is_held_out, found.fingerprint
-    seed, share = config.seed or 0, config.holdout
+    seed, share = config.seed_of_data, config.holdout
     keys = found.keys
     if keys is None:
         keys = np.array([key_of(name) for name in found.images.names()], dtype=np.uint64)
