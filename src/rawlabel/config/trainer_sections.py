@@ -83,7 +83,7 @@ class TrainerSettings(Section):
     track_weights: Literal["norm", "change", "filters"] | None = setting(
         None,
         "Log after each epoch, for each layer, the norm of the weights (`w_norm`; the flag alone means this), "
-        "their mean change (`weight_change`), or that and the change of each filter in filter_weights.npz.",
+        "their mean change (`weight_change`), or that and the change of each filter in filter_weights/.",
         bare="norm",
     )
     details: str | None = setting(None, "Words about the experiment, kept in config.json.")

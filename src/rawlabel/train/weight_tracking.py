@@ -5,8 +5,8 @@
 ``change``
     `weight_change`: the absolute value of the mean over a layer's weights of their change in the epoch;
 ``filters``
-    the same, and in filter_weights.npz for each convolution an array [epochs, out channels, in channels] of the
-    absolute mean change of each filter's kernel; `epochs` says which.
+    the same, and in filter_weights/ a file for each epoch (`00012.npz`) that holds, for each convolution, an array
+    [out channels, in channels] of the absolute mean change of each filter's kernel.
 
 Layers have the names that torch gives them. As in the published trainer, `w_norm` leaves out weights of one
 dimension.
@@ -14,19 +14,13 @@ dimension.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from rawlabel.errors import DataError
 from rawlabel.files import atomic_write
-
-_EPOCHS = "epochs"
 
 
 def layer_weights(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -43,11 +37,11 @@ class WeightTracker:
 
     def __init__(self, kind: str | None, network: nn.Module, folder: Path) -> None:
         """Begin with the weights as they are; filters go to `folder`."""
-        self._kind, self._network, self._path = kind, network, folder / "filter_weights.npz"
+        self._kind, self._network, self._filters = kind, network, folder / "filter_weights"
         self._before: dict[str, Tensor] = self._copy() if kind in ("change", "filters") else {}
 
     def measure(self, epoch: int) -> dict[str, dict[str, float]]:
-        """The log's entry for `epoch`, which has just ended. Raises `DataError` and `DiskError`."""
+        """The log's entry for `epoch`, which has just ended. Raises `DiskError`."""
         if self._kind is None:
             return {}
         if self._kind == "norm":
@@ -77,19 +71,5 @@ class WeightTracker:
 
     def _write_filters(self, epoch: int, changes: dict[str, Tensor]) -> None:
         filters = {name: one.mean(dim=(2, 3)).abs().numpy() for name, one in changes.items() if one.dim() == 4}
-        new: dict[str, npt.NDArray[Any]] = {_EPOCHS: np.array(epoch), **filters}
-        kept = self._read_filters(epoch)
-        stacked = {key: np.concatenate([*kept.get(key, ()), one[None]]) for key, one in new.items()}
-        with atomic_write(self._path) as stream:
-            np.savez(stream, **stacked)  # type: ignore[arg-type]
-
-    def _read_filters(self, epoch: int) -> dict[str, list[npt.NDArray[Any]]]:
-        """What earlier epochs wrote; that of an epoch which is made again gives way."""
-        if not self._path.exists():
-            return {}
-        try:
-            with np.load(self._path, allow_pickle=False) as stored:
-                before = stored[_EPOCHS] < epoch
-                return {key: [stored[key][before]] for key in stored.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{self._path}: is damaged; remove it and run the same command again") from error
+        with atomic_write(self._filters / f"{epoch:05d}.npz") as stream:
+            np.savez(stream, **filters)  # type: ignore[arg-type]
