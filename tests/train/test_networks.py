@@ -49,6 +49,17 @@ def test_a_misspelt_network_suggests_the_right_one() -> None:
         build_network("resnet5O", 3)
 
 
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_networks_with_auxiliary_heads_answer_with_logits_in_training_too(name: str) -> None:
+    network = build_network(name, 3).train()
+    assert network(torch.zeros(2, 3, 96, 96)).shape == (2, 3)
+
+
+def test_a_network_that_a_library_cannot_build_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"--model resnet50\.foo: timm cannot build it"):
+        build_network("resnet50.foo", 3)
+
+
 def test_small_networks_have_no_published_weights() -> None:
     with pytest.raises(ConfigError, match="--pretrained: cifar_resnet8 has no published weights"):
         build_network("cifar_resnet8", 3, pretrained=True)

@@ -1,8 +1,7 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; `sections`, `network_sections`, `manifest_sections`, `pack_section`,
-`prepare_section`, `study_sections` and `training` hold them, `loading` reads files. pydantic checks types and
-ranges.
+`declaring` says what a setting is; the modules called `..._sections` or `..._section`, `sections` and `training`
+hold them; `loading` reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.bench_section import BenchConfig

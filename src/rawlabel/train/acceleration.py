@@ -35,18 +35,15 @@ def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int)
     if config.compile == "on":
         network.compile()
         return {"chosen": "compiled"}
-    state = torch.get_rng_state(), torch.cuda.get_rng_state()
     found: dict[str, Any]
     try:
-        seconds = _trial(predictor, config)
+        with torch.random.fork_rng([predictor.device]):
+            seconds = _trial(predictor, config)
         is_faster = seconds["compiled"] < seconds["eager"]
         found = {"chosen": "compiled" if is_faster else "eager", "step_seconds": seconds}
     except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as error:
         warnings.warn(f"--compile auto: {type(error).__name__}; training goes on without it", stacklevel=2)
         found = {"chosen": "eager", "failed": type(error).__name__}
-    finally:
-        torch.set_rng_state(state[0])
-        torch.cuda.set_rng_state(state[1])
     # Several processes do the same: they wait for the slowest anyway.
     found = distributed.from_first(lambda: found)
     if found["chosen"] == "compiled":
@@ -82,7 +79,7 @@ def _timed_pass(network: nn.Module, images: torch.Tensor, predictor: Predictor) 
 
 def images_at_once(config: TrainConfig) -> int:
     """Images that one process computes at once."""
-    return config.batch_size // config.accumulate // distributed.count()
+    return max(2, config.batch_size // config.accumulate // distributed.count())
 
 
 @contextmanager
@@ -94,7 +91,7 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
         # On the processor torch has no exception of its own for it.
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
-        smaller = max(2, config.batch_size // config.accumulate // 2)
+        smaller = max(2, images_at_once(config) // 2) * distributed.count()
         raise ConfigError(
             f"--batch-size: out of memory with {images_at_once(config)} images of "
             f"{config.image_size} pixels at once; try --accumulate {2 * config.accumulate}, which keeps the step, "

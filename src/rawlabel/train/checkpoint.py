@@ -84,7 +84,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path}: is damaged or no checkpoint; remove it and start the run again") from error
     state = _checked(path, state, {"format", _WEIGHTS})
-    return {**load_weights(path.parent / Path(str(state[_WEIGHTS])).name), **state}
+    weights = path.parent / Path(str(state[_WEIGHTS])).name
+    if not weights.exists():
+        raise CheckpointError(f"{path}: its weights {weights.name} are missing; remove it and start the run again")
+    return {**load_weights(weights), **state}
 
 
 def _checked(path: Path, content: Any, keys: set[str]) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def _join() -> _Group:
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
     try:
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        # With --device cpu the networks are on the processor even where there are GPUs.
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
         control = dist.new_group(backend="gloo", timeout=TIMEOUT)
         assert isinstance(control, dist.ProcessGroup)

@@ -14,6 +14,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.images import Images
+from rawlabel.train.networks import last_linear
 from rawlabel.train.predictor import load_predictor
 
 
@@ -40,13 +41,13 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
     if not len(data.holdout):
         raise DataError(f"{run.path}: held nothing out; train again with --holdout above 0")
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
-    linear = [one for one in predictor.method.network.modules() if isinstance(one, nn.Linear)]
+    head = last_linear(predictor.method.network)
     heard: list[Tensor] = []
 
     def listen(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         heard.append(inputs[0].detach().float().cpu())
 
-    hook = linear[-1].register_forward_hook(listen) if linear else None
+    hook = head[1].register_forward_hook(listen) if head else None
     images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
     logits = predictor.logits(images)
     if hook is not None:
@@ -56,7 +57,10 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
 
 
 def data_of_run(run: RunDirectory) -> TrainingData:
-    """The data of a finished run, as it was; raises `DataError` when they have changed."""
+    """The data of a finished run, as they were.
+
+    Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
+    """
     fingerprint = run.summary().get("data")
     try:
         # Settings of older versions lack newer keys; unknown ones are of a newer version.

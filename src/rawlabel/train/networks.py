@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from rawlabel.errors import ConfigError, did_you_mean
 
 # What the published default `--model resnet` means: the network of the paper.
 _ALIASES = {"resnet": "resnet50"}
+_WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 CIFAR_RESNETS = ("cifar_resnet8", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56")
 
 
@@ -53,7 +53,7 @@ def build_network(
     given = dict(options or {})
     try:
         network = _build(name, num_classes, pretrained, given)
-    except (urllib.error.URLError, OSError) as error:
+    except OSError as error:
         raise ConfigError(
             f"--pretrained: the weights of {name} cannot be downloaded ({type(error).__name__}); "
             "check the network or leave the flag out"
@@ -119,6 +119,11 @@ def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[st
     if name not in models.list_models(module=models):
         return None
     _refuse_width(name, options)
+    if name in _WITH_AUXILIARY_HEADS:
+        # In training they answer with a tuple, which belongs to their own loss.
+        options = {"aux_logits": False, **options}
+        if not pretrained:
+            options = {"init_weights": True, **options}
     if not pretrained:
         fresh: nn.Module = models.get_model(name, num_classes=num_classes, **options)
         return fresh
@@ -129,9 +134,18 @@ def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[st
 
 def _replace_head(network: nn.Module, num_classes: int) -> None:
     """Swap the last linear layer, which torchvision's weights bind to 1,000 classes."""
-    name, last = [(key, layer) for key, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]
+    found = last_linear(network)
+    if found is None:
+        raise ConfigError("--pretrained: this network does not end in a linear layer; leave the flag out")
+    name, last = found
     parent, _, attribute = name.rpartition(".")
     setattr(network.get_submodule(parent), attribute, nn.Linear(last.in_features, num_classes))
+
+
+def last_linear(network: nn.Module) -> tuple[str, nn.Linear] | None:
+    """Name and layer of a network's head; None where it has no linear layer."""
+    found = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    return found[-1] if found else None
 
 
 def _timm(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
@@ -143,7 +157,10 @@ def _timm(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]
         width = options.pop("num_planes")
         options = {"channels": tuple(width << stage for stage in range(4)), **options}
     _refuse_width(name, options)
-    network: nn.Module = timm.create_model(name, num_classes=num_classes, pretrained=pretrained, **options)
+    try:
+        network: nn.Module = timm.create_model(name, num_classes=num_classes, pretrained=pretrained, **options)
+    except RuntimeError as error:
+        raise ConfigError(f"--model {name}: timm cannot build it ({' '.join(str(error).split())})") from error
     return network
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.train.methods import Method
+from rawlabel.train.networks import last_linear
 
 LBFGS_HISTORY = 20
 """Steps that L-BFGS remembers, as published."""
@@ -101,9 +102,9 @@ def _with_scaled_heads(groups: Groups, method: Method[Any], scale: float) -> Gro
     """Take the last linear layer of each network out into a group of its own."""
     heads: set[nn.Parameter] = set()
     for name, network in method.named_children():
-        linear = [one for one in network.modules() if isinstance(one, nn.Linear)]
-        if linear and name != "averaged":
-            heads.update(linear[-1].parameters())
+        found = last_linear(network)
+        if found and name != "averaged":
+            heads.update(found[1].parameters())
     if not heads:
         raise ConfigError(
             "--scale-lr: this network has no linear layer; leave the flag out or choose another --model"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rawlabel import plugins
 from rawlabel.config import TrainConfig, load_options
-from rawlabel.errors import ConfigError
+from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
@@ -113,7 +113,11 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
     """
     saved = distributed.from_first(lambda: load_weights(path))
-    config = TrainConfig(**saved["config"]).model_copy(update={"pretrained": False, "gpu": None, **overrides})
+    try:
+        config = TrainConfig(**saved["config"])
+    except ValueError as error:
+        raise CheckpointError(f"{path}: holds settings that are not known here; update rawlabel") from error
+    config = config.model_copy(update={"pretrained": False, "gpu": None, **overrides})
     predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rawlabel.train import distributed
+from rawlabel.train.networks import last_linear
 
 
 def _zeros(size: int, dtype: torch.dtype) -> Tensor:
@@ -74,8 +75,8 @@ class HeadTap:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        linear = [one for one in network.modules() if isinstance(one, nn.Linear)]
-        self._head = linear[-1] if linear else None
+        found = last_linear(network)
+        self._head = found[1] if found else None
         self._pass: tuple[Tensor, Tensor] | None = None
         if self._head is not None:
             self._head.register_forward_hook(self._listen)

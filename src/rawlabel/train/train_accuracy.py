@@ -7,7 +7,8 @@ probe
 full
     of all images, without augmentation, after the epoch: a second pass;
 augmented
-    of all images, on random views, after the epoch: the second pass of the published trainer.
+    of all images, on new random views, after the epoch: the second pass of the published trainer. A last batch of
+    one image is left out, as it is in training.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def measure_train_accuracy(
         elif kind == "full":
             entries["train_full"] = _accuracies(predictor.logits(images), labels)
         elif kind == "augmented":
-            entries["train_augmented"] = _augmented(predictor, loader, labels, epoch)
+            entries["train_augmented"] = _augmented(predictor, loader, labels, epoch, config.epochs)
     return entries
 
 
@@ -62,20 +63,21 @@ def probe_rows(labels: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArr
     """About `size` rows, the same share of each class and at least one, by the seed; all when there are fewer."""
     if len(labels) <= size:
         return np.arange(len(labels))
-    order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
-    place = np.empty(len(labels), dtype=np.int64)
-    for index in np.unique(labels):
-        own = order[labels[order] == index]
-        place[own] = np.arange(len(own))
     counts = np.bincount(labels)
+    order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+    # Images class by class, in the random order: an image's place in its class says whether it is taken.
+    order = order[np.argsort(labels[order], kind="stable")]
+    place = np.empty(len(labels), dtype=np.int64)
+    place[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.flatnonzero(place < np.maximum(1, np.floor(counts * size / len(labels)))[labels])
 
 
 def _augmented(
-    predictor: Predictor, loader: Loader, labels: npt.NDArray[np.int64], epoch: int
+    predictor: Predictor, loader: Loader, labels: npt.NDArray[np.int64], epoch: int, num_epochs: int
 ) -> dict[str, float]:
     logits, ids = [], []
-    for batch in loader.epoch(epoch):
+    # Epochs beyond the last have random numbers of their own, on which nothing was trained.
+    for batch in loader.epoch(num_epochs + epoch):
         for part in batch.parts():
             logits.append(distributed.whole_batch(predictor.classify(part.views), len(part.sample_ids)))
             ids.append(part.sample_ids)

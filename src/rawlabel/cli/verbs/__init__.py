@@ -26,6 +26,6 @@ SUMMARIES = {
     "bench": "measure training speed against other loops on the same work",
     "sources": "list the photo sites",
     "methods": "list the training methods, stopping rules, kinds of label noise and experiments",
-    "formats": "list the formats that `export` writes",
+    "formats": "list the formats that `export` writes and `train` reads",
     "photo-site": "serve a simulated photo site on loopback",
 }

@@ -1,4 +1,4 @@
-"""`rawlabel methods`: the training methods, stopping rules and experiments there are."""
+"""`rawlabel methods`: what is chosen by name: training methods, stopping rules, noise, loggers, experiments."""
 
 from __future__ import annotations
 
