@@ -48,5 +48,5 @@ def test_each_key_that_the_page_names_is_read() -> None:
     names = {*TrainConfig.model_fields, *(field.alias for field in TrainConfig.model_fields.values())}
     for published, ours, *_ in rows("Keys of the configuration files"):
         for key in re.findall(r"`(\w+)`", published):
-            assert key in names | {*TrainConfig.inert, *TrainConfig.replaced}, key
+            assert key in names | {*TrainConfig.refused, *TrainConfig.replaced}, key
         assert set(re.findall(r"`([a-z]\w+)`", ours)) <= names

@@ -69,11 +69,32 @@ class ImageFiles(ImageSource):
         return str(self.paths[index])
 
 
-class ImageArray(ImageSource):
+class NumberedImages(ImageSource):
+    """Base of images that are called by their position in `place`, where each is an `item`."""
+
+    place: str
+    item = "image"
+
+    def name(self, index: int) -> str:
+        """The position."""
+        return f"{index:07d}"
+
+    def where(self, index: int) -> str:
+        """Place and position."""
+        return f"{self.place}: {self.item} {index}"
+
+
+def locate(ends: Sequence[int], index: int) -> tuple[int, int]:
+    """Which part an index lies in, and where in that part; `ends` are the parts' cumulated lengths."""
+    number = bisect_right(ends, index)
+    return number, index - (ends[number - 1] if number else 0)
+
+
+class ImageArray(NumberedImages):
     """Images of one size in an array [images, height, width, 3] in RGB, in memory or mapped from a file."""
 
     def __init__(self, pixels: npt.NDArray[np.uint8], place: str) -> None:
-        self._pixels, self._place = pixels, place
+        self._pixels, self.place = pixels, place
 
     def __len__(self) -> int:
         return len(self._pixels)
@@ -82,14 +103,6 @@ class ImageArray(ImageSource):
         """The image as it is stored."""
         pixels: StoredImage = self._pixels[index]
         return pixels
-
-    def name(self, index: int) -> str:
-        """What the image is called."""
-        return f"{index:07d}"
-
-    def where(self, index: int) -> str:
-        """Where a person finds it."""
-        return f"{self._place}: image {index}"
 
 
 class SelectedImages(ImageSource):
@@ -144,8 +157,8 @@ class JoinedImages(ImageSource):
         return source.where(position)
 
     def _locate(self, index: int) -> tuple[ImageSource, int]:
-        number = bisect_right(self._ends, index)
-        return self.sources[number], index - (self._ends[number - 1] if number else 0)
+        number, position = locate(self._ends, index)
+        return self.sources[number], position
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rawlabel.train.image_source import ImageSource, StoredImage
+from rawlabel.train.image_source import NumberedImages, StoredImage
 
 
-class Items(ImageSource):
+class Items(NumberedImages):
     """Images that `read_item` returns by position; called by their position."""
 
     def __init__(self, count: int, read_item: Callable[[int], StoredImage], place: str) -> None:
-        self._count, self._read_item, self._place = count, read_item, place
+        self._count, self._read_item, self.place = count, read_item, place
 
     def __len__(self) -> int:
         return self._count
@@ -21,14 +21,6 @@ class Items(ImageSource):
     def read(self, index: int) -> StoredImage:
         """The image as it is stored."""
         return self._read_item(index)
-
-    def name(self, index: int) -> str:
-        """What the image is called."""
-        return f"{index:07d}"
-
-    def where(self, index: int) -> str:
-        """Where a person finds it."""
-        return f"{self._place}: image {index}"
 
 
 def as_stored(image: object) -> StoredImage:

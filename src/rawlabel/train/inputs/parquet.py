@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawlabel.errors import DataError, did_you_mean
-from rawlabel.train.image_source import ImageSource, LabeledImages, StoredImage
+from rawlabel.train.image_source import ImageSource, LabeledImages, NumberedImages, StoredImage, locate
 from rawlabel.train.inputs import Input, InputRequest, InputSet
 from rawlabel.train.inputs._labels import classes_of
 from rawlabel.train.inputs._parts import files_of_part
@@ -59,41 +60,36 @@ class ParquetInput(Input):
         return replace(found, is_held_out=held) if held.any() else found
 
 
-class ParquetImages(ImageSource):
+class ParquetImages(NumberedImages):
     """The image column of Parquet files: chunks of encoded images, found by position."""
+
+    item = "row"
 
     def __init__(self, column: pa.ChunkedArray, place: str) -> None:
         self._chunks = [_bytes_of(chunk) for chunk in column.chunks]
-        self._ends = np.cumsum([len(chunk) for chunk in self._chunks])
-        self._place = place
+        self._ends = list(accumulate(map(len, self._chunks)))
+        self.place = place
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return self._ends[-1] if self._ends else 0
 
     def read(self, index: int) -> StoredImage:
         """The encoded bytes."""
-        number = int(np.searchsorted(self._ends, index, side="right"))
-        start = int(self._ends[number - 1]) if number else 0
-        value = self._chunks[number][index - start]
+        number, position = locate(self._ends, index)
+        value = self._chunks[number][position]
         return np.frombuffer(value.as_buffer(), dtype=np.uint8)
 
-    def name(self, index: int) -> str:
-        """The number of the row."""
-        return f"{index:07d}"
 
-    def where(self, index: int) -> str:
-        """File and row."""
-        return f"{self._place}: row {index}"
-
-
-class RowGroupImages(ImageSource):
+class RowGroupImages(NumberedImages):
     """The image column of a set larger than memory, some row groups of it at a time.
 
     Made for reading in order, as `rawlabel pack` does; at random, every image costs the reading of its row group.
     """
 
+    item = "row"
+
     def __init__(self, files: Sequence[Path], column: str, place: str) -> None:
-        self._column, self._place = column, place
+        self._column, self.place = column, place
         self._groups: list[tuple[Path, int]] = []
         sizes: list[int] = []
         for one in files:
@@ -101,28 +97,19 @@ class RowGroupImages(ImageSource):
             for group in range(metadata.num_row_groups):
                 self._groups.append((one, group))
                 sizes.append(metadata.row_group(group).num_rows)
-        self._ends = np.cumsum(sizes)
+        self._ends = list(accumulate(sizes))
         self._lock = Lock()
         self._load = lru_cache(_ROW_GROUPS)(self._read_group)
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return self._ends[-1] if self._ends else 0
 
     def read(self, index: int) -> StoredImage:
         """The encoded bytes. Raises `DataError` for a row without an image."""
-        number = int(np.searchsorted(self._ends, index, side="right"))
-        start = int(self._ends[number - 1]) if number else 0
+        number, position = locate(self._ends, index)
         with self._lock:
             images = self._load(number)
-        return images.read(index - start)
-
-    def name(self, index: int) -> str:
-        """The number of the row."""
-        return f"{index:07d}"
-
-    def where(self, index: int) -> str:
-        """File and row."""
-        return f"{self._place}: row {index}"
+        return images.read(position)
 
     def _read_group(self, number: int) -> ParquetImages:
         path, group = self._groups[number]
