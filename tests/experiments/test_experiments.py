@@ -23,7 +23,7 @@ from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import DataError, RawlabelError
 from rawlabel.evaluate.finished_runs import read_run
 from rawlabel.experiments import _trials, run_experiment
-from rawlabel.experiments._cifar10n import LABELS
+from rawlabel.experiments._cifar10n import LABELS, cifar10n_config
 from rawlabel.files import write_json
 from rawlabel.plugins import Family, names
 from rawlabel.run_directory import RunDirectory
@@ -111,6 +111,20 @@ def make_labeled_tables(folder: Path) -> None:
         columns = {column: (labels + (rng.random(count) < rate)) % 10
                    for column, rate in zip(LABELS.values(), (0, 0.1, 0.2, 0.4), strict=True)}  # fmt: skip
         pq.write_table(pa.table({"image": images, **columns}), folder / f"{name}.parquet")
+
+
+def test_a_smaller_test_set_has_the_same_number_of_each_class_always_the_same(tmp_path: Path) -> None:
+    make_labeled_tables(tmp_path)
+    labels = []
+    for out in ("a", "b"):
+        config = ExperimentConfig(name="cifar10n", data=tmp_path, out=tmp_path / out, scale="cpu")
+        trials = plugins.load(Family.EXPERIMENT, "cifar10n")().trials(config)
+        (test,) = {str(one.config.test) for one in trials}
+        assert Path(test).is_relative_to(tmp_path / out)
+        labels.append(pq.read_table(test).drop_columns("image").to_pydict())
+    assert labels[0] == labels[1]
+    config = cifar10n_config(config, "worst", "small", 0, test_size=20)
+    assert sorted(pq.read_table(str(config.test))["clean_label"].to_pylist()) == sorted([*range(10)] * 2)
 
 
 @pytest.mark.integration

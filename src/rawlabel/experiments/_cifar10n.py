@@ -69,7 +69,7 @@ def cifar10n_config(config: ExperimentConfig, noise: str, name: str, seed: int, 
     common: dict[str, Any] = {
         "root": config.data,
         "main": _TRAIN,
-        "test": _TEST if test_size is None else _smaller_test_set(config, test_size),
+        "test": _TEST if test_size is None else str(_smaller_test_set(config, test_size)),
         "label_column": LABELS[noise],
         "test_label_column": LABELS["clean"],
         "outpath": Path(config.out) / "runs" / f"{name}-{seed}",
