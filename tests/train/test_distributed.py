@@ -35,6 +35,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "elr": {**PLAIN, "method": "elr"},
     "sop_plus": {**PLAIN, "method": "sop_plus"},
     "coteaching": {**PLAIN, "method": "coteaching"},
+    "dividemix": {**PLAIN, "method": "dividemix", "method_option": ["warm_up_epochs=1", "unlabeled_weight=25"]},
     "gjs in parts": {**PLAIN, "method": "gjs", "accumulate": 3},
     "student": {
         **PLAIN, "method_option": ["mixup=1"], "student": True, "refit": True, "ema": 0.9, "stop": "label_wave",
