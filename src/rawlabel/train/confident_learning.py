@@ -4,11 +4,11 @@ The training images are cut into folds, and a network is trained on the compleme
 the run and its stopping rule on the same raw holdout. So each image is judged by a network that has not seen it.
 From the predictions cleanlab's `find_label_issues` estimates how many images of each class belong to which other,
 and names those that most probably do: "prune by noise rate" of Northcutt, Jiang and Chuang, JAIR 2021, arXiv
-1911.00068, section 3.2. Published: four folds, a ResNet-50
-at a rate of 0.1 in batches of 256 for CIFAR-10, a ResNet-18 for ImageNet.
+1911.00068, section 3.2. Published: four folds, a ResNet-50 at a rate of 0.1 in batches of 256 for CIFAR-10.
 
 Nothing is relabeled, and the holdout stays as it is, doubted labels included. A refit takes the holdout as it is,
-too. Where the networks are little better than chance, their own mistakes are taken for wrong labels.
+too. Where the networks are little better than chance, their own mistakes are taken for wrong labels; so a class of
+which hardly anything would be left is one that they do not know, and keeps all of its images.
 
 The same estimate could weigh each image's loss instead of leaving images out. But what methods give is the loss of
 a batch, and in some of them that is no sum over its images: co-teaching chooses some, SOP+ balances classes,
@@ -41,8 +41,10 @@ from rawlabel.train.predictor import load_predictor
 
 _SHOWN = 5
 """Classes that a line names."""
-DOUBTED, SPARED, NOT_JUDGED, AGREED = "doubted", "all_of_its_class_doubted", "not_judged", "agreed"
+DOUBTED, SPARED, NOT_JUDGED, AGREED = "doubted", "class_doubted", "not_judged", "agreed"
 """What is said of a label. Only images with the first are left out."""
+_LEAST_LEFT = 0.1
+"""Share of a class that must be left of it; searches that bring nine wrong photos of ten are hardly trained on."""
 
 TrainFold = Callable[[int, TrainingData], RunDirectory]
 """Trains the network of a fold on the data without it, or finds it finished."""
@@ -91,7 +93,7 @@ def judge(
     """What to say of images, by their labels [images] and out-of-fold logits [images, classes].
 
     Labels other than `judged` (class indices, ascending) are kept, and probabilities are those among the judged
-    classes. A class that would lose all of its images keeps them.
+    classes. A class of which less than a tenth would be left keeps all of its images.
     """
     from cleanlab.filter import find_label_issues
 
@@ -100,7 +102,8 @@ def judge(
     predicted = softmax(logits[rows][:, judged].astype(np.float64), axis=1)
     # cleanlab's own processes would be forks of one that has torch's threads.
     is_doubted = find_label_issues(own, predicted, filter_by="prune_by_noise_rate", n_jobs=1)
-    is_emptied = np.bincount(own[~is_doubted], minlength=len(judged)) == 0
+    left, total = (np.bincount(one, minlength=len(judged)) for one in (own[~is_doubted], own))
+    is_emptied = left < _LEAST_LEFT * total
     reasons = np.full(len(labels), NOT_JUDGED, dtype=f"U{len(SPARED)}")
     reasons[rows] = np.where(is_doubted, np.where(is_emptied[own], SPARED, DOUBTED), AGREED)
     probabilities, likely = np.full(len(labels), np.nan), labels.copy()
@@ -130,8 +133,8 @@ def describe(run: RunDirectory) -> str:
         most = sorted(left_out, key=lambda label: (-left_out[label], label))
         line += f" ({_listed([f'{label} {left_out[label]}' for label in most])})"
     for reason, words in (
-        (SPARED, "kept, though all are doubted"),
-        (NOT_JUDGED, "kept, with all images in one fold"),
+        (SPARED, "kept, though nearly all of it is doubted"),
+        (NOT_JUDGED, "kept, with all of it in one fold"),
     ):
         classes = sorted(label for why, label in said if why == reason)
         if classes:
