@@ -7,8 +7,9 @@ and names those that most probably do: "prune by noise rate" of Northcutt, Jiang
 1911.00068, section 3.2. Published: four folds, a ResNet-50 at a rate of 0.1 in batches of 256 for CIFAR-10.
 
 Nothing is relabeled, and the holdout stays as it is, doubted labels included. A refit takes the holdout as it is,
-too. Where the networks are little better than chance, their own mistakes are taken for wrong labels; so a class of
-which hardly anything would be left is one that they do not know, and keeps all of its images.
+too; a teacher learns from what is kept. Where the networks are little better than chance, their own mistakes are
+taken for wrong labels; so a class of which hardly anything would be left is one that they do not know, and keeps
+all of its images.
 
 The same estimate could weigh each image's loss instead of leaving images out. But what methods give is the loss of
 a batch, and in some of them that is no sum over its images: co-teaching chooses some, SOP+ balances classes,
