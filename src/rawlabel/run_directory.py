@@ -13,6 +13,8 @@
 `summary.json`          selected, last and oracle epoch
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
+`folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
+`confident_learning.parquet`  one row a training image: its label, what was said of it, and whether it was kept
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================

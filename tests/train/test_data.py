@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.config import CurateConfig, TrainConfig
+from rawlabel.config import CurateConfig, PackConfig, TrainConfig
 from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.evaluate import read_test_set
@@ -20,6 +20,7 @@ from rawlabel.train.data import load_training_data
 from rawlabel.train.images import DRAWS, Images, Transform
 from rawlabel.train.inputs.class_folders import read_class_folders
 from rawlabel.train.loader import Loader
+from rawlabel.train.packing import pack
 from tests.curate.test_curate import make_project
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
@@ -54,6 +55,16 @@ def test_a_manifest_brings_its_own_split_and_raw_labels(tmp_path: Path) -> None:
     assert len(data.holdout) == manifest.kept(Split.HOLDOUT).num_rows > 0
     expected = manifest.kept(Split.TRAIN)["class_id"].to_pylist()
     assert [data.class_ids[label] for label in data.train.labels] == expected
+    # What folds are cut by: an author's photos stay together, in a pack of the manifest too.
+    groups = [
+        key_of(group)
+        for split in (Split.TRAIN, Split.HOLDOUT)
+        for group in manifest.kept(split)["group"].to_pylist()
+    ]
+    assert data.train.join(data.holdout).keys.tolist() == groups
+    pack(PackConfig(source=data.origin, out=tmp_path / "packed"))
+    packed = load_training_data(TrainConfig(root=tmp_path, main="packed"))
+    assert packed.train.join(packed.holdout).keys.tolist() == groups
 
 
 def test_folders_that_do_not_fit_are_named(tmp_path: Path) -> None:

@@ -86,6 +86,18 @@ class TrainConfig(TrainerSettings):
         "With any method: train a teacher first, in the folder `teacher` of the run directory, and then a student "
         "on the labels that the teacher's selected epoch predicts (NTS).",
     )
+    confident_learning: bool = setting(
+        False,
+        "With any method: first train a network on the complement of each fold of the training images, in the "
+        "folder `folds` of the run directory, and leave out the images whose labels confident learning then "
+        "doubts; confident_learning.parquet lists them.",
+    )
+    folds: int = setting(
+        2,
+        "Folds of --confident-learning; each costs a training, and images of one author are in one fold [folds].",
+        ge=2,
+        le=20,
+    )
     refit: bool = setting(
         False,
         "Afterwards, train anew on all raw data, the holdout included, for as many steps as the selected epoch "

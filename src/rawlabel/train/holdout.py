@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.images import Images
 from rawlabel.train.networks import last_linear
@@ -57,7 +58,7 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
 
 
 def data_of_run(run: RunDirectory) -> TrainingData:
-    """The data of a finished run, as they were.
+    """The data of a finished run, as they were, without what confident learning left out.
 
     Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
     """
@@ -70,7 +71,7 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
-    return data
+    return replace(data, train=kept_by(run, data.train)) if config.confident_learning else data
 
 
 def _features(heard: list[Tensor], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel.errors import DataError
+from rawlabel.split import key_of
 
 StoredImage = npt.NDArray[np.uint8]
 """One image as it is stored: the bytes of an image file [bytes], or pixels [height, width, 3] in RGB."""
@@ -167,6 +168,9 @@ class LabeledImages:
 
     source: ImageSource
     labels: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint64] | None = None
+    """`split.key_of` of what is never parted by a split: of the image's group, such as its author, where the input
+    knows it, else of its name. None where the input does not have them at hand."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -182,10 +186,20 @@ class LabeledImages:
 
     def select(self, rows: npt.NDArray[np.int64]) -> LabeledImages:
         """The images at `rows` with their labels, in that order."""
-        return LabeledImages(self.source.select(rows), self.labels[rows])
+        keys = None if self.keys is None else self.keys[rows]
+        return LabeledImages(self.source.select(rows), self.labels[rows], keys)
+
+    def keys_or_names(self) -> npt.NDArray[np.uint64]:
+        """The keys; without any, those of the names."""
+        if self.keys is not None:
+            return self.keys
+        return np.array([key_of(name) for name in self.names()], dtype=np.uint64)
 
     def join(self, other: LabeledImages) -> LabeledImages:
         """These images, then those of `other`."""
+        keys = None
+        if self.keys is not None and other.keys is not None:
+            keys = np.concatenate([self.keys, other.keys])
         return LabeledImages(
-            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels])
+            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels]), keys
         )

@@ -25,9 +25,9 @@ INDEX = np.dtype(
         ("key", "<u8"), ("name_end", "<u8"), ("is_pixels", "u1"), ("split", "i1"),
     ]
 )  # fmt: skip
-"""Where an image lies in images.bin and its size [bytes]; its sides [pixels]; class index; `split.key_of` its
-name; where its name ends in names.txt; whether it is pixels in RGB and not an image file; and whether the source
-holds it out (1), does not (0) or says nothing (-1)."""
+"""Where an image lies in images.bin and its size [bytes]; its sides [pixels]; class index; its key in
+splits (`LabeledImages.keys`); where its name ends in names.txt; whether it is pixels in RGB and not an image file;
+and whether the source holds it out (1), does not (0) or says nothing (-1)."""
 
 
 class PackedImages(ImageSource):
