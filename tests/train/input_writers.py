@@ -18,7 +18,6 @@ from PIL import Image
 from rawlabel.config import PackConfig
 from rawlabel.train.inputs.class_folders import read_class_folders
 from rawlabel.train.packing import pack as write_pack
-from tests.train.conftest import CLASSES
 
 Files = tuple[list[str], list[bytes], list[int]]
 """Names, bytes and labels."""
@@ -40,8 +39,13 @@ def pixels_of(files: Files) -> np.ndarray:
     return np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in files[1]])
 
 
-def write_parquet(path: Path, files: Files, names: tuple[str, ...] = CLASSES) -> Path:
-    feature = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(names)}}
+def classes_of(files: Files) -> list[str]:
+    """The folders that the files lie in."""
+    return sorted({name.split("/")[0] for name in files[0]})
+
+
+def write_parquet(path: Path, files: Files) -> Path:
+    feature = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": classes_of(files)}}
     schema = pa.schema(
         [("image", IMAGE), ("label", pa.int64())],
         metadata={"huggingface": json.dumps({"info": {"features": feature}})},
@@ -62,10 +66,11 @@ def write_npz(path: Path, folders: dict[str, Path]) -> None:
 
 def write_tars(folder: Path, prefix: str, files: Files, per_shard: int = 50) -> None:
     folder.mkdir(exist_ok=True)
+    classes = classes_of(files)
     for start in range(0, len(files[0]), per_shard):
         with tarfile.open(folder / f"{prefix}-{start:06d}.tar", "w") as tar:
             for name, data, label in list(zip(*files, strict=True))[start : start + per_shard]:
-                for member, content in ((name, data), (f"{name[:-4]}.cls", CLASSES[label].encode())):
+                for member, content in ((name, data), (f"{name[:-4]}.cls", classes[label].encode())):
                     info = tarfile.TarInfo(member)
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))
@@ -105,7 +110,7 @@ def torchvision_dataset(root: Path, folders: dict[str, Path], monkeypatch: pytes
     class Stand:
         def __init__(self, root: str, train: bool, download: bool) -> None:
             files = files_of(folders["train" if train else "test"])
-            self.data, self.targets, self.classes = pixels_of(files), files[2], list(CLASSES)
+            self.data, self.targets, self.classes = pixels_of(files), files[2], classes_of(files)
 
     monkeypatch.setattr(known, "CIFAR10", Stand)
     return "torchvision:CIFAR10", "torchvision:CIFAR10"
