@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,13 @@ from PIL import Image
 from rawlabel.config import PackConfig
 from rawlabel.train.inputs.class_folders import read_class_folders
 from rawlabel.train.packing import pack as write_pack
+from tests.train.conftest import CLASSES
 
 Files = tuple[list[str], list[bytes], list[int]]
 """Names, bytes and labels."""
 Writer = Callable[[Path, dict[str, Path], pytest.MonkeyPatch], tuple[str, str]]
 """Writes the folders `train` and `test` of class folders below a root; returns what --main and --test are."""
+_PER_SHARD = 50
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -64,12 +66,11 @@ def write_npz(path: Path, folders: dict[str, Path]) -> None:
     np.savez(path, **arrays)
 
 
-def write_tars(folder: Path, prefix: str, files: Files, per_shard: int = 50) -> None:
+def write_tars(folder: Path, prefix: str, files: Files, classes: Sequence[str] = CLASSES) -> None:
     folder.mkdir(exist_ok=True)
-    classes = classes_of(files)
-    for start in range(0, len(files[0]), per_shard):
+    for start in range(0, len(files[0]), _PER_SHARD):
         with tarfile.open(folder / f"{prefix}-{start:06d}.tar", "w") as tar:
-            for name, data, label in list(zip(*files, strict=True))[start : start + per_shard]:
+            for name, data, label in list(zip(*files, strict=True))[start : start + _PER_SHARD]:
                 for member, content in ((name, data), (f"{name[:-4]}.cls", classes[label].encode())):
                     info = tarfile.TarInfo(member)
                     info.size = len(content)
@@ -95,7 +96,8 @@ def npz(root: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -
 
 def webdataset(root: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     for part, folder in folders.items():
-        write_tars(root / "set", part, files_of(folder))
+        files = files_of(folder)
+        write_tars(root / "set", part, files, classes_of(files))
     return "set", "set"
 
 
