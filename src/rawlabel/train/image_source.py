@@ -44,7 +44,7 @@ class ImageSource(ABC):
 class ImageFiles(ImageSource):
     """Image files, called by `names`, or else by their paths."""
 
-    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+    def __init__(self, paths: Sequence[Path | str], names: Sequence[str] | None = None) -> None:
         self.paths, self._names = paths, names
 
     def __len__(self) -> int:
