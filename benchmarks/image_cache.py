@@ -1,9 +1,10 @@
 """What it costs to feed small images: views cut by threads, in memory, against views cut by the device.
 
 Makes random images (32 x 32), then takes turns between the two loaders: one pass of the loader alone, normalizing
-included, and one epoch of training. Prints medians as JSON. Random labels cost what any labels do.
+included, and one epoch of training, on fewer images if asked. Prints medians as JSON. Random labels cost what any
+labels do.
 
-    python benchmarks/image_cache.py --images 50000 --model small_convnet --repeats 5
+    python benchmarks/image_cache.py --images 50000 --epoch-images 5000 --model small_convnet --repeats 5
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ def main() -> None:
     """Measure, and print one JSON object."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--epoch-images", type=int, default=0, help="images of the epochs; 0 takes all")
     parser.add_argument("--model", default="small_convnet")
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=5)
@@ -60,7 +63,7 @@ def main() -> None:
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
         }
-        print(json.dumps({**facts, **{cache: run.medians() for cache, run in runs.items()}}, indent=2))
+        print(json.dumps({**facts, **{f"cache_{cache}": run.medians() for cache, run in runs.items()}}, indent=2))
         for run in runs.values():
             run.close()
 
@@ -74,11 +77,13 @@ class _Run:
             batch_size=asked.batch_size, epochs=asked.repeats + 1, train_accuracy=(), stop="last_epoch", lr=0.01,
             cache=cache, device=asked.device, workers=asked.workers, keep_predictions=False,
         )  # fmt: skip
-        data: TrainingData = load_training_data(self.config)
+        everything: TrainingData = load_training_data(self.config)
+        data = replace(everything, train=everything.train.select(np.arange(asked.epoch_images or asked.images)))
         predictor = build_predictor(self.config, len(data.train), len(data.class_ids))
         rule: Any = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
         self.trainer = Trainer(self.config, data, predictor, rule, RunDirectory(root / cache), None)
-        self.loader = make_loader(keep_images(data.train.source, self.config, predictor), self.config, predictor)
+        kept = keep_images(everything.train.source, self.config, predictor)
+        self.loader = make_loader(kept, self.config, predictor)
         self.epochs: Iterator[EpochTiming] = self.trainer.epochs()
         self.seconds: dict[str, list[float]] = {"loader": [], "loader_cpu": [], "epoch": [], "epoch_cpu": []}
 

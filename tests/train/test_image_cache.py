@@ -129,7 +129,7 @@ def test_raw_pixels_are_taken_over_whole(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.integration
 def test_a_run_is_the_same_wherever_its_images_are_kept(data: Path, tmp_path: Path) -> None:
     pack(PackConfig(source=data / "candidate", out=tmp_path / "raw", mode="raw", size=16))
-    changes: dict[str, Any] = {"epochs": 3, "progressive_from": 8, "augment": "crop_flip", "accumulate": 2}
+    changes: dict[str, Any] = {"epochs": 2, "progressive_from": 8, "augment": "crop_flip", "accumulate": 2}
     changes |= {"train_accuracy": ("probe", "full", "augmented"), "probe_images": 20, "compute_jacobian": True}
     runs = {}
     for main, cache in (("candidate", "none"), ("candidate", "device"), (str(tmp_path / "raw"), "device"),
@@ -139,11 +139,10 @@ def test_a_run_is_the_same_wherever_its_images_are_kept(data: Path, tmp_path: Pa
             tiny(data, main=main, outpath=outpath, cache=cache, **changes), make_epoch_evaluator
         )
     logs = {name: one.log() for name, one in runs.items()}
+    for name, run in runs.items():
+        assert f'"train": "{name.split("-")[1]}"' in (run.path / "timing.jsonl").read_text()
     assert logs["candidate-device"] == logs["candidate-none"]
     assert logs["raw-device"] == logs["raw-memory"]
-    weights = [runs[f"candidate-{cache}"].last_weights.read_bytes() for cache in ("none", "device")]
-    states = [torch.frombuffer(bytearray(one), dtype=torch.uint8) for one in weights]
-    assert states[0].shape == states[1].shape
     # The place is no setting of the run: it goes on, or stays as it is, with another one.
     again = tiny(data, main="candidate", outpath=tmp_path / "candidate-none", cache="device", **changes)
     assert train(again, make_epoch_evaluator).log() == logs["candidate-none"]
@@ -193,7 +192,7 @@ def test_images_that_do_not_fit_among_the_others_are_named() -> None:
     config = tiny(Path(), image_size=80, augment="flip", cache="device")
     source = some_pixels(5, 90, 100)
     with pytest.raises(
-        DataError, match="made up: image 0: is 100 x 90, .* --image-size 80; leave --cache out, or"
+        DataError, match=r"made up: image 0: is 100 x 90, .* --image-size 80; leave --cache out, or"
     ):
         keep_images(source, config, predictor(config))
     assert isinstance(keep_images(source, config.model_copy(update={"cache": "auto"}), predictor(config)), Images)

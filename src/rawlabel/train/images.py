@@ -159,6 +159,11 @@ class Images:
                 if task:
                     task.advance(min(_CHUNK * workers, count - start))
 
+    @property
+    def place(self) -> str:
+        """Where they are kept: in `memory`, or nowhere (`none`)."""
+        return "none" if self._cache is None else "memory"
+
     def __len__(self) -> int:
         return len(self._source)
 

@@ -98,6 +98,7 @@ class Trainer:
         """Do the epochs of `fit`, one at a time; close the iterator to end the run's threads early."""
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
+        self.run.log_timing(cache={"train": train.place, "holdout": holdout.place})
         passes = make_loader(train, self.config, self.predictor)
         loader: BatchLoader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps

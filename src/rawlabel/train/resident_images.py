@@ -27,6 +27,8 @@ class OtherSizes(DataError):
 class ResidentImages:
     """The centre squares of images, all that views without a resized crop are cut from."""
 
+    place = "device"
+
     def __init__(self, squares: Tensor, transform: Transform, workers: int) -> None:
         """`squares` are [images, side, side, 3] uint8, where `side` is the transform's image size."""
         self.squares, self._transform, self._workers = squares, transform, workers

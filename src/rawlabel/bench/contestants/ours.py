@@ -23,8 +23,8 @@ from rawlabel.train.predictor import build_predictor
 
 class Ours(Contestant):
     """`rawlabel train` on class folders with its defaults: images decoded once and kept in memory where they fit,
-    threads that cut views, uint8 to the device, bfloat16 where the hardware has it, channels-last memory, and no
-    wait for the device inside an epoch.
+    threads that cut views (or the GPU, where small images fit into its memory), uint8 to the device, bfloat16
+    where the hardware has it, channels-last memory, and no wait for the device inside an epoch.
 
     Nothing is held out, so that all contestants train on the same images; the accuracy on the training images is
     the running one, as in the loops that it is compared with.
