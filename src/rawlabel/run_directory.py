@@ -115,8 +115,10 @@ class RunDirectory:
         if not processes.is_first():
             return
         path = self.path / "timing.jsonl"
-        with disk_errors(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(facts) + "\n")
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(facts) + "\n")
 
     def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
         """Write the class that the network gave each training image in the pass of `epoch`; -1 for none yet."""

@@ -29,12 +29,8 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def files_of(folder: Path) -> Files:
-    _, paths, labels = read_class_folders(folder)
-    return (
-        [path.relative_to(folder).as_posix() for path in paths],
-        [path.read_bytes() for path in paths],
-        labels.tolist(),
-    )
+    found = read_class_folders(folder)
+    return found.names, [(folder / name).read_bytes() for name in found.names], found.labels.tolist()
 
 
 def pixels_of(files: Files) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rawlabel.records import Split
 from rawlabel.split import held_out, key_of
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import DRAWS, Images, Transform
+from rawlabel.train.inputs import InputRequest, read_input
 from rawlabel.train.inputs.class_folders import read_class_folders
 from rawlabel.train.loader import Loader
 from rawlabel.train.packing import pack
@@ -26,10 +28,23 @@ from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 
 def test_class_folders_are_read_in_a_fixed_order(data: Path) -> None:
-    class_ids, paths, labels = read_class_folders(data / "candidate")
+    class_ids, names, _, labels = read_class_folders(data / "candidate")
     assert tuple(class_ids) == CLASSES
-    assert [class_ids[label] for label in labels] == [path.parent.name for path in paths]
+    assert [class_ids[label] for label in labels] == [name.split("/")[0] for name in names]
     assert np.bincount(labels).tolist() == [40, 40, 40]
+
+
+def test_class_folders_have_the_fingerprint_they_always_had_so_that_old_runs_go_on(tmp_path: Path) -> None:
+    for name, size in (("b/2.png", 5), ("b/10.JPG", 3), ("a/x y.bmp", 2), ("b/.png", 9), ("b/notes.txt", 9)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"0" * size)
+    found = read_input(tmp_path, InputRequest())
+    assert found.images.names() == ["a/x y.bmp", "b/10.JPG", "b/2.png"]
+    assert found.images.labels.tolist() == [0, 1, 1]
+    assert found.fingerprint == hashlib.sha256(b"a/x y.bmp:2;b/10.JPG:3;b/2.png:5;").hexdigest()
+    (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"b/gone\.png: cannot be read \(No such file"):
+        read_input(tmp_path, InputRequest())
 
 
 def test_the_holdout_is_cut_from_the_raw_candidates_and_is_stable(tmp_path: Path) -> None:

@@ -167,6 +167,12 @@ class TrainConfig(TrainerSettings):
         "the run is long enough to pay for it.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    cache: Literal["auto", "none", "memory", "device"] = setting(
+        "auto",
+        "Where images are kept: device, small ones on the GPU, which then cuts the views itself; memory, decoded; "
+        "none, decoded in every epoch; auto takes the first of these that the images are right for and that has "
+        "room. What comes out is the same.",
+    )
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
     logger: tuple[str, ...] = setting(
         (),

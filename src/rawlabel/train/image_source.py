@@ -37,6 +37,15 @@ class ImageSource(ABC):
         """Where a person finds the image, for messages."""
         return self.name(index)
 
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width of every image, where all are pixels of one size side by side; None otherwise."""
+        return None
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The images at `rows` as one array [images, height, width, 3], where there is a `pixel_shape`."""
+        raise NotImplementedError
+
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
         return SelectedImages(self, rows)
@@ -45,7 +54,7 @@ class ImageSource(ABC):
 class ImageFiles(ImageSource):
     """Image files, called by `names`, or else by their paths."""
 
-    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+    def __init__(self, paths: Sequence[Path | str], names: Sequence[str] | None = None) -> None:
         self.paths, self._names = paths, names
 
     def __len__(self) -> int:
@@ -105,6 +114,16 @@ class ImageArray(NumberedImages):
         pixels: StoredImage = self._pixels[index]
         return pixels
 
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width."""
+        height, width = self._pixels.shape[1:3]
+        return height, width
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Some of the array."""
+        return self._pixels[rows]
+
 
 class SelectedImages(ImageSource):
     """Some images of a source, in an order of their own."""
@@ -126,6 +145,15 @@ class SelectedImages(ImageSource):
     def where(self, index: int) -> str:
         """Where a person finds it."""
         return self.source.where(int(self.rows[index]))
+
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width."""
+        return self.source.pixel_shape
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The images at `rows` of these."""
+        return self.source.side_by_side(self.rows[rows])
 
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""

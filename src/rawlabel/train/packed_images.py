@@ -49,6 +49,26 @@ class PackedImages(ImageSource):
         stored: StoredImage = self._bytes[start : start + int(record["nbytes"])]
         return stored.reshape(record["height"], record["width"], 3) if record["is_pixels"] else stored
 
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width, of a pack of raw pixels."""
+        index = self._index
+        height, width = (int(index[side][0]) for side in ("height", "width"))
+        is_one = (
+            index["is_pixels"].all()
+            and (index["height"] == height).all()
+            and (index["width"] == width).all()
+            and (index["offset"] == np.arange(len(index)) * (height * width * 3)).all()
+        )
+        return (height, width) if is_one else None
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Some of a pack of raw pixels."""
+        height, width = (int(self._index[side][0]) for side in ("height", "width"))
+        whole = self._bytes[: len(self) * height * width * 3]
+        pixels: npt.NDArray[np.uint8] = whole.reshape(len(self), height, width, 3)[rows]
+        return pixels
+
     def name(self, index: int) -> str:
         """What the source called the image."""
         start = int(self._index[index - 1]["name_end"]) if index else 0
