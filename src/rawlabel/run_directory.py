@@ -13,6 +13,8 @@
 `summary.json`          selected, last and oracle epoch
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
+`probe.json`            simple classifiers on frozen features, beside the run; `probe_features/` keeps the
+                        features and may be deleted
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================
