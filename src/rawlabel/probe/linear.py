@@ -8,6 +8,7 @@ from copy import deepcopy
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from rawlabel.probe.choice import Choice, Features, LabeledFeatures, Labels, accuracy
 from rawlabel.progress import progress
@@ -15,6 +16,8 @@ from rawlabel.progress import progress
 STRENGTHS = tuple(10.0**power for power in range(-6, 2))
 """Values tried for scikit-learn's C, the inverse strength of the L2 penalty against the sum of the losses."""
 _MOST_ITERATIONS = 200
+_SMALL = 10**8
+"""Products of one pass over the features below which several threads wait for each other more than they help."""
 
 
 def choose_linear(train: LabeledFeatures, holdout: LabeledFeatures) -> Choice:
@@ -32,7 +35,12 @@ def choose_linear(train: LabeledFeatures, holdout: LabeledFeatures) -> Choice:
     model = LogisticRegression(max_iter=_MOST_ITERATIONS, warm_start=True)
     tried: dict[float, float] = {}
     best = model
-    with progress("linear classifiers", len(STRENGTHS)) as task, warnings.catch_warnings():
+    products = scaled.size * (1 + int(train.labels.max()))
+    with (
+        progress("linear classifiers", len(STRENGTHS)) as task,
+        threadpool_limits(1 if products < _SMALL else None),
+        warnings.catch_warnings(),
+    ):
         # A weak penalty may be stopped short; the holdout judges what came of it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for strength in STRENGTHS:
