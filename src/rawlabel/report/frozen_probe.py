@@ -69,7 +69,8 @@ def read_probes(run: RunEvidence) -> PeerSection:
     """Read `probe.json` of the run, which may be absent. Raises `DataError` when it is damaged."""
     path = run.path / "probe.json"
     if not path.is_file():
-        return PeerSection([], [], "", f"not yet measured: `rawlabel probe {run.path}`")
+        how = f"`rawlabel probe {run.path}`" if run.summary else "the training is not finished"
+        return PeerSection([], [], "", f"not yet measured: {how}")
     probes = check_record(
         _File, read_json(path, "probes of a run"), path, "remove it and run `rawlabel probe` again"
     ).probes
