@@ -66,6 +66,9 @@ class ExperimentConfig(Section):
         "cores), gpu is the whole set with the published networks.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    jobs: int | None = setting(
+        None, "Trials at a time, each in a process of its own; by default one a core, or one on a GPU.", ge=1
+    )
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rawlabel.config import ExperimentConfig
-from rawlabel.experiments import SEEDS, Experiment, Row, Trial
+from rawlabel.experiments import SEEDS, Experiment, Row
 from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
+from rawlabel.experiments._trials import Trial
 
 # Recipes as published, for the whole set on a GPU. Cross-entropy: Wei et al., ICLR 2022, arXiv 2110.12088, and its
 # code. ELR: Liu et al., arXiv 2007.00151. SOP+: Liu et al., arXiv 2202.14026.
