@@ -15,6 +15,8 @@
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
 `confident_learning.parquet`  one row a training image: its label, what was said of it, and whether it was kept
+`probe.json`            simple classifiers on frozen features, beside the run; `probe_features/` keeps the
+                        features and may be deleted
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================

@@ -7,15 +7,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.features import features_heard, joined
 from rawlabel.train.images import Images
-from rawlabel.train.networks import last_linear
 from rawlabel.train.predictor import load_predictor
 
 
@@ -42,19 +41,11 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
     if not len(data.holdout):
         raise DataError(f"{run.path}: held nothing out; train again with --holdout above 0")
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
-    head = last_linear(predictor.method.network)
-    heard: list[Tensor] = []
-
-    def listen(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        heard.append(inputs[0].detach().float().cpu())
-
-    hook = head[1].register_forward_hook(listen) if head else None
     images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
-    logits = predictor.logits(images)
-    if hook is not None:
-        hook.remove()
+    with features_heard(predictor.method) as heard:
+        logits = predictor.logits(images)
     names = tuple(data.holdout.names())
-    return HoldoutOutput(tuple(class_ids), names, data.holdout.labels, logits, _features(heard, logits))
+    return HoldoutOutput(tuple(class_ids), names, data.holdout.labels, logits, joined(heard, len(logits)))
 
 
 def data_of_run(run: RunDirectory) -> TrainingData:
@@ -72,11 +63,3 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
     return replace(data, train=kept_by(run, data.train)) if config.confident_learning else data
-
-
-def _features(heard: list[Tensor], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-    """The pieces as one array; None where the layer is not passed exactly once an image, or has other axes."""
-    if not heard or any(one.dim() != 2 for one in heard):
-        return None
-    features = np.concatenate([one.numpy() for one in heard])
-    return features if len(features) == len(logits) else None

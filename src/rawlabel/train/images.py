@@ -171,17 +171,21 @@ class Images:
         return self._cache[index] if self._cache is not None else self._decode(index)
 
     def _decode(self, index: int) -> Pixels:
-        try:
-            return decode_image(self._source.read(index), self._side)
-        except ValueError as error:
-            raise DataError(
-                f"{self._source.where(index)}: is not an image that can be decoded; remove it or run "
-                "`rawlabel curate` again"
-            ) from error
+        return read_pixels(self._source, index, self._side)
 
 
-def decode_image(stored: StoredImage, shorter_side: int) -> Pixels:
-    """Decode an image to RGB, and shrink it to the shorter side [pixels] where that pays.
+def read_pixels(source: ImageSource, index: int, shorter_side: int | None) -> Pixels:
+    """Read and decode one image of `source`, see `decode_image`. Raises `DataError` that names it."""
+    try:
+        return decode_image(source.read(index), shorter_side)
+    except ValueError as error:
+        raise DataError(
+            f"{source.where(index)}: is not an image that can be decoded; remove it or run `rawlabel curate` again"
+        ) from error
+
+
+def decode_image(stored: StoredImage, shorter_side: int | None) -> Pixels:
+    """Decode an image to RGB, and shrink it to the shorter side [pixels], if one is given, where that pays.
 
     Small images get exactly that side. Raises `ValueError` when it cannot be decoded.
     """
@@ -203,7 +207,9 @@ def decode_bgr(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
     return _as_pixels(decoded)
 
 
-def _scaled(pixels: Pixels, shorter_side: int) -> Pixels:
+def _scaled(pixels: Pixels, shorter_side: int | None) -> Pixels:
+    if shorter_side is None:
+        return pixels
     height, width = pixels.shape[:2]
     if _stays(height, width, shorter_side):
         return pixels

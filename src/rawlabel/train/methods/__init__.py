@@ -130,7 +130,12 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
 
         In training the images are those of the share, and the logits are those of the batch (see `logits_of`).
         """
-        return self.logits_of(self.network if self.training or self.averaged is None else self.averaged, images)
+        return self.logits_of(self.network if self.training else self.predicting_network, images)
+
+    @property
+    def predicting_network(self) -> nn.Module:
+        """The network that `predict` uses outside training."""
+        return self.network if self.averaged is None else self.averaged
 
     def logits_of(self, network: nn.Module, images: Tensor) -> Tensor:
         """In training, from views of this process's share of the images, `network`'s logits for the whole batch.
