@@ -16,9 +16,12 @@ from pathlib import Path
 from rawlabel import cli
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["rawlabel.cli.verbs.collect", "rawlabel.collect.session", "rawlabel.evaluate", "rawlabel.train.loop"]
-)
+_LOADED = (
+    "rawlabel.cli.verbs.collect", "rawlabel.cli.verbs.train", "rawlabel.collect.session", "rawlabel.evaluate",
+    "rawlabel.train.loop", "rawlabel.train.staged_resnet", "torch._dynamo", "pandas",
+)  # fmt: skip
+"""What collecting and training load, that which they load when it is needed included."""
+_FORKS.set_forkserver_preload(list(_LOADED))
 
 
 @dataclass

@@ -26,7 +26,7 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.holdout import predict_holdout
 from tests.processes import end_by_kill_9, end_by_signal, rawlabel
 from tests.test_config import PUBLISHED
-from tests.train.conftest import tiny
+from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import Crash, arguments, assert_same_run, crashing_after, same_weights
 
 pytestmark = pytest.mark.integration
@@ -127,7 +127,9 @@ def test_sigterm_in_the_middle_of_an_epoch_saves_and_goes_on(data: Path, tmp_pat
     assert_same_run(reference, run)
 
 
-def test_kill_9_at_twenty_random_moments_ends_as_an_uninterrupted_run(data: Path, tmp_path: Path) -> None:
+def test_kill_9_at_twenty_random_moments_ends_as_an_uninterrupted_run(tmp_path: Path) -> None:
+    make_class_folders(tmp_path / "candidate", 20, 1)
+    data = make_class_folders(tmp_path / "test", 6, 2).parent
     flags = {"epochs": 48, "batch_size": 8}
     started = time.monotonic()
     reference = fit(tiny(data, outpath=tmp_path / "reference", **flags))
@@ -218,8 +220,6 @@ def test_a_loss_that_diverges_is_named(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
-    from tests.train.conftest import make_class_folders
-
     folder = make_class_folders(tmp_path / "candidate", 4, 3)
     (folder / "red" / "002.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"002\.png: is not an image that can be decoded"):
