@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rawlabel import cli
+
+_FORKS = multiprocessing.get_context("forkserver")
+_LOADED = (
+    "rawlabel.cli.verbs.collect", "rawlabel.cli.verbs.train", "rawlabel.collect.session", "rawlabel.evaluate",
+    "rawlabel.train.loop", "rawlabel.train.staged_resnet", "torch._dynamo", "pandas",
+)  # fmt: skip
+"""What collecting and training load, that which they load when it is needed included."""
+_FORKS.set_forkserver_preload(list(_LOADED))
 
 
 @dataclass
@@ -48,6 +60,31 @@ def end_by_signal(
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     return Ended(process.returncode, out, err)
+
+
+def end_by_kill_9(when: Callable[[], bool], arguments: Sequence[str | Path], **environment: str) -> Ended:
+    """As `end_by_signal` with SIGKILL, for many kills: the process is forked when all modules are loaded."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as said:
+        process = _FORKS.Process(target=_main, args=([str(one) for one in arguments], environment, said.name))
+        process.start()
+        deadline = time.monotonic() + 240
+        while process.exitcode is None and not when():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+        process.join(60)
+        assert process.exitcode is not None
+        code = process.exitcode
+        process.close()
+        return Ended(code, "", said.read())
+
+
+def _main(arguments: list[str], environment: dict[str, str], said: str) -> None:
+    os.environ.update(environment)
+    with Path(said).open("w", encoding="utf-8") as stream:
+        for number in (1, 2):
+            os.dup2(stream.fileno(), number)
+    cli.main(arguments)
 
 
 def after(seconds: float) -> Callable[[], bool]:

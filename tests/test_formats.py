@@ -28,6 +28,7 @@ from rawlabel.plugins import Family, names
 from rawlabel.project import images_path
 from rawlabel.records import Split
 from rawlabel.untrusted_text import disarmed
+from tests.folders import files_of
 from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 REWRITING = ("parquet", "webdataset")
@@ -36,10 +37,6 @@ REWRITING = ("parquet", "webdataset")
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return make_project(tmp_path_factory.mktemp("formats") / "birds")
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("name", names(Family.FORMAT))

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -16,7 +17,7 @@ from rawlabel import bench as bench_module
 from rawlabel import cli
 from rawlabel.bench import runner
 from rawlabel.bench.gate import judge_gate
-from rawlabel.bench.load_guard import BUSY, LoadGuard
+from rawlabel.bench.load_guard import LoadGuard
 from rawlabel.bench.measuring import Probe, Reading
 from rawlabel.bench.presets import preset
 from rawlabel.bench.process import Started
@@ -26,20 +27,17 @@ from rawlabel.bench.table import lines
 from rawlabel.bench.targets import TARGETS, judge_first_batch, judge_targets
 from rawlabel.bench.trees import TreeSpec, make_tree
 from rawlabel.config import BenchConfig
+from tests.folders import files_of
 from tests.processes import rawlabel
 
 SPEC = TreeSpec("small", 48, 40, num_train=9, num_test=3, num_classes=3)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.jpg"))}
-
-
 def test_a_tree_is_class_folders_of_jpeg_files_and_the_same_every_time(tmp_path: Path) -> None:
     folder, facts = make_tree(SPEC, tmp_path / "a", workers=2)
     again, _ = make_tree(SPEC, tmp_path / "b", workers=1)
-    made = files(folder)
-    assert made == files(again)
+    made = files_of(folder, "*.jpg")
+    assert made == files_of(again, "*.jpg")
     assert len(made) == facts["images"] == 12
     assert {name.rsplit("/", 1)[0] for name in made} == {
         f"{part}/class{label:03d}" for part in ("train", "test") for label in range(3)
@@ -193,18 +191,32 @@ def test_contestants_take_turns_forth_and_back_after_a_warm_up(
     assert (measured.warm_up.images, [one.images for one in measured.readings]) == (1, [4, 9, 10])
 
 
-def test_the_guard_sees_another_process_at_work_but_not_our_own() -> None:
-    spin = "import time; end = time.time() + {}\nwhile time.time() < end: pass"
-    guard = LoadGuard(0)
-    with subprocess.Popen([sys.executable, "-c", spin.format(0.4)]):
-        pass
-    quiet = guard.others()
+def test_the_guard_sees_another_process_at_work_but_not_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    spin = "import time; end = time.time() + 60\nwhile time.time() < end: pass"
+    seen: list[psutil.Process] = [psutil.Process()]
+    monkeypatch.setattr(psutil, "process_iter", lambda: iter(seen))
+    with subprocess.Popen([sys.executable, "-c", spin]) as own:
+        seen.append(psutil.Process(own.pid))
+        guard = LoadGuard(0)
+        wait_for_processor_time(seen[-1], 0.3)
+        assert guard.others() == 0
+        own.kill()
     # The shell ends at once, so what it started belongs to nobody here.
-    subprocess.run(["sh", "-c", f'"{sys.executable}" -c "{spin.format(1.0)}" &'], check=True)
+    shell = f'"{sys.executable}" -c "{spin}" > /dev/null & echo $!'
+    orphan = psutil.Process(int(subprocess.check_output(["sh", "-c", shell])))
+    seen[1:] = [orphan]
+    started = time.monotonic()
     guard.begin()
-    time.sleep(1.2)
-    assert guard.others() > BUSY
-    assert quiet >= 0
+    wait_for_processor_time(orphan, 0.3)
+    assert guard.others() * (time.monotonic() - started) > 0.29
+    orphan.kill()
+
+
+def wait_for_processor_time(process: psutil.Process, seconds: float) -> None:
+    """Wait until `process` has used so much more, however busy the machine is."""
+    enough = process.cpu_times().user + seconds
+    while process.cpu_times().user < enough:
+        time.sleep(0.02)
 
 
 def test_memory_that_grows_is_told_from_memory_that_is_flat() -> None:
@@ -246,4 +258,3 @@ def test_the_tiny_preset_runs_whole(tmp_path: Path) -> None:
     assert report["index"]["images"] == 10_000
     assert len(report["memory"]["megabytes"]) == 3
     assert len(report["targets"]) == len(TARGETS) + 1
-    assert not any(path.suffix == ".jpg" for path in Path(__file__).parent.iterdir())

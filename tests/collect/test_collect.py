@@ -12,14 +12,14 @@ import pytest
 
 from rawlabel.catalogue import Catalogue
 from rawlabel.collect import collect
-from rawlabel.config import CollectConfig, CurateConfig
+from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
 from rawlabel.curate import curate
 from rawlabel.errors import SourceError
-from rawlabel.photo_site import PhotoSite, RunningSite
+from rawlabel.photo_site import PhotoSite, RunningSite, running
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import Reason, Status
 from tests.collect.conftest import KEY, PER_CLASS
-from tests.processes import end_by_signal, rawlabel
+from tests.processes import end_by_kill_9, end_by_signal, rawlabel
 
 pytestmark = pytest.mark.integration
 
@@ -82,25 +82,28 @@ def num_stored(project: Path) -> int:
     return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(project)) for name in names)
 
 
-def test_kill_9_at_fifty_random_moments_leaves_no_trace(
-    site: RunningSite, class_file: Path, tmp_path: Path
-) -> None:
-    whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
-    collect(whole, api_key=KEY)
-    arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url, "--source", "flickr",
-                 "--image-size", "64", "--concurrency", "1", "--allow-loopback")  # fmt: skip
-    rng = random.Random(5)
-    kills = 0
-    for moment in sorted(rng.randrange(num_stored(whole.project) * 9 // 10) for _ in range(50)):
-        ended = end_by_signal(
-            signal.SIGKILL,
-            lambda moment=moment: catalogue_path(killed).exists() and num_stored(killed) >= moment,  # type: ignore[misc]
-            arguments,
-            FLICKR_API_KEY=KEY,
-        )
-        kills += ended.code == -signal.SIGKILL
-    assert kills == 50
-    assert rawlabel(*arguments, FLICKR_API_KEY=KEY).code == 0
+def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_path: Path) -> None:
+    large = PhotoSite.build(PhotoSiteConfig(seed=3, per_class=PER_CLASS * 5, api_key=KEY))
+    with running(large) as site:
+        whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
+        collect(whole, api_key=KEY)
+        arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url, "--source", "flickr",
+                     "--image-size", "64", "--concurrency", "1", "--allow-loopback")  # fmt: skip
+        rng, before = random.Random(5), 0
+        for kills in range(50):
+            # Each start gets further than all before it: no kill falls into the start of Python.
+            asked, moment = sum(site.requests.values()), before + rng.randrange(8)
+
+            def due(asked: int = asked, moment: int = moment) -> bool:
+                # Counting the files takes long, and before the first request none is new.
+                return sum(site.requests.values()) > asked and num_stored(killed) > moment
+
+            ended = end_by_kill_9(due, arguments, FLICKR_API_KEY=KEY)
+            assert ended.code == -signal.SIGKILL, f"ended by itself after {kills} kills: {ended.err}"
+            before, last = num_stored(killed), before
+            assert before > last
+        assert rawlabel(*arguments, FLICKR_API_KEY=KEY).code == 0
+    assert num_stored(killed) == num_stored(whole.project) > before
     with Catalogue(catalogue_path(whole.project)) as one, Catalogue(catalogue_path(killed)) as two:
         assert one.fingerprint() == two.fingerprint()
     assert not list(killed.rglob("*.part"))

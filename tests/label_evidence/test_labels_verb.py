@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from rawlabel import cli
 from rawlabel.evaluate.fit_curves import write_fit_curves
@@ -21,14 +19,6 @@ from tests.train.conftest import CLASSES, make_class_folders, tiny
 pytestmark = pytest.mark.integration
 WRONG = 8
 """Photos of each class that lie in the next class's folder."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

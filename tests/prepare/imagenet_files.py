@@ -126,7 +126,3 @@ def expected_train(classes: Sequence[str] = CLASSES) -> dict[str, bytes]:
 def expected_test(classes: Sequence[str] = CLASSES) -> dict[str, bytes]:
     names = {validation_name(number): class_id for number, class_id in enumerate(VALIDATION, 1)}
     return {f"{class_id}/{name}": photo(name) for name, class_id in names.items() if class_id in classes}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {one.relative_to(folder).as_posix(): one.read_bytes() for one in folder.rglob("*") if one.is_file()}

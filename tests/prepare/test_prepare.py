@@ -14,13 +14,13 @@ import pytest
 from rawlabel import cli, prepare
 from rawlabel.classes.selection import subset_ids
 from rawlabel.prepare.found import Part
+from tests.folders import files_of
 from tests.prepare.imagenet_files import (
     CLASSES,
     TRAIN,
     VALIDATION,
     class_archive,
     class_folders,
-    contents,
     devkit,
     expected_test,
     expected_train,
@@ -59,8 +59,8 @@ def fails(capsys: pytest.CaptureFixture[str], source: Path, out: Path, *flags: o
 
 
 def assert_whole(out: Path) -> None:
-    assert contents(out / "train") == expected_train()
-    assert contents(out / "test") == expected_test()
+    assert files_of(out / "train") == expected_train()
+    assert files_of(out / "test") == expected_test()
     assert sorted(one.name for one in out.iterdir()) == ["prepare.json", "test", "train"]
 
 
@@ -100,8 +100,8 @@ def test_a_class_file_takes_its_classes_alone_and_the_rest_is_counted(
     source, out = make(tmp_path / "source"), tmp_path / "out"
     code, text, err = run(capsys, source, out, "--classes", tmp_path / "two.json")
     assert (code, err) == (0, "")
-    assert contents(out / "train") == expected_train(CLASSES[:2])
-    assert contents(out / "test") == expected_test(CLASSES[:2])
+    assert files_of(out / "train") == expected_train(CLASSES[:2])
+    assert files_of(out / "test") == expected_test(CLASSES[:2])
     assert "out/train: 2 classes, found 6 = written 6 + left out 0\n          1 classes were not asked for" in text
     if make is not class_folders:
         assert "found 7 = written 5 + left out 2\n          2 left out: of a class that was not asked for" in text
@@ -202,7 +202,7 @@ def test_hostile_members_are_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, member: tarfile.TarInfo, reason: str, is_inner: bool
 ) -> None:
     source = official(tmp_path / "deep" / "source")
-    outside = contents(tmp_path)
+    outside = files_of(tmp_path)
     class_id = CLASSES[2]
     files = {name: photo(name) for name in TRAIN[class_id]}
     hostile = packed({f"{class_id}.tar": packed(files, *[member] * is_inner)}, *[member] * (not is_inner))
@@ -210,10 +210,10 @@ def test_hostile_members_are_refused(
     message = fails(capsys, source, tmp_path / "deep" / "out", "--part", "train")
     assert repr(member.name) in message
     assert reason in message
-    left = contents(tmp_path)
+    left = files_of(tmp_path)
     written = [one for one in left if one not in outside and not one.startswith(f"deep/out/train/{class_id}/")]
     assert written == ["deep/out/prepare.json"]
-    assert set(contents(tmp_path / "deep" / "out" / "train")) <= set(expected_train())
+    assert set(files_of(tmp_path / "deep" / "out" / "train")) <= set(expected_train())
 
 
 @pytest.mark.parametrize(
@@ -260,11 +260,11 @@ def test_a_devkit_with_other_ids_gets_one_line(capsys: pytest.CaptureFixture[str
 
 def test_what_is_not_ours_is_not_touched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     source = class_folders(tmp_path / "source")
-    before = contents(source)
+    before = files_of(source)
     assert "is the source itself" in fails(capsys, source, source)
     (tmp_path / "out" / "test" / "mine").mkdir(parents=True)
     assert "is there already and not of this command" in fails(capsys, source, tmp_path / "out", "--part", "test")
-    assert contents(source) == before
+    assert files_of(source) == before
 
 
 def test_classes_that_imagenet_or_the_source_lacks_are_named(
@@ -317,7 +317,7 @@ def test_kill_9_in_the_middle_and_the_same_command_goes_on(tmp_path: Path) -> No
     assert "found 1,200 = written 1,200 + left out 0" in ended.out
     assert "1,200 training photos where ILSVRC2012 has 1,281,167" in ended.err
     names = {f"{class_id}/{name}": photo(name) for class_id, names in train.items() for name in names}
-    assert contents(out / "train") == names
+    assert files_of(out / "train") == names
     labeled = {validation_name(number): class_id for number, class_id in enumerate(validation, 1)}
-    assert contents(out / "test") == {f"{class_id}/{name}": photo(name) for name, class_id in labeled.items()}
+    assert files_of(out / "test") == {f"{class_id}/{name}": photo(name) for name, class_id in labeled.items()}
     assert not (out / ".prepare").exists()

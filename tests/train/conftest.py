@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from rawlabel.config import TrainConfig
@@ -26,19 +23,6 @@ def make_class_folders(root: Path, per_class: int, seed: int) -> Path:
             pixels[..., channel] += 60
             Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{i:03d}.png")
     return root
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on several threads; a process that a test starts has as many."""
-    before = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    yield
-    torch.set_num_threads(before[0])
-    os.environ.pop("OMP_NUM_THREADS")
-    if before[1] is not None:
-        os.environ["OMP_NUM_THREADS"] = before[1]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Several runs one after the other in the same processes, for what starts several: `torchrun` is slow to start.
 
 Arguments: folder of the data, folder for the runs, then one JSON object of changed settings for each run. With
-`is_stopped` in it, the second process is told to stop after the first epoch, and the run goes on afterwards.
+`is_stopped` in it, the second process is told to stop after the first epoch, and the run goes on afterwards. Every
+run is ended by the command, in each process.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rawlabel import processes
+from rawlabel import cli, processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import Interrupted
 from rawlabel.evaluate import make_epoch_evaluator
@@ -55,7 +56,9 @@ def main(data: str, out: str, *changes: str) -> None:
             config = tiny(Path(data), **values)
             if is_stopped:
                 stop(config)
-            train(config, make_epoch_evaluator)
+            file = Path(out) / f"{number}-of-{processes.rank()}.json"
+            file.write_text(json.dumps(config.as_json()))
+            assert cli.run(["train", "--config", str(file)]) == 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
@@ -58,31 +60,42 @@ def test_a_lack_of_memory_is_told_with_a_size_to_try(error: RuntimeError | None)
         raise RuntimeError("another")
 
 
+@contextmanager
+def batches() -> Iterator[list[torch.Size]]:
+    """The shapes of all images that are trained on meanwhile."""
+    seen: list[torch.Size] = []
+    forward = CrossEntropy.forward
+
+    def listening(method: CrossEntropy, batch: Any) -> Any:
+        seen.append(batch.images.shape)
+        return forward(method, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CrossEntropy, "forward", listening)
+        yield seen
+
+
 @pytest.mark.integration
 def test_parts_of_a_batch_add_up_to_its_step(data: Path, tmp_path: Path) -> None:
     """With a network without batch norm, whose statistics would be those of each part."""
     same: dict[str, Any] = {"model": "squeezenet1_1", "image_size": 32,
                             "epochs": 1, "precision": "fp32", "augment": "none"}  # fmt: skip
-    logs = [
-        train(tiny(data, outpath=tmp_path / str(parts), accumulate=parts, **same)).log()[0] for parts in (1, 3)
-    ]
+    logs, largest = [], []
+    for parts in (1, 3):
+        with batches() as seen:
+            logs.append(train(tiny(data, outpath=tmp_path / str(parts), accumulate=parts, **same)).log()[0])
+        largest.append(max(shape[0] for shape in seen))
+    assert largest == [16, 6]
     assert logs[0]["train"]["loss"] == pytest.approx(logs[1]["train"]["loss"], rel=1e-4)
     assert logs[0]["holdout"]["loss"] == pytest.approx(logs[1]["holdout"]["loss"], rel=1e-3)
 
 
 @pytest.mark.integration
 def test_progressive_sizes_are_trained_on_and_resumed(data: Path, tmp_path: Path) -> None:
-    seen: list[int] = []
-    forward = CrossEntropy.forward
-
-    def listening(method: CrossEntropy, batch: Any) -> Any:
-        seen.append(batch.images.shape[-1])
-        return forward(method, batch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CrossEntropy, "forward", listening)
+    with batches() as seen:
         run = train(tiny(data, outpath=tmp_path / "run", progressive_from=8, epochs=8))
-    assert sorted(set(seen)) == [8, 12, 16] and seen == sorted(seen)
+    sides = [shape[-1] for shape in seen]
+    assert sorted(set(sides)) == [8, 12, 16] and sides == sorted(sides)
     assert RunDirectory(run.path).log()[-1]["train"]["acc1"] > 50
 
 

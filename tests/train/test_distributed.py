@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, train
 from rawlabel.train.checkpoint import load_weights
 from tests.train.conftest import make_class_folders, tiny
+from tests.train.runs import arguments, assert_same_run
 
 # No batch norm, whose statistics are those of a share.
 PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_convnext", "image_size": 32}
@@ -68,23 +68,8 @@ def torchrun(*arguments: str | Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=dict(os.environ) | {"OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[2],
     )
-
-
-def command(data: Path, out: Path) -> list[str | Path]:
-    config = tiny(data, outpath=out, **KILLED).as_json()
-    given = [
-        "root", "main", "test", "outpath", "model", "image_size", "epochs", "batch_size", "lr", "decay_epochs",
-        "holdout", "seed", "device",
-    ]  # fmt: skip
-    return [
-        "-m",
-        "rawlabel",
-        "train",
-        *(w for key in given for w in (f"--{key.replace('_', '-')}", str(config[key]))),
-    ]
 
 
 def ranks(launcher: subprocess.Popen[str]) -> dict[str, psutil.Process]:
@@ -109,11 +94,11 @@ class Unfinished(NamedTuple):
 def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinished:
     """A run of which one process was told to stop, and that went on until one process was killed."""
     run = RunDirectory(tmp_path_factory.mktemp("unfinished"))
-    launcher = torchrun(*command(noisy, run.path))
+    launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
     wait_for_epochs(run, 1, launcher)
     ranks(launcher)["1"].send_signal(signal.SIGTERM)
     said_when_stopped = launcher.communicate(timeout=60)[0]
-    launcher = torchrun(*command(noisy, run.path))
+    launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
     wait_for_epochs(run, len(run.log()) + 1, launcher)
     started = time.monotonic()
     ranks(launcher)["1"].kill()
@@ -133,6 +118,7 @@ def two(
     process = torchrun("-m", "tests.train.distributed_runs", noisy, out, *changes)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
+    assert said.count("selected epoch ") == len(RUNS), said
     return lambda name: RunDirectory(places[name])
 
 
@@ -183,12 +169,7 @@ def test_batch_norm_is_close(two: Callable[[str], RunDirectory], noisy: Path, tm
 def test_an_interrupted_run_of_two_ends_as_if_nothing_had_happened(
     whole: str, other: str, two: Callable[[str], RunDirectory]
 ) -> None:
-    first, second = two(whole), two(other)
-    assert second.log_path.read_bytes() == first.log_path.read_bytes()
-    assert second.summary() == first.summary()
-    for one in ("last_weights", "selected_checkpoint"):
-        mine, theirs = (load_weights(getattr(run, one))["method"] for run in (first, second))
-        torch.testing.assert_close(theirs, mine, rtol=0, atol=0)
+    assert_same_run(two(whole), two(other))
 
 
 @pytest.mark.integration
@@ -198,6 +179,7 @@ def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None
         said
     )
     assert said.count("exitcode  : 143") == 2, said
+    assert "src/rawlabel" not in said, said
 
 
 @pytest.mark.integration
@@ -206,6 +188,7 @@ def test_when_one_process_is_killed_the_other_ends(unfinished: Unfinished) -> No
     assert unfinished.seconds_to_end < 40, "it hung"
     assert said.count("rawlabel: ") == said.count("the same command goes on from the last checkpoint") == 1, said
     assert "RuntimeError" not in said, said
+    assert "src/rawlabel" not in said, said
 
 
 @pytest.mark.integration
@@ -216,6 +199,7 @@ def test_one_process_says_what_is_wrong(noisy: Path) -> None:
     lines = [line for line in said.splitlines() if line.startswith("rawlabel: ")]
     assert len(lines) == 1 and "absent: no such folder" in lines[0], said
     assert "exitcode  : 2" in said
+    assert "src/rawlabel" not in said, said
 
 
 @given(size=st.integers(1, 40), count=st.integers(1, 6))

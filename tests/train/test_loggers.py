@@ -7,7 +7,6 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -20,28 +19,9 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.loggers import scalars
 from tests.train.conftest import tiny
+from tests.train.runs import Crash, crashing_after
 
 BOTH = ("tensorboard", "wandb")
-
-
-class Crash(Exception):
-    """Stands for a power cut."""
-
-
-def crashing_after(epochs: int) -> Any:
-    def make(config: Any, training: Any) -> Any:
-        evaluator, seen = make_epoch_evaluator(config, training), []
-        assert evaluator is not None
-
-        def measure(predictor: Any) -> dict[str, Any]:
-            seen.append(1)
-            if len(seen) > epochs:
-                raise Crash
-            return evaluator(predictor)
-
-        return measure
-
-    return make
 
 
 def of_tensorboard(run: Path) -> dict[str, list[tuple[int, float]]]:

@@ -18,13 +18,14 @@ from rawlabel.plugins import Family
 from rawlabel.run_directory import RunDirectory
 from rawlabel.signals import StopRequest
 from rawlabel.train import loop, train
-from rawlabel.train.checkpoint import load_checkpoint, load_weights
+from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images, Transform
 from rawlabel.train.loader import Loader
 from rawlabel.train.predictor import load_predictor
 from rawlabel.train.refit import StepBudgetLoader
 from tests.train.conftest import make_class_folders, tiny
+from tests.train.runs import assert_same_run
 
 pytestmark = pytest.mark.integration
 
@@ -58,15 +59,6 @@ def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) 
         patched.setattr(loop, "stop_requests", stop_requests)
         with pytest.raises(Interrupted):
             train(config)
-
-
-def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
-    assert one.log() == two.log()
-    assert one.summary() == two.summary()
-    for name in ("last_weights", "selected_checkpoint"):
-        first, second = (load_weights(getattr(run, name))["method"] for run in (one, two))
-        assert first.keys() == second.keys()
-        assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 @pytest.mark.parametrize(

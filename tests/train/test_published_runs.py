@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from rawlabel import cli
 from rawlabel.errors import CheckpointError, ConfigError, Interrupted
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
@@ -20,10 +21,9 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.networks import build_network
 from rawlabel.train.statistics import RunningStatistics
 from rawlabel.train.step_lines import StepLines
-from tests.processes import rawlabel
 from tests.test_config import PUBLISHED
 from tests.train.conftest import make_class_folders, tiny
-from tests.train.test_training import assert_same_run
+from tests.train.runs import assert_same_run
 
 pytestmark = pytest.mark.integration
 
@@ -128,16 +128,18 @@ def test_what_is_no_checkpoint_is_not_gone_on_from(few: Path, tmp_path: Path, co
         train(tiny(few, outpath=tmp_path / "run", resume=str(path), epochs=1))
 
 
-def test_the_published_command_with_the_published_file(few: Path, tmp_path: Path) -> None:
+def test_the_published_command_with_the_published_file(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A resumed run's file, whose checkpoint is not there: said once, and trained anew; then --evaluate."""
     file = tmp_path / "config.json"
     file.write_text(json.dumps(PUBLISHED | {"start_epoch": 89, "resume": "no/checkpoint_epoch89.pth.tar"}))
     run = RunDirectory(tmp_path / "run")
-    common = ["train", "-c", file, "--root", few, "--outpath", run.path, "--model", "cifar_resnet8"]
+    common = ["train", "-c", str(file), "--root", str(few), "--outpath", str(run.path), "--model", "cifar_resnet8"]
     common += ["--image-size", "16", "--batch-size", "8", "--seed", "1", "--epochs", "2", "--track-correct"]
     flags = ["--print-freq", "2", "--track-weights", "--details", "a try", "--dr", "0.5"]
-    trained = rawlabel(*common, *flags)
-    assert trained.code == 0, trained.err
+    code, trained = cli.run([*common, *flags]), capsys.readouterr()
+    assert code == 0, trained.err
     assert trained.err.count("no/checkpoint_epoch89.pth.tar: no such checkpoint; goes on without it") == 1
     lines = [line.split("\t")[0] for line in trained.out.splitlines() if line.startswith("Epoch:")]
     steps = (len([1 for line in lines if line.startswith("Epoch: [0]")]), len(lines))
@@ -150,8 +152,8 @@ def test_the_published_command_with_the_published_file(few: Path, tmp_path: Path
     assert len(right["names"]) == len(right["correct"])
 
     before = run.last_checkpoint.stat().st_mtime_ns
-    selected = rawlabel(*common, *flags, "--evaluate")
-    assert selected.code == 0, selected.err
+    code, selected = cli.run([*common, *flags, "--evaluate"]), capsys.readouterr()
+    assert code == 0, selected.err
     entry = run.log()[run.summary()["selected_epoch"]]
     assert f" * Acc@1 {entry['test']['acc1']:.3f} Acc@5 100.000" in selected.out
     assert run.last_checkpoint.stat().st_mtime_ns == before
