@@ -94,7 +94,7 @@ def test_every_experiment_concludes_at_every_scale(
         assert all(one["num_clean"] < one["num_raw"] for one in table["worth"].values())
     if (name, scale) == ("cifar10n", "gpu"):
         assert {one["within_tolerance"] for one in table["published"]} <= {True, False}
-        assert len(table["published"]) == 13
+        assert len(table["published"]) == 15
 
 
 def make_labeled_tables(folder: Path) -> None:

@@ -26,6 +26,7 @@ from rawlabel.metrics import clopper_pearson, confusion_matrix, top_k_correct
 from rawlabel.project import downloads_path
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData
+from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
@@ -42,14 +43,13 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     """
     named = {"test": config.test, "subset": config.sub}
     sets = {key: _read_set(locate(config.root, name), config, data) for key, name in named.items() if name}
-    decoded: dict[str, Images] = {}
+    decoded: dict[str, KeptImages] = {}
 
     def measure(predictor: Predictor) -> dict[str, Any]:
         entry = {}
         for key, labeled in sets.items():
             if key not in decoded:
-                side = predictor.transform.stored_side
-                decoded[key] = Images(labeled.source, side, config.workers, f"reading {key} images")
+                decoded[key] = keep_images(labeled.source, config, predictor, f"reading {key} images")
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
                 write_correct(config.outpath, labeled, logits)

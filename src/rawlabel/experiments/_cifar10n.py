@@ -35,14 +35,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "model": "resnet18",
         "num_planes": 16,
         "epochs": 30,
-        "train_size": 5000,
+        "train_size": 3000,
         "batch_size": 64,
         "augment": "none",
         "holdout": 0.02,
         "test_size": 2000,
     },
 }
-"""Settings with which a training is affordable without a GPU. In `cpu` a narrow ResNet-18 sees 5,000 images as
+"""Settings with which a training is affordable without a GPU. In `cpu` a narrow ResNet-18 sees 3,000 images as
 they are: with random crops a network of this size has not fitted the wrong labels when the run is over, and then
 no rule could lose anything. Its rule reads 1,000 further raw images, and 2,000 test images are enough."""
 
@@ -52,8 +52,7 @@ SMALLER: dict[str, dict[str, Any]] = {
         **SMALL["cpu"],
         "model": "small_convnet",
         "image_size": 16,
-        "epochs": 20,
-        "train_size": 4000,
+        "epochs": 16,
     },
 }
 """The same for experiments of many trials."""

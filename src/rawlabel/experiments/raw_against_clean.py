@@ -15,7 +15,7 @@ from rawlabel.metrics import mean_interval
 
 SIZES = {
     "tiny": (60, 100, 150, 200),
-    "cpu": (500, 1000, 2000, 4000),
+    "cpu": (400, 800, 1500, 3000),
     "gpu": (1000, 2000, 5000, 10_000, 20_000, 45_000),
 }
 """Training images."""

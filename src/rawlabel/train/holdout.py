@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.features import features_heard, joined
 from rawlabel.train.images import Images
@@ -48,7 +49,7 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
 
 
 def data_of_run(run: RunDirectory) -> TrainingData:
-    """The data of a finished run, as they were.
+    """The data of a finished run, as they were, without what confident learning left out.
 
     Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
     """
@@ -61,4 +62,4 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
-    return data
+    return replace(data, train=kept_by(run, data.train)) if config.confident_learning else data
