@@ -141,18 +141,13 @@ def timm_encoder(name: str, weights: Path | None, device_name: str) -> Encoder:
 def _create(name: str, pretrained: bool = False) -> nn.Module:
     """Build the network; the hub's warnings on each attempt are left out, since one line says how it ended."""
     import timm
-    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import logging
 
-    # A broken connection is told by the hub's client library, which is another one in each of the hub's versions.
-    client_errors = tuple(
-        one for one in HfHubHTTPError.__mro__ if issubclass(one, Exception) and one.__name__ == "HTTPError"
-    )
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
         network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    except (OSError, *client_errors) as error:
+    except _hub_errors() as error:
         raise ConfigError(
             f"--backbone {name}: its pretrained weights cannot be had ({type(error).__name__}: no copy in the "
             f"cache, and the hub does not give them); {_REMEDY}"
@@ -162,6 +157,17 @@ def _create(name: str, pretrained: bool = False) -> nn.Module:
     finally:
         logging.set_verbosity(before)
     return network
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """What says that weights cannot be had.
+
+    A connection that breaks is told by the hub's client library, another one in each of the hub's versions.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    client = (one for one in HfHubHTTPError.__mro__ if one.__name__ == "HTTPError" and issubclass(one, Exception))
+    return (OSError, *client)
 
 
 def _pretrained(name: str) -> nn.Module:

@@ -60,8 +60,7 @@ class FeatureCache:
     def _compute(self, source: ImageSource, rows: range, task: Task) -> Features:
         pieces = []
         with ThreadPoolExecutor(self._workers) as pool:
-            views = pool.map(lambda row: self._encoder.view(_pixels(self._encoder, source, row)), rows)
-            for batch in _batches(views, self._batch_size):
+            for batch in _batches(self._views(pool, source, rows), self._batch_size):
                 pieces.append(self._encoder.encode(batch))
                 task.advance(len(batch))
         features = np.concatenate(pieces)
@@ -72,9 +71,13 @@ class FeatureCache:
             )
         return features
 
-
-def _pixels(encoder: Encoder, source: ImageSource, row: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return read_pixels(source, row, encoder.shorter_side)
+    def _views(self, pool: ThreadPoolExecutor, source: ImageSource, rows: range) -> Iterator[torch.Tensor]:
+        """Decode while a GPU computes; on a processor in turns, as both would only be in each other's way."""
+        encoder = self._encoder
+        step = self._batch_size if encoder.device.type == "cpu" else len(rows)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            yield from pool.map(lambda row: encoder.view(read_pixels(source, row, encoder.shorter_side)), part)
 
 
 def _batches(views: Iterator[torch.Tensor], size: int) -> Iterator[torch.Tensor]:

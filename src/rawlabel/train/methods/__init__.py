@@ -134,7 +134,7 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
 
     @property
     def predicting_network(self) -> nn.Module:
-        """The network that `predict` uses outside training."""
+        """The network that `predict` uses outside training; the first where a method asks two."""
         return self.network if self.averaged is None else self.averaged
 
     def logits_of(self, network: nn.Module, images: Tensor) -> Tensor:
