@@ -21,6 +21,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.features import features_heard
 from rawlabel.train.images import Pixels
+from rawlabel.train.networks import hub_errors
 from rawlabel.train.predictor import load_predictor
 
 OWN, PRETRAINED, FILE = "this run's own", "pretrained", "file"
@@ -147,7 +148,7 @@ def _create(name: str, pretrained: bool = False) -> nn.Module:
     logging.set_verbosity_error()
     try:
         network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    except _hub_errors() as error:
+    except hub_errors() as error:
         raise ConfigError(
             f"--backbone {name}: its pretrained weights cannot be had ({type(error).__name__}: no copy in the "
             f"cache, and the hub does not give them); {_REMEDY}"
@@ -157,17 +158,6 @@ def _create(name: str, pretrained: bool = False) -> nn.Module:
     finally:
         logging.set_verbosity(before)
     return network
-
-
-def _hub_errors() -> tuple[type[Exception], ...]:
-    """What says that weights cannot be had.
-
-    A connection that breaks is told by the hub's client library, another one in each of the hub's versions.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    client = (one for one in HfHubHTTPError.__mro__ if one.__name__ == "HTTPError" and issubclass(one, Exception))
-    return (OSError, *client)
 
 
 def _pretrained(name: str) -> nn.Module:
