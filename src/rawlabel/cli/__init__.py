@@ -69,7 +69,10 @@ def rawlabel() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit: 0 done, 1 something found, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
-    sys.exit(run(arguments))
+    exit_code = run(arguments)
+    # All is done and said. A request to stop that comes now, as from torchrun, would only add a traceback.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(exit_code)
 
 
 def run(arguments: list[str] | None = None) -> int:
