@@ -6,7 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long one example takes says more about what else the machine does than about the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 SHARED_DATA = Path(os.environ.get("RAWLABEL_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -72,9 +72,7 @@ def test_weights_that_cannot_be_fetched_get_one_line(monkeypatch: pytest.MonkeyP
         raise hub_errors()[number]("the connection broke")
 
     monkeypatch.setattr(timm, "create_model", fail)
-    with pytest.raises(
-        ConfigError, match=r"--pretrained: the weights of resnet10t cannot be downloaded"
-    ):
+    with pytest.raises(ConfigError, match=r"--pretrained: the weights of resnet10t cannot be downloaded"):
         build_network("resnet10t", 3, pretrained=True)
 
 
