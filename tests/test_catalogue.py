@@ -46,7 +46,7 @@ photo_ids = st.sampled_from(["a", "b", "c", "d", "e"])
 reasons = st.sampled_from([None, *Reason])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(photo_ids, st.integers(0, 2)), unique=True, min_size=1), st.lists(reasons, max_size=5))
 def test_counts_add_up(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, int]], fates: list[Reason | None]

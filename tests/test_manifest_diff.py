@@ -33,7 +33,7 @@ EDITS: dict[str, tuple[dict[str, Any], Kind]] = {
 OF_PHOTOS = {Kind.LICENSE, Kind.PIXELS, Kind.BYTES}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=st.lists(st.sampled_from([*EDITS, "gone", None]), min_size=len(ROWS), max_size=len(ROWS)),
     num_new=st.integers(0, 3),

@@ -150,7 +150,7 @@ cells = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(cells, max_size=4))
 def test_rows_of_any_content_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
@@ -165,7 +165,7 @@ def test_rows_of_any_content_are_read_or_refused(
     assert read.table.equals(read_manifest(path).table)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_bytes_of_any_content_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -23,7 +23,7 @@ from rawlabel.metrics import (
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_interval_is_the_exact_one_of_scipy(counts, confidence):
     successes, trials = counts
     expected = binomtest(successes, trials).proportion_ci(confidence, method="exact")
@@ -79,7 +79,6 @@ def test_mean_refuses_no_values_and_no_numbers(values):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
-@settings(deadline=None)
 def test_mcnemar_looks_at_discordant_images_only_and_is_symmetric(pairs):
     a = np.array([one for one, _ in pairs], dtype=bool)
     b = np.array([one for _, one in pairs], dtype=bool)

@@ -162,7 +162,7 @@ def test_a_worker_that_dies_between_two_tasks_is_replaced() -> None:
     assert [one.decoded.reason for one in asyncio.run(main())] == [None, None]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     form=st.sampled_from(["JPEG", "PNG", "GIF", "WEBP"]),
     changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=12),

@@ -150,7 +150,7 @@ FIELDS = ("owner", "title", "tags", "license", "dateupload", "datetaken", "url_m
 photo_like = st.fixed_dictionaries({"id": json_values}, optional=dict.fromkeys(FIELDS, json_values))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(photos=st.lists(photo_like, max_size=4) | json_values, total=json_values)
 def test_no_reply_of_any_shape_brings_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, photos: object, total: object

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp import ClientSession, web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rawlabel.collect.host_limits import (
@@ -233,7 +233,6 @@ actions = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(actions)
 def test_no_course_of_events_breaks_the_rules(
     course: list[tuple[Answer | str | None, float, float | None]],

@@ -350,7 +350,7 @@ raw_reply = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(raw_reply, min_size=8, max_size=8))
 def test_nothing_that_a_server_sends_raises(replies: list[bytes]) -> None:
     async def main() -> list[Response]:

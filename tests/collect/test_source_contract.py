@@ -280,7 +280,7 @@ def assert_storable(photo: Photo) -> None:
 
 
 @every_site
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     which=st.integers(0, 3),
     damage=damages,

@@ -143,7 +143,7 @@ forged_rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(forged_rows, max_size=4), damage=st.integers(0, 4000) | st.none())
 def test_no_manifest_brings_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], damage: int | None

@@ -215,7 +215,7 @@ row_like = st.dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row_like, max_size=6), noise=st.binary(max_size=40))
 def test_no_table_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, rows: Rows, noise: bytes) -> None:
     folder = tmp_path_factory.mktemp("fuzz")

@@ -38,7 +38,7 @@ def make_clean(root: Path, seeds: int, spread: float = 0.3) -> list[Path]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(limit=st.floats(70, 99), rate=st.floats(0.2, 1.0), start=st.floats(20, 60))
 def test_a_curve_without_noise_is_found_again(limit: float, rate: float, start: float) -> None:
     true = LearningCurve(limit, (limit - start) * SIZES[0] ** rate, rate)

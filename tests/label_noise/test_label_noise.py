@@ -41,7 +41,7 @@ def labelings(draw: st.DrawFn) -> tuple[list[int], int]:
 
 @given(labelings(), rates, st.integers(0, 3))
 @example(([0, 1] * 25, 2), 0.29, 0)  # 14.5 labels, which binary fractions put below the half
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_symmetric_noise_has_exact_counts(drawn: tuple[list[int], int], rate: float, seed: int) -> None:
     labels, num_classes = drawn
     injection = inject(labels, num_classes, "symmetric", rate, seed)
@@ -58,7 +58,7 @@ def test_symmetric_noise_has_exact_counts(drawn: tuple[list[int], int], rate: fl
 
 @pytest.mark.parametrize("kind", names(Family.LABEL_NOISE))
 @given(rate=rates, seed=st.integers(0, 2**32))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_what_every_kind_promises(kind: str, rate: float, seed: int) -> None:
     def made(rate: float, seed: int) -> Any:
         return inject(LABELS, 6, kind, rate, seed, evidence=EVIDENCE).noisy

@@ -85,7 +85,7 @@ def answers() -> dict[str, Answer]:
 @pytest.mark.parametrize(
     ("api", "names"), [*NAMES.items(), ("bulk", NAMES["flickr"]), ("information", "photo_id")]
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_api_answers_every_call(api: str, names: str, data: st.DataObject) -> None:
     values = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=["Cs"]), max_size=12))

@@ -118,7 +118,7 @@ def test_a_test_folder_with_other_classes_is_named(tmp_path: Path, change: str, 
     assert named in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(8, 90),
     width=st.integers(8, 90),

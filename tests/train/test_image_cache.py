@@ -65,7 +65,7 @@ def assert_same(one: list[Any], other: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     augment=st.sampled_from(["crop_flip", "crop", "flip", "none"]),
     side=st.integers(8, 40),

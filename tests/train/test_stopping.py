@@ -69,7 +69,7 @@ runs = st.builds(random_run, st.integers(0, 2**32))
 
 
 @every_rule
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(run=runs)
 def test_a_rule_moves_to_the_new_epoch_or_stays_and_after_a_halt_it_stays(
     name: str, options: tuple[str, ...], run: list[EpochRecord]
@@ -87,7 +87,7 @@ def test_a_rule_moves_to_the_new_epoch_or_stays_and_after_a_halt_it_stays(
 
 
 @every_rule
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(run=runs, other=runs)
 def test_a_rule_depends_on_the_signals_that_it_names_alone(
     name: str, options: tuple[str, ...], run: list[EpochRecord], other: list[EpochRecord]
@@ -102,7 +102,7 @@ def test_a_rule_depends_on_the_signals_that_it_names_alone(
 
 
 @every_rule
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(run=runs)
 def test_no_rule_halts_before_the_last_decay_unless_asked(
     name: str, options: tuple[str, ...], run: list[EpochRecord]

@@ -14,7 +14,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 NO_FLIP = [0.5] * DRAWS
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     operations=st.integers(0, 3),
     magnitude=st.floats(0, 30),
