@@ -21,12 +21,14 @@ from rawlabel.config import (
     DemoConfig,
     EvaluateConfig,
     PhotoSiteConfig,
+    ProbeConfig,
     ReportConfig,
     TrainConfig,
 )
 from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
+from rawlabel.evaluate.frozen_probe import measure_probe
 from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
 from rawlabel.files import atomic_write, read_json, write_json
 from rawlabel.manifest import Manifest
@@ -91,6 +93,7 @@ def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
     manifest = curate(CurateConfig(project=project, seed=seed))
     run = train(training_config(config, seed, project), make_epoch_evaluator)
     summary = evaluate(EvaluateConfig(run=run.path))
+    measure_probe(ProbeConfig(run=run.path))
     report = build_report(ReportConfig(project=project, run=run.path))
     return DemoResult(seed, counts, manifest, raw_label_accuracy(manifest, truth), summary, run.path, report)
 

@@ -6,10 +6,8 @@ takes too long (`rawlabel.collect.decode_pool`).
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import multiprocessing
-import os
 import resource
 import signal
 import struct
@@ -24,12 +22,12 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
+from rawlabel import processes
 from rawlabel.image_check import Decoded, decode_image
 from rawlabel.records import Reason
 
 STORED_QUALITY = 95
 """JPEG quality of photos that are resized on arrival."""
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +64,12 @@ def start_worker(limits: WorkerLimits) -> None:
     global _limits
     _limits = limits
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent := multiprocessing.parent_process():
+        processes.end_with_parent(parent.pid or 0, signal.SIGKILL)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         most = pages * resource.getpagesize() + limits.megabytes * 1_000_000
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid != os.getppid():
-        # It ended before the system was told to take this process along.
-        os._exit(1)
     # The pool has a process for each core already.
     cv2.setNumThreads(0)
     # The limit of pixels is this project's own, and damaged files have much to warn of.

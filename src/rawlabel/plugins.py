@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from enum import StrEnum
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -59,6 +60,8 @@ def describe(family: Family, name: str) -> str:
     return " ".join(paragraph.split())
 
 
+@cache
 def _installed(family: Family) -> dict[str, EntryPoint]:
+    """Asked for once: every answer reads a file of each installed package."""
     group = f"rawlabel.{family.name.lower()}"
     return {entry.name: entry for entry in entry_points(group=group)}

@@ -1,4 +1,4 @@
-"""One run made by several processes: which of them this is, and which of them writes and speaks.
+"""One run made by several processes: which of them this is, which of them writes and speaks, and how they end.
 
 `torchrun` tells each process its place by environment variables. They count only once the run has been joined
 (`rawlabel.train.distributed`): from then on the first process alone writes files and shows progress, and after a
@@ -7,8 +7,13 @@ failure one process alone says what was wrong.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from dataclasses import dataclass
+
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 @dataclass
@@ -58,6 +63,18 @@ def let_speak(is_speaker: bool) -> None:
 def is_speaker() -> bool:
     """Whether to say what was wrong. Until that is settled, one process of each machine does."""
     return local_rank() == 0 if _state.is_speaker is None else _state.is_speaker
+
+
+def end_with_parent(parent: int, signal_number: signal.Signals) -> None:
+    """Have this process get a signal when the process `parent` ends, however that ends; on Linux alone.
+
+    Exits at once if it has ended already.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal_number)
+    if parent != os.getppid():
+        # It ended before the system was told.
+        os._exit(1)
 
 
 def _number(name: str, default: int) -> int:

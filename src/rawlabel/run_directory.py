@@ -13,6 +13,10 @@
 `summary.json`          selected, last and oracle epoch
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
+`folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
+`confident_learning.parquet`  one row a training image: its label, what was said of it, and whether it was kept
+`probe.json`            simple classifiers on frozen features, beside the run; `probe_features/` keeps the
+                        features and may be deleted
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================
@@ -113,8 +117,10 @@ class RunDirectory:
         if not processes.is_first():
             return
         path = self.path / "timing.jsonl"
-        with disk_errors(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(facts) + "\n")
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(facts) + "\n")
 
     def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
         """Write the class that the network gave each training image in the pass of `epoch`; -1 for none yet."""

@@ -31,10 +31,26 @@ def held_out(keys: npt.NDArray[np.uint64], seed: int, holdout: float) -> npt.NDA
     Keys and seed are mixed by SplitMix64 (Steele et al., OOPSLA 2014): another split than `split_of`'s, which
     manifests have, and as stable.
     """
+    return _shares(keys, seed) < holdout
+
+
+def folds(keys: npt.NDArray[np.uint64], seed: int, count: int) -> npt.NDArray[np.int64]:
+    """The fold of each of many keys, from 0 to `count` - 1: for cross-validation among what is trained on.
+
+    As stable as the holdout, and independent of which keys that took.
+    """
+    # Keys with a small share are held out, so the same shares would leave the first folds empty.
+    found: npt.NDArray[np.int64] = (_shares(~keys.astype(np.uint64), seed) * count).astype(np.int64)
+    # The largest shares are rounded up to 1.
+    return found.clip(max=count - 1)
+
+
+def _shares(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.float64]:
+    """A number from 0 to 1 for each key."""
     offset = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & (2**64 - 1))
     mixed = keys.astype(np.uint64) + offset
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
     shares: npt.NDArray[np.float64] = mixed / 2.0**64
-    return shares < holdout
+    return shares

@@ -75,3 +75,4 @@ def test_plugins_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]
     assert "--method-option q=0.7 Near 0 it is cross-entropy" in text
     assert "--stop-option patience=10 Epochs without an improvement" in text
     assert "--student With any method: train a teacher first" in text
+    assert "--confident-learning With any method: first train a network on the complement of each fold" in text

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
+import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from rawlabel import cli, experiments
+from rawlabel import cli, experiments, plugins
 from rawlabel.config import ExperimentConfig, TrainConfig
-from rawlabel.errors import DataError
+from rawlabel.errors import DataError, RawlabelError
 from rawlabel.evaluate.finished_runs import read_run
-from rawlabel.experiments import run_experiment
-from rawlabel.experiments._cifar10n import LABELS
+from rawlabel.experiments import _trials, run_experiment
+from rawlabel.experiments._cifar10n import LABELS, cifar10n_config
 from rawlabel.files import write_json
 from rawlabel.plugins import Family, names
 from rawlabel.run_directory import RunDirectory
+from tests.processes import end_by_signal
 
 EPOCHS = 8
 
@@ -63,8 +69,8 @@ def fake_training(config: TrainConfig, _: Any) -> RunDirectory:
 def test_every_experiment_concludes_at_every_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, scale: Any
 ) -> None:
-    monkeypatch.setattr(experiments, "train", fake_training)
-    config = ExperimentConfig(name=name, data=tmp_path, out=tmp_path / "out", scale=scale)
+    monkeypatch.setattr(_trials, "train", fake_training)
+    config = ExperimentConfig(name=name, data=tmp_path, out=tmp_path / "out", scale=scale, jobs=1)
     with pytest.raises(DataError, match=r"train\.parquet: no such file; name the folder of CIFAR-10N with --data"):
         run_experiment(config)
     for part in ("train", "test"):
@@ -88,7 +94,7 @@ def test_every_experiment_concludes_at_every_scale(
         assert all(one["num_clean"] < one["num_raw"] for one in table["worth"].values())
     if (name, scale) == ("cifar10n", "gpu"):
         assert {one["within_tolerance"] for one in table["published"]} <= {True, False}
-        assert len(table["published"]) == 13
+        assert len(table["published"]) == 15
 
 
 def make_labeled_tables(folder: Path) -> None:
@@ -107,22 +113,28 @@ def make_labeled_tables(folder: Path) -> None:
         pq.write_table(pa.table({"image": images, **columns}), folder / f"{name}.parquet")
 
 
+def test_a_smaller_test_set_has_the_same_number_of_each_class_always_the_same(tmp_path: Path) -> None:
+    make_labeled_tables(tmp_path)
+    labels = []
+    for out in ("a", "b"):
+        config = ExperimentConfig(name="cifar10n", data=tmp_path, out=tmp_path / out, scale="cpu")
+        trials = plugins.load(Family.EXPERIMENT, "cifar10n")().trials(config)
+        (test,) = {str(one.config.test) for one in trials}
+        assert Path(test).is_relative_to(tmp_path / out)
+        labels.append(pq.read_table(test).drop_columns("image").to_pydict())
+    assert labels[0] == labels[1]
+    config = cifar10n_config(config, "worst", "small", 0, test_size=20)
+    assert sorted(pq.read_table(str(config.test))["clean_label"].to_pylist()) == sorted([*range(10)] * 2)
+
+
 @pytest.mark.integration
 def test_the_command_trains_all_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_labeled_tables(tmp_path)
     monkeypatch.setitem(experiments.SEEDS, "tiny", (0,))
-    command = [
-        "experiment",
-        "cifar10n",
-        "--scale",
-        "tiny",
-        "--data",
-        str(tmp_path),
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    command = ["experiment", "cifar10n", "--scale", "tiny", "--jobs", "1", "--data", str(tmp_path),
+               "--out", str(tmp_path / "out")]  # fmt: skip
     assert cli.run(command) == 0
     first = (tmp_path / "out" / "table.json").read_text()
     page = capsys.readouterr().out
@@ -133,3 +145,42 @@ def test_the_command_trains_all_and_goes_on_where_it_was(
     assert cli.run(command) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "out" / "table.json").read_text() == first
+
+
+def some_trials(folder: Path, **settings: Any) -> tuple[ExperimentConfig, list[_trials.Trial]]:
+    """Three trainings of the tiny scale, and an experiment that runs two of them at a time."""
+    make_labeled_tables(folder)
+    config = ExperimentConfig(name="cifar10n", data=folder, out=folder / "out", scale="tiny", jobs=2)
+    found = plugins.load(Family.EXPERIMENT, "cifar10n")().trials(config)[:3]
+    return config, [replace(one, config=one.config.model_copy(update=settings)) for one in found]
+
+
+@pytest.mark.integration
+def test_trials_side_by_side_come_out_as_one_after_the_other(tmp_path: Path) -> None:
+    config, trials = some_trials(tmp_path)
+    _trials.train_all(trials, config)
+    logs = [RunDirectory(one.config.outpath or tmp_path).log() for one in trials]
+    assert "training images of 10 classes" in (tmp_path / "out/logs/cross_entropy-clean-0.log").read_text()
+    shutil.rmtree(tmp_path / "out")
+    _trials.train_all(trials, config.model_copy(update={"jobs": 1}))
+    assert [RunDirectory(one.config.outpath or tmp_path).log() for one in trials] == logs
+
+
+@pytest.mark.integration
+def test_a_trial_that_fails_side_by_side_is_named_with_its_reason(tmp_path: Path) -> None:
+    config, trials = some_trials(tmp_path, label_column="no_such_column")
+    with pytest.raises(RawlabelError, match=r"cross_entropy, clean, seed \d: .*no_such_column.*\.log\)"):
+        _trials.train_all(trials, config)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.integration
+def test_a_stopped_experiment_leaves_checkpoints_and_no_processes(tmp_path: Path) -> None:
+    make_labeled_tables(tmp_path)
+    out = tmp_path / "out"
+    command = ["experiment", "cifar10n", "--scale", "tiny", "--jobs", "2", "--data", tmp_path, "--out", out]
+    ended = end_by_signal(signal.SIGTERM, lambda: len(list(out.glob("runs/*/log.json"))) >= 2, command)
+    assert ended.code == 143, ended.err
+    started = {path.parent for path in out.glob("runs/*/environment.json")}
+    assert all((path / "checkpoints/last.pt").is_file() for path in started if (path / "log.json").is_file())
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(out) in " ".join(one.info["cmdline"] or [])]

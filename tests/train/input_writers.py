@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,24 +24,26 @@ Files = tuple[list[str], list[bytes], list[int]]
 """Names, bytes and labels."""
 Writer = Callable[[Path, dict[str, Path], pytest.MonkeyPatch], tuple[str, str]]
 """Writes the folders `train` and `test` of class folders below a root; returns what --main and --test are."""
+_PER_SHARD = 50
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def files_of(folder: Path) -> Files:
-    _, paths, labels = read_class_folders(folder)
-    return (
-        [path.relative_to(folder).as_posix() for path in paths],
-        [path.read_bytes() for path in paths],
-        labels.tolist(),
-    )
+    found = read_class_folders(folder)
+    return found.names, [(folder / name).read_bytes() for name in found.names], found.labels.tolist()
 
 
 def pixels_of(files: Files) -> np.ndarray:
     return np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in files[1]])
 
 
-def write_parquet(path: Path, files: Files, names: tuple[str, ...] = CLASSES) -> Path:
-    feature = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(names)}}
+def classes_of(files: Files) -> list[str]:
+    """The folders that the files lie in."""
+    return sorted({name.split("/")[0] for name in files[0]})
+
+
+def write_parquet(path: Path, files: Files) -> Path:
+    feature = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": classes_of(files)}}
     schema = pa.schema(
         [("image", IMAGE), ("label", pa.int64())],
         metadata={"huggingface": json.dumps({"info": {"features": feature}})},
@@ -60,12 +62,12 @@ def write_npz(path: Path, folders: dict[str, Path]) -> None:
     np.savez(path, **arrays)
 
 
-def write_tars(folder: Path, prefix: str, files: Files, per_shard: int = 50) -> None:
+def write_tars(folder: Path, prefix: str, files: Files, classes: Sequence[str] = CLASSES) -> None:
     folder.mkdir(exist_ok=True)
-    for start in range(0, len(files[0]), per_shard):
+    for start in range(0, len(files[0]), _PER_SHARD):
         with tarfile.open(folder / f"{prefix}-{start:06d}.tar", "w") as tar:
-            for name, data, label in list(zip(*files, strict=True))[start : start + per_shard]:
-                for member, content in ((name, data), (f"{name[:-4]}.cls", CLASSES[label].encode())):
+            for name, data, label in list(zip(*files, strict=True))[start : start + _PER_SHARD]:
+                for member, content in ((name, data), (f"{name[:-4]}.cls", classes[label].encode())):
                     info = tarfile.TarInfo(member)
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))
@@ -90,7 +92,8 @@ def npz(root: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -
 
 def webdataset(root: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     for part, folder in folders.items():
-        write_tars(root / "set", part, files_of(folder))
+        files = files_of(folder)
+        write_tars(root / "set", part, files, classes_of(files))
     return "set", "set"
 
 
@@ -105,7 +108,7 @@ def torchvision_dataset(root: Path, folders: dict[str, Path], monkeypatch: pytes
     class Stand:
         def __init__(self, root: str, train: bool, download: bool) -> None:
             files = files_of(folders["train" if train else "test"])
-            self.data, self.targets, self.classes = pixels_of(files), files[2], list(CLASSES)
+            self.data, self.targets, self.classes = pixels_of(files), files[2], classes_of(files)
 
     monkeypatch.setattr(known, "CIFAR10", Stand)
     return "torchvision:CIFAR10", "torchvision:CIFAR10"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.config import CurateConfig, TrainConfig
+from rawlabel.config import CurateConfig, PackConfig, TrainConfig
 from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.evaluate import read_test_set
@@ -18,17 +19,32 @@ from rawlabel.records import Split
 from rawlabel.split import held_out, key_of
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import DRAWS, Images, Transform
+from rawlabel.train.inputs import InputRequest, read_input
 from rawlabel.train.inputs.class_folders import read_class_folders
 from rawlabel.train.loader import Loader
+from rawlabel.train.packing import pack
 from tests.curate.test_curate import make_project
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 
 def test_class_folders_are_read_in_a_fixed_order(data: Path) -> None:
-    class_ids, paths, labels = read_class_folders(data / "candidate")
+    class_ids, names, _, labels = read_class_folders(data / "candidate")
     assert tuple(class_ids) == CLASSES
-    assert [class_ids[label] for label in labels] == [path.parent.name for path in paths]
+    assert [class_ids[label] for label in labels] == [name.split("/")[0] for name in names]
     assert np.bincount(labels).tolist() == [40, 40, 40]
+
+
+def test_class_folders_have_the_fingerprint_they_always_had_so_that_old_runs_go_on(tmp_path: Path) -> None:
+    for name, size in (("b/2.png", 5), ("b/10.JPG", 3), ("a/x y.bmp", 2), ("b/.png", 9), ("b/notes.txt", 9)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"0" * size)
+    found = read_input(tmp_path, InputRequest())
+    assert found.images.names() == ["a/x y.bmp", "b/10.JPG", "b/2.png"]
+    assert found.images.labels.tolist() == [0, 1, 1]
+    assert found.fingerprint == hashlib.sha256(b"a/x y.bmp:2;b/10.JPG:3;b/2.png:5;").hexdigest()
+    (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"b/gone\.png: cannot be read \(No such file"):
+        read_input(tmp_path, InputRequest())
 
 
 def test_the_holdout_is_cut_from_the_raw_candidates_and_is_stable(tmp_path: Path) -> None:
@@ -54,6 +70,16 @@ def test_a_manifest_brings_its_own_split_and_raw_labels(tmp_path: Path) -> None:
     assert len(data.holdout) == manifest.kept(Split.HOLDOUT).num_rows > 0
     expected = manifest.kept(Split.TRAIN)["class_id"].to_pylist()
     assert [data.class_ids[label] for label in data.train.labels] == expected
+    # What folds are cut by: an author's photos stay together, in a pack of the manifest too.
+    groups = [
+        key_of(group)
+        for split in (Split.TRAIN, Split.HOLDOUT)
+        for group in manifest.kept(split)["group"].to_pylist()
+    ]
+    assert data.train.join(data.holdout).keys.tolist() == groups
+    pack(PackConfig(source=data.origin, out=tmp_path / "packed"))
+    packed = load_training_data(TrainConfig(root=tmp_path, main="packed"))
+    assert packed.train.join(packed.holdout).keys.tolist() == groups
 
 
 def test_folders_that_do_not_fit_are_named(tmp_path: Path) -> None:

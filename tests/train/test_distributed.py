@@ -35,10 +35,11 @@ RUNS: dict[str, dict[str, Any]] = {
     "elr": {**PLAIN, "method": "elr"},
     "sop_plus": {**PLAIN, "method": "sop_plus"},
     "coteaching": {**PLAIN, "method": "coteaching"},
+    "dividemix": {**PLAIN, "method": "dividemix", "method_option": ["warm_up_epochs=1", "unlabeled_weight=25"]},
     "gjs in parts": {**PLAIN, "method": "gjs", "accumulate": 3},
     "student": {
         **PLAIN, "method_option": ["mixup=1"], "student": True, "refit": True, "ema": 0.9, "stop": "label_wave",
-        "train_accuracy": ["probe", "augmented"],
+        "train_accuracy": ["probe", "augmented"], "confident_learning": True,
     },
     "batch norm": {"epochs": 6, "precision": "fp32", "ema": 0.5},
     "whole": {"epochs": 3, "ema": 0.5},
@@ -134,7 +135,7 @@ def test_two_processes_make_the_run_of_one(
     name: str, two: Callable[[str], RunDirectory], noisy: Path, tmp_path: Path
 ) -> None:
     one = train(tiny(noisy, outpath=tmp_path / "one", **RUNS[name]), make_epoch_evaluator)
-    parts = ["", "teacher", "refit"] if RUNS[name].get("student") else [""]
+    parts = ["folds/0", "folds/1", "", "teacher", "refit"] if RUNS[name].get("student") else [""]
     for part in parts:
         first, second = RunDirectory(one.path / part), RunDirectory(two(name).path / part)
         assert numbers(second.log()) == pytest.approx(numbers(first.log()), rel=1e-3, abs=1e-4)

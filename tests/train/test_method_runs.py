@@ -29,8 +29,9 @@ from tests.train.runs import assert_same_run
 
 pytestmark = pytest.mark.integration
 
+PAST_WARM_UP = {"dividemix": {"method_option": ("warm_up_epochs=1", "unlabeled_weight=25"), "ema": 0.9}}
 METHODS = [
-    *((name, {}) for name in plugins.names(Family.METHOD)),
+    *((name, PAST_WARM_UP.get(name, {})) for name in plugins.names(Family.METHOD)),
     ("cross_entropy", {"method_option": ("mixup=1", "label_smoothing=0.1"), "ema": 0.9}),
     ("coteaching", {"ema": 0.9}),
 ]

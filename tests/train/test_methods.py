@@ -14,6 +14,7 @@ from rawlabel import plugins
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.plugins import Family
+from rawlabel.train.loss_division import clean_probabilities
 from rawlabel.train.methods import Batch, Method
 
 SAMPLES, CLASSES, BATCH = 20, 4, 8
@@ -207,6 +208,116 @@ def test_coteaching_learns_from_what_the_other_network_finds_easy() -> None:
         assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
 
 
+def dividemix_networks(method: Method) -> list[nn.Module]:
+    return [method.network, method.get_submodule("peer")]
+
+
+def softmaxes(networks: list[nn.Module], images: Tensor) -> list[np.ndarray]:
+    logits = [network(images).detach().double().numpy() for network in networks]
+    return [np.exp(each) / np.exp(each).sum(axis=1, keepdims=True) for each in logits]
+
+
+def dividemix_loss(method: Method, one: Batch, clean: np.ndarray, temperature: float, weight: float) -> float:
+    """Algorithm 1 of arXiv 2002.07394, its lines 9 to 27, for both networks, with the images in two sets."""
+    networks, total = dividemix_networks(method), 0.0
+    first, second = (softmaxes(networks, views) for views in (one.images, one.strong_images[0]))
+    images = torch.cat((one.images, one.strong_images[0]))
+    for k, network in enumerate(networks):
+        w = clean[1 - k][one.sample_ids]
+        believed = w > 0.5
+        q = np.zeros((BATCH, CLASSES))
+        for i in range(BATCH):
+            if believed[i]:
+                q[i] = w[i] * np.eye(CLASSES)[one.labels[i]] + (1 - w[i]) * (first[k][i] + second[k][i]) / 2
+            else:
+                q[i] = (first[0][i] + first[1][i] + second[0][i] + second[1][i]) / 4
+            q[i] = q[i] ** (1 / temperature) / (q[i] ** (1 / temperature)).sum()
+        share = torch.distributions.Beta(torch.tensor(4.0), torch.tensor(4.0)).sample().item()
+        share = max(share, 1 - share)
+        order = torch.randperm(2 * BATCH)
+        target = np.concatenate([q, q])
+        target = share * target + (1 - share) * target[order]
+        [p] = softmaxes([network], share * images + (1 - share) * images[order])
+        rows = np.concatenate([believed, believed])
+        if rows.any():
+            total += -(target * np.log(p))[rows].sum(axis=1).mean()
+        if not rows.all():
+            total += weight * ((p - target) ** 2)[~rows].mean()
+        total += (np.log(1 / CLASSES / p.mean(axis=0)) / CLASSES).sum()
+    return float(total)
+
+
+@pytest.mark.parametrize("believed", ["some", "all", "none"])
+def test_dividemix_equals_its_equations_whichever_labels_it_believes(believed: str) -> None:
+    one, method = batch(views=1), build("dividemix", "temperature=0.4", "unlabeled_weight=25", "warm_up_epochs=3")
+    method.on_epoch_start(5)
+    clean = torch.rand(2, SAMPLES, generator=torch.Generator().manual_seed(2))
+    method.get_buffer("clean").copy_({"some": clean, "all": clean / 2 + 0.5, "none": clean / 2}[believed])
+    clean = method.get_buffer("clean").numpy().astype(np.float64)
+    for step in range(2):
+        torch.manual_seed(5)
+        output = method(one)
+        torch.manual_seed(5)
+        # The weight rises over 16 epochs: two are over, and of the third so many images were seen.
+        weight = 25 * (2 + step * BATCH / SAMPLES) / 16
+        assert output.loss.item() == pytest.approx(dividemix_loss(method, one, clean, 0.4, weight), rel=1e-4)
+    assert torch.allclose(output.logits, method.predict(one.images), atol=1e-6)
+    output.loss.backward()
+    assert all(torch.isfinite(each.grad).all() for each in method.parameters())
+
+
+def test_dividemix_warms_up_and_then_divides_by_what_each_network_lost_last() -> None:
+    one, method = batch(views=1), build("dividemix", "warm_up_epochs=2", "confidence_penalty=0.3")
+    method.on_epoch_start(1)
+    both = softmaxes(dividemix_networks(method), one.images)
+    expected = sum(np.mean(-np.log(own(p, one))) + 0.3 * (p * np.log(p)).sum(axis=1).mean() for p in both)
+    assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
+    losses = method.get_buffer("losses").numpy()
+    for row, p in zip(losses, both, strict=True):
+        assert row[one.sample_ids] == pytest.approx(-np.log(own(p, one)), rel=1e-4)
+    unseen = sorted(set(range(SAMPLES)) - set(one.sample_ids.tolist()))
+    method.on_epoch_start(2)
+    clean = method.get_buffer("clean").numpy()
+    assert (clean[:, unseen] == 0).all()
+    for row, p in zip(clean, both, strict=True):
+        assert row[one.sample_ids[own(p, one).argmax()]] > 0.5
+        assert row[one.sample_ids[own(p, one).argmin()]] < 0.5
+    views = [softmaxes(dividemix_networks(method), images) for images in (one.images, one.strong_images[0])]
+    method(one)
+    for number, row in enumerate(method.get_buffer("losses").numpy()):
+        expected = sum(-np.log(own(view[number], one)) for view in views) / 2
+        assert row[one.sample_ids] == pytest.approx(expected, rel=1e-4)
+
+
+def test_images_are_divided_by_planted_losses() -> None:
+    rng = np.random.default_rng(0)
+    is_wrong = rng.random(4000) < 0.4
+    losses = np.where(is_wrong, rng.normal(6, 1, 4000), rng.gamma(1, 0.4, 4000)).clip(0).astype(np.float32)
+    clean = clean_probabilities(losses)
+    assert ((clean > 0.5) == ~is_wrong).mean() > 0.98
+    assert (clean_probabilities(losses) == clean).all()
+    losses[:3] = -1
+    assert (clean_probabilities(losses)[:3] == 0).all()
+    assert clean_probabilities(np.array([2, 2, -1], dtype=np.float32)).tolist() == [1, 1, 0]
+    assert clean_probabilities(np.array([-1, -1], dtype=np.float32)).tolist() == [1, 1]
+
+
+def test_dividemix_predicts_with_the_averages_of_both_networks() -> None:
+    one, method = batch(views=1), build("dividemix")
+    method.keep_average(0.5)
+    with torch.no_grad():
+        for number, network in enumerate(dividemix_networks(method), 1):
+            network.get_parameter("layer.bias").fill_(number)
+        method.on_step_end()
+        for network in dividemix_networks(method):
+            network.get_parameter("layer.bias").fill_(8)
+        method.on_step_end()  # biases 4.5 and 5
+    method.eval()
+    predicted = method.predict(one.images)
+    plain = [network(one.images) for network in dividemix_networks(method)]
+    assert torch.allclose(predicted, (plain[0] + plain[1]) / 2 - 3.25, atol=1e-5)
+
+
 def test_the_average_of_the_weights_predicts_and_the_weights_learn() -> None:
     one, method = batch(), build("cross_entropy")
     method.keep_average(0.9)
@@ -260,6 +371,8 @@ def test_every_method_learns_and_goes_on_from_what_it_saved(name: str) -> None:
             "q=2",
             "--method-option q: input should be less than or equal to 1, got '2'",
         ),
+        ("dividemix", "threshold=1", "--method-option threshold: input should be less than 1, got '1'"),
+        ("dividemix", "lambda_u=25", "--method-option lambda_u: unknown option; known: alpha, "),
         ("gce", "q", "--method-option q: should have the form KEY=VALUE"),
         ("elr", "betta=1", "unknown option; did you mean 'beta'?"),
     ],

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from rawlabel.config import TrainConfig, load_options, load_section
 from rawlabel.errors import ConfigError
 from rawlabel.train.methods.cross_entropy import CrossEntropyOptions
-from rawlabel.train.networks import CIFAR_RESNETS, build_network, load_network_options
+from rawlabel.train.networks import CIFAR_RESNETS, build_network, hub_errors, load_network_options
 from rawlabel.train.schedule import learning_rate
 
 
@@ -63,6 +64,18 @@ def test_a_network_that_a_library_cannot_build_is_told() -> None:
 def test_small_networks_have_no_published_weights() -> None:
     with pytest.raises(ConfigError, match="--pretrained: cifar_resnet8 has no published weights"):
         build_network("cifar_resnet8", 3, pretrained=True)
+
+
+@pytest.mark.parametrize("number", range(len(hub_errors())))
+def test_weights_that_cannot_be_fetched_get_one_line(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise hub_errors()[number]("the connection broke")
+
+    monkeypatch.setattr(timm, "create_model", fail)
+    with pytest.raises(
+        ConfigError, match=r"--pretrained: the weights of resnet10t cannot be downloaded"
+    ):
+        build_network("resnet10t", 3, pretrained=True)
 
 
 def test_the_convolutions_of_the_small_network_begin_as_the_identity() -> None:

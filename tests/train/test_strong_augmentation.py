@@ -42,6 +42,8 @@ def test_without_operations_it_is_the_plain_view_with_a_square_cut_out() -> None
     inside[6:18, 0:12] = True
     assert (view[inside] == 128).all()
     assert np.array_equal(view[~inside], plain[~inside])
+    weak = StrongAugmentation(1, 0, 0, cutout=False)
+    assert np.array_equal(weak.view(transform, PIXELS, draws), plain)
 
 
 @pytest.mark.parametrize("which", range(len(OPERATIONS)))

@@ -22,9 +22,9 @@ from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 
 # The order in which a person meets the verbs; the help shows them so.
 ORDER = (
-    "demo", "classes", "plan", "collect", "curate", "prepare", "pack", "train", "evaluate", "compare-rules",
-    "worth", "experiment", "labels", "figures", "report", "predict", "export", "verify", "rebuild", "diff",
-    "prune", "noise", "bench", "sources", "methods", "formats", "photo-site",
+    "demo", "classes", "plan", "collect", "curate", "prepare", "pack", "train", "evaluate", "probe",
+    "compare-rules", "worth", "experiment", "labels", "figures", "report", "predict", "export", "verify",
+    "rebuild", "diff", "prune", "noise", "bench", "sources", "methods", "formats", "photo-site",
 )  # fmt: skip
 
 

@@ -25,7 +25,13 @@ from rawlabel.config.sections import (
     PredictConfig,
     ReportConfig,
 )
-from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
+from rawlabel.config.study_sections import (
+    CompareRulesConfig,
+    ExperimentConfig,
+    LabelsConfig,
+    ProbeConfig,
+    WorthConfig,
+)
 from rawlabel.config.training import TrainConfig
 
 __all__ = [
@@ -50,6 +56,7 @@ __all__ = [
     "PlanConfig",
     "PredictConfig",
     "PrepareConfig",
+    "ProbeConfig",
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",

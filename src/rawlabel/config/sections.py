@@ -13,7 +13,13 @@ from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConf
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.config.pack_section import PackConfig
 from rawlabel.config.prepare_section import PrepareConfig
-from rawlabel.config.study_sections import CompareRulesConfig, ExperimentConfig, LabelsConfig, WorthConfig
+from rawlabel.config.study_sections import (
+    CompareRulesConfig,
+    ExperimentConfig,
+    LabelsConfig,
+    ProbeConfig,
+    WorthConfig,
+)
 from rawlabel.config.training import TrainConfig
 from rawlabel.licenses import LicensePreset
 
@@ -283,6 +289,7 @@ class Config(Section):
     pack: PackConfig = PackConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    probe: ProbeConfig = ProbeConfig()
     bench: BenchConfig = BenchConfig()
     compare_rules: CompareRulesConfig = CompareRulesConfig()
     worth: WorthConfig = WorthConfig()

@@ -66,6 +66,9 @@ class ExperimentConfig(Section):
         "cores), gpu is the whole set with the published networks.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    jobs: int | None = setting(
+        None, "Trials at a time, each in a process of its own; by default one a core, or one on a GPU.", ge=1
+    )
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
 
 
@@ -83,4 +86,31 @@ class LabelsConfig(Section):
     out: Path | None = setting(
         None, "Folder for label_evidence.json and suspicion.parquet; by default the first run's directory."
     )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+
+
+class ProbeConfig(Section):
+    """Measure a peer of a finished run: simple classifiers on the features of a frozen network.
+
+    A linear one and k nearest neighbors are fitted to the run's raw labels, and chosen on its raw holdout. The
+    features are the run's own, those of its selected epoch, or those of a network of timm with weights that were
+    trained elsewhere.
+    """
+
+    run: Path | None = setting(None, "Finished run directory.", positional=True)
+    backbone: str | None = setting(
+        None, "Network of timm, such as resnet50 or vit_small_patch14_dinov2; by default the run's own."
+    )
+    weights: Path | None = setting(
+        None,
+        "File with the weights of --backbone (.safetensors or .pth, in timm's layout); by default timm's "
+        "pretrained ones, from the cache of its hub or the network.",
+    )
+    test: Path | None = setting(
+        None,
+        "Test set with clean labels, which no choice sees; by default what the run was evaluated on, or logged.",
+    )
+    confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
+    batch_size: int = setting(128, "Images in a step.", ge=1)
+    workers: int = setting(2, "Threads that decode images.", ge=1)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")

@@ -86,6 +86,18 @@ class TrainConfig(TrainerSettings):
         "With any method: train a teacher first, in the folder `teacher` of the run directory, and then a student "
         "on the labels that the teacher's selected epoch predicts (NTS).",
     )
+    confident_learning: bool = setting(
+        False,
+        "With any method: first train a network on the complement of each fold of the training images, in the "
+        "folder `folds` of the run directory, and leave out the images whose labels confident learning then "
+        "doubts; confident_learning.parquet lists them.",
+    )
+    folds: int = setting(
+        2,
+        "Folds of --confident-learning; each costs a training, and images of one author are in one fold [folds].",
+        ge=2,
+        le=20,
+    )
     refit: bool = setting(
         False,
         "Afterwards, train anew on all raw data, the holdout included, for as many steps as the selected epoch "
@@ -155,6 +167,12 @@ class TrainConfig(TrainerSettings):
         "the run is long enough to pay for it.",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    cache: Literal["auto", "none", "memory", "device"] = setting(
+        "auto",
+        "Where images are kept: device, small ones on the GPU, which then cuts the views itself; memory, decoded; "
+        "none, decoded in every epoch; auto takes the first of these that the images are right for and that has "
+        "room. What comes out is the same.",
+    )
     workers: int = setting(2, "Threads that decode and augment images.", ge=1)
     logger: tuple[str, ...] = setting(
         (),

@@ -26,9 +26,10 @@ from rawlabel.metrics import clopper_pearson, confusion_matrix, top_k_correct
 from rawlabel.project import downloads_path
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData
+from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest, is_address, locate, read_input
+from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.predictor import Predictor, load_predictor
 
@@ -42,14 +43,13 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     """
     named = {"test": config.test, "subset": config.sub}
     sets = {key: _read_set(locate(config.root, name), config, data) for key, name in named.items() if name}
-    decoded: dict[str, Images] = {}
+    decoded: dict[str, KeptImages] = {}
 
     def measure(predictor: Predictor) -> dict[str, Any]:
         entry = {}
         for key, labeled in sets.items():
             if key not in decoded:
-                side = predictor.transform.stored_side
-                decoded[key] = Images(labeled.source, side, config.workers, f"reading {key} images")
+                decoded[key] = keep_images(labeled.source, config, predictor, f"reading {key} images")
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
                 write_correct(config.outpath, labeled, logits)
@@ -73,7 +73,14 @@ def test_request(config: TrainConfig) -> InputRequest:
 def read_test_set(
     path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
 ) -> LabeledImages:
-    """The images of a test set, labeled by index into `class_ids`; those of `left_out` classes are left out.
+    """The images of a test set, see `read_test_input`."""
+    return read_test_input(path, class_ids, request, left_out).images
+
+
+def read_test_input(
+    path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
+) -> InputSet:
+    """A test set, its images labeled by index into `class_ids`; those of `left_out` classes are left out.
 
     Raises `DataError` when its classes are not exactly the training classes.
     """
@@ -89,7 +96,8 @@ def read_test_set(
     places = {class_id: index for index, class_id in enumerate(class_ids)}
     index = np.array([places.get(class_id, -1) for class_id in found.class_ids], dtype=np.int64)
     labels = index[found.images.labels]
-    return replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
+    images = replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
+    return replace(found, class_ids=tuple(class_ids), images=images)
 
 
 def write_correct(folder: Path, labeled: LabeledImages, logits: npt.NDArray[np.float32]) -> None:
@@ -133,7 +141,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     oracle = oracle_epoch(run)
     if oracle is not None and config.test is None:
         correct = round(oracle[1] * len(labels) / 100)
-        test["oracle"] = {"epoch": oracle[0], "top1": _with_interval(correct, len(labels), config.confidence)}
+        test["oracle"] = {"epoch": oracle[0], "top1": with_interval(correct, len(labels), config.confidence)}
         summary["oracle_epoch"] = oracle[0]
     summary["test"] = test
     run.write_summary(summary)
@@ -160,12 +168,13 @@ def _accuracies(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], confidence: float
 ) -> dict[str, Any]:
     return {
-        f"top{k}": _with_interval(int(top_k_correct(logits, labels, k).sum()), len(labels), confidence)
+        f"top{k}": with_interval(int(top_k_correct(logits, labels, k).sum()), len(labels), confidence)
         for k in (1, 5)
     }
 
 
-def _with_interval(correct: int, trials: int, confidence: float) -> dict[str, Any]:
+def with_interval(correct: int, trials: int, confidence: float) -> dict[str, Any]:
+    """Correct images of `trials`, and the accuracy with its exact interval [percent]."""
     lower, upper = clopper_pearson(correct, trials, confidence)
     return {
         "correct": correct,
@@ -200,11 +209,11 @@ def _write_evidence(
     write_json(run.path / "idx2cls.json", {str(i): class_id for i, class_id in enumerate(class_ids)})
 
 
-def note_opening(run: RunDirectory, folder: Path) -> None:
+def note_opening(run: RunDirectory, folder: Path, by: str = "evaluate") -> None:
     """Count every opening of a test set: a number chosen after many looks is worth less."""
     if not processes.is_first():
         return
     path = run.path / "test-ledger.jsonl"
-    line = {"opened_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "test": str(folder), "by": "evaluate"}
+    line = {"opened_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "test": str(folder), "by": by}
     with disk_errors(path), path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")

@@ -15,6 +15,7 @@ from rawlabel.evaluate.truth import content_of_files, is_site_truth
 from rawlabel.files import read_json, write_json
 from rawlabel.metrics import clopper_pearson
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import load_training_data
 from rawlabel.train.holdout import data_of_run
 
@@ -71,10 +72,9 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[
     data = data_of_run(run)
     if truth_file is None:
         # Without the injection the same images are in the same order, under the labels that they had.
-        true, source = (
-            load_training_data(config.model_copy(update={"inject_noise": 0.0})).train.labels,
-            "injection",
-        )
+        before = load_training_data(config.model_copy(update={"inject_noise": 0.0})).train
+        before = kept_by(run, before) if config.confident_learning else before
+        true, source = before.labels, "injection"
     else:
         true, source = true_classes(run, data.class_ids, data.train.names(), truth_file), truth_file.name
     curves = {"truth": source, **fit_curves(predictions, data.train.labels, true)}

@@ -2,12 +2,11 @@
 
 An experiment lists its trials for a scale, each trial is trained as `rawlabel train` would train it, and the
 finished runs are made into `table.json` and `table.md`. Killed at any moment, the same command goes on: finished
-trials stay, the one that was cut off goes on from its checkpoint. To add one, write `<name>.py` with `PLUGIN`.
+trials stay, those that were cut off go on from their checkpoints. To add one, write `<name>.py` with `PLUGIN`.
 """
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,25 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rawlabel import plugins
-from rawlabel.config import ExperimentConfig, TrainConfig
+from rawlabel.config import ExperimentConfig
 from rawlabel.errors import ConfigError
-from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.evaluate.finished_runs import FinishedRun, read_run
+from rawlabel.experiments._trials import Trial, train_all
 from rawlabel.files import atomic_write, read_json, write_json
 from rawlabel.metrics import mean_interval
-from rawlabel.train import train
 
 SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2)}
 """Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the
 whole thing."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training, and the row of the table that it belongs to."""
-
-    row: str
-    config: TrainConfig
 
 
 @dataclass(frozen=True)
@@ -87,11 +77,11 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
         raise ConfigError("NAME and --data: name an experiment (`rawlabel methods` lists them) and its data")
     experiment: Experiment = plugins.load(plugins.Family.EXPERIMENT, config.name)()
     trials = experiment.trials(config)
+    train_all(trials, config)
     finished: dict[str, list[FinishedRun]] = defaultdict(list)
-    for number, trial in enumerate(trials):
-        sys.stderr.write(f"trial {number + 1} of {len(trials)}: {trial.row}, seed {trial.config.seed}\n")
-        run = train(trial.config, make_epoch_evaluator)
-        finished[trial.row].append(read_run(run.path))
+    for trial in trials:
+        assert trial.config.outpath is not None
+        finished[trial.row].append(read_run(trial.config.outpath))
     rows = [Row(name, tuple(runs)) for name, runs in finished.items()]
     table = {
         "experiment": config.name,

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from rawlabel.config import ExperimentConfig
-from rawlabel.experiments import SEEDS, Experiment, Row, Trial
+from rawlabel.experiments import SEEDS, Experiment, Row
 from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
+from rawlabel.experiments._trials import Trial
 
 # Recipes as published, for the whole set on a GPU. Cross-entropy: Wei et al., ICLR 2022, arXiv 2110.12088, and its
-# code. ELR: Liu et al., arXiv 2007.00151. SOP+: Liu et al., arXiv 2202.14026.
+# code. ELR: Liu et al., arXiv 2007.00151. SOP+: Liu et al., arXiv 2202.14026. DivideMix: Li et al., arXiv
+# 2002.07394.
 _STEP = {"lr": 0.1, "epochs": 100, "decay_epochs": 60, "lr_schedule": "step"}
 RECIPES: dict[str, dict[str, Any]] = {
     "cross_entropy": _STEP,
     "elr": {"method": "elr", "lr": 0.02, "weight_decay": 1e-3, "epochs": 120, "lr_schedule": "cosine",
             "method_option": ("beta=0.7", "strength=3")},
     "nts": {**_STEP, "student": True},
+    "pruned": {**_STEP, "confident_learning": True},
     "sop_plus": {"method": "sop_plus", "lr": 0.02, "epochs": 300, "lr_schedule": "cosine"},
+    "dividemix": {"method": "dividemix", "lr": 0.02, "batch_size": 64, "epochs": 300, "decay_epochs": 150,
+                  "lr_schedule": "step"},
 }  # fmt: skip
 
 PUBLISHED = {
@@ -31,6 +36,8 @@ PUBLISHED = {
     ("sop_plus", "aggregate"): {"last": 95.9},
     ("sop_plus", "random1"): {"last": 95.5},
     ("sop_plus", "worst"): {"last": 92.7},
+    ("dividemix", "random1"): {"last": 95.5},
+    ("dividemix", "worst"): {"last": 92.5},
 }
 """Test accuracies [percent] of independent repetitions with three seeds (github.com/KlemenVovk/noisy-labels)."""
 TOLERANCE = 0.5
@@ -38,7 +45,7 @@ TOLERANCE = 0.5
 
 
 class Cifar10N(Experiment):
-    """Cross-entropy, ELR, NTS and SOP+ on CIFAR-10N's human labels: selected, last and oracle epoch."""
+    """Cross-entropy, ELR, NTS and, at full scale, more on CIFAR-10N's human labels: selected, last, oracle."""
 
     def trials(self, config: ExperimentConfig) -> list[Trial]:
         """Each method on each label set with each seed; cross-entropy on the clean labels as well."""

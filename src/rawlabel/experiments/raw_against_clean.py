@@ -7,14 +7,15 @@ from typing import Any
 
 from rawlabel.config import ExperimentConfig, WorthConfig
 from rawlabel.evaluate.worth import as_json, measure_worth
-from rawlabel.experiments import SEEDS, Experiment, Row, Trial
-from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
+from rawlabel.experiments import SEEDS, Experiment, Row
+from rawlabel.experiments._cifar10n import SMALLER, cifar10n_config
+from rawlabel.experiments._trials import Trial
 from rawlabel.figures.worth import draw_worth
 from rawlabel.metrics import mean_interval
 
 SIZES = {
     "tiny": (60, 100, 150, 200),
-    "cpu": (500, 1000, 2000, 4000, 8000),
+    "cpu": (400, 800, 1500, 3000),
     "gpu": (1000, 2000, 5000, 10_000, 20_000, 45_000),
 }
 """Training images."""
@@ -74,7 +75,9 @@ class RawAgainstClean(Experiment):
         return said
 
     def _settings(self, method: str, size: int, scale: str) -> dict[str, Any]:
-        small: dict[str, Any] = SMALL[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
+        small: dict[str, Any] = (
+            SMALLER[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
+        )
         largest = SIZES[scale][-1]
         # Equal steps: a smaller set is seen more often.
         epochs = round(small["epochs"] * largest / size) if scale != "tiny" else small["epochs"]

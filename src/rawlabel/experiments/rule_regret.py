@@ -10,8 +10,9 @@ import numpy as np
 
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.evaluate.rule_regret import compare_rules
-from rawlabel.experiments import SEEDS, Experiment, Row, Trial
-from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
+from rawlabel.experiments import SEEDS, Experiment, Row
+from rawlabel.experiments._cifar10n import SMALLER, cifar10n_config
+from rawlabel.experiments._trials import Trial
 from rawlabel.figures.output import FigureFolder
 from rawlabel.figures.style import figure_style, new_figure
 
@@ -64,7 +65,9 @@ class RuleRegretGrid(Experiment):
         return [f"rules by their largest mean regret over the {len(table['rows'])} settings [points]: {ranked}"]
 
     def _settings(self, method: str, schedule: str, scale: str) -> dict[str, Any]:
-        small: dict[str, Any] = SMALL[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
+        small: dict[str, Any] = (
+            SMALLER[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
+        )
         step = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
         lr = 0.1 if method == "cross_entropy" else 0.02
         return {"holdout": 0.05, **small, **step, "method": method, "lr_schedule": schedule,

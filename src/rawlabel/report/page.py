@@ -15,6 +15,7 @@ from rawlabel.report.class_accuracy import measure_classes
 from rawlabel.report.confusions import make_confusions
 from rawlabel.report.curves import make_curves
 from rawlabel.report.evidence import CollectionEvidence, RunEvidence, newest_run, read_collection, read_run
+from rawlabel.report.frozen_probe import read_probes
 from rawlabel.report.funnel import make_funnel
 from rawlabel.report.label_evidence import read_label_evidence
 from rawlabel.report.montage import make_montage
@@ -89,6 +90,7 @@ def _sections(
         "run": run,
         "facts": run_facts(run) if run else None,
         "accuracies": shown_accuracies(run),
+        "peers": read_probes(run) if run else None,
         "notices": notices(collection, run),
         "funnel": make_funnel(collection),
         "shared": find_shared_photos(collection, run),

@@ -17,6 +17,7 @@ from rawlabel.files import write_json
 from rawlabel.project import runs_path
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, loggers
+from rawlabel.train.confident_learning import describe, prune
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
@@ -34,7 +35,7 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "logger", "keep_predictions",
+        "evaluate", "track_correct", "logger", "keep_predictions", "cache",
     }
 )  # fmt: skip
 # Settings that matter at the very start alone: a run that goes on has its own checkpoint.
@@ -44,9 +45,10 @@ _AT_THE_START = frozenset({"resume", "start_epoch"})
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
     """Train as `config` says and return the run directory; an interrupted run goes on, a finished one stays.
 
-    A teacher has a run directory of its own inside, `teacher`, and so has a refit, `refit`. Raises `ConfigError`,
-    `DataError`, `CheckpointError`, `DiskError`, `PluginError`. Started by `torchrun`, all its processes make one
-    run (`rawlabel.train.distributed`); when one of them is lost, the others raise `ProcessLost`.
+    A teacher has a run directory of its own inside, `teacher`, so has a refit, `refit`, and so have the networks
+    that judge the labels, `folds/0` and so on. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`,
+    `PluginError`. Started by `torchrun`, all its processes make one run (`rawlabel.train.distributed`); when one
+    of them is lost, the others raise `ProcessLost`.
     """
     with distributed.joined():
         distributed.check_batch_size(config.batch_size)
@@ -55,6 +57,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
             sys.stderr.write(f"{data.counts()}\n")
         run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
+        if settled.confident_learning:
+            data = _prune(settled, data, run)
         return _run(settled, data, run, make_evaluator)
 
 
@@ -129,17 +133,42 @@ def _start(
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
 
 
+def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainingData:
+    """Leave out the training images that confident learning doubts, by networks in folders of their own."""
+    distributed.from_first(lambda: _refuse_other_settings(config, run))
+    _note_settings(config, run)
+    own = _around(config, keep_predictions=False, logger=(), test=None, sub=None)
+
+    def train_fold(fold: int, others: TrainingData) -> RunDirectory:
+        place = RunDirectory(run.path / "folds" / str(fold))
+        return _run(own.model_copy(update={"outpath": place.path}), others, place, None)
+
+    kept = prune(data, config, run, train_fold)
+    if processes.is_first():
+        sys.stderr.write(f"{describe(run)}\n")
+    return kept
+
+
+def _around(config: TrainConfig, **changes: Any) -> TrainConfig:
+    """The settings for a run that serves another: one run, from the beginning."""
+    alone = {"confident_learning": False, "student": False, "refit": False, "resume": None, "start_epoch": 0}
+    return config.model_copy(update=alone | changes)
+
+
+def _note_settings(config: TrainConfig, run: RunDirectory) -> None:
+    """Write the settings before the run itself starts: its seed may have been drawn, and is needed to go on."""
+    if not distributed.from_first((run.path / "config.json").exists):
+        write_json(run.path / "config.json", config.as_json())
+
+
 def _teach(
     config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
 ) -> RunDirectory:
     """Train the teacher of `run`, in a folder of its own and on the same split."""
-    if not (run.path / "config.json").exists():
-        # The seed may have been drawn just now, and whoever goes on needs the same one.
-        write_json(run.path / "config.json", config.as_json())
+    _note_settings(config, run)
     teacher = RunDirectory(run.path / "teacher")
-    own = config.model_copy(
-        update={"student": False, "refit": False, "outpath": teacher.path, "resume": None, "start_epoch": 0}
-    )
+    # Its images are the pruned ones too, so it says so.
+    own = _around(config, outpath=teacher.path, confident_learning=config.confident_learning)
     return _run(own, data, teacher, make_evaluator)
 
 
@@ -157,11 +186,12 @@ def _refit(
     trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
     trainer.schedule_config = config
     trainer.fit()
+    images = f"{len(data.train)} raw images{' that were not left out' if config.confident_learning else ''}"
     refit.write_summary(
         {
             "rule": "refit",
             "selected_epoch": selected,
-            "why": f"all {len(data.train)} raw images, for the steps of the {selected + 1} epochs selected before",
+            "why": f"all {images}, for the steps of the {selected + 1} epochs selected before",
             "last_epoch": selected,
             "seed": config.seed,
             "data": data.fingerprint,

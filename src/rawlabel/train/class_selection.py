@@ -42,7 +42,6 @@ def keep_classes(found: InputSet, config: TrainConfig, path: Path) -> InputSet:
         class_ids=tuple(found.class_ids[index] for index in kept),
         images=replace(images, labels=new_index[images.labels]),
         is_held_out=None if found.is_held_out is None else found.is_held_out[rows],
-        keys=None if found.keys is None else found.keys[rows],
     )
 
 

@@ -15,7 +15,7 @@ from rawlabel.errors import DataError
 from rawlabel.label_noise import Injection
 from rawlabel.manifest import newest_manifest
 from rawlabel.project import downloads_path, export_path
-from rawlabel.split import held_out, key_of
+from rawlabel.split import held_out
 from rawlabel.train.class_selection import keep_classes, random_subset
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
@@ -109,10 +109,7 @@ def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_],
     if found.is_held_out is not None:
         return found.is_held_out, found.fingerprint
     seed, share = config.seed_of_data, config.holdout
-    keys = found.keys
-    if keys is None:
-        keys = np.array([key_of(name) for name in found.images.names()], dtype=np.uint64)
-    held = held_out(keys, seed, share)
+    held = held_out(found.images.keys_or_names(), seed, share)
     digest = hashlib.sha256(found.fingerprint.encode())
     digest.update(f"holdout={share}:{seed}".encode())
     return held, digest.hexdigest()

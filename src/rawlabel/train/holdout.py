@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.features import features_heard, joined
 from rawlabel.train.images import Images
-from rawlabel.train.networks import last_linear
 from rawlabel.train.predictor import load_predictor
 
 
@@ -41,23 +41,15 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
     if not len(data.holdout):
         raise DataError(f"{run.path}: held nothing out; train again with --holdout above 0")
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
-    head = last_linear(predictor.method.network)
-    heard: list[Tensor] = []
-
-    def listen(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        heard.append(inputs[0].detach().float().cpu())
-
-    hook = head[1].register_forward_hook(listen) if head else None
     images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
-    logits = predictor.logits(images)
-    if hook is not None:
-        hook.remove()
+    with features_heard(predictor.method) as heard:
+        logits = predictor.logits(images)
     names = tuple(data.holdout.names())
-    return HoldoutOutput(tuple(class_ids), names, data.holdout.labels, logits, _features(heard, logits))
+    return HoldoutOutput(tuple(class_ids), names, data.holdout.labels, logits, joined(heard, len(logits)))
 
 
 def data_of_run(run: RunDirectory) -> TrainingData:
-    """The data of a finished run, as they were.
+    """The data of a finished run, as they were, without what confident learning left out.
 
     Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
     """
@@ -70,12 +62,4 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
-    return data
-
-
-def _features(heard: list[Tensor], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-    """The pieces as one array; None where the layer is not passed exactly once an image, or has other axes."""
-    if not heard or any(one.dim() != 2 for one in heard):
-        return None
-    features = np.concatenate([one.numpy() for one in heard])
-    return features if len(features) == len(logits) else None
+    return replace(data, train=kept_by(run, data.train)) if config.confident_learning else data

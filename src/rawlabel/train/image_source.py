@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel.errors import DataError
+from rawlabel.split import key_of
 
 StoredImage = npt.NDArray[np.uint8]
 """One image as it is stored: the bytes of an image file [bytes], or pixels [height, width, 3] in RGB."""
@@ -36,6 +37,15 @@ class ImageSource(ABC):
         """Where a person finds the image, for messages."""
         return self.name(index)
 
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width of every image, where all are pixels of one size side by side; None otherwise."""
+        return None
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The images at `rows` as one array [images, height, width, 3], where there is a `pixel_shape`."""
+        raise NotImplementedError
+
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
         return SelectedImages(self, rows)
@@ -44,7 +54,7 @@ class ImageSource(ABC):
 class ImageFiles(ImageSource):
     """Image files, called by `names`, or else by their paths."""
 
-    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+    def __init__(self, paths: Sequence[Path | str], names: Sequence[str] | None = None) -> None:
         self.paths, self._names = paths, names
 
     def __len__(self) -> int:
@@ -104,6 +114,16 @@ class ImageArray(NumberedImages):
         pixels: StoredImage = self._pixels[index]
         return pixels
 
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width."""
+        height, width = self._pixels.shape[1:3]
+        return height, width
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Some of the array."""
+        return self._pixels[rows]
+
 
 class SelectedImages(ImageSource):
     """Some images of a source, in an order of their own."""
@@ -125,6 +145,15 @@ class SelectedImages(ImageSource):
     def where(self, index: int) -> str:
         """Where a person finds it."""
         return self.source.where(int(self.rows[index]))
+
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width."""
+        return self.source.pixel_shape
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The images at `rows` of these."""
+        return self.source.side_by_side(self.rows[rows])
 
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
@@ -167,6 +196,9 @@ class LabeledImages:
 
     source: ImageSource
     labels: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint64] | None = None
+    """`split.key_of` of what is never parted by a split: of the image's group, such as its author, where the input
+    knows it, else of its name. None where the input does not have them at hand."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -182,10 +214,20 @@ class LabeledImages:
 
     def select(self, rows: npt.NDArray[np.int64]) -> LabeledImages:
         """The images at `rows` with their labels, in that order."""
-        return LabeledImages(self.source.select(rows), self.labels[rows])
+        keys = None if self.keys is None else self.keys[rows]
+        return LabeledImages(self.source.select(rows), self.labels[rows], keys)
+
+    def keys_or_names(self) -> npt.NDArray[np.uint64]:
+        """The keys; without any, those of the names."""
+        if self.keys is not None:
+            return self.keys
+        return np.array([key_of(name) for name in self.names()], dtype=np.uint64)
 
     def join(self, other: LabeledImages) -> LabeledImages:
         """These images, then those of `other`."""
+        keys = None
+        if self.keys is not None and other.keys is not None:
+            keys = np.concatenate([self.keys, other.keys])
         return LabeledImages(
-            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels])
+            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels]), keys
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -16,15 +16,17 @@ import numpy.typing as npt
 import psutil
 
 from rawlabel import processes
-from rawlabel.errors import DataError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.progress import progress
 from rawlabel.train.image_source import ImageSource, StoredImage
 
 Pixels = npt.NDArray[np.uint8]
 """[height, width, 3], RGB."""
 
-CACHE_SHARE = 0.4
-"""Share of the free memory that decoded images may take; larger sets are decoded in every epoch."""
+AUTO_SHARE = 0.4
+"""Share of the free memory that images may take by themselves; larger sets are decoded in every epoch."""
+_MOST = 0.8
+"""Share of it that they may take when somebody asks for it."""
 _SHRINK_FROM = 1.5
 """Photos are brought to the stored side when they are at least so many times larger: below that, shrinking one
 costs more than it saves the crops that follow, which are resized anyway."""
@@ -62,17 +64,18 @@ class Transform:
     @property
     def stored_side(self) -> int:
         """Shorter side [pixels] at which decoded images are kept; random crops need some spare pixels."""
-        return round(1.43 * self.image_size) if self._is_resized_crop else self.image_size
+        return round(1.43 * self.image_size) if self.is_resized_crop else self.image_size
 
     @property
-    def _is_resized_crop(self) -> bool:
+    def is_resized_crop(self) -> bool:
+        """Whether views are cut anywhere and at any scale, and not from the centre square alone."""
         return self.augment in ("resized_crop", "resized_crop_only")
 
     def training_view(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
         """A random view [size, size, 3]; `draws` are `DRAWS` uniform numbers that decide it entirely."""
         if self.augment == "none":
             return self.evaluation_view(pixels)
-        if self._is_resized_crop:
+        if self.is_resized_crop:
             view = self._resized_crop(pixels, draws)
         elif self.augment == "flip":
             view = self.evaluation_view(pixels)
@@ -86,7 +89,7 @@ class Transform:
         """The centre square: 7/8 of the shorter side for photos, all of it for small images."""
         height, width = pixels.shape[:2]
         side = min(height, width)
-        if self._is_resized_crop:
+        if self.is_resized_crop:
             side = round(side * 7 / 8)
         top, left = (height - side) // 2, (width - side) // 2
         return resize_pixels(pixels[top : top + side, left : left + side], (self.image_size, self.image_size))
@@ -121,26 +124,45 @@ class DecodedImages(Protocol):
 
 
 class Images:
-    """Decoded images of a source, kept in memory where they fit."""
+    """Decoded images of a source, kept in memory where they fit (auto), always (memory) or never (none)."""
 
-    def __init__(self, source: ImageSource, stored_side: int, workers: int, title: str | None = None) -> None:
-        """Decode all of `source`, with progress under `title`.
+    def __init__(
+        self,
+        source: ImageSource,
+        stored_side: int,
+        workers: int,
+        title: str | None = None,
+        cache: Literal["auto", "memory", "none"] = "auto",
+    ) -> None:
+        """Decode all of `source` if they are kept, with progress under `title`.
 
-        Raises `DataError` that names an image which cannot be read or decoded.
+        Raises `DataError` that names an image which cannot be read or decoded, and `ConfigError` when they shall
+        be kept and are too many.
         """
         self._source, self._side = source, stored_side
-        self._cache: list[Pixels] | None = None
+        self._cache: list[Pixels] | Pixels | None = None
         count = len(source)
-        free = CACHE_SHARE * psutil.virtual_memory().available / processes.local_count()
-        if not count or count * _typical_bytes(stored_side) > free:
+        if not count or cache == "none":
+            return
+        needed, free = _decoded_bytes(source, stored_side), free_memory()
+        if cache == "auto" and needed > AUTO_SHARE * free:
+            return
+        room_for(needed, free, f"--cache memory: {count} images", "use --cache none, or a smaller --image-size")
+        if _is_as_stored(source, stored_side):
+            self._cache = source.side_by_side(np.arange(count))
             return
         with ThreadPoolExecutor(workers) as pool, progress(title, count) if title else nullcontext() as task:
-            self._cache = []
+            self._cache = decoded = []
             for start in range(0, count, _CHUNK * workers):
                 for pixels in pool.map(self._decode, range(start, min(start + _CHUNK * workers, count))):
-                    self._cache.append(pixels)
+                    decoded.append(pixels)
                 if task:
                     task.advance(min(_CHUNK * workers, count - start))
+
+    @property
+    def place(self) -> str:
+        """Where they are kept: in `memory`, or nowhere (`none`)."""
+        return "none" if self._cache is None else "memory"
 
     def __len__(self) -> int:
         return len(self._source)
@@ -149,17 +171,21 @@ class Images:
         return self._cache[index] if self._cache is not None else self._decode(index)
 
     def _decode(self, index: int) -> Pixels:
-        try:
-            return decode_image(self._source.read(index), self._side)
-        except ValueError as error:
-            raise DataError(
-                f"{self._source.where(index)}: is not an image that can be decoded; remove it or run "
-                "`rawlabel curate` again"
-            ) from error
+        return read_pixels(self._source, index, self._side)
 
 
-def decode_image(stored: StoredImage, shorter_side: int) -> Pixels:
-    """Decode an image to RGB, and shrink it to the shorter side [pixels] where that pays.
+def read_pixels(source: ImageSource, index: int, shorter_side: int | None) -> Pixels:
+    """Read and decode one image of `source`, see `decode_image`. Raises `DataError` that names it."""
+    try:
+        return decode_image(source.read(index), shorter_side)
+    except ValueError as error:
+        raise DataError(
+            f"{source.where(index)}: is not an image that can be decoded; remove it or run `rawlabel curate` again"
+        ) from error
+
+
+def decode_image(stored: StoredImage, shorter_side: int | None) -> Pixels:
+    """Decode an image to RGB, and shrink it to the shorter side [pixels], if one is given, where that pays.
 
     Small images get exactly that side. Raises `ValueError` when it cannot be decoded.
     """
@@ -181,14 +207,22 @@ def decode_bgr(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
     return _as_pixels(decoded)
 
 
-def _scaled(pixels: Pixels, shorter_side: int) -> Pixels:
+def _scaled(pixels: Pixels, shorter_side: int | None) -> Pixels:
+    if shorter_side is None:
+        return pixels
     height, width = pixels.shape[:2]
-    if shorter_side > _SMALL and min(height, width) < _SHRINK_FROM * shorter_side:
+    if _stays(height, width, shorter_side):
         return pixels
     scale = shorter_side / min(height, width)
     return resize_pixels(
         pixels, (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale)))
     )
+
+
+def _stays(height: int, width: int, shorter_side: int) -> bool:
+    """Whether images of that size are kept as they are."""
+    side = min(height, width)
+    return side == shorter_side or (shorter_side > _SMALL and side < _SHRINK_FROM * shorter_side)
 
 
 def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -205,7 +239,29 @@ def _as_pixels(array: npt.NDArray[Any]) -> Pixels:
     return np.asarray(array, dtype=np.uint8)
 
 
-def _typical_bytes(shorter_side: int) -> int:
-    """Bytes of a decoded photo with sides 2:3, at the largest size at which it is not shrunk."""
+def free_memory() -> float:
+    """This process's part of the machine's free memory [bytes]."""
+    return float(psutil.virtual_memory().available / processes.local_count())
+
+
+def room_for(needed: int, free: float, what: str, remedy: str) -> None:
+    """Raise `ConfigError`, which begins with `what`, unless `needed` of `free` bytes can be taken."""
+    if needed > _MOST * free:
+        raise ConfigError(
+            f"{what} need about {needed / 1e9:.2f} GB, and of {free / 1e9:.2f} GB free memory they get at most "
+            f"{_MOST:.0%}; {remedy}"
+        )
+
+
+def _is_as_stored(source: ImageSource, shorter_side: int) -> bool:
+    """Whether the source has the pixels as they are to be kept."""
+    return source.pixel_shape is not None and _stays(*source.pixel_shape, shorter_side)
+
+
+def _decoded_bytes(source: ImageSource, shorter_side: int) -> int:
+    """Bytes of the images of a source, taking photos to have sides 2:3 and not to be shrunk."""
+    if source.pixel_shape is not None and _is_as_stored(source, shorter_side):
+        height, width = source.pixel_shape
+        return len(source) * height * width * 3
     side = shorter_side if shorter_side <= _SMALL else round(_SHRINK_FROM * shorter_side)
-    return side * side * 3 * 3 // 2
+    return len(source) * (side * side * 3 * 3 // 2)

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rawlabel.train import distributed
 from rawlabel.train.images import DRAWS, DecodedImages, Transform
+from rawlabel.train.resident_images import ResidentImages
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
 _ORDER, _VIEWS, _STRONG = 0, 1, 2
@@ -63,8 +64,10 @@ def _bounds(num_images: int, count: int) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def _own_ids(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    own: npt.NDArray[np.int64] = distributed.own(torch.from_numpy(ids)).numpy()
+def own_ids(ids: npt.NDArray[np.int64], parts: int) -> npt.NDArray[np.int64]:
+    """This process's share of each of the parts in which a batch of images is computed, one after the other."""
+    shares = [distributed.own(torch.from_numpy(ids[start:stop])) for start, stop in _bounds(len(ids), parts)]
+    own: npt.NDArray[np.int64] = torch.cat(shares).numpy()
     return own
 
 
@@ -93,6 +96,23 @@ class EpochRandom:
         """Philox is counter-based: each (seed, stream, epoch) has its own independent numbers."""
         seed, epoch = self._key
         return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream, epoch])))
+
+
+class BatchLoader(Protocol):
+    """What makes training batches."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of one epoch."""
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
+        """The batches of `epoch` from `first_step` on."""
+
+    def prepare(self, epoch: int, first_step: int = 0) -> None:
+        """Begin with an epoch before `epoch` asks for it."""
+
+    def close(self) -> None:
+        """End its threads."""
 
 
 class _Waiting(NamedTuple):
@@ -172,7 +192,7 @@ class Loader:
         """Set threads to work on a batch."""
         ids = random.order[step * self._batch_size : (step + 1) * self._batch_size]
         size = transform.image_size
-        own = np.concatenate([_own_ids(ids[start:stop]) for start, stop in _bounds(len(ids), self._parts)])
+        own = own_ids(ids, self._parts)
         shape = (1 + len(random.strong), len(own), size, size, 3)
         views = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin_memory)
         parts = []
@@ -197,8 +217,13 @@ class Loader:
 
 def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:
     """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order."""
-    size = transform.image_size
-    for rows in torch.split(distributed.own_rows(len(images)), batch_size):
+    size, own = transform.image_size, distributed.own_rows(len(images))
+    if isinstance(images, ResidentImages):
+        squares = images.at(size)
+        for rows in torch.split(own.to(squares.device), batch_size):
+            yield squares.index_select(0, rows)
+        return
+    for rows in torch.split(own, batch_size):
         views = np.empty((len(rows), size, size, 3), dtype=np.uint8)
         for view, index in zip(views, rows.tolist(), strict=True):
             view[:] = transform.evaluation_view(images[index])

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,10 +22,10 @@ from rawlabel.train.acceleration import compile_if_faster, memory_errors
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
 from rawlabel.train.epoch_log import signals_entry
+from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.images import Images
 from rawlabel.train.jacobian import jacobian_norms
-from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.loader import BatchLoader, RawBatch
 from rawlabel.train.loggers import repeating
 from rawlabel.train.methods import Batch, StepOutput
 from rawlabel.train.optimizers import make_optimizer, set_rates
@@ -34,7 +33,7 @@ from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
 from rawlabel.train.resuming import find_start, load_into
 from rawlabel.train.sample_statistics import SampleStatistics
-from rawlabel.train.schedule import decays_left, image_size_at, learning_rate
+from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 from rawlabel.train.step_lines import StepLines
 from rawlabel.train.stopping import Selection, StoppingRule
@@ -99,18 +98,9 @@ class Trainer:
         """Do the epochs of `fit`, one at a time; close the iterator to end the run's threads early."""
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
-        passes = Loader(
-            train,
-            self.predictor.transform,
-            self.config.batch_size,
-            self.config.seed or 0,
-            self.config.workers,
-            self.method.strong_augmentation,
-            pin_memory=self.predictor.device.type == "cuda",
-            size_of=partial(image_size_at, self.config),
-            parts=self.config.accumulate,
-        )
-        loader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
+        self.run.log_timing(cache={"train": train.place, "holdout": holdout.place})
+        passes = make_loader(train, self.config, self.predictor)
+        loader: BatchLoader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
         total = self.config.epochs * loader.num_steps
         done = self.epoch * loader.num_steps + self.step
         if compiled := compile_if_faster(self.predictor, self.config, total - done):
@@ -148,9 +138,7 @@ class Trainer:
     def _is_halted(self) -> bool:
         return bool(self.records) and self.rule.select(self.records).halt
 
-    def _train_epoch(
-        self, loader: Loader | StepBudgetLoader, stop: distributed.SharedStop, task: Task
-    ) -> float | None:
+    def _train_epoch(self, loader: BatchLoader, stop: distributed.SharedStop, task: Task) -> float | None:
         """Make the steps that are left of an epoch; return when its first batch was there."""
         self.method.train()
         if self.step == 0:
@@ -213,7 +201,7 @@ class Trainer:
         if alignment is not None:
             self.statistics.add_alignment(alignment)
 
-    def _finish_epoch(self, holdout: Images, accuracies: dict[str, Any]) -> None:
+    def _finish_epoch(self, holdout: KeptImages, accuracies: dict[str, Any]) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         seen, loss = self.statistics.seen, float(self.statistics.loss)
         if not math.isfinite(loss):
@@ -255,14 +243,14 @@ class Trainer:
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
 
-    def _describe_network(self, train: Images) -> dict[str, Any]:
+    def _describe_network(self, train: KeptImages) -> dict[str, Any]:
         """Entries of the log about weights and gradients, where they are asked for."""
         entries: dict[str, Any] = {**self.weights.measure(self.epoch)}
         if self.config.compute_jacobian:
             entries["J_norm"] = jacobian_norms(self.predictor, train, self.config.seed or 0)
         return entries
 
-    def _measure(self, images: Images, expected: LabeledImages) -> dict[str, float]:
+    def _measure(self, images: KeptImages, expected: LabeledImages) -> dict[str, float]:
         """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
         if not len(images):
             return {}
@@ -275,9 +263,8 @@ class Trainer:
             "loss": float(loss),
         }
 
-    def _decode(self, images: LabeledImages, what: str) -> Images:
-        side = self.predictor.transform.stored_side
-        return Images(images.source, side, self.config.workers, f"reading {what} images")
+    def _decode(self, images: LabeledImages, what: str) -> KeptImages:
+        return keep_images(images.source, self.config, self.predictor, f"reading {what} images")
 
     def _facts(self) -> dict[str, Any]:
         """What is needed to use the weights."""

@@ -53,7 +53,7 @@ def build_network(
     given = dict(options or {})
     try:
         network = _build(name, num_classes, pretrained, given)
-    except OSError as error:
+    except hub_errors() as error:
         raise ConfigError(
             f"--pretrained: the weights of {name} cannot be downloaded ({type(error).__name__}); "
             "check the network or leave the flag out"
@@ -68,6 +68,17 @@ def build_network(
     if network is None:
         raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
     return network
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """What says that weights cannot be had.
+
+    A connection that breaks is told by the hub's client library, another one in each of the hub's versions.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    client = (one for one in HfHubHTTPError.__mro__ if one.__name__ == "HTTPError" and issubclass(one, Exception))
+    return (OSError, *client)
 
 
 def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:

@@ -25,9 +25,9 @@ INDEX = np.dtype(
         ("key", "<u8"), ("name_end", "<u8"), ("is_pixels", "u1"), ("split", "i1"),
     ]
 )  # fmt: skip
-"""Where an image lies in images.bin and its size [bytes]; its sides [pixels]; class index; `split.key_of` its
-name; where its name ends in names.txt; whether it is pixels in RGB and not an image file; and whether the source
-holds it out (1), does not (0) or says nothing (-1)."""
+"""Where an image lies in images.bin and its size [bytes]; its sides [pixels]; class index; its key in
+splits (`LabeledImages.keys`); where its name ends in names.txt; whether it is pixels in RGB and not an image file;
+and whether the source holds it out (1), does not (0) or says nothing (-1)."""
 
 
 class PackedImages(ImageSource):
@@ -48,6 +48,26 @@ class PackedImages(ImageSource):
         start = int(record["offset"])
         stored: StoredImage = self._bytes[start : start + int(record["nbytes"])]
         return stored.reshape(record["height"], record["width"], 3) if record["is_pixels"] else stored
+
+    @property
+    def pixel_shape(self) -> tuple[int, int] | None:
+        """Height and width, of a pack of raw pixels."""
+        index = self._index
+        height, width = (int(index[side][0]) for side in ("height", "width"))
+        is_one = (
+            index["is_pixels"].all()
+            and (index["height"] == height).all()
+            and (index["width"] == width).all()
+            and (index["offset"] == np.arange(len(index)) * (height * width * 3)).all()
+        )
+        return (height, width) if is_one else None
+
+    def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Some of a pack of raw pixels."""
+        height, width = (int(self._index[side][0]) for side in ("height", "width"))
+        whole = self._bytes[: len(self) * height * width * 3]
+        pixels: npt.NDArray[np.uint8] = whole.reshape(len(self), height, width, 3)[rows]
+        return pixels
 
     def name(self, index: int) -> str:
         """What the source called the image."""

@@ -185,7 +185,8 @@ class _Writer:
             return b"", b"", b""
         found = self._found
         name = one.name.encode("utf-8", "surrogateescape") + b"\n"
-        key = key_of(one.name) if found.keys is None else int(found.keys[row])
+        keys = found.images.keys
+        key = key_of(one.name) if keys is None else int(keys[row])
         split = -1 if found.is_held_out is None else int(found.is_held_out[row])
         label = int(found.images.labels[row])
         name_end = self._ends[2] + len(name)

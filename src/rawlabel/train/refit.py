@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rawlabel.train.data import TrainingData
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.loader import BatchLoader, RawBatch
 
 
 def with_holdout(data: TrainingData) -> TrainingData:
@@ -21,7 +21,7 @@ class StepBudgetLoader:
     So the learning rate and the method's own schedule follow the steps of the run that was selected.
     """
 
-    def __init__(self, loader: Loader, num_steps: int) -> None:
+    def __init__(self, loader: BatchLoader, num_steps: int) -> None:
         self._loader, self.num_steps = loader, num_steps
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:

@@ -28,6 +28,8 @@ class StrongAugmentation:
     """Operations of RandAugment on each view."""
     magnitude: float
     """Strength of each operation, from 0 to 30."""
+    cutout: bool = True
+    """Whether a square is cut out. Without it and without operations, the views are further plain ones."""
 
     @property
     def draws(self) -> int:
@@ -39,7 +41,7 @@ class StrongAugmentation:
 
         A training view goes through operations drawn from the fourteen of RandAugment (Cubuk et al., arXiv
         1909.13719) at one magnitude, and loses a square of half its side, placed around a random
-        center (cutout, arXiv 1708.04552).
+        center (cutout, arXiv 1708.04552) where that is asked for.
         """
         image = Image.fromarray(transform.training_view(pixels, draws[:DRAWS]))
         for which, direction in draws[DRAWS:-2].reshape(-1, 2):
@@ -47,6 +49,8 @@ class StrongAugmentation:
             strength = self.magnitude / 30
             image = operation(image, strength if direction < 0.5 else -strength)
         view = np.array(image, dtype=np.uint8)
+        if not self.cutout:
+            return view
         size = transform.image_size
         half = size // 4
         row, column = (int(draw * size) for draw in draws[-2:])

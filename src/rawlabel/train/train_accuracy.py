@@ -21,8 +21,9 @@ from rawlabel.config import TrainConfig
 from rawlabel.metrics import top_k_correct
 from rawlabel.train import distributed
 from rawlabel.train.images import DecodedImages, Pixels
-from rawlabel.train.loader import Loader
+from rawlabel.train.loader import BatchLoader
 from rawlabel.train.predictor import Predictor
+from rawlabel.train.resident_images import ResidentImages
 
 
 class _Part:
@@ -38,12 +39,18 @@ class _Part:
         return self._images[int(self._rows[index])]
 
 
+def _part(images: DecodedImages, rows: npt.NDArray[np.int64]) -> DecodedImages:
+    if len(rows) == len(images):
+        return images
+    return images.select(rows) if isinstance(images, ResidentImages) else _Part(images, rows)
+
+
 def measure_train_accuracy(
     config: TrainConfig,
     predictor: Predictor,
     images: DecodedImages,
     labels: npt.NDArray[np.int64],
-    loader: Loader,
+    loader: BatchLoader,
     epoch: int,
 ) -> dict[str, dict[str, float]]:
     """Entries of the log for `epoch`: `train_probe`, `train_full` and `train_augmented`, as `config` asks."""
@@ -51,7 +58,7 @@ def measure_train_accuracy(
     for kind in config.train_accuracy:
         if kind == "probe":
             rows = probe_rows(labels, config.probe_images, config.seed or 0)
-            entries["train_probe"] = _accuracies(predictor.logits(_Part(images, rows)), labels[rows])
+            entries["train_probe"] = _accuracies(predictor.logits(_part(images, rows)), labels[rows])
         elif kind == "full":
             entries["train_full"] = _accuracies(predictor.logits(images), labels)
         elif kind == "augmented":
@@ -73,7 +80,7 @@ def probe_rows(labels: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArr
 
 
 def _augmented(
-    predictor: Predictor, loader: Loader, labels: npt.NDArray[np.int64], epoch: int, num_epochs: int
+    predictor: Predictor, loader: BatchLoader, labels: npt.NDArray[np.int64], epoch: int, num_epochs: int
 ) -> dict[str, float]:
     logits, ids = [], []
     # Epochs beyond the last have random numbers of their own, on which nothing was trained.
@@ -81,7 +88,7 @@ def _augmented(
         for part in batch.parts():
             logits.append(distributed.whole_batch(predictor.classify(part.views), len(part.sample_ids)))
             ids.append(part.sample_ids)
-    return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).numpy()])
+    return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).cpu().numpy()])
 
 
 def _accuracies(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:

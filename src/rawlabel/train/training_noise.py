@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.label_noise import Evidence, Injection, inject
-from rawlabel.train.image_source import JoinedImages, LabeledImages
+from rawlabel.train.image_source import JoinedImages
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 
@@ -53,7 +53,8 @@ def _mixed(found: InputSet, config: TrainConfig, request: InputRequest) -> tuple
     taken = injection.noisy.replaced_by
     rows = np.where(taken < 0, np.arange(len(labels)), len(labels) + taken)
     source = JoinedImages((found.images.source, second.images.source)).select(rows)
-    return replace(found, images=LabeledImages(source, injection.noisy.labels)), injection
+    images = replace(found.images, source=source, labels=injection.noisy.labels)
+    return replace(found, images=images), injection
 
 
 def _features(found: InputSet, config: TrainConfig) -> npt.NDArray[np.float32] | None:

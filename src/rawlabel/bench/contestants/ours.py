@@ -15,16 +15,16 @@ from rawlabel.config import TrainConfig
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import Images
-from rawlabel.train.loader import Loader, RawBatch
+from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
+from rawlabel.train.loader import BatchLoader, RawBatch
 from rawlabel.train.loop import EpochTiming, Trainer
 from rawlabel.train.predictor import build_predictor
 
 
 class Ours(Contestant):
     """`rawlabel train` on class folders with its defaults: images decoded once and kept in memory where they fit,
-    threads that cut views, uint8 to the device, bfloat16 where the hardware has it, channels-last memory, and no
-    wait for the device inside an epoch.
+    threads that cut views (or the GPU, where small images fit into its memory), uint8 to the device, bfloat16
+    where the hardware has it, channels-last memory, and no wait for the device inside an epoch.
 
     Nothing is held out, so that all contestants train on the same images; the accuracy on the training images is
     the running one, as in the loops that it is compared with.
@@ -45,7 +45,7 @@ class Ours(Contestant):
         optimizer: Any = self.trainer.optimizer
         optimizer.register_step_post_hook(self.count_step)
         self._epochs: Iterator[EpochTiming] | None = None
-        self._loader: Loader | None = None
+        self._loader: BatchLoader | None = None
         self._passes = 0
 
     def settings(self) -> TrainConfig:
@@ -108,21 +108,13 @@ class Ours(Contestant):
             if running is not None:
                 running.close()  # type: ignore[union-attr]
 
-    def images(self) -> Images:
+    def images(self) -> KeptImages:
         """The training images as the product keeps them."""
-        side = self.trainer.predictor.transform.stored_side
-        return Images(self.data.train.source, side, self.config.workers)
+        return keep_images(self.data.train.source, self.config, self.trainer.predictor)
 
     def _pass(self) -> Iterator[RawBatch]:
         if self._loader is None:
-            self._loader = Loader(
-                self.images(),
-                self.trainer.predictor.transform,
-                self.config.batch_size,
-                self.config.seed or 0,
-                self.config.workers,
-                pin_memory=self.device.type == "cuda",
-            )
+            self._loader = make_loader(self.images(), self.config, self.trainer.predictor)
         self._passes += 1
         return self._loader.epoch(self._passes)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rawlabel.bench.contestants.ours import Ours
-from rawlabel.bench.workload import Workload
-from rawlabel.train import images
+from rawlabel.config import TrainConfig
 
 
 class OursUncached(Ours):
@@ -12,10 +11,9 @@ class OursUncached(Ours):
     read and decoded anew in every epoch.
     """
 
-    def __init__(self, workload: Workload) -> None:
-        # Each contestant has a process of its own, so this concerns no other one.
-        images.CACHE_SHARE = 0.0
-        super().__init__(workload)
+    def settings(self) -> TrainConfig:
+        """Nothing is kept."""
+        return super().settings().model_copy(update={"cache": "none"})
 
 
 PLUGIN = OursUncached

@@ -10,6 +10,7 @@ SUMMARIES = {
     "pack": "put images of any readable format into one folder that opens at once",
     "train": "train on raw labels and select an epoch without a clean label",
     "evaluate": "open the test set and measure a finished run",
+    "probe": "measure a frozen network with simple classifiers beside a finished run, on the same raw labels",
     "compare-rules": "say how far each stopping rule stays below the best epoch, on finished runs",
     "experiment": "train a grid of settings with several seeds, and write the table that answers its question",
     "worth": "say how many clean labels a set of raw labels is worth, from finished runs",

@@ -13,7 +13,7 @@ import click
 from rawlabel.config import Section, TrainConfig
 from rawlabel.plugins import Family, load, names
 
-_WITH_ANY_METHOD = ("ema", "student", "refit")
+_WITH_ANY_METHOD = ("ema", "student", "confident_learning", "refit")
 """Settings of training that go with every method."""
 
 
@@ -39,7 +39,11 @@ def COMMAND() -> None:
         click.echo()
     click.echo("With any method:")
     for key in _WITH_ANY_METHOD:
-        click.echo("\n".join(_wrapped(f"--{key}  {TrainConfig.model_fields[key].description}", "  ", "      ")))
+        click.echo(
+            "\n".join(
+                _wrapped(f"--{key.replace('_', '-')}  {TrainConfig.model_fields[key].description}", "  ", "      ")
+            )
+        )
 
 
 def _described(plugin: Any, option: str) -> Iterator[str]:

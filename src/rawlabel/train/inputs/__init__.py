@@ -44,8 +44,6 @@ class InputSet:
     """Hex digest that changes with the data or its labels."""
     is_held_out: npt.NDArray[np.bool_] | None = None
     """The split that the input brings with it, if any."""
-    keys: npt.NDArray[np.uint64] | None = None
-    """`split.key_of` each image's name, where the input has them at hand."""
 
 
 class Input(ABC):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import read_manifest
 from rawlabel.records import Split
+from rawlabel.split import key_of
 from rawlabel.train.image_source import ImageFiles, LabeledImages
 from rawlabel.train.inputs import Input, InputRequest, InputSet
 
@@ -36,13 +37,17 @@ class ManifestInput(Input):
         names: list[str] = []
         labels: list[int] = []
         held: list[bool] = []
+        keys: list[int] = []
         for split in (Split.TRAIN, Split.HOLDOUT):
-            rows = manifest.kept(split).select(["path", "class_id"]).to_pylist()
+            rows = manifest.kept(split).select(["path", "class_id", "group"]).to_pylist()
             paths += [photos.path(row["path"]) for row in rows]
             names += [row["path"] for row in rows]
             labels += [index[row["class_id"]] for row in rows]
             held += [split == Split.HOLDOUT] * len(rows)
-        images = LabeledImages(ImageFiles(paths, names), np.array(labels, dtype=np.int64))
+            keys += [key_of(row["group"] or row["path"]) for row in rows]
+        images = LabeledImages(
+            ImageFiles(paths, names), np.array(labels, dtype=np.int64), np.array(keys, dtype=np.uint64)
+        )
         return InputSet(tuple(manifest.class_ids), images, manifest.fingerprint, np.array(held, dtype=bool))
 
 

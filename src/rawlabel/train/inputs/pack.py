@@ -35,8 +35,8 @@ class PackInput(Input):
         digest.update(labels.data)
         is_held_out = split == 1 if (split >= 0).all() else None
         keys = np.ascontiguousarray(index["key"])
-        images = LabeledImages(PackedImages(path, index), labels)
-        return InputSet(tuple(class_ids), images, digest.hexdigest(), is_held_out, keys)
+        images = LabeledImages(PackedImages(path, index), labels, keys)
+        return InputSet(tuple(class_ids), images, digest.hexdigest(), is_held_out)
 
 
 PLUGIN = PackInput

@@ -42,13 +42,16 @@ class Batch:
     strong_images: tuple[Tensor, ...] = ()
     """As many further views of the images as the method's `strong_augmentation` asks for."""
 
-    def images_at(self, order: Tensor) -> Tensor:
+    def images_at(self, order: Tensor, views: Tensor | None = None) -> Tensor:
         """For each image of the share, in its place, the image of the batch that `order` [batch] puts there.
 
-        Several processes send each other their images for it.
+        With `views` [views * share, ...], sets of views one behind the other, the same for them: `order` [views *
+        batch] then counts through the sets of the whole batch. Several processes send each other their images.
         """
-        images = distributed.whole_batch(self.images, len(self.labels))
-        return images[distributed.own(order).to(images.device)]
+        size = len(self.labels)
+        images = distributed.whole_batch(self.images if views is None else views, size)
+        own = torch.cat([distributed.own(places) for places in torch.split(order, size)])
+        return images[own.to(images.device)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,12 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
 
         In training the images are those of the share, and the logits are those of the batch (see `logits_of`).
         """
-        return self.logits_of(self.network if self.training or self.averaged is None else self.averaged, images)
+        return self.logits_of(self.network if self.training else self.predicting_network, images)
+
+    @property
+    def predicting_network(self) -> nn.Module:
+        """The network that `predict` uses outside training; the first where a method asks two."""
+        return self.network if self.averaged is None else self.averaged
 
     def logits_of(self, network: nn.Module, images: Tensor) -> Tensor:
         """In training, from views of this process's share of the images, `network`'s logits for the whole batch.

@@ -1,0 +1,119 @@
+"""Simple classifiers on frozen features, which `rawlabel probe` measured, in rows beside the run's own result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from rawlabel.files import read_json
+from rawlabel.report.evidence import Accuracy, RunEvidence, check_record
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Classifier(_Record):
+    raw_holdout_accuracy: FiniteFloat
+    test: Accuracy | None
+    strength: FiniteFloat | None = Field(None, alias="C")
+    neighbors: int | None = Field(None, alias="k")
+
+
+class _TestSet(_Record):
+    folder: str
+    images: int
+
+
+class _Probe(_Record):
+    backbone: str
+    origin: str
+    weights_file: str | None
+    weights_sha256: str
+    epoch: int | None
+    confidence: FiniteFloat
+    linear: _Classifier
+    nearest_neighbors: _Classifier
+    test: _TestSet | None
+    remark: str
+
+
+class _File(_Record):
+    probes: list[_Probe]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """One classifier; accuracies as text."""
+
+    classifier: str
+    features: str
+    raw_holdout: str
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSection:
+    """The run itself, then its peers."""
+
+    rows: list[PeerRow]
+    remarks: list[str]
+    confidence: str
+    """Of the intervals, each value that occurs [percent]."""
+    missing: str
+    """What to do where nothing has been measured; else empty."""
+
+
+def read_probes(run: RunEvidence) -> PeerSection:
+    """Read `probe.json` of the run, which may be absent. Raises `DataError` when it is damaged."""
+    path = run.path / "probe.json"
+    if not path.is_file():
+        how = f"`rawlabel probe {run.path}`" if run.summary else "the training is not finished"
+        return PeerSection([], [], "", f"not yet measured: {how}")
+    probes = check_record(
+        _File, read_json(path, "probes of a run"), path, "remove it and run `rawlabel probe` again"
+    ).probes
+    rows = [_own_row(run)]
+    for probe in probes:
+        linear, neighbors = probe.linear, probe.nearest_neighbors
+        rows.append(_row(run, probe, f"linear, C = {linear.strength:g}", linear))
+        rows.append(_row(run, probe, f"nearest neighbors, k = {neighbors.neighbors}", neighbors))
+    confidences = {probe.confidence for probe in probes}
+    if run.measurement:
+        confidences.add(run.measurement.confidence)
+    shown = " or ".join(f"{100 * one:g}" for one in sorted(confidences))
+    return PeerSection(rows, list(dict.fromkeys(probe.remark for probe in probes)), shown, "")
+
+
+def _own_row(run: RunEvidence) -> PeerRow:
+    chosen = run.selected_epoch
+    logged = next((one.holdout.acc1 for one in run.log if one.epoch == chosen), None)
+    measured = run.measurement
+    return PeerRow(
+        "the run",
+        f"trained, epoch {chosen}",
+        "not logged" if logged is None else f"{logged:.2f} %",
+        _accuracy(measured.selected.top1) if measured else "not yet measured",
+    )
+
+
+def _row(run: RunEvidence, probe: _Probe, classifier: str, one: _Classifier) -> PeerRow:
+    test = _accuracy(one.test) if one.test else "not measured: no test set"
+    measured = run.measurement
+    if probe.test and measured and (probe.test.folder, probe.test.images) != (measured.folder, measured.images):
+        test += f", on another test set: {probe.test.folder}"
+    if probe.epoch is not None:
+        origin = f"the run's own, epoch {probe.epoch}"
+        if probe.epoch != run.selected_epoch:
+            origin += ", which is no longer the chosen one; run `rawlabel probe` again"
+    else:
+        origin = f"{probe.backbone}, " + (
+            f"weights of {probe.weights_file}" if probe.weights_file else f"{probe.origin} weights"
+        )
+        origin += f" ({probe.weights_sha256[:8]})"
+    return PeerRow(classifier, origin, f"{one.raw_holdout_accuracy:.2f} %", test)
+
+
+def _accuracy(one: Accuracy) -> str:
+    return f"{one.accuracy:.2f} % ({one.interval[0]:.2f} to {one.interval[1]:.2f} %)"
