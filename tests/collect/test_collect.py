@@ -88,7 +88,7 @@ def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_pa
         whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
         collect(whole, api_key=KEY)
         arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url, "--source", "flickr",
-                     "--image-size", "64", "--concurrency", "1", "--allow-loopback")  # fmt: skip
+                     "--image-size", "64", "--concurrency", "1", "--workers", "1", "--allow-loopback")  # fmt: skip
         rng, before = random.Random(5), 0
         for kills in range(50):
             # Each start gets further than all before it: no kill falls into the start of Python.
