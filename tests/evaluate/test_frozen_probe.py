@@ -19,9 +19,9 @@ from rawlabel.train import train
 from rawlabel.train.networks import last_linear
 from rawlabel.train.predictor import load_predictor
 from tests.probe.conftest import BACKBONE, weights
-from tests.train.conftest import CLASSES, data, one_thread, tiny
+from tests.train.conftest import CLASSES, data, tiny
 
-__all__ = ["data", "one_thread", "weights"]
+__all__ = ["data", "weights"]
 
 pytestmark = pytest.mark.integration
 
