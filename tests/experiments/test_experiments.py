@@ -24,6 +24,7 @@ from rawlabel.errors import DataError, RawlabelError
 from rawlabel.evaluate.finished_runs import read_run
 from rawlabel.experiments import _trials, run_experiment
 from rawlabel.experiments._cifar10n import LABELS, cifar10n_config
+from rawlabel.experiments.rule_regret import best_in_resamples
 from rawlabel.files import write_json
 from rawlabel.plugins import Family, names
 from rawlabel.run_directory import RunDirectory
@@ -95,6 +96,17 @@ def test_every_experiment_concludes_at_every_scale(
     if (name, scale) == ("cifar10n", "gpu"):
         assert {one["within_tolerance"] for one in table["published"]} <= {True, False}
         assert len(table["published"]) == 15
+
+
+def test_a_rule_is_called_best_as_often_as_the_seeds_bear_it_out() -> None:
+    rng = np.random.default_rng(0)
+    clear = {"good": rng.uniform(0, 1, (24, 3)), "bad": rng.uniform(2, 3, (24, 3))}
+    assert best_in_resamples(clear) == {"good": 1.0, "bad": 0.0}
+    one = rng.uniform(0, 1, (24, 3))
+    assert best_in_resamples({"a": one, "b": one}) == {"a": 0.5, "b": 0.5}
+    # Best by its mean, yet one seed of one setting decides it.
+    close = best_in_resamples({"a": np.array([[0.0, 0.0, 2.9]]), "b": np.array([[1.0, 1.0, 1.0]])})
+    assert close["a"] == pytest.approx(8 / 27 + 12 / 27, abs=0.05)
 
 
 def make_labeled_tables(folder: Path) -> None:

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.evaluate.rule_regret import compare_rules
@@ -27,6 +28,22 @@ NOISES: dict[str, tuple[str, float]] = {
 """Label set, and the share of its labels that are made wrong on top."""
 
 
+def best_in_resamples(regrets: dict[str, npt.NDArray[np.float64]], count: int = 1000) -> dict[str, float]:
+    """Share of bootstrap resamples in which a rule has the smallest largest mean regret; ties are shared.
+
+    `regrets` [settings, seeds] of each rule; in a resample every setting draws its seeds anew, the same for
+    all rules.
+    """
+    stacked = np.stack(list(regrets.values()))
+    _, settings, seeds = stacked.shape
+    drawn = np.random.default_rng(0).integers(seeds, size=(count, 1, settings, seeds))
+    means = np.take_along_axis(stacked[None], drawn, axis=3).mean(axis=3)
+    largest = means.max(axis=2)
+    is_best = np.isclose(largest, largest.min(axis=1, keepdims=True))
+    shares = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
+    return dict(sorted(zip(regrets, shares.tolist(), strict=True), key=lambda one: -one[1]))
+
+
 class RuleRegretGrid(Experiment):
     """Regret of every stopping rule over schedules, losses and noises: a table, a heat map and the worst cases."""
 
@@ -44,17 +61,20 @@ class RuleRegretGrid(Experiment):
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
         """Regret of every rule on every row, and the rules by their largest mean regret; draws the heat map."""
         regrets: dict[str, dict[str, float]] = {}
+        by_seed: dict[str, list[tuple[float, ...]]] = {}
         for row in rows:
             (group,) = compare_rules(CompareRulesConfig(runs=tuple(run.path for run in row.runs)))
             for rule in group.rules:
                 if rule.mean is not None:
                     regrets.setdefault(rule.rule, {})[row.name] = rule.mean
+                    by_seed.setdefault(rule.rule, []).append(rule.regrets)
         whole = {rule: means for rule, means in regrets.items() if len(means) == len(rows)}
         worst = sorted(((max(means.values()), rule) for rule, means in whole.items()))
         self._draw(whole, [row.name for row in rows], config)
         return {
             "regrets": whole,
             "largest_mean_regret": {rule: value for value, rule in worst},
+            "best_in_resamples": best_in_resamples({rule: np.array(by_seed[rule]) for rule in whole}),
             "partly_applicable": sorted(set(regrets) - set(whole)),
         }
 
@@ -62,7 +82,11 @@ class RuleRegretGrid(Experiment):
         """The order of the rules by their worst case."""
         worst = table["largest_mean_regret"]
         ranked = ", ".join(f"{rule} {value:.2f}" for rule, value in worst.items())
-        return [f"rules by their largest mean regret over the {len(table['rows'])} settings [points]: {ranked}"]
+        return [
+            f"rules by their largest mean regret over the {len(table['rows'])} settings [points]: {ranked}",
+            "in how many of 1,000 resamples of the seeds each has the smallest: "
+            + ", ".join(f"{rule} {100 * share:.1f} %" for rule, share in table["best_in_resamples"].items()),
+        ]
 
     def _settings(self, method: str, schedule: str, scale: str) -> dict[str, Any]:
         small: dict[str, Any] = (
