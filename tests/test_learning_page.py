@@ -14,14 +14,15 @@ NUMBER = re.compile(r"\d+\.\d+")
 
 def cited(item: str) -> str:
     """The rows that an item names: ``[file](path): row; row`` at its end."""
-    *_, sources = item.rpartition("\n  (") if "\n  (" in item else item.rpartition(" (")
-    found = []
-    for path, rows in re.findall(r"\[[^]]+\]\(([^)]+)\): ([^()\[]+)", sources):
-        lines = (DOCS / path).read_text("utf-8").splitlines()
-        for row in re.split(r";\s+", " ".join(rows.split()).strip(" ;)")):
-            matching = [line for line in lines if row in line]
-            assert matching, f"{path} has no row '{row}'"
-            found += matching
+    source = re.search(r"\n  \(\[[^]]+\]\(([^)]+)\): (.+)\)?$", item.strip(), re.S)
+    assert source, "ends with no ([file](path): row; row)"
+    path, rows = source.groups()
+    lines = (DOCS / path).read_text("utf-8").splitlines()
+    found: list[str] = []
+    for row in " ".join(rows.rstrip(")").split()).split("; "):
+        matching = [line for line in lines if row in line]
+        assert matching, f"{path} has no row '{row}'"
+        found += matching
     return "\n".join(found)
 
 
