@@ -51,14 +51,14 @@ async def main(wish: str) -> None:
     from rawlabel import image_worker
     from rawlabel.collect.decode_pool import DecodePool
 
-    image_worker.examine_all = {"hang": hang, "modules": loaded, "misbehave": misbehave}[wish]
+    image_worker.examine_all = {"hang": hang, "begin": hang, "modules": loaded, "misbehave": misbehave}[wish]
     seconds = 1.0 if wish == "misbehave" else 60.0
     photos = [*GOOD[:7], SLOW, GREEDY, *GOOD[7:15], DEADLY, *GOOD[15:]] if wish == "misbehave" else [b"photo"]
     limits = image_worker.WorkerLimits(600, 64.0)
     async with DecodePool(limits, workers=2, seconds=seconds) as pool:
         tasks = [asyncio.create_task(pool.examine(photo)) for photo in photos]
-        if wish == "hang":
-            await asyncio.sleep(1.5)
+        if wish in ("hang", "begin"):
+            await asyncio.sleep(1.5 if wish == "hang" else 0.1)
             sys.stdout.write("decoding\n")
             sys.stdout.flush()
         for photo, task in zip(photos, tasks, strict=True):

@@ -104,11 +104,14 @@ def children(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_no_process_outlives_its_parent(number: signal.Signals) -> None:
-    """Even one that hangs in a decoder, and even when the parent has no time to say goodbye."""
+@pytest.mark.parametrize(
+    ("wish", "number"),
+    [("hang", signal.SIGKILL), ("hang", signal.SIGINT), ("hang", signal.SIGTERM), ("begin", signal.SIGINT)],
+)
+def test_no_process_outlives_its_parent(wish: str, number: signal.Signals) -> None:
+    """Even one that hangs in a decoder or only starts, and even when the parent has no time to say goodbye."""
     parent = subprocess.Popen(
-        [sys.executable, SCRIPT, "hang"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, SCRIPT, wish], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     assert parent.stdout is not None

@@ -8,6 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Self
 
@@ -131,6 +132,8 @@ class DecodePool:
         await asyncio.to_thread(_join, broken)
 
     def _started(self) -> ProcessPool:
+        # The first process that is spawned brings along multiprocessing's tracker, whose start unblocks Ctrl-C.
+        resource_tracker.ensure_running()
         # Ctrl-C reaches all processes of a terminal; blocked here, it stays blocked in those that start now.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

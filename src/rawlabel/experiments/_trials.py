@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -106,7 +106,14 @@ def _start(trial: Trial, threads: int, logs: Path) -> _Running:
     assert trial.config.outpath is not None
     log = logs / f"{trial.config.outpath.name}.log"
     process = get_context("spawn").Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
-    process.start()
+    # multiprocessing's tracker, which the first process brings along, unblocks Ctrl-C when it starts.
+    resource_tracker.ensure_running()
+    # Until the process has left the terminal's group, a Ctrl-C waits.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return _Running(trial, process, log)
 
 
@@ -124,6 +131,8 @@ def _train_alone(config: TrainConfig, threads: int, log: Path, parent: int) -> N
     """Train in a process of its own, which ends with the one that wants the table."""
     # A Ctrl-C goes to all processes of a terminal; the one that wants the table passes it on, once.
     os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     processes.end_with_parent(parent, signal.SIGTERM)
     torch.set_num_threads(threads)
     with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream):
