@@ -6,6 +6,7 @@ middle of an epoch at once: step k of epoch e is the same whether or not the ste
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -115,6 +116,34 @@ class BatchLoader(Protocol):
         """End its threads."""
 
 
+class PreparingLoader(ABC):
+    """Base of loaders that can begin with an epoch before it is asked for."""
+
+    def __init__(self, num_images: int, batch_size: int) -> None:
+        self._num_images, self._batch_size = num_images, batch_size
+        self._prepared: tuple[int, int, Iterator[RawBatch]] | None = None
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of one epoch."""
+        return steps_per_epoch(self._num_images, self._batch_size)
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
+        """The batches of `epoch` from `first_step` on."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared[:2] == (epoch, first_step):
+            return prepared[2]
+        return self._start(epoch, first_step)
+
+    def prepare(self, epoch: int, first_step: int = 0) -> None:
+        """Begin with an epoch before `epoch` asks for it."""
+        self._prepared = epoch, first_step, self._start(epoch, first_step)
+
+    @abstractmethod
+    def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
+        """Begin with an epoch."""
+
+
 class _Waiting(NamedTuple):
     """A batch in the making."""
 
@@ -122,7 +151,7 @@ class _Waiting(NamedTuple):
     parts: list[Future[None]]
 
 
-class Loader:
+class Loader(PreparingLoader):
     """Training batches of `images`; close it to end its threads.
 
     Threads decode and cut views straight into the memory of the batch, which is pinned for a GPU. The threads live
@@ -143,26 +172,10 @@ class Loader:
         size_of: Callable[[int], int] | None = None,
         parts: int = 1,
     ) -> None:
-        self._images, self._transform, self._batch_size, self._seed = images, transform, batch_size, seed
+        super().__init__(len(images), batch_size)
+        self._images, self._transform, self._seed = images, transform, seed
         self._strong, self._pin_memory, self._size_of, self._parts = strong, pin_memory, size_of, parts
         self._pool = ThreadPoolExecutor(workers)
-        self._prepared: tuple[int, int, Iterator[RawBatch]] | None = None
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of one epoch."""
-        return steps_per_epoch(len(self._images), self._batch_size)
-
-    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
-        """The batches of `epoch` from `first_step` on."""
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and prepared[:2] == (epoch, first_step):
-            return prepared[2]
-        return self._start(epoch, first_step)
-
-    def prepare(self, epoch: int, first_step: int = 0) -> None:
-        """Let the threads begin with an epoch before `epoch` asks for it."""
-        self._prepared = epoch, first_step, self._start(epoch, first_step)
 
     def close(self) -> None:
         """End the threads."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rawlabel.train.images import Transform
-from rawlabel.train.loader import Draws, EpochRandom, RawBatch, own_ids, steps_per_epoch
+from rawlabel.train.loader import Draws, EpochRandom, PreparingLoader, RawBatch, own_ids
 from rawlabel.train.resident_images import ResidentImages
 
 
@@ -32,7 +32,7 @@ class _Crops(NamedTuple):
         return _Crops(*(one[begin:end] for one in self))
 
 
-class ResidentLoader:
+class ResidentLoader(PreparingLoader):
     """Training batches of `images`, as `Loader` makes them, for a transform without a resized crop.
 
     Several processes each hold all images and cut their share of a batch. `size_of` gives the side of an epoch's
@@ -49,31 +49,16 @@ class ResidentLoader:
         parts: int = 1,
     ) -> None:
         assert not transform.is_resized_crop
-        self._images, self._transform, self._batch_size, self._seed = images, transform, batch_size, seed
+        super().__init__(len(images), batch_size)
+        self._images, self._transform, self._seed = images, transform, seed
         self._size_of, self._parts = size_of, parts
-        self._prepared: tuple[int, int, Iterator[RawBatch]] | None = None
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of one epoch."""
-        return steps_per_epoch(len(self._images), self._batch_size)
-
-    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
-        """The batches of `epoch` from `first_step` on; all on the device."""
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and prepared[:2] == (epoch, first_step):
-            return prepared[2]
-        return self._start(epoch, first_step)
-
-    def prepare(self, epoch: int, first_step: int = 0) -> None:
-        """Draw and send the numbers of an epoch before `epoch` asks for it."""
-        self._prepared = epoch, first_step, self._start(epoch, first_step)
 
     def close(self) -> None:
         """Forget what was prepared."""
         self._prepared = None
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
+        """Draw and send the numbers of an epoch."""
         random = EpochRandom(self._seed, epoch, len(self._images))
         side = self._transform.image_size if self._size_of is None else self._size_of(epoch)
         squares, size = self._images.at(side), self._batch_size
