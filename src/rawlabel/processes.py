@@ -45,6 +45,11 @@ def local_rank() -> int:
     return _number("LOCAL_RANK", 0) if count() > 1 else 0
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def join() -> None:
     """From now on this process is one of several."""
     _state.is_joined = True

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from rawlabel import plugins
+from rawlabel import plugins, processes
 from rawlabel.bench.gate import judge_gate
 from rawlabel.bench.large_index import make_index, time_first_batch
 from rawlabel.bench.load_guard import BUSY, LoadGuard
@@ -25,7 +25,6 @@ from rawlabel.bench.process import describe_device
 from rawlabel.bench.runner import (
     CaseResult,
     Deadline,
-    available_cores,
     make_workload,
     num_threads,
     num_workers,
@@ -64,7 +63,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
                 left_out.append(case.name)
                 continue
             _say(f"{case.name}: images")
-            root, trees[case.name] = make_tree(case.tree, config.cache, available_cores())
+            root, trees[case.name] = make_tree(case.tree, config.cache, processes.cores())
             # Cases may share images, which then lie in memory once.
             read[root] = trees[case.name]["images"] * trees[case.name]["mean_bytes"]
             workload = make_workload(case, root, scratch, config, 1 + chosen.repeats)
@@ -98,7 +97,7 @@ def _extras(chosen: Preset, config: BenchConfig, scratch: Path, is_late: Deadlin
     small = next((case for case in chosen.cases if case.name == "small"), None)
     if small is None or is_late():
         return extras
-    root, _ = make_tree(small.tree, config.cache, available_cores())
+    root, _ = make_tree(small.tree, config.cache, processes.cores())
     if chosen.memory_epochs:
         own = scratch / "memory"
         own.mkdir()
@@ -167,7 +166,7 @@ def _contestants(results: list[CaseResult]) -> dict[str, str]:
 
 def _hardware(config: BenchConfig) -> dict[str, Any]:
     facts = describe_device(config.device)
-    cores = available_cores()
+    cores = processes.cores()
     threads = num_threads(config)
     is_gpu = facts["device"].startswith("cuda")
     return {

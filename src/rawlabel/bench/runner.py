@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rawlabel import processes
 from rawlabel.bench.load_guard import LoadGuard
 from rawlabel.bench.measuring import Probe, Reading
 from rawlabel.bench.process import ContestantProcess, Started
@@ -86,19 +87,12 @@ def make_workload(case: Case, root: Path, scratch: Path, config: BenchConfig, ep
 
 def num_threads(config: BenchConfig) -> int:
     """Threads of torch: one for tiny networks, which more would only slow down, else one a core."""
-    return config.threads or (1 if config.preset == "tiny" else available_cores())
+    return config.threads or (1 if config.preset == "tiny" else processes.cores())
 
 
 def num_workers(config: BenchConfig) -> int:
     """Processes or threads that load images, for each contestant."""
     return config.workers or num_threads(config)
-
-
-def available_cores() -> int:
-    """Processors that this process may run on."""
-    import psutil
-
-    return len(psutil.Process().cpu_affinity() or []) or psutil.cpu_count() or 1
 
 
 @contextmanager

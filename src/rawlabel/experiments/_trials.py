@@ -50,11 +50,6 @@ class _Running:
     log: Path
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
     """Train what is not trained yet, as many at a time as `config` says.
 
@@ -71,7 +66,7 @@ def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
 
 def _usual_jobs(device: str) -> int:
     """One a core on a processor; a GPU is best used by one."""
-    return 1 if choose_device(device).type == "cuda" else cores()
+    return 1 if choose_device(device).type == "cuda" else processes.cores()
 
 
 def _train_side_by_side(trials: Sequence[Trial], jobs: int, logs: Path) -> None:
@@ -87,7 +82,7 @@ def _train_side_by_side(trials: Sequence[Trial], jobs: int, logs: Path) -> None:
         try:
             while waiting or running:
                 while waiting and len(running) < jobs and not request:
-                    running.append(_start(waiting.pop(), max(1, cores() // jobs), logs))
+                    running.append(_start(waiting.pop(), max(1, processes.cores() // jobs), logs))
                 if request:
                     request.obey()
                 connection.wait([one.process.sentinel for one in running], _SECONDS_BETWEEN_LOOKS)

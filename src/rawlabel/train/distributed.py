@@ -92,10 +92,9 @@ def joined() -> Iterator[None]:
 
 
 def _join() -> _Group:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         # That is torchrun's doing unless somebody asked for it, and leaves most of the machine idle.
-        torch.set_num_threads(max(1, cores // processes.local_count()))
+        torch.set_num_threads(max(1, processes.cores() // processes.local_count()))
     # Where weights have dimensions of length 1, one layout in memory has several names, and nothing is wrong.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
     try:
