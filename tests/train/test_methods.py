@@ -202,7 +202,8 @@ def test_coteaching_learns_from_what_the_other_network_finds_easy() -> None:
     losses = [-np.log(own(each, one)) for each in (p, peer)]
     assert not np.allclose(losses[0], losses[1])
     for epoch, left_out in ((0, 0), (1, 1), (2, 4), (9, 4)):  # 0.5 * min(epoch^2 / 4, 1) of 8 samples
-        method.on_epoch_start(epoch)
+        method.epoch = epoch
+        method.on_epoch_start()
         easy = [np.argsort(each)[: BATCH - left_out] for each in losses]
         expected = losses[0][easy[1]].mean() + losses[1][easy[0]].mean()
         assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
@@ -250,7 +251,8 @@ def dividemix_loss(method: Method, one: Batch, clean: np.ndarray, temperature: f
 @pytest.mark.parametrize("believed", ["some", "all", "none"])
 def test_dividemix_equals_its_equations_whichever_labels_it_believes(believed: str) -> None:
     one, method = batch(views=1), build("dividemix", "temperature=0.4", "unlabeled_weight=25", "warm_up_epochs=3")
-    method.on_epoch_start(5)
+    method.epoch = 5
+    method.on_epoch_start()
     clean = torch.rand(2, SAMPLES, generator=torch.Generator().manual_seed(2))
     method.get_buffer("clean").copy_({"some": clean, "all": clean / 2 + 0.5, "none": clean / 2}[believed])
     clean = method.get_buffer("clean").numpy().astype(np.float64)
@@ -268,7 +270,8 @@ def test_dividemix_equals_its_equations_whichever_labels_it_believes(believed: s
 
 def test_dividemix_warms_up_and_then_divides_by_what_each_network_lost_last() -> None:
     one, method = batch(views=1), build("dividemix", "warm_up_epochs=2", "confidence_penalty=0.3")
-    method.on_epoch_start(1)
+    method.epoch = 1
+    method.on_epoch_start()
     both = softmaxes(dividemix_networks(method), one.images)
     expected = sum(np.mean(-np.log(own(p, one))) + 0.3 * (p * np.log(p)).sum(axis=1).mean() for p in both)
     assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
@@ -276,7 +279,8 @@ def test_dividemix_warms_up_and_then_divides_by_what_each_network_lost_last() ->
     for row, p in zip(losses, both, strict=True):
         assert row[one.sample_ids] == pytest.approx(-np.log(own(p, one)), rel=1e-4)
     unseen = sorted(set(range(SAMPLES)) - set(one.sample_ids.tolist()))
-    method.on_epoch_start(2)
+    method.epoch = 2
+    method.on_epoch_start()
     clean = method.get_buffer("clean").numpy()
     assert (clean[:, unseen] == 0).all()
     for row, p in zip(clean, both, strict=True):
@@ -349,7 +353,8 @@ def test_every_method_learns_and_goes_on_from_what_it_saved(name: str) -> None:
     views = method.strong_augmentation.views if method.strong_augmentation else 0
     losses = []
     for step in range(30):
-        method.on_epoch_start(step // 3)
+        method.epoch = step // 3
+        method.on_epoch_start()
         output = method(batch(step % 3, views))
         assert output.logits.shape == (BATCH, CLASSES)
         optimizer.zero_grad()
@@ -360,6 +365,7 @@ def test_every_method_learns_and_goes_on_from_what_it_saved(name: str) -> None:
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
     other = build(name)
     other.load_state_dict(copy.deepcopy(method.state_dict()))
+    other.epoch = method.epoch
     assert other(batch(5, views)).loss.item() == method(batch(5, views)).loss.item()
 
 

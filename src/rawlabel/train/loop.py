@@ -141,9 +141,10 @@ class Trainer:
     def _train_epoch(self, loader: BatchLoader, stop: distributed.SharedStop, task: Task) -> float | None:
         """Make the steps that are left of an epoch; return when its first batch was there."""
         self.method.train()
+        self.method.epoch = self.epoch
         if self.step == 0:
             self.statistics = RunningStatistics()
-            self.method.on_epoch_start(self.epoch)
+            self.method.on_epoch_start()
         lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
         first_batch: float | None = None
         for raw_batch in loader.epoch(self.epoch, self.step):

@@ -81,6 +81,9 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
     is_repeatable: bool = True
     """Whether `forward` says the same of a batch when asked twice in a step: it draws and remembers nothing, and
     has no parameters besides the networks'. Optimizers that ask several times, such as L-BFGS, need this."""
+    epoch: int = 0
+    """Number of the epoch, from 0. The loop sets it, also where it goes on within one; a buffer would have to be
+    fetched from the device in each step."""
 
     def __init__(
         self, build_network: Callable[[], nn.Module], num_samples: int, num_classes: int, options: OptionsType
@@ -109,8 +112,8 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
         move: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.network, multi_avg_fn=move, use_buffers=True).requires_grad_(False)
 
-    def on_epoch_start(self, epoch: int) -> None:
-        """Do what the method does between epochs; nothing by default."""
+    def on_epoch_start(self) -> None:
+        """Do what the method does between epochs, before `epoch` begins; nothing by default."""
 
     def on_step_end(self) -> None:
         """Do what the method does after each step of the optimizer: move the average, if one is kept."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,7 +31,6 @@ class Coteaching(Method[CoteachingOptions]):
     """
 
     Options = CoteachingOptions
-    epoch: Tensor
 
     def __init__(
         self,
@@ -43,11 +41,6 @@ class Coteaching(Method[CoteachingOptions]):
     ) -> None:
         super().__init__(build_network, num_samples, num_classes, options)
         self.peer = build_network()
-        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
-
-    def on_epoch_start(self, epoch: int) -> None:
-        """Note the epoch, which decides how much is left out."""
-        self.epoch.fill_(epoch)
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return the sum of both networks' losses, and the first network's logits."""
@@ -62,7 +55,7 @@ class Coteaching(Method[CoteachingOptions]):
     def _easy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Positions of the samples with the smallest losses."""
         options = self.options
-        way = min(int(self.epoch) ** options.exponent / options.gradual_epochs, 1.0)
+        way = min(self.epoch**options.exponent / options.gradual_epochs, 1.0)
         count = max(int((1 - options.forget_rate * way) * len(labels)), 1)
         losses = F.cross_entropy(logits.detach().float(), labels, reduction="none")
         return losses.argsort(stable=True)[:count]

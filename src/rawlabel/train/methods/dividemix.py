@@ -75,7 +75,6 @@ class DivideMix(Method[DivideMixOptions]):
     is_repeatable = False
     losses: Tensor
     clean: Tensor
-    epoch: Tensor
     seen: Tensor
 
     def __init__(
@@ -87,7 +86,6 @@ class DivideMix(Method[DivideMixOptions]):
         # Rows are the networks: what each lost on an image last, and the probability that its label is right.
         self.register_buffer("losses", torch.full((2, num_samples), _UNSEEN))
         self.register_buffer("clean", torch.zeros(2, num_samples))
-        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -108,9 +106,8 @@ class DivideMix(Method[DivideMixOptions]):
         if self.averaged_peer is not None:
             self.averaged_peer.update_parameters(self.peer)
 
-    def on_epoch_start(self, epoch: int) -> None:
+    def on_epoch_start(self) -> None:
         """Divide the images anew after the warm-up, by what each network lost on them."""
-        self.epoch.fill_(epoch)
         self.seen.zero_()
         if self._is_warm_up():
             return
@@ -149,7 +146,7 @@ class DivideMix(Method[DivideMixOptions]):
         return (self.logits_of(first, images) + self.logits_of(second, images)) / 2
 
     def _is_warm_up(self) -> bool:
-        return int(self.epoch) < self.options.warm_up_epochs
+        return self.epoch < self.options.warm_up_epochs
 
     def _warm_up_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         loss = F.cross_entropy(logits, labels)
