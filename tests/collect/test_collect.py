@@ -88,8 +88,15 @@ def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_pa
         whole, killed = settings(site, class_file, tmp_path / "whole"), tmp_path / "killed"
         collect(whole, api_key=KEY)
         arguments = ("collect", class_file, "--project", killed, "--base-url", site.base_url, "--source", "flickr",
-                     "--image-size", "64", "--concurrency", "1", "--workers", "1", "--allow-loopback")  # fmt: skip
-        rng, before = random.Random(5), 0
+                     "--image-size", "64", "--concurrency", "1", "--allow-loopback")  # fmt: skip
+        rng = random.Random(5)
+        for _ in range(6):
+            # While it still searches, and as the first photos come.
+            count = sum(site.requests.values()) + rng.randrange(4)
+            ended = end_by_kill_9(lambda count=count: sum(site.requests.values()) > count,
+                                  arguments, FLICKR_API_KEY=KEY)  # fmt: skip
+            assert ended.code == -signal.SIGKILL
+        before = num_stored(killed)
         for kills in range(50):
             # Each start gets further than all before it: no kill falls into the start of Python.
             asked, moment = sum(site.requests.values()), before + rng.randrange(8)
