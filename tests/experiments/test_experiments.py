@@ -139,6 +139,18 @@ def test_a_smaller_test_set_has_the_same_number_of_each_class_always_the_same(tm
     assert sorted(pq.read_table(str(config.test))["clean_label"].to_pylist()) == sorted([*range(10)] * 2)
 
 
+@pytest.mark.parametrize("content", [b"", b"no parquet", None])
+def test_a_test_set_that_is_none_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "train.parquet").touch()
+    if content is None:
+        pq.write_table(pa.table({"label": [1, 2]}), tmp_path / "test.parquet")
+    else:
+        (tmp_path / "test.parquet").write_bytes(content)
+    config = ExperimentConfig(name="cifar10n", data=tmp_path, out=tmp_path / "out", scale="cpu")
+    with pytest.raises(DataError, match=r"test\.parquet: is no Parquet file with the column clean_label; name"):
+        run_experiment(config)
+
+
 @pytest.mark.integration
 def test_the_command_trains_all_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -19,7 +19,8 @@ from rawlabel.train.confident_learning import AGREED, DOUBTED, NOT_JUDGED, SPARE
 from rawlabel.train.data import load_training_data
 from rawlabel.train.holdout import data_of_run
 from tests.train.conftest import make_class_folders, tiny
-from tests.train.test_method_runs import assert_same_run, interrupt
+from tests.train.runs import assert_same_run
+from tests.train.test_method_runs import interrupt
 
 
 def planted(per_class: int, wrong: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

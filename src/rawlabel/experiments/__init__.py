@@ -20,6 +20,7 @@ from rawlabel.evaluate.finished_runs import FinishedRun, read_run
 from rawlabel.experiments._trials import Trial, train_all
 from rawlabel.files import atomic_write, read_json, write_json
 from rawlabel.metrics import mean_interval
+from rawlabel.run_directory import describe_environment
 
 SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2)}
 """Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the
@@ -98,12 +99,13 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def _environment(rows: Sequence[Row]) -> dict[str, Any]:
-    """Where the trials ran: of the first, and every commit that any of them ran from."""
+    """Where the trials ran: of the first, every commit that one ran from, and the one that made the table."""
     files = [run.path / "environment.json" for row in rows for run in row.runs]
     starts = [start for file in files for start in read_json(file, "the starts of a run")]
     known = ("commit", "processor", "device", "precision", "threads", "python", "packages")
     first = {key: starts[0].get(key) for key in known}
-    return {**first, "commits": sorted({one["commit"] for one in starts})}
+    commits = sorted({one["commit"] for one in starts})
+    return {**first, "commits": commits, "table_commit": describe_environment()["commit"]}
 
 
 def as_markdown(table: dict[str, Any], remarks: Sequence[str]) -> str:
@@ -126,7 +128,7 @@ def as_markdown(table: dict[str, Any], remarks: Sequence[str]) -> str:
     lines += ["", *(f"- {remark}" for remark in remarks), ""]
     lines += [
         f"- command: `{table['command']}`",
-        f"- commit: {', '.join(where['commits'])}",
+        f"- commit of the trainings: {', '.join(where['commits'])}; of the table: {where['table_commit']}",
         f"- processor: {where['processor']}, {where['threads']} threads, device {where['device']}, "
         f"{where['precision']}; torch {where['packages']['torch']}, Python {where['python']}",
         "- every setting is in the `config.json` of each run directory, which the command writes under OUT",

@@ -83,13 +83,22 @@ def cifar10n_config(config: ExperimentConfig, noise: str, name: str, seed: int, 
 
 
 def _smaller_test_set(config: ExperimentConfig, count: int) -> Path:
-    """A file of `count` test images, the same number of each class, drawn with a fixed seed."""
+    """A file of `count` test images, the same number of each class, drawn with a fixed seed.
+
+    Raises `DataError` when the test set is damaged or another one, and `DiskError`.
+    """
     path = (config.out / "data" / f"test_{count}.parquet").absolute()
     if path.is_file():
         return path
     assert config.data is not None
-    table = pq.read_table(config.data / _TEST)
-    labels = table[LABELS["clean"]].to_numpy()
+    try:
+        table = pq.read_table(config.data / _TEST)
+        labels = table[LABELS["clean"]].to_numpy()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise DataError(
+            f"{config.data / _TEST}: is no Parquet file with the column {LABELS['clean']}; name the folder of "
+            "CIFAR-10N with --data"
+        ) from error
     rng = np.random.default_rng(0)
     classes = np.unique(labels)
     rows = [rng.permutation(np.flatnonzero(labels == one))[: count // len(classes)] for one in classes]
