@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.train.input_writers import WRITERS
@@ -66,7 +67,7 @@ def unpacked_cifar(source: Path, scratch: Path) -> dict[str, Path]:
         folders[part] = scratch / "cifar10n_folders" / part
         whole = pq.read_table(source / f"{part}.parquet")
         table = whole.take(
-            range(0, len(whole), len(whole) // count)
+            np.arange(0, len(whole), len(whole) // count)
         )  # the test images lie in the order of classes
         images, labels = table["image"].to_pylist(), table[column].to_pylist()
         for number, (image, label) in enumerate(zip(images, labels, strict=True)):
