@@ -50,11 +50,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with cifar10n/ and flowers/")
     parser.add_argument("--out", type=Path, default=Path("results/input_formats"))
     options = parser.parse_args()
+    data = options.data.resolve()
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, folders in {
-            "cifar10n": unpacked_cifar(options.data / "cifar10n", Path(scratch)),
-            "flowers": {part: options.data / "flowers" / part for part in ("train", "test")},
+            "cifar10n": unpacked_cifar(data / "cifar10n", Path(scratch)),
+            "flowers": {part: data / "flowers" / part for part in ("train", "test")},
         }.items():
             rows += compare(name, folders, Path(scratch) / name)
     write_table(rows, options.out)
