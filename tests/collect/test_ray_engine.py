@@ -118,6 +118,8 @@ def test_a_node_that_dies_in_the_middle_changes_nothing(
             time.sleep(0.01)
         killed_at.append(len(stored(ray.project)))
         cluster.remove_node(second_node, allow_graceful=False)
+        # Whether or not it was writing when it died.
+        (ray.project / "images/unfinished/photo.jpg.part").touch()
 
     killer = threading.Thread(target=kill)
     killer.start()

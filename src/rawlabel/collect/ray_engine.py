@@ -95,6 +95,9 @@ class RayEngine:
             ray.shutdown()
         else:
             ray.kill(self._keeper)
+        if kind is None:
+            # All is fetched. What a lost machine was writing would lie there until the next start.
+            self._store.open_for_writing()
 
     async def download(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
         """Fetch the photos and hand each one's outcome to `record`, in any order.
