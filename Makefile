@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check clean .venv
+.PHONY: demo test check lint clean .venv
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network, no GPU
@@ -12,17 +12,19 @@ demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network
 # Tests run side by side; trainings in several processes that each take all cores slow each other many times.
 test check: export OMP_NUM_THREADS := 1
 
-test: check  ## All tests
-	$(BIN)/python -m pytest -m integration -n 2 --dist loadfile
+test: lint  ## All tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(READY)  ## Lint, format, types, import layers, unit tests
+check: lint  ## Lint, format, types, import layers, unit tests
+	$(BIN)/python -m pytest -m "not integration" -n 2
+
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/readme.py --check
 	$(BIN)/python tools/data_model.py --check
-	$(BIN)/python -m pytest -m "not integration" -n 2
 
 .venv: $(READY)
 

@@ -12,14 +12,17 @@ from PIL import Image
 
 from rawlabel import cli
 from rawlabel.config import DemoConfig
-from rawlabel.demo import describe, run_demo
+from rawlabel.demo import DemoResult, describe, run_demo
 from rawlabel.errors import DataError
 from rawlabel.evaluate.truth import raw_label_accuracy
 from rawlabel.manifest import newest_manifest, read_manifest
 from rawlabel.project import images_path
-from tests.processes import end_by_signal, rawlabel
+from tests.processes import forked
 
 pytestmark = pytest.mark.integration
+
+
+ARGUMENTS = ("--per-class", "30", "--epochs", "3")
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +30,15 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo")
 
 
+@pytest.fixture(scope="module")
+def result(out: Path) -> DemoResult:
+    """What the demo came to; its files are there already."""
+    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))
+    return only
+
+
 def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["demo", "--out", str(out), "--per-class", "30", "--epochs", "3"]) == 0
+    assert cli.run(["demo", "--out", str(out), *ARGUMENTS]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
     assert "10 classes by name: zero, one" in lines[0]
@@ -45,8 +55,7 @@ def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest
     }  # fmt: skip
 
 
-def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
-    [result] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))  # everything is there: nothing is repeated
+def test_its_numbers_agree_with_the_artifacts(out: Path, result: DemoResult) -> None:
     path = newest_manifest(out)
     assert path is not None
     manifest = read_manifest(path)
@@ -61,32 +70,32 @@ def test_its_numbers_agree_with_the_artifacts(out: Path) -> None:
     assert 0.45 < right / len(rows) < 0.75
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_demo_that_was_stopped_while_downloading_goes_on(
-    out: Path, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
+def test_a_demo_that_was_stopped_at_each_stage_goes_on(out: Path, tmp_path: Path) -> None:
     stopped = tmp_path / "stopped"
-    arguments = ("demo", "--out", stopped, "--per-class", "30", "--epochs", "3")
+    log = Path("runs", "demo", "log.json")
 
     def is_downloading() -> bool:
         return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 20
 
-    ended = end_by_signal(number, is_downloading, arguments)
-    assert ended.code == code, ended.err
-    assert not (stopped / "runs").exists()
-    ended = rawlabel(*arguments)
+    for number, code, when in (
+        (signal.SIGKILL, -9, is_downloading),
+        (signal.SIGINT, 130, (stopped / log).exists),
+    ):
+        ended = forked(("demo", "--out", stopped, *ARGUMENTS), number, when)
+        assert ended.code == code, ended.err
+        assert not (stopped / "runs/demo/summary.json").exists()
+    ended = forked(("demo", "--out", stopped, *ARGUMENTS))
     assert ended.code == 0, ended.err
-    log = Path("runs", "demo", "log.json")
     assert (stopped / log).read_bytes() == (out / log).read_bytes()
 
 
 def test_another_seed_needs_another_folder(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["demo", "--out", str(out), "--per-class", "30", "--epochs", "3", "--seed", "1"]) == 2
+    assert cli.run(["demo", "--out", str(out), *ARGUMENTS, "--seed", "1"]) == 2
     assert "--seed: " in capsys.readouterr().err
 
 
 def test_evaluate_prints_how_many_raw_labels_were_right(
-    out: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    out: Path, result: DemoResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, truth = out / "runs" / "demo", out / "truth.json"
     assert cli.run(["evaluate", str(run), "--truth", str(truth)]) == 0
@@ -94,7 +103,6 @@ def test_evaluate_prints_how_many_raw_labels_were_right(
     assert [line.split("(")[1].split(":")[0].rstrip(")") for line in lines[1:4]] == [
         "chosen without clean labels", "last epoch", "oracle",
     ]  # fmt: skip
-    [result] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))
     assert f"{result.raw_labels.percent:.1f} % right ({result.raw_labels.correct} of" in lines[-1]
 
 

@@ -78,6 +78,7 @@ def test_what_the_walk_cannot_follow_becomes_a_png_with_the_same_pixels():
         assert decode_image(stripped, PIXELS)[0] == decode_image(data, PIXELS)[0]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow tells of damage that it gets over
 @given(kinds, st.data())
 def test_damaged_files_end_in_the_same_picture_or_in_one_error(kind, data):
     image = bytearray(picture(kind, 3, 6))

@@ -33,6 +33,7 @@ EDITS: dict[str, tuple[dict[str, Any], Kind]] = {
 OF_PHOTOS = {Kind.LICENSE, Kind.PIXELS, Kind.BYTES}
 
 
+@pytest.mark.integration
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=st.lists(st.sampled_from([*EDITS, "gone", None]), min_size=len(ROWS), max_size=len(ROWS)),

@@ -150,6 +150,7 @@ cells = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.integration
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(cells, max_size=4))
 def test_rows_of_any_content_are_read_or_refused(
@@ -165,6 +166,7 @@ def test_rows_of_any_content_are_read_or_refused(
     assert read.table.equals(read_manifest(path).table)
 
 
+@pytest.mark.integration
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_bytes_of_any_content_are_read_or_refused(

@@ -69,6 +69,7 @@ class Interrupted(SystemExit):
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(128 + signal_number)
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 
 

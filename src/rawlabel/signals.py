@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,39 @@ from typing import Any, TypeVar
 from rawlabel.errors import Interrupted
 
 Result = TypeVar("Result")
+
+_AGAIN_AFTER = 0.05
+"""A signal that was dropped is sent again after so many seconds."""
+
+
+def raise_on_stop() -> None:
+    """From here on SIGTERM raises `Interrupted`, as Ctrl-C raises `KeyboardInterrupt`, and neither is lost.
+
+    Where a handler happens to strike inside a finalizer or the callback of a weak reference, Python drops what it
+    raises and prints a traceback; such a signal is sent again instead.
+    """
+    signal.signal(signal.SIGTERM, _raise)
+    sys.unraisablehook = _send_again
+
+
+def ignore_stops() -> None:
+    """From here on nothing stops the process: all is done and said, and a traceback is all it could add."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _raise(signal_number: int, frame: FrameType | None) -> None:
+    raise Interrupted(signal_number)
+
+
+def _send_again(dropped: sys.UnraisableHookArgs) -> None:
+    if isinstance(dropped.exc_value, Interrupted | KeyboardInterrupt):
+        number = getattr(dropped.exc_value, "signal_number", signal.SIGINT)
+        timer = threading.Timer(_AGAIN_AFTER, signal.pthread_kill, (threading.main_thread().ident, number))
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 class StopRequest:

@@ -65,6 +65,7 @@ def test_a_class_file_gains_definitions_and_keeps_the_users_own_words(
     assert owl == ClassSpec("owl", "owl", ("barn owl",))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("subset", "count", "first"),
     [

@@ -19,7 +19,7 @@ from rawlabel.photo_site import PhotoSite, RunningSite, running
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import Reason, Status
 from tests.collect.conftest import KEY, PER_CLASS
-from tests.processes import end_by_kill_9, end_by_signal, rawlabel
+from tests.processes import forked
 
 pytestmark = pytest.mark.integration
 
@@ -93,11 +93,12 @@ def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_pa
         for _ in range(6):
             # While it still searches, and as the first photos come.
             count = sum(site.requests.values()) + rng.randrange(4)
-            ended = end_by_kill_9(lambda count=count: sum(site.requests.values()) > count,
-                                  arguments, FLICKR_API_KEY=KEY)  # fmt: skip
+            ended = forked(
+                arguments, when=lambda count=count: sum(site.requests.values()) > count, FLICKR_API_KEY=KEY
+            )
             assert ended.code == -signal.SIGKILL
         before = num_stored(killed)
-        for kills in range(50):
+        for kills in range(6, 50):
             # Each start gets further than all before it: no kill falls into the start of Python.
             asked, moment = sum(site.requests.values()), before + rng.randrange(8)
 
@@ -105,11 +106,11 @@ def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_pa
                 # Counting the files takes long, and before the first request none is new.
                 return sum(site.requests.values()) > asked and num_stored(killed) > moment
 
-            ended = end_by_kill_9(due, arguments, FLICKR_API_KEY=KEY)
+            ended = forked(arguments, when=due, FLICKR_API_KEY=KEY)
             assert ended.code == -signal.SIGKILL, f"ended by itself after {kills} kills: {ended.err}"
             before, last = num_stored(killed), before
             assert before > last
-        assert rawlabel(*arguments, FLICKR_API_KEY=KEY).code == 0
+        assert forked(arguments, FLICKR_API_KEY=KEY).code == 0
     assert num_stored(killed) == num_stored(whole.project) > before
     with Catalogue(catalogue_path(whole.project)) as one, Catalogue(catalogue_path(killed)) as two:
         assert one.fingerprint() == two.fingerprint()
@@ -158,14 +159,14 @@ def test_ctrl_c_and_sigterm_stop_at_once_and_the_same_command_goes_on(
                  "--source", "flickr", "--allow-loopback")  # fmt: skip
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         seen = num_stored(project)
-        ended = end_by_signal(
+        ended = forked(
+            arguments,
             number,
             lambda seen=seen: num_stored(project) > seen,  # type: ignore[misc]
-            arguments,
             FLICKR_API_KEY=KEY,
         )
         assert ended.code == code, ended.err
         assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
         assert "Traceback" not in ended.err
         assert "Error" not in ended.err
-    assert rawlabel(*arguments, FLICKR_API_KEY=KEY).code == 0
+    assert forked(arguments, FLICKR_API_KEY=KEY).code == 0

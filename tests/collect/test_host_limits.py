@@ -99,6 +99,7 @@ def simulate(
     return granted, refused
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("says_when", [True, False], ids=["retry-after", "silent"])
 @pytest.mark.parametrize("latency", [0.01, 0.3])
 @pytest.mark.parametrize("per_second", [1, 2, 5, 20, 100])

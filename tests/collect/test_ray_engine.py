@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.collect import collect, ray_engine
 from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.http import HttpClient
 from rawlabel.collect.ray_worker import Batch, Job, fetch_batch
@@ -180,7 +180,11 @@ class DeadlyFlickr(Flickr):
         return False
 
 
-def test_a_photo_that_kills_its_process_fails_alone_and_may_be_asked_again(cluster: Any, tmp_path: Path) -> None:
+def test_a_photo_that_kills_its_process_fails_alone_and_may_be_asked_again(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ray takes seconds to replace a process.
+    monkeypatch.setattr(ray_engine, "RETRIES", 1)
     with image_host() as host:
         outcomes = downloaded(settings(tmp_path), host.photos(5), DeadlyFlickr)
     assert sorted((one.photo_id, one.reason) for one in outcomes) == [
@@ -238,7 +242,9 @@ def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_a_stopped_and_a_killed_run_go_on(site: RunningSite, class_file: Path, tmp_path: Path) -> None:
+def test_a_stopped_and_a_killed_run_go_on(
+    cluster: Any, site: RunningSite, class_file: Path, tmp_path: Path
+) -> None:
     project = tmp_path / "p"
     arguments = ("collect", class_file, "--project", project, "--base-url", site.base_url, "--source", "flickr",
                  "--image-size", "64", "--allow-loopback", "--engine", "ray", "--per-host", "1",
@@ -246,10 +252,14 @@ def test_a_stopped_and_a_killed_run_go_on(site: RunningSite, class_file: Path, t
     for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
         seen = len(stored(project))
         ended = end_by_signal(
-            number, lambda seen=seen: len(stored(project)) > seen + 5, arguments, FLICKR_API_KEY=KEY
-        )  # type: ignore[misc]
+            number,
+            lambda seen=seen: len(stored(project)) > seen + 5,  # type: ignore[misc]
+            (*arguments, "--ray-address", cluster.address),
+            FLICKR_API_KEY=KEY,
+        )
         assert ended.code == code, ended.err
         assert "Traceback" not in ended.err
+    # The last one without a cluster, which it starts by itself.
     ended = rawlabel(*arguments, FLICKR_API_KEY=KEY)
     assert ended.code == 0, ended.err
     same = {"base_url": (site.base_url,), "classes": class_file, "image_size": 64, "source": ("flickr",)}

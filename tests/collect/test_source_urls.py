@@ -215,6 +215,7 @@ row_like = st.dictionaries(
 )
 
 
+@pytest.mark.integration
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row_like, max_size=6), noise=st.binary(max_size=40))
 def test_no_table_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, rows: Rows, noise: bytes) -> None:
@@ -229,6 +230,7 @@ def test_no_table_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, r
     assert ("owl", "https://h/0") in labels(found)
 
 
+@pytest.mark.integration
 def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
     peaks = []
     for count in (3_000, 18_000):

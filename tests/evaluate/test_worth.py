@@ -74,6 +74,7 @@ def test_what_lies_beyond_the_measured_sizes_is_said(tmp_path: Path) -> None:
     assert best.interval is None  # one run of each size tells nothing of the spread
 
 
+@pytest.mark.integration
 def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean = make_clean(tmp_path, seeds=2)
     raw = make_finished(tmp_path / "raw" / "0", 80.0, 40_000)

@@ -64,6 +64,7 @@ def fake_training(config: TrainConfig, _: Any) -> RunDirectory:
     return run
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "scale"), [*((name, "tiny") for name in names(Family.EXPERIMENT)), ("cifar10n", "gpu")]
 )

@@ -157,6 +157,7 @@ def test_owners_have_three_photos_on_average_and_a_few_have_many(site: PhotoSite
     assert max(photo.uploaded for photo in site.photos) < 1_735_689_600  # 2025-01-01
 
 
+@pytest.mark.integration
 def test_test_digits_never_appear_among_the_candidates_except_as_declared_copies(
     site: PhotoSite, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ from rawlabel.prune import prune
 from rawlabel.records import Photo, Reason, Verdict
 from rawlabel.verify import Kind, verify
 from tests.collect.conftest import KEY
-from tests.processes import end_by_signal, rawlabel
+from tests.processes import forked
 from tests.rebuild.conftest import Then
 
 pytestmark = pytest.mark.integration
@@ -270,10 +270,10 @@ def test_kill_9_in_the_middle_leaves_no_trace(
         lambda: len([one for one in manifests_path(project).iterdir() if one.is_dir()]) > 1,
         lambda: len(stored(project)) < full,
     )
-    ends = [end_by_signal(signal.SIGKILL, when, arguments, FLICKR_API_KEY=KEY).code for when in moments]
+    ends = [forked(arguments, when=when, FLICKR_API_KEY=KEY).code for when in moments]
     kills = ends.count(-signal.SIGKILL)
     assert kills >= 2
-    ended = rawlabel(*arguments, FLICKR_API_KEY=KEY)
+    ended = forked(arguments, FLICKR_API_KEY=KEY)
     assert ended.code == 0, ended.err
     with Catalogue(catalogue_path(project)) as one, Catalogue(catalogue_path(whole)) as other:
         assert one.fingerprint() == other.fingerprint()

@@ -26,7 +26,7 @@ from rawlabel.rebuild import Likeness, Rebuilt, rebuild
 from rawlabel.records import Reason, Verdict
 from rawlabel.verify import verify
 from tests.collect.conftest import KEY
-from tests.processes import end_by_signal, rawlabel
+from tests.processes import forked
 from tests.rebuild.conftest import Then
 
 pytestmark = pytest.mark.integration
@@ -201,11 +201,11 @@ def test_kill_9_in_the_middle_leaves_no_trace(
     arguments = ("rebuild", then.manifest.path, "--project", project, "--allow-loopback", "--concurrency", "2")
     moments = (lambda: (project / "rebuild.json").exists(), *(
         lambda share=share: num_stored(project) > share * num_stored(tmp_path / "whole")  # type: ignore[misc]
-        for share in (0.05, 0.7)
+        for share in (0.05, 0.4)
     ))  # fmt: skip
-    kills = sum(end_by_signal(signal.SIGKILL, when, arguments).code == -signal.SIGKILL for when in moments)
+    kills = sum(forked(arguments, when=when).code == -signal.SIGKILL for when in moments)
     assert kills == 3
-    ended = rawlabel(*arguments)
+    ended = forked(arguments)
     assert ended.code == 0, ended.err
     with Catalogue(catalogue_path(project)) as one, Catalogue(catalogue_path(tmp_path / "whole")) as other:
         assert one.fingerprint() == other.fingerprint()

@@ -279,6 +279,7 @@ def test_inputs_that_do_not_belong_together_are_pointed_out(project, run):
     assert "catalogue has changed since the curation" in read_page(project).text
 
 
+@pytest.mark.integration
 def test_the_same_inputs_give_the_same_bytes(project, run, tmp_path):
     first = build_report(ReportConfig(project=project)).read_bytes()
     program = (
@@ -293,6 +294,7 @@ def test_the_same_inputs_give_the_same_bytes(project, run, tmp_path):
     assert second.read_bytes() == first
 
 
+@pytest.mark.integration
 def test_many_classes_get_fewer_photos_so_that_the_page_stays_small(tmp_path, monkeypatch):
     assert page.MOST_BYTES <= 15_000_000
     noise = np.random.default_rng(0)

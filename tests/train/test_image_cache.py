@@ -64,6 +64,7 @@ def assert_same(one: list[Any], other: list[Any]) -> None:
         assert torch.equal(views, other_views) and torch.equal(ids, other_ids)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("device", DEVICES)
 @settings(max_examples=40)
 @given(

@@ -24,7 +24,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.holdout import predict_holdout
-from tests.processes import end_by_kill_9, end_by_signal, rawlabel
+from tests.processes import forked
 from tests.test_config import PUBLISHED
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import Crash, arguments, assert_same_run, crashing_after, same_weights
@@ -84,7 +84,7 @@ def test_the_published_command_runs(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_saved_config_repeats_the_run(whole: RunDirectory, tmp_path: Path) -> None:
-    ended = rawlabel("train", "--config", whole.path / "config.json", "--outpath", tmp_path / "repeated")
+    ended = forked(["train", "--config", whole.path / "config.json", "--outpath", tmp_path / "repeated"])
     assert ended.code == 0, ended.err
     assert_same_run(whole, RunDirectory(tmp_path / "repeated"))
 
@@ -117,12 +117,12 @@ def test_sigterm_in_the_middle_of_an_epoch_saves_and_goes_on(data: Path, tmp_pat
     in_the_middle = 0
     for epochs, number, code in ((1, signal.SIGTERM, 143), (2, signal.SIGINT, 130)):
         due = some_time_after_epoch(run, epochs, 0.15)
-        ended = end_by_signal(number, due, arguments(data, run.path, **steps))
+        ended = forked(arguments(data, run.path, **steps), number, due)
         assert ended.code == code, ended.err
         assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
         in_the_middle += load_checkpoint(run.last_checkpoint)["step"] > 0
     assert in_the_middle > 0, "no signal fell into the middle of an epoch"
-    ended = rawlabel(*arguments(data, run.path, **steps))
+    ended = forked(arguments(data, run.path, **steps))
     assert ended.code == 0, ended.err
     assert_same_run(reference, run)
 
@@ -140,10 +140,10 @@ def test_kill_9_at_twenty_random_moments_ends_as_an_uninterrupted_run(tmp_path: 
         # Each start gets further than all before it: no kill falls into the start of Python.
         before = len(run.log())
         due = some_time_after_epoch(run, before + 1, rng.random() * seconds_an_epoch)
-        ended = end_by_kill_9(due, arguments(data, run.path, **flags))
+        ended = forked(arguments(data, run.path, **flags), when=due)
         assert ended.code == -signal.SIGKILL, f"ended by itself after {kills} kills: {ended.err}"
         assert len(run.log()) > before
-    assert rawlabel(*arguments(data, run.path, **flags)).code == 0
+    assert forked(arguments(data, run.path, **flags)).code == 0
     assert_same_run(reference, run)
 
 

@@ -11,12 +11,12 @@ import importlib
 import pkgutil
 import signal
 import sys
-from types import FrameType
+import warnings
 from typing import Any
 
 import click
 
-from rawlabel import __version__, processes
+from rawlabel import __version__, processes, signals
 from rawlabel.cli import verbs
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 
@@ -68,10 +68,12 @@ def rawlabel() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit: 0 done, 1 something found, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
-    signal.signal(signal.SIGTERM, _stop)
+    signals.raise_on_stop()
+    # Photos whose metadata are damaged are read all the same.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     exit_code = run(arguments)
-    # All is done and said. A request to stop that comes now, as from torchrun, would only add a traceback.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # torchrun asks all processes to stop when one has ended, and so may strike here.
+    signals.ignore_stops()
     sys.exit(exit_code)
 
 
@@ -98,7 +100,3 @@ def _say(message: str, exit_code: int) -> int:
     if processes.is_speaker():
         click.echo(f"rawlabel: {message}", err=True)
     return exit_code
-
-
-def _stop(signal_number: int, frame: FrameType | None) -> None:
-    raise Interrupted(signal_number)
