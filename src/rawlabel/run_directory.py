@@ -30,6 +30,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,15 @@ class RunDirectory:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(facts) + "\n")
+
+    def timings(self) -> dict[int, dict[str, Any]]:
+        """The last timing of each epoch; a line that a killed process left unfinished is passed over."""
+        path, timings = self.path / "timing.jsonl", {}
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            with suppress(ValueError):
+                timing = json.loads(line)
+                timings[timing.get("epoch", -1)] = timing
+        return timings
 
     def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
         """Write the class that the network gave each training image in the pass of `epoch`; -1 for none yet."""

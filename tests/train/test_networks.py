@@ -10,6 +10,7 @@ import torch
 
 from rawlabel.config import TrainConfig, load_options, load_section
 from rawlabel.errors import ConfigError
+from rawlabel.experiments.fast_small import RECIPE
 from rawlabel.train.methods.cross_entropy import CrossEntropyOptions
 from rawlabel.train.networks import CIFAR_RESNETS, build_network, hub_errors, load_network_options
 from rawlabel.train.schedule import learning_rate
@@ -88,4 +89,5 @@ def test_the_recipe_for_small_images_is_a_file_that_training_takes() -> None:
     assert network(torch.zeros(2, 3, config.image_size, config.image_size)).shape == (2, 10)
     options = load_options(CrossEntropyOptions, config.method_option, "--method-option")
     assert options.label_smoothing > 0
+    assert {key: getattr(config, key) for key in RECIPE} == RECIPE
     assert learning_rate(config, config.epochs - 1, 99, 100) < 0.01 * config.lr

@@ -9,12 +9,11 @@ own, where training neither waits for them nor ends with them. To add one, write
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ class _Repeating:
             self._is_started = True
         if self.next_epoch <= self._last + 1:
             return
-        next_epoch, timings = self.next_epoch, _timings(self._run)
+        next_epoch, timings = self.next_epoch, self._run.timings()
         for entry in self._run.log():
             if self._last < entry["epoch"] < next_epoch:
                 self._last = entry["epoch"]
@@ -166,13 +165,3 @@ def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, float]:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             flat[f"{prefix}{key}"] = float(value)
     return flat
-
-
-def _timings(run: RunDirectory) -> dict[int, dict[str, Any]]:
-    """The last timing of each epoch; a line that a killed process left unfinished is passed over."""
-    path, timings = run.path / "timing.jsonl", {}
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):
-            timing = json.loads(line)
-            timings[timing.get("epoch", -1)] = timing
-    return timings
