@@ -68,12 +68,13 @@ def forked(
     arguments: Sequence[str | Path],
     number: signal.Signals = signal.SIGKILL,
     when: Callable[[], bool] = lambda: False,
-    kill_at_open: int = 0,
+    kill_at_open: tuple[int, Path] | None = None,
     **environment: str,
 ) -> Ended:
     """As `rawlabel` or `end_by_signal`, several seconds faster: a process that is forked with all modules loaded.
 
-    With `kill_at_open`, the process kills itself as it opens its file of this number, wherever the clock stands.
+    With `kill_at_open`, the process kills itself as it opens its file of this number under this folder, wherever the
+    clock stands.
     """
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder, name) for name in ("out", "err")]
@@ -92,17 +93,19 @@ def forked(
         return Ended(code, *(path.read_text("utf-8") for path in said))
 
 
-def _main(arguments: list[str], environment: dict[str, str], said: list[Path], kill_at_open: int) -> None:
+def _main(
+    arguments: list[str], environment: dict[str, str], said: list[Path], kill_at_open: tuple[int, Path] | None
+) -> None:
     os.environ.update(environment)
     sys.argv = ["rawlabel", *arguments]
     for number, path in enumerate(said, start=1):
         with path.open("w", encoding="utf-8") as stream:
             os.dup2(stream.fileno(), number)
     if kill_at_open:
-        opened = itertools.count(1)
+        opened, (number, folder) = itertools.count(1), kill_at_open
 
         def kill(event: str, details: tuple[object, ...]) -> None:
-            if event == "open" and next(opened) == kill_at_open:
+            if event == "open" and str(details[0]).startswith(f"{folder}/") and next(opened) == number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(kill)
