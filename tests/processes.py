@@ -73,8 +73,7 @@ def forked(
 ) -> Ended:
     """As `rawlabel` or `end_by_signal`, several seconds faster: a process that is forked with all modules loaded.
 
-    With `kill_at_open`, the process kills itself as it opens its file of this number under this folder, wherever the
-    clock stands.
+    With `kill_at_open`, the process kills itself as it opens its file of this number under this folder.
     """
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder, name) for name in ("out", "err")]
