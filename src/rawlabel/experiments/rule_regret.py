@@ -28,7 +28,7 @@ NOISES: dict[str, tuple[str, float]] = {
 """Label set, and the share of its labels that are made wrong on top."""
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": SMALLER["tiny"],
-    # Long enough for robust losses to grow sure of what some raw labels deny, which the loss on them then punishes.
+    # Long enough for robust losses to grow sure of what raw labels deny, which the loss on those then punishes.
     "cpu": {**SMALLER["cpu"], "train_size": 4000, "epochs": 36},
     "gpu": {"model": "cifar_stem_resnet34", "epochs": 100},
 }
