@@ -85,9 +85,11 @@ class RuleRegretGrid(Experiment):
         }
 
     def remarks(self, table: dict[str, Any]) -> list[str]:
-        """The order of the rules by their worst case."""
-        worst = table["largest_mean_regret"]
-        ranked = ", ".join(f"{rule} {value:.2f}" for rule, value in worst.items())
+        """The order of the rules by their worst case, and where that is."""
+        where = {rule: max(means, key=lambda name: means[name]) for rule, means in table["regrets"].items()}
+        ranked = "; ".join(
+            f"{rule} {value:.2f} ({where[rule]})" for rule, value in table["largest_mean_regret"].items()
+        )
         return [
             f"rules by their largest mean regret over the {len(table['rows'])} settings [points]: {ranked}",
             "in how many of 1,000 resamples of the seeds each has the smallest: "
