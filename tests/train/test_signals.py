@@ -11,17 +11,19 @@ import torch
 from torch import nn
 
 from rawlabel.config import TrainConfig
+from rawlabel.train.networks import build_network, last_linear
 from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
 
 
-def cosines_by_autograd(network: nn.Module, head: nn.Linear, images: torch.Tensor, labels: torch.Tensor) -> Any:
+def cosines(network: nn.Module, head: nn.Linear, images: torch.Tensor, labels: torch.Tensor) -> Any:
     """Cosine of the head's weights and the negative gradient of each image's cross-entropy in them."""
     found = []
     for image, label in zip(images, labels, strict=True):
         loss = nn.functional.cross_entropy(network(image[None]), label[None])
         [gradient] = torch.autograd.grad(loss, head.weight)
-        found.append(nn.functional.cosine_similarity(-gradient.flatten(), head.weight.flatten(), dim=0).item())
+        direction, weight = (one.flatten() / one.norm() for one in (-gradient.double(), head.weight.double()))
+        found.append(torch.dot(direction, weight).item())
     return np.array(found)
 
 
@@ -35,7 +37,7 @@ def test_the_alignment_is_the_cosine_of_weights_and_descent_direction(bias: bool
     network(torch.cat([images, images + 1]))  # a method with two views passes both at once
     network(images - 1)
     alignment = tap.alignment(labels, 4)
-    expected = cosines_by_autograd(network, head, images, labels)
+    expected = cosines(network, head, images, labels)
     assert alignment is not None
     np.testing.assert_allclose(alignment.numpy(), expected, rtol=1e-4, atol=1e-6)
     statistics = RunningStatistics()
@@ -44,6 +46,27 @@ def test_the_alignment_is_the_cosine_of_weights_and_descent_direction(bias: bool
     mean, kurtosis = statistics.alignment_moments()
     assert mean == pytest.approx(expected.mean(), rel=1e-4)
     assert kurtosis == pytest.approx(scipy.stats.kurtosis(expected), rel=1e-3)
+
+
+@pytest.mark.parametrize("sureness", [1, 20])
+@pytest.mark.parametrize("name", ["small_convnet", "cifar_resnet8", "cifar_stem_resnet18", "timm/resnet10t"])
+def test_the_alignment_holds_for_networks_as_they_are_built(name: str, sureness: float) -> None:
+    """However sure they are: the gradients of sure images are tiny, and have a direction all the same."""
+    torch.manual_seed(3)
+    network = build_network(name, 4).double().eval()
+    found = last_linear(network)
+    assert found is not None
+    head = found[1]
+    with torch.no_grad():
+        head.weight *= sureness / network(torch.randn(4, 3, 32, 32).double()).std()
+    images = torch.randn(9, 3, 32, 32).double()
+    labels = torch.arange(9) % 4 if sureness == 1 else network(images).argmax(dim=1)
+    tap = HeadTap(network)
+    head.train()
+    network(images)
+    alignment = tap.alignment(labels, 4)
+    assert alignment is not None
+    np.testing.assert_allclose(alignment.numpy(), cosines(network, head, images, labels), rtol=1e-3, atol=1e-6)
 
 
 def test_a_network_without_a_linear_head_has_no_alignment() -> None:

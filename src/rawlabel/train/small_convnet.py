@@ -34,7 +34,8 @@ class SmallConvNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits [batch, classes] for images [batch, 3, height, width]."""
         out = self.stages(F.relu(self.stem(x), inplace=True))
-        return cast(Tensor, self.head(out.amax(dim=(2, 3)))) * _LOGIT_SCALE
+        # Before the head, whose outputs are then the logits, as gradient-weight alignment takes them to be.
+        return cast(Tensor, self.head(out.amax(dim=(2, 3)) * _LOGIT_SCALE))
 
 
 class _Stage(nn.Module):

@@ -104,8 +104,11 @@ class HeadTap:
         features, logits = (part[: len(own)].float() for part in heard)
         weight = self._head.weight.float()
         difference = logits.softmax(dim=1)
-        difference[torch.arange(len(own), device=own.device), own] -= 1
+        rows = torch.arange(len(own), device=own.device)
+        # The sum of the other classes, not 1 less: that would be 0 for the surest images.
+        difference[rows, own] = 0
+        difference[rows, own] = -difference.sum(dim=1)
         product = -(difference * (logits if self._head.bias is None else logits - self._head.bias)).sum(dim=1)
         scale = features.norm(dim=1) * difference.norm(dim=1) * torch.linalg.vector_norm(weight)
-        cosine: Tensor = product / (scale + 1e-12)
+        cosine: Tensor = product / scale.clamp(min=torch.finfo(scale.dtype).tiny)
         return distributed.whole_batch(cosine, len(labels))
