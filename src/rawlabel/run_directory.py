@@ -129,7 +129,8 @@ class RunDirectory:
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             with suppress(ValueError):
                 timing = json.loads(line)
-                timings[timing.get("epoch", -1)] = timing
+                if "epoch" in timing:
+                    timings[timing["epoch"]] = timing
         return timings
 
     def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
@@ -156,6 +157,13 @@ class RunDirectory:
         if len({row.shape for row in rows}) > 1:
             raise DataError(f"{path.parent}: its epochs are of different images; repeat the run")
         return np.stack(rows)
+
+    def take_over_predictions(self, other: RunDirectory, epoch: int) -> None:
+        """Copy those of an epoch from another run, where it kept them."""
+        path = other._predictions_path(epoch)
+        if path.exists() and processes.is_first():
+            with disk_errors(path), atomic_write(self._predictions_path(epoch)) as stream:
+                stream.write(path.read_bytes())
 
     def _predictions_path(self, epoch: int) -> Path:
         return self.path / "training_predictions" / f"{epoch:05d}.npz"

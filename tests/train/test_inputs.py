@@ -249,3 +249,10 @@ def test_cifar10n_opens_with_each_of_its_label_sets(shared_data: Path) -> None:
     for column, share in (("aggregate_label", 0.090), ("random_label1", 0.172), ("worst_label", 0.402)):
         labels = read_input(path, InputRequest(label_column=column)).images.labels
         assert (labels != clean).mean() == pytest.approx(share, abs=0.001)
+
+
+def test_a_set_of_torchvision_without_parts_is_not_its_own_test_set(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match="EuroSAT: this set has no test images of its own; name others with --test"
+    ):
+        read_input(Path("torchvision:EuroSAT"), InputRequest("test", downloads=tmp_path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from torchvision import models
 
 from rawlabel.config import TrainConfig, load_options, load_section
 from rawlabel.errors import ConfigError
@@ -55,6 +56,15 @@ def test_a_misspelt_network_suggests_the_right_one() -> None:
 def test_networks_with_auxiliary_heads_answer_with_logits_in_training_too(name: str) -> None:
     network = build_network(name, 3).train()
     assert network(torch.zeros(2, 3, 96, 96)).shape == (2, 3)
+
+
+def test_published_weights_are_those_of_all_heads_of_which_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = models.googlenet(init_weights=False, aux_logits=True).state_dict()
+    monkeypatch.setattr(models.GoogLeNet_Weights, "get_state_dict", lambda *_, **__: published)
+    network = build_network("googlenet", 3, pretrained=True).train()
+    assert network(torch.zeros(2, 3, 96, 96)).shape == (2, 3)
+    assert torch.equal(network.state_dict()["conv1.conv.weight"], published["conv1.conv.weight"])
+    assert not [key for key in network.state_dict() if key.startswith("aux")]
 
 
 def test_a_network_that_a_library_cannot_build_is_told() -> None:

@@ -219,6 +219,13 @@ def test_a_loss_that_diverges_is_named(data: Path, tmp_path: Path) -> None:
         fit(tiny(data, outpath=tmp_path / "run", lr=1e30, precision="fp32"))
 
 
+def test_a_run_that_had_no_epoch_may_be_given_other_settings(data: Path, tmp_path: Path) -> None:
+    """As its message of a loss that diverged, or of memory that ran out, says."""
+    with pytest.raises(ConfigError, match="try a lower learning rate"):
+        fit(tiny(data, outpath=tmp_path / "run", lr=1e30, precision="fp32"))
+    assert len(fit(tiny(data, outpath=tmp_path / "run", precision="fp32")).log()) == 4
+
+
 def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
     folder = make_class_folders(tmp_path / "candidate", 4, 3)
     (folder / "red" / "002.png").write_bytes(b"not an image")

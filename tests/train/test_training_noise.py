@@ -47,6 +47,8 @@ def test_a_second_set_replaces_its_share_of_each_class(data: Path, tmp_path: Pat
     assert [int(from_second[images.labels == index].sum()) for index in range(3)] == [10, 10, 10]
     assert len(set(places)) == 120
     assert not wrong(images).any()
+    (tmp_path / "second" / "red" / "one_more.png").write_bytes(b"")
+    assert load_training_data(tiny(tmp_path, mix="second", mix_rate=0.25)).fingerprint != data_mixed.fingerprint
     with pytest.raises(DataError, match="lower"):
         load_training_data(tiny(tmp_path, mix="second", mix_rate=0.9))
 

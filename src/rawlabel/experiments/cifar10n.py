@@ -21,8 +21,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "nts": {**_STEP, "student": True},
     "pruned": {**_STEP, "confident_learning": True},
     "sop_plus": {"method": "sop_plus", "lr": 0.02, "epochs": 300, "lr_schedule": "cosine"},
-    "dividemix": {"method": "dividemix", "lr": 0.02, "batch_size": 64, "epochs": 300, "decay_epochs": 150,
-                  "lr_schedule": "step"},
+    "dividemix": {"method": "dividemix", "lr": 0.02, "batch_size": 128, "epochs": 300, "decay_epochs": 150,
+                  "decay_max_epochs": 300, "lr_schedule": "step"},
 }  # fmt: skip
 
 PUBLISHED = {

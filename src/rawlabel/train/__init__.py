@@ -223,8 +223,8 @@ def _settle_seed(config: TrainConfig, run: RunDirectory) -> TrainConfig:
 
 def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     """A run directory holds one run: going on with other settings would be neither the old nor the new."""
-    if not (run.path / "config.json").exists():
-        return
+    if not (run.path / "config.json").exists() or not (run.log() or run.last_checkpoint.exists()):
+        return  # Nothing has come of it yet, as when its first step asked for too much memory.
     # A run of an older version knows nothing of newer settings, so it has their defaults.
     before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():

@@ -63,8 +63,9 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     found = keep_classes(everything, config, path)
     if len(found.class_ids) < 2:
         raise DataError(f"{path}: holds one class; a classifier needs at least two")
-    held, fingerprint = _split(found, config)
+    held = _held_out(found, config)
     found, injections = add_noise(found, config, training_request(config))
+    fingerprint = _fingerprint(found, config)
     train = random_subset(np.flatnonzero(~held), config)
     data = TrainingData(
         found.class_ids,
@@ -100,16 +101,20 @@ def _locate(config: TrainConfig) -> Path:
     return path
 
 
-def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_], str]:
-    """Which images are held out, and the fingerprint of data and split.
+def _held_out(found: InputSet, config: TrainConfig) -> npt.NDArray[np.bool_]:
+    """Which images are held out.
 
     Without a split of its own, an input is split by a hash of its images' names, so that added images never move
     the others.
     """
     if found.is_held_out is not None:
-        return found.is_held_out, found.fingerprint
-    seed, share = config.seed_of_data, config.holdout
-    held = held_out(found.images.keys_or_names(), seed, share)
-    digest = hashlib.sha256(found.fingerprint.encode())
-    digest.update(f"holdout={share}:{seed}".encode())
-    return held, digest.hexdigest()
+        return found.is_held_out
+    return held_out(found.images.keys_or_names(), config.seed_of_data, config.holdout)
+
+
+def _fingerprint(found: InputSet, config: TrainConfig) -> str:
+    """That of data and split."""
+    if found.is_held_out is not None:
+        return found.fingerprint
+    split = f"holdout={config.holdout}:{config.seed_of_data}"
+    return hashlib.sha256(f"{found.fingerprint}{split}".encode()).hexdigest()

@@ -52,6 +52,8 @@ class EpochTiming(NamedTuple):
     first_batch: float
     trained: float
     finished: float
+    seen_before: int
+    """Images of the epoch that an earlier start has trained on."""
 
 
 class Trainer:
@@ -114,7 +116,7 @@ class Trainer:
             ):
                 stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
-                    started = time.perf_counter()
+                    started, seen_before = time.perf_counter(), self.statistics.seen if self.step else 0
                     first_batch = self._train_epoch(loader, stop, task)
                     distributed.average_buffers(self.method)
                     self._synchronize()
@@ -126,7 +128,9 @@ class Trainer:
                     if self.epoch + 1 < self.config.epochs:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
-                    timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
+                    timing = EpochTiming(
+                        started, first_batch or started, trained, time.perf_counter(), seen_before
+                    )
                     self._log_timing(timing)
                     loggers.repeat(self.epoch)
                     if stop.asked():
@@ -332,6 +336,6 @@ class Trainer:
             epoch=self.epoch - 1,
             first_batch_seconds=round(timing.first_batch - timing.started, 3),
             train_seconds=round(seconds, 3),
-            images_per_second=round(self.statistics.seen / seconds, 1),
+            images_per_second=round((self.statistics.seen - timing.seen_before) / seconds, 1),
             measure_seconds=round(timing.finished - timing.trained, 3),
         )

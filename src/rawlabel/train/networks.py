@@ -130,15 +130,19 @@ def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[st
     if name not in models.list_models(module=models):
         return None
     _refuse_width(name, options)
-    if name in _WITH_AUXILIARY_HEADS:
+    if name in _WITH_AUXILIARY_HEADS and not pretrained:
         # In training they answer with a tuple, which belongs to their own loss.
-        options = {"aux_logits": False, **options}
-        if not pretrained:
-            options = {"init_weights": True, **options}
+        options = {"aux_logits": False, "init_weights": True, **options}
     if not pretrained:
         fresh: nn.Module = models.get_model(name, num_classes=num_classes, **options)
         return fresh
     network: nn.Module = models.get_model(name, weights="DEFAULT", **options)
+    if name in _WITH_AUXILIARY_HEADS:
+        # The published weights are those of all heads.
+        network.aux_logits = False  # type: ignore[assignment]
+        for auxiliary in ("aux1", "aux2", "AuxLogits"):
+            if hasattr(network, auxiliary):
+                setattr(network, auxiliary, None)
     _replace_head(network, num_classes)
     return network
 

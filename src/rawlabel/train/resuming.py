@@ -126,6 +126,7 @@ def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory) -> None
     for entry in other.log():
         if entry["epoch"] < state.get("epoch", 0):
             run.log_epoch(entry)
+            run.take_over_predictions(other, entry["epoch"])
     selected = checkpoint.parent / other.selected_checkpoint.name
     if state.get("epoch", 0) and not selected.exists():
         raise CheckpointError(f"--resume: {selected} is missing, which the rule may still select; copy it too")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -54,7 +55,9 @@ def _mixed(found: InputSet, config: TrainConfig, request: InputRequest) -> tuple
     rows = np.where(taken < 0, np.arange(len(labels)), len(labels) + taken)
     source = JoinedImages((found.images.source, second.images.source)).select(rows)
     images = replace(found.images, source=source, labels=injection.noisy.labels)
-    return replace(found, images=images), injection
+    # Other images to take from are other data.
+    both = hashlib.sha256(f"{found.fingerprint} mixed with {second.fingerprint}".encode())
+    return replace(found, images=images, fingerprint=both.hexdigest()), injection
 
 
 def _features(found: InputSet, config: TrainConfig) -> npt.NDArray[np.float32] | None:

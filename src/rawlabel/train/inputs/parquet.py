@@ -13,12 +13,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawlabel.errors import DataError, did_you_mean
 from rawlabel.train.image_source import ImageSource, LabeledImages, NumberedImages, StoredImage, locate
+from rawlabel.train.images import free_memory
 from rawlabel.train.inputs import Input, InputRequest, InputSet
 from rawlabel.train.inputs._labels import classes_of
 from rawlabel.train.inputs._parts import files_of_part
@@ -131,7 +131,7 @@ def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
     for one in files:
         digest.update(f"{one.name}:{one.stat().st_size}:{pq.read_metadata(one).num_rows};".encode())
     source: ImageSource
-    if sum(one.stat().st_size for one in files) <= _SHARE * psutil.virtual_memory().available:
+    if sum(one.stat().st_size for one in files) <= _SHARE * free_memory():
         images = pa.concat_tables([pq.read_table(one, columns=[image_column]) for one in files])[image_column]
         _refuse_nulls(_null_images(images), image_column, path)
         source = ParquetImages(images, str(path))

@@ -59,6 +59,10 @@ def _load(name: str, request: InputRequest, place: str) -> Any:
     if "train" in accepted:
         arguments["train"] = request.part == "train"
     has_splits = "split" in accepted and "train" not in accepted
+    if request.part != "train" and "train" not in accepted and not has_splits:
+        raise DataError(
+            f"{place}: this set has no test images of its own; name others with --test, or leave it out"
+        )
     first, second = _SPLITS[request.part]
     try:
         if not has_splits:
