@@ -148,3 +148,14 @@ def test_the_published_logs_tell_what_the_last_epoch_costs(shared_data: Path) ->
     assert (flickr.rules[0].rule, round(flickr.rules[0].regrets[0], 2)) == ("last_epoch", 1.06)
     assert round(imagenet.rules[0].regrets[0], 2) == 0.38
     assert all(one.missing for one in flickr.rules[1:])
+
+
+def test_runs_that_their_rule_ended_are_a_group_of_their_own(tmp_path: Path) -> None:
+    whole = [
+        make_run(tmp_path / f"w{seed}", [10, 80, 70, 0], [1, 9, 8, 2], seed=seed, epochs=4) for seed in (0, 1)
+    ]
+    ended = make_run(tmp_path / "ended", [10, 60], [1, 9], seed=2, epochs=4, stop="patience")
+    first, second = compare_rules(CompareRulesConfig(runs=[*whole, ended], rule=("last_epoch",)))
+    assert (len(first.runs), first.name, len(second.runs), second.name) == (
+        2, "ended_early=False", 1, "ended_early=True",
+    )  # fmt: skip

@@ -74,12 +74,31 @@ def test_what_lies_beyond_the_measured_sizes_is_said(tmp_path: Path) -> None:
     assert best.interval is None  # one run of each size tells nothing of the spread
 
 
+def test_intervals_hold_the_truth_as_often_as_they_say(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    raw = [
+        make_finished(tmp_path / f"{draw}/{seed}", CURVE.accuracy(4000) + 3 * rng.normal(), 9000, lr=draw + 1)
+        for draw in range(40)
+        for seed in range(3)
+    ]
+    found = measure_worth(WorthConfig(runs=raw, clean=make_clean(tmp_path, seeds=3, spread=0.1), resamples=200))
+    intervals = [one.interval for one in found.equivalents if one.interval is not None]
+    assert len(intervals) == 40
+    assert sum(low <= 4000 <= high for low, high in intervals) >= 35
+
+
+def test_one_raw_run_has_no_interval(tmp_path: Path) -> None:
+    raw = make_finished(tmp_path / "raw" / "0", 80.0, 40_000)
+    (one,) = measure_worth(WorthConfig(runs=[raw], clean=make_clean(tmp_path, seeds=2), resamples=100)).equivalents
+    assert one.interval is None
+
+
 @pytest.mark.integration
 def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean = make_clean(tmp_path, seeds=2)
-    raw = make_finished(tmp_path / "raw" / "0", 80.0, 40_000)
+    raw = [make_finished(tmp_path / "raw" / str(seed), 80.0 + seed, 40_000) for seed in range(2)]
     flags = [word for path in clean for word in ("--clean", str(path))]
-    assert cli.run(["worth", str(raw), *flags, "--resamples", "100", "--out", str(tmp_path / "out")]) == 0
+    assert cli.run(["worth", *map(str, raw), *flags, "--resamples", "100", "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "40000 raw labels are worth" in printed and "95 % interval" in printed
     assert (tmp_path / "out" / "worth.png").stat().st_size > 10_000
@@ -87,7 +106,7 @@ def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixt
     with (tmp_path / "out" / "worth.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert float(rows[-1]["clean_images_worth_as_much"]) == pytest.approx(found["raw"][0]["num_clean"], abs=1)
-    assert len(rows) == len(clean) + 1
+    assert len(rows) == len(clean) + len(raw)
 
 
 def test_runs_that_cannot_carry_a_curve_are_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rawlabel.signals import StopRequest
 from rawlabel.train import loop, train
 from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.data import load_training_data
+from rawlabel.train.holdout import data_of_run, predict_holdout
 from rawlabel.train.images import Images, Transform
 from rawlabel.train.loader import Loader
 from rawlabel.train.predictor import load_predictor
@@ -147,6 +148,15 @@ def test_a_student_goes_on_wherever_it_was_stopped(
     train(stopped)
     for part in ("teacher", ".", "refit"):
         assert_same_run(RunDirectory(whole.path / part), RunDirectory(stopped.outpath / part))
+
+
+def test_what_a_refit_has_learned_cannot_judge_it(mislabeled: Path, tmp_path: Path) -> None:
+    run = train(tiny(mislabeled, outpath=tmp_path / "run", refit=True, epochs=1, test=None))
+    own, refit = (data_of_run(RunDirectory(run.path / part)) for part in (".", "refit"))
+    assert len(own.holdout) > 0 == len(refit.holdout)
+    assert len(refit.train) == len(own.train) + len(own.holdout)
+    with pytest.raises(DataError, match=r"held nothing out; .* or name the run of which this is the refit"):
+        predict_holdout(RunDirectory(run.path / "refit"))
 
 
 def test_labels_of_other_images_are_refused(mislabeled: Path, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_mixup_equals_its_equation() -> None:
     loss = method(one).loss.item()
     torch.manual_seed(5)
     share = torch.distributions.Beta(torch.tensor(0.7), torch.tensor(0.7)).sample()
+    share = torch.maximum(share, 1 - share)
     order = torch.randperm(BATCH)
     mixed = Batch(share * one.images + (1 - share) * one.images[order], one.labels, one.sample_ids)
     p = probabilities(method, mixed)

@@ -103,6 +103,8 @@ def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -
     grouped: list[tuple[dict[str, Any], list[FinishedRun]]] = []
     for run in runs:
         own = {key: value for key, value in run.settings.items() if key not in skipped}
+        # The oracle and the last epoch of a run that its rule ended are of fewer epochs.
+        own["ended_early"] = len(run.records) < run.settings.get("epochs", 0)
         members = next((members for settings, members in grouped if settings == own), None)
         if members is None:
             grouped.append((own, [run]))

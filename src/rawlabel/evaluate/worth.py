@@ -2,14 +2,15 @@
 
 A curve a(n) = a_inf - b n^(-c), the usual power law of learning curves (Hestness et al., arXiv 1712.00409), is
 fitted to runs on clean sets of several sizes n. Where it reaches the accuracy of the raw runs is their clean-label
-equivalent. Intervals are bootstrap percentiles: runs of one size, and raw runs, are drawn anew with replacement,
-so they speak of seeds and not of other test sets.
+equivalent. Intervals are percentiles of a parametric bootstrap: the mean of each size's runs, and of the raw runs,
+is drawn anew by Student's t, so they speak of seeds and not of other test sets.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -124,18 +125,28 @@ def fit_curve(points: dict[int, tuple[float, ...]]) -> LearningCurve:
 def _resampled_curves(
     points: dict[int, tuple[float, ...]], count: int, rng: np.random.Generator
 ) -> list[LearningCurve]:
-    """Curves through runs drawn anew within each size; none when no size has two runs."""
+    """Curves through means drawn anew for each size; none when no size has two runs."""
     if max(map(len, points.values())) < 2:
         return []
     curves = []
     for _ in range(count):
-        drawn = {size: tuple(rng.choice(values, len(values))) for size, values in points.items()}
+        drawn = {size: (_drawn_mean(values, rng),) * len(values) for size, values in points.items()}
         try:
             curves.append(fit_curve(drawn))
         except DataError:
             # A draw that no curve fits says that the size is not determined: it counts as unlimited.
             curves.append(LearningCurve(0.0, 1.0, 1.0))
     return curves
+
+
+def _drawn_mean(values: Sequence[float] | npt.NDArray[np.float64], rng: np.random.Generator) -> float:
+    """A mean as repetitions would give it: a parametric bootstrap by Student's t.
+
+    Runs drawn with replacement would say too little of the spread: of three, they are often the same one thrice.
+    """
+    count = len(values)
+    error = np.std(values, ddof=1) / np.sqrt(count) if count > 1 else 0.0
+    return float(np.mean(values) + error * (rng.standard_t(count - 1) if count > 1 else 0.0))
 
 
 def _equivalent(
@@ -153,8 +164,8 @@ def _equivalent(
     accuracies = np.array([run.test[run.selected_epoch] for run in runs])
     num_clean = curve.size(float(accuracies.mean()))
     interval = None
-    if curves:
-        drawn = [one.size(float(rng.choice(accuracies, len(accuracies)).mean())) for one in curves]
+    if curves and len(accuracies) > 1:
+        drawn = [one.size(_drawn_mean(accuracies, rng)) for one in curves]
         tail = (1 - config.confidence) / 2
         # Among unlimited values there is nothing to interpolate.
         low, high = np.quantile(drawn, [tail, 1 - tail], method="nearest")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel import plugins
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.evaluate.rule_regret import compare_rules
 from rawlabel.experiments import SEEDS, Experiment, Row
@@ -26,6 +27,8 @@ NOISES: dict[str, tuple[str, float]] = {
     "symmetric 40 %": ("clean", 0.4),
 }
 """Label set, and the share of its labels that are made wrong on top."""
+VARIANTS = ("noisy_holdout:window=1", "noisy_holdout:window=5")
+"""Settings of the default rule that are compared besides every rule with its defaults."""
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": SMALLER["tiny"],
     # Long enough for robust losses to grow sure of what raw labels deny, which the loss on those then punishes.
@@ -68,8 +71,9 @@ class RuleRegretGrid(Experiment):
         """Regret of every rule on every row, and the rules by their largest mean regret; draws the heat map."""
         regrets: dict[str, dict[str, float]] = {}
         by_seed: dict[str, list[tuple[float, ...]]] = {}
+        rules = (*plugins.names(plugins.Family.STOPPING_RULE), *VARIANTS)
         for row in rows:
-            (group,) = compare_rules(CompareRulesConfig(runs=tuple(run.path for run in row.runs)))
+            (group,) = compare_rules(CompareRulesConfig(runs=tuple(run.path for run in row.runs), rule=rules))
             for rule in group.rules:
                 if rule.mean is not None:
                     regrets.setdefault(rule.rule, {})[row.name] = rule.mean

@@ -70,7 +70,10 @@ def fit_probe(run: RunDirectory, config: ProbeConfig) -> FittedProbe:
     """
     data = data_of_run(run)
     if not len(data.holdout):
-        raise DataError(f"{run.path}: held nothing out to choose by; train again with --holdout above 0")
+        raise DataError(
+            f"{run.path}: held nothing out to choose by; train again with --holdout above 0, or name the run of "
+            "which this is the refit"
+        )
     encoder = make_encoder(run, config)
     cache = FeatureCache(run.path / FEATURES, encoder, config.batch_size, config.workers)
 

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
+from rawlabel.files import read_json
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.features import features_heard, joined
 from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
+from rawlabel.train.refit import with_holdout
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,10 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
     """
     data = data_of_run(run)
     if not len(data.holdout):
-        raise DataError(f"{run.path}: held nothing out; train again with --holdout above 0")
+        raise DataError(
+            f"{run.path}: held nothing out; train again with --holdout above 0, or name the run of which this is "
+            "the refit"
+        )
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
     images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
     with features_heard(predictor.method) as heard:
@@ -62,4 +67,7 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
-    return replace(data, train=kept_by(run, data.train)) if config.confident_learning else data
+    data = replace(data, train=kept_by(run, data.train)) if config.confident_learning else data
+    starts = read_json(run.path / "environment.json", "the starts of a run")
+    # A refit has learned the holdout, which can judge nothing any more.
+    return with_holdout(data) if starts[-1].get("holdout_images") == 0 and len(data.holdout) else data

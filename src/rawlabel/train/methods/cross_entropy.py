@@ -61,7 +61,9 @@ class CrossEntropy(Method[CrossEntropyOptions]):
         if not self.options.mixup:
             logits = self.predict(batch.images)
             return StepOutput(self._loss(logits, batch.labels), logits)
-        weight = Beta(self.options.mixup, self.options.mixup).sample().item()
+        drawn = Beta(self.options.mixup, self.options.mixup).sample().item()
+        # The same mixtures either way round; so each row shows, and is recorded as, mostly its own image.
+        weight = max(drawn, 1 - drawn)
         order = torch.randperm(len(batch.labels)).to(batch.labels.device)
         logits = self.predict(weight * batch.images + (1 - weight) * batch.images_at(order))
         own, other = self._loss(logits, batch.labels), self._loss(logits, batch.labels[order])
