@@ -9,7 +9,8 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 ITEMS = re.findall(r"^- (.+?)(?=\n- |\n\n|\Z)", (DOCS / "learning.md").read_text("utf-8"), re.M | re.S)
-NUMBER = re.compile(r"\d+\.\d+")
+NUMBER = re.compile(r"\d+\.\d+|(?<![\d,.])\d{3,}(?![\d.]|,\d)")
+"""Numbers that were measured; small whole ones and those with a comma are settings."""
 
 
 def cited(item: str) -> str:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -26,8 +27,11 @@ SECONDS_BETWEEN_LINES = 10.0
 class Task:
     """One piece of work that advances; `note` is shown beside the count."""
 
-    def __init__(self, title: str, total: int, bar: Progress | None, is_silent: bool = False) -> None:
-        self.title, self.total, self.done, self.note = title, total, 0, ""
+    def __init__(
+        self, title: str, total: int, bar: Progress | None, is_silent: bool = False, done: int = 0
+    ) -> None:
+        self.title, self.total, self.done, self.note = title, total, done, ""
+        self._done_before, self._started = done, time.monotonic()
         self._is_silent = is_silent
         self._bar = bar
         self._id = bar.add_task(title, total=total, note="") if bar else None
@@ -46,7 +50,16 @@ class Task:
     def say_line(self) -> None:
         """Write one plain line (used where there is no terminal)."""
         if not self._is_silent:
-            sys.stderr.write(f"{self.title}: {self.done}/{self.total} {self.note}".rstrip() + "\n")
+            parts = (f"{self.done}/{self.total}", self._time_left(), self.note)
+            sys.stderr.write(f"{self.title}: {' '.join(part for part in parts if part)}\n")
+
+    def _time_left(self) -> str:
+        """At the speed so far; empty at both ends."""
+        now_done, missing = self.done - self._done_before, self.total - self.done
+        if now_done <= 0 or missing <= 0:
+            return ""
+        seconds = round((time.monotonic() - self._started) * missing / now_done)
+        return f"({timedelta(seconds=seconds)} left)"
 
 
 @contextmanager
@@ -57,8 +70,7 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
         return
     console = Console(stderr=True)
     if not console.is_terminal:
-        task = Task(title, total, None)
-        task.done = done
+        task = Task(title, total, None, done=done)
         yield task
         task.say_line()
         return

@@ -205,3 +205,12 @@ def test_a_step_budget_goes_on_through_the_passes(data: Path) -> None:
     late = list(budget.epoch(1, 3))
     assert [batch.sample_ids.tolist() for batch in late] == [found[7].sample_ids.tolist()]
     budget.close()
+
+
+def test_weights_that_diverged_are_not_what_a_stopped_run_goes_on_from(
+    mislabeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(mislabeled, outpath=tmp_path / "run", lr=1e30, precision="fp32", test=None)
+    with pytest.raises(ConfigError, match="--lr: the loss became"):
+        interrupt(config, 3, monkeypatch)
+    assert not RunDirectory(tmp_path / "run").last_checkpoint.exists()

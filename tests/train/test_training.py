@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -212,6 +213,31 @@ def test_other_settings_or_data_need_another_run_directory(whole: RunDirectory, 
         fit(tiny(data, outpath=whole.path, lr=0.5))
     with pytest.raises(ConfigError, match="holds a run on other data"):
         fit(tiny(data, outpath=whole.path, main="test"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"momentum": 0.5}, {"weight_decay": 0.1}, {"norandomcrop": True}, {"norandomflip": True}, {"lr": 0.03},
+     {"decay_rate": 0.5}, {"batch_size": 8}, {"opt": "adam"}, {"loss": "l2"}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_setting_of_the_step_reaches_the_step(
+    change: dict[str, Any], whole: RunDirectory, data: Path, tmp_path: Path
+) -> None:
+    """Each alone makes other weights of the same start; what it means is tested where it is defined."""
+    run = fit(tiny(data, outpath=tmp_path / "run", **change))
+    one, other = (load_checkpoint(path.last_checkpoint)["method"] for path in (run, whole))
+    assert one.keys() == other.keys()
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_second_test_set_is_measured_too(data: Path, tmp_path: Path) -> None:
+    mislabeled = make_class_folders(tmp_path / "mislabeled", 6, 3)
+    for old, new in (("red", "kept"), ("blue", "red"), ("kept", "blue")):
+        (mislabeled / old).rename(mislabeled / new)
+    entry = fit(tiny(data, outpath=tmp_path / "run", sub=str(mislabeled))).log()[-1]
+    assert entry["test"]["acc1"] > 90
+    assert entry["subset"]["acc1"] < 60
 
 
 def test_a_loss_that_diverges_is_named(data: Path, tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ class Trainer:
             self.method.on_epoch_start()
         lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
         first_batch: float | None = None
+        began, seen_before = time.perf_counter(), self.statistics.seen
         for raw_batch in loader.epoch(self.epoch, self.step):
             first_batch = first_batch or time.perf_counter()
             lines.loaded(self.step, self.statistics)
@@ -158,8 +159,10 @@ class Trainer:
             self.train_step(raw_batch)
             lines.done(self.step, self.statistics)
             self.step += 1
-            task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}")
+            rate = (self.statistics.seen - seen_before) / (time.perf_counter() - began)
+            task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}, {rate:.0f} images/s")
             if stop.asked() and self.step < loader.num_steps:
+                self._refuse_divergence()
                 self._save()
                 stop.obey()
         return first_batch
@@ -208,9 +211,8 @@ class Trainer:
 
     def _finish_epoch(self, holdout: KeptImages, accuracies: dict[str, Any]) -> None:
         """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
+        self._refuse_divergence()
         seen, loss = self.statistics.seen, float(self.statistics.loss)
-        if not math.isfinite(loss):
-            raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
         train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
         held = self._measure(holdout, self.data.holdout)
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
@@ -247,6 +249,12 @@ class Trainer:
         self.run.log_epoch(entry)
         self.epoch, self.step = self.epoch + 1, 0
         self._save()
+
+    def _refuse_divergence(self) -> None:
+        """Before anything is saved from which no run could go on. Raises `ConfigError`."""
+        loss = float(self.statistics.loss)
+        if not math.isfinite(loss):
+            raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
 
     def _describe_network(self, train: KeptImages) -> dict[str, Any]:
         """Entries of the log about weights and gradients, where they are asked for."""
