@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from rawlabel.config import CurateConfig, PhotoSiteConfig
 from rawlabel.curate import curate
 from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, running
 from rawlabel.project import catalogue_path
+from tests.collect.wire import NOBODY
 from tests.curate.test_curate import make_project
 from tests.train.conftest import make_class_folders
 
@@ -99,10 +99,7 @@ def collected(capsys: pytest.CaptureFixture[str], address: str, folder: Path, ke
 def test_a_site_that_is_away_or_refuses(
     capsys: pytest.CaptureFixture[str], site: RunningSite, tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
-    assert f"{nobody}: cannot be reached" in collected(capsys, nobody, tmp_path)
+    assert f"{NOBODY}: cannot be reached" in collected(capsys, NOBODY, tmp_path)
     assert "refuses the API key" in collected(capsys, site.base_url, tmp_path, key="wrong")
     assert "set the environment variable FLICKR_API_KEY" in collected(capsys, site.base_url, tmp_path, key=None)
     assert "is not an http or https address" in collected(capsys, "ftp://127.0.0.1", tmp_path)

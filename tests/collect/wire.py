@@ -82,6 +82,10 @@ def redirect(location: str, status: int = 302) -> bytes:
     return reply(status, Location=location)
 
 
+NOBODY = "http://127.0.0.1:1"
+"""Where no server is: a port that was free a moment ago may be another test's by now."""
+
+
 @asynccontextmanager
 async def wired(**answers: Answer | list[Answer]) -> AsyncIterator[Wire]:
     """Serve on loopback; a path is the name of its argument."""
