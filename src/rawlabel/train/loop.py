@@ -52,8 +52,6 @@ class EpochTiming(NamedTuple):
     first_batch: float
     trained: float
     finished: float
-    seen_before: int
-    """Images of the epoch that an earlier start has trained on."""
 
 
 class Trainer:
@@ -84,6 +82,8 @@ class Trainer:
         self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
         self.samples = SampleStatistics(len(data.train), predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
+        # Of the images seen in this epoch, those that an earlier start has trained on.
+        self.seen_before = 0
 
     def fit(self) -> Selection:
         """Train to the last epoch, or to where the rule halts, and return the rule's selection.
@@ -116,7 +116,7 @@ class Trainer:
             ):
                 stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
-                    started, seen_before = time.perf_counter(), self.statistics.seen if self.step else 0
+                    started = time.perf_counter()
                     first_batch = self._train_epoch(loader, stop, task)
                     distributed.average_buffers(self.method)
                     self._synchronize()
@@ -128,9 +128,7 @@ class Trainer:
                     if self.epoch + 1 < self.config.epochs:
                         loader.prepare(self.epoch + 1)
                     self._finish_epoch(holdout, accuracies)
-                    timing = EpochTiming(
-                        started, first_batch or started, trained, time.perf_counter(), seen_before
-                    )
+                    timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
                     self._log_timing(timing)
                     loggers.repeat(self.epoch)
                     if stop.asked():
@@ -151,7 +149,7 @@ class Trainer:
             self.method.on_epoch_start()
         lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
         first_batch: float | None = None
-        began, seen_before = time.perf_counter(), self.statistics.seen
+        began, self.seen_before = time.perf_counter(), self.statistics.seen
         for raw_batch in loader.epoch(self.epoch, self.step):
             first_batch = first_batch or time.perf_counter()
             lines.loaded(self.step, self.statistics)
@@ -159,7 +157,7 @@ class Trainer:
             self.train_step(raw_batch)
             lines.done(self.step, self.statistics)
             self.step += 1
-            rate = (self.statistics.seen - seen_before) / (time.perf_counter() - began)
+            rate = (self.statistics.seen - self.seen_before) / (time.perf_counter() - began)
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}, {rate:.0f} images/s")
             if stop.asked() and self.step < loader.num_steps:
                 self._refuse_divergence()
@@ -344,6 +342,6 @@ class Trainer:
             epoch=self.epoch - 1,
             first_batch_seconds=round(timing.first_batch - timing.started, 3),
             train_seconds=round(seconds, 3),
-            images_per_second=round((self.statistics.seen - timing.seen_before) / seconds, 1),
+            images_per_second=round((self.statistics.seen - self.seen_before) / seconds, 1),
             measure_seconds=round(timing.finished - timing.trained, 3),
         )
