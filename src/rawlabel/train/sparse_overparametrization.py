@@ -41,8 +41,8 @@ class SparseOverparametrization(Method[Any]):
     With s = u² y and t = v² (1 - y), y one-hot, the loss is CE(normalize(p + s - t), y) + |h + s - t - y|², where
     p is the prediction and h its one-hot argmax; normalize raises values below 1e-4 to it and divides by the sum.
     The first term moves u and the network, the second v, as in the paper's algorithm; the authors' code lets the
-    second move u as well. u (one a sample) and v (one a sample and class) start near 0 and have SGD without momentum
-    at rates of their own.
+    second move u as well. u (one a sample) and v (one a sample and class) start near 0 and have SGD without
+    momentum at rates of their own.
     """
 
     Options: type[Section] = SparseOverparametrizationOptions
