@@ -22,7 +22,7 @@ from rawlabel.train.stopping import StoppingRule
 NAMES = plugins.names(Family.STOPPING_RULE)
 SETTINGS = [
     *((name, ()) for name in NAMES),
-    ("noisy_holdout", ("window=1",)),
+    ("noisy_holdout", ("window=3",)),
     ("label_wave", ("halt=at_once", "patience=1", "window=1")),
     ("label_wave", ("halt=never",)),
     ("patience", ("patience=2", "halt=at_once")),
@@ -125,11 +125,12 @@ def run_of(decays: Sequence[int] = (), **signals: Sequence[float | None]) -> lis
     ]
 
 
-def test_noisy_holdout_takes_the_highest_three_epoch_mean() -> None:
+def test_noisy_holdout_takes_the_highest_epoch_or_mean() -> None:
     held = [10.0, 70.0, 20.0, 50.0, 60.0, 55.0, 50.0]  # a lone peak at 1, a plateau that ends at 5
     selection = rule_of("noisy_holdout").select(run_of(holdout_accuracy=held))
+    assert (selection.epoch, selection.why) == (1, "highest raw holdout accuracy, 70.00 %")
+    selection = rule_of("noisy_holdout", ["window=3"]).select(run_of(holdout_accuracy=held))
     assert (selection.epoch, selection.why) == (5, "highest 3-epoch mean of raw holdout accuracy, 55.00 %")
-    assert rule_of("noisy_holdout", ["window=1"]).select(run_of(holdout_accuracy=held)).epoch == 1
 
 
 def test_noisy_holdout_loss_takes_the_lowest_three_epoch_mean() -> None:
@@ -138,18 +139,22 @@ def test_noisy_holdout_loss_takes_the_lowest_three_epoch_mean() -> None:
     assert (selection.epoch, selection.why) == (5, "lowest 3-epoch mean of raw holdout loss, 0.9000 nats")
 
 
+@pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize(
     ("name", "name_of_signal", "level"),
     [("noisy_holdout", "holdout_accuracy", 50.0), ("noisy_holdout_loss", "holdout_loss", 1.0)],
 )
-def test_of_equal_epochs_the_first_wins_and_a_gap_never_does(name: str, name_of_signal: str, level: float) -> None:
-    flat = [level] * 6
-    assert rule_of(name).select(run_of(**{name_of_signal: flat})).epoch == 2
+def test_of_equal_epochs_the_first_wins_and_a_gap_never_does(
+    name: str, name_of_signal: str, level: float, window: int
+) -> None:
+    flat, rule = [level] * 6, rule_of(name, [f"window={window}"])
+    assert rule.select(run_of(**{name_of_signal: flat})).epoch == window - 1
     for gap in (None, float("nan"), float("inf")):
-        assert rule_of(name).select(run_of(**{name_of_signal: [gap, *flat]})).epoch == 3
-        nothing = rule_of(name).select(run_of(**{name_of_signal: [gap] * 4}))
+        assert rule.select(run_of(**{name_of_signal: [gap, *flat]})).epoch == window
+        nothing = rule.select(run_of(**{name_of_signal: [gap] * 4}))
         assert nothing.epoch == 3
-        assert "for want of 3 epochs in a row with raw holdout" in nothing.why
+        wanted = "raw holdout" if window == 1 else "3 epochs in a row with raw holdout"
+        assert f"for want of {wanted}" in nothing.why
 
 
 def test_gwa_divides_the_mean_by_kurtosis_and_beta() -> None:
@@ -191,7 +196,7 @@ def test_patience_counts_from_the_last_decay() -> None:
     assert halts == [False] * 8 + [True, True]
     assert rule.select(run).epoch == 6
     assert rule.select(run).why == (
-        "highest 1-epoch mean of raw holdout accuracy so far, 60.00 %, and 2 epochs without a better one"
+        "highest raw holdout accuracy so far, 60.00 %, and 2 epochs without a better one"
     )
     hasty = rule_of("patience", ["patience=2", "halt=at_once"])
     assert (hasty.select(run).epoch, hasty.select(run[:4]).halt) == (1, True)
@@ -203,7 +208,7 @@ def test_patience_can_watch_the_loss() -> None:
     run = run_of(holdout_loss=[2.0, 1.0, 1.5, 1.4])
     selection = rule_of("patience", ["signal=holdout_loss", "patience=2"]).select(run)
     assert (selection.epoch, selection.halt) == (1, True)
-    assert selection.why.startswith("lowest 1-epoch mean of raw holdout loss so far, 1.0000 nats, and 2 epochs")
+    assert selection.why.startswith("lowest raw holdout loss so far, 1.0000 nats, and 2 epochs")
 
 
 def test_only_rules_that_look_at_the_holdout_need_one() -> None:

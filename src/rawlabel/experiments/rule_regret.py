@@ -27,7 +27,7 @@ NOISES: dict[str, tuple[str, float]] = {
     "symmetric 40 %": ("clean", 0.4),
 }
 """Label set, and the share of its labels that are made wrong on top."""
-VARIANTS = ("noisy_holdout:window=1", "noisy_holdout:window=5")
+VARIANTS = ("noisy_holdout:window=3", "noisy_holdout:window=5")
 """Settings of the default rule that are compared besides every rule with its defaults."""
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": SMALLER["tiny"],

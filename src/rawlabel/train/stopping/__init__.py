@@ -97,11 +97,17 @@ def first_highest(scores: Values) -> int | None:
     return None if np.isnan(scores).all() else int(np.nanargmax(scores))
 
 
+def mean_of(signal: str, window: int) -> str:
+    """What a rule compares, in words; one epoch's value is no mean."""
+    return signal if window == 1 else f"{window}-epoch mean of {signal}"
+
+
 def newest(records: Sequence[EpochRecord], window: int, what: str) -> Selection:
     """What a rule selects that has no whole window of `what` to compare."""
     if len(records) < window:
         return Selection(records[-1].epoch, f"the newest of fewer than {window} epochs")
-    return Selection(records[-1].epoch, f"the newest epoch, for want of {window} epochs in a row with {what}")
+    in_a_row = f"{window} epochs in a row with " if window > 1 else ""
+    return Selection(records[-1].epoch, f"the newest epoch, for want of {in_a_row}{what}")
 
 
 def wait_for_higher(

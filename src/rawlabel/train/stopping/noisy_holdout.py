@@ -1,4 +1,4 @@
-"""Accuracy on held-out raw labels, smoothed, over the whole run."""
+"""Accuracy on held-out raw labels, over the whole run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ from collections.abc import Sequence
 
 from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import Selection, StoppingRule, first_highest, newest, trailing_means, values_of
+from rawlabel.train.stopping import (
+    Selection,
+    StoppingRule,
+    first_highest,
+    mean_of,
+    newest,
+    trailing_means,
+    values_of,
+)
 
 
 class NoisyHoldoutOptions(Section):
     """Options of the rule."""
 
-    window: int = setting(3, "Epochs in the trailing mean.", ge=1)
+    window: int = setting(
+        1, "Epochs in the trailing mean; 3 steadies the choice where few labels are held out.", ge=1
+    )
 
 
 class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
-    """Take the epoch with the highest 3-epoch mean accuracy on held-out raw labels, over the full run.
+    """Take the epoch with the highest accuracy on held-out raw labels, over the full run.
 
     When label noise is class-conditional and each class's own label is its most frequent one, the classifier
     that is best on noisy labels is best on clean ones (Chen et al., AAAI 2021, arXiv 2012.04193). The rule
@@ -37,9 +47,8 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
         best = first_highest(means)
         if best is None:
             return newest(records, window, "raw holdout accuracy")
-        return Selection(
-            records[best].epoch, f"highest {window}-epoch mean of raw holdout accuracy, {means[best]:.2f} %"
-        )
+        what = mean_of("raw holdout accuracy", window)
+        return Selection(records[best].epoch, f"highest {what}, {means[best]:.2f} %")
 
 
 PLUGIN = NoisyHoldout

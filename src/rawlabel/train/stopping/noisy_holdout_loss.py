@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import Selection, StoppingRule, first_highest, newest, trailing_means, values_of
+from rawlabel.train.stopping import (
+    Selection,
+    StoppingRule,
+    first_highest,
+    mean_of,
+    newest,
+    trailing_means,
+    values_of,
+)
 
 
 class NoisyHoldoutLossOptions(Section):
@@ -36,9 +44,8 @@ class NoisyHoldoutLoss(StoppingRule[NoisyHoldoutLossOptions]):
         best = first_highest(-means)
         if best is None:
             return newest(records, window, "raw holdout loss")
-        return Selection(
-            records[best].epoch, f"lowest {window}-epoch mean of raw holdout loss, {means[best]:.4f} nats"
-        )
+        what = mean_of("raw holdout loss", window)
+        return Selection(records[best].epoch, f"lowest {what}, {means[best]:.4f} nats")
 
 
 PLUGIN = NoisyHoldoutLoss

@@ -13,6 +13,7 @@ from rawlabel.train.stopping import (
     HaltingOptions,
     Selection,
     StoppingRule,
+    mean_of,
     newest,
     trailing_means,
     values_of,
@@ -60,7 +61,7 @@ class Patience(StoppingRule[PatienceOptions]):
         if best is None:
             return newest(records, options.window, what)
         value = f"{means[best]:.4f} nats" if is_loss else f"{means[best]:.2f} %"
-        why = f"{'lowest' if is_loss else 'highest'} {options.window}-epoch mean of {what} so far, {value}"
+        why = f"{'lowest' if is_loss else 'highest'} {mean_of(what, options.window)} so far, {value}"
         if has_ended:
             why += f", and {options.patience} epochs without a better one"
         return Selection(records[best].epoch, why, halt=has_ended)
