@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.train.images import Transform, decode_image
+from rawlabel.train.images import Transform, decode_image, resize_pixels
 
 
 def jpeg(width: int, height: int) -> np.ndarray:
@@ -43,3 +44,18 @@ def test_a_flipped_view_is_the_mirror_image_of_the_other() -> None:
         transform.training_view(pixels, np.array([0.5, 0.5, 0.2, 0.3, last])) for last in (0.4, 0.6)
     )
     assert np.array_equal(flipped, straight[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((500, 375), (224, 224)), ((300, 280), (224, 224)), ((250, 240), (224, 224)), ((150, 150), (224, 224)),
+     ((32, 32), (16, 16)), ((300, 180), (224, 224))],
+)  # fmt: skip
+def test_resizing_is_as_fine_as_pillows(size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
+    pixels = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), dtype=np.uint8)
+    pixels.flags.writeable = False  # as images of a pack are
+    resized = resize_pixels(pixels, wanted)
+    pillows = np.asarray(Image.fromarray(pixels).resize(wanted, Image.Resampling.BILINEAR))
+    assert resized.flags.c_contiguous
+    assert np.abs(resized.astype(float) - pillows).mean() < 0.6

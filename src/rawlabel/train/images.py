@@ -5,6 +5,7 @@ Everything here is uint8; casting and normalising are left to the device.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import psutil
+import torch
 
 from rawlabel import processes
 from rawlabel.errors import ConfigError, DataError
@@ -32,6 +34,9 @@ _SHRINK_FROM = 1.5
 costs more than it saves the crops that follow, which are resized anyway."""
 _SMALL = 64
 """Images stored at up to this side [pixels] always get it."""
+_ANTIALIASED_FROM = 1.25
+"""Shrinking by less is plain interpolation: it differs from an antialiased one by less than one grey level in
+255, and takes a third of the time."""
 _CHUNK = 64
 """Images that one thread decodes between two steps of the progress bar."""
 DRAWS = 5
@@ -97,12 +102,14 @@ class Transform:
     def _resized_crop(self, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:
         """Area 8 to 100 % and aspect 3/4 to 4/3 (Szegedy et al., arXiv 1409.4842, section 6)."""
         height, width = pixels.shape[:2]
-        area = (0.08 + 0.92 * draws[0]) * height * width
-        aspect = np.exp(np.log(3 / 4) + (np.log(4 / 3) - np.log(3 / 4)) * draws[1])
-        crop_width = int(np.clip(round(np.sqrt(area * aspect)), 1, width))
-        crop_height = int(np.clip(round(np.sqrt(area / aspect)), 1, height))
-        top = int(draws[2] * (height - crop_height + 1))
-        left = int(draws[3] * (width - crop_width + 1))
+        # Plain floats: NumPy's functions of single numbers take longer, and hold up the other threads.
+        scale, shape, down, right, _ = draws.tolist()
+        area = (0.08 + 0.92 * scale) * height * width
+        aspect = math.exp(math.log(3 / 4) + (math.log(4 / 3) - math.log(3 / 4)) * shape)
+        crop_width = min(max(round(math.sqrt(area * aspect)), 1), width)
+        crop_height = min(max(round(math.sqrt(area / aspect)), 1), height)
+        top = int(down * (height - crop_height + 1))
+        left = int(right * (width - crop_width + 1))
         crop = pixels[top : top + crop_height, left : left + crop_width]
         return resize_pixels(crop, (self.image_size, self.image_size))
 
@@ -226,12 +233,22 @@ def _stays(height: int, width: int, shorter_side: int) -> bool:
 
 
 def resize_pixels(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize to (width, height): by area when shrinking, since interpolation would alias."""
-    if (pixels.shape[1], pixels.shape[0]) == size:
+    """Resize to (width, height), antialiased where it shrinks much."""
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
         return pixels
-    shrinks = pixels.shape[1] >= size[0] and pixels.shape[0] >= size[1]
-    resized = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return _as_pixels(resized)
+    if max(width / size[0], height / size[1]) > _ANTIALIASED_FROM:
+        return _antialiased(pixels, size)
+    return _as_pixels(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _antialiased(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize to (width, height) as Pillow's bilinear filter does, in half the time of OpenCV's by area."""
+    # A copy, since torch takes no memory that is read-only and is fast where the pixels lie without gaps.
+    image = torch.from_numpy(np.array(pixels, order="C"))[None].permute(0, 3, 1, 2)
+    width, height = size
+    resized = torch.nn.functional.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return _as_pixels(resized[0].permute(1, 2, 0).numpy())
 
 
 def _as_pixels(array: npt.NDArray[Any]) -> Pixels:
