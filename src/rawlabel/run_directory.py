@@ -8,7 +8,8 @@
 `checkpoints/`          `selected.safetensors` (weights of the rule's epoch), `last-….safetensors` (those of the
                         last one) and `last.pt` (what else is needed to go on from there)
 `label_noise.json`      what `--inject-noise` changed, label by label (`mix.json`: what `--mix` replaced)
-`samples.parquet`       one row a training image: how often the steps found its label right, its mean margin
+`samples.parquet`       one row a training image: its raw label (a student's: its teacher's label, too), how often
+                        the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`

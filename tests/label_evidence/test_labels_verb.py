@@ -12,6 +12,7 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.evaluate.fit_curves import write_fit_curves
+from rawlabel.label_evidence.experience import IN_ALL, OF_ESTIMATE
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
@@ -56,6 +57,9 @@ def test_it_writes_the_evidence_and_one_row_for_each_photo(
     for one in evidence["wrong_label_share"]:
         assert one["share"]["lower"] <= one["share"]["estimate"] <= one["share"]["upper"]
         assert one["assumptions"] and one["bias"] in said
+        # No share stands without what became of such estimates where the truth is known.
+        assert OF_ESTIMATE[one["estimator"]] == one["experience"] and one["experience"] in said
+    assert evidence["experience"] == IN_ALL and IN_ALL in said
     disagreement = evidence["wrong_label_share"][-1]["share"]["estimate"]
     assert WRONG / 40 - 0.12 < disagreement < WRONG / 40 + 0.2
     shown = json.loads(truth.read_text())

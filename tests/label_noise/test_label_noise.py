@@ -20,7 +20,7 @@ from rawlabel.classes.wordnet import load_wordnet
 from rawlabel.errors import ConfigError, DataError, PluginError
 from rawlabel.label_noise import Evidence, inject
 from rawlabel.label_noise.sibling import nearest_by_gloss
-from rawlabel.plugins import Family, names
+from rawlabel.plugins import Family, load, names
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LABELS = np.arange(600) % 6
@@ -74,6 +74,7 @@ def test_what_every_kind_promises(kind: str, rate: float, seed: int) -> None:
     counts = np.bincount(noisy.labels[noisy.replaced_by >= 0], minlength=6)
     taken = noisy.replaced_by[noisy.replaced_by >= 0]
     assert len(np.unique(taken)) == len(taken)
+    assert load(Family.LABEL_NOISE, kind).is_replacing or not len(taken)
     if kind in ("off_topic", "mix"):
         assert counts.tolist() == [round(rate * 100)] * 6
         wanted = -1 if kind == "off_topic" else noisy.labels[noisy.replaced_by >= 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from rawlabel.curate import curate
 from rawlabel.errors import DataError
 from rawlabel.files import write_json
 from rawlabel.label_evidence.ambiguity import find_ambiguous_classes
+from rawlabel.label_evidence.experience import IN_ALL, OF_ESTIMATE
 from rawlabel.label_evidence.held_out import HeldOut, Pool
 from rawlabel.label_evidence.noise_share import estimate_noise
 from rawlabel.label_evidence.of_runs import describe
@@ -189,7 +191,9 @@ def test_evidence_about_labels_has_intervals_assumptions_and_signatures(project,
     shown = read_page(project)
     for row in shown.tables["wrong-label-table"][1:]:
         assert re.fullmatch(r"[\d.]+ % \([\d.]+ to [\d.]+ %\)", row[0])
+        assert row[1] in OF_ESTIMATE.values()
         assert all(row)
+    assert IN_ALL in shown.section("label-evidence")
     assert shown.tables["ambiguous-table"][1][0] == "bus"
     assert shown.tables["ambiguous-table"][1][6:] == ["sibling collapse", "tram (n00000002)"]
     assert shown.tables["mistake-table"][1][:2] == ["bus", "tram (n00000002)"]
@@ -402,7 +406,17 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     config = TrainConfig(root=project, test="test", epochs=2, lr=0.01, seed=0, **network)
     run = train(config, make_epoch_evaluator)
     test = evaluate(EvaluateConfig(run=run.path))["test"]
-    shown = read_page(project)
+    assert run_command(["report", str(project)]) == 0
+    shown = Page((project / "report.html").read_text("utf-8"))
+    peers = shown.tables["peer-table"][1:]
+    assert [row[0].split(",")[0] for row in peers] == ["the run", "linear", "nearest neighbors"]
+    assert all("%" in row[2] and "%" in row[3] for row in peers)
+    assert "independent peer, are not yet measured" in shown.section("peers-missing")
+    written = (run.path / "probe.json").stat().st_mtime_ns
+    assert run_command(["report", str(project)]) == 0
+    assert (run.path / "probe.json").stat().st_mtime_ns == written  # measured once
+    ledger = (run.path / "test-ledger.jsonl").read_text().splitlines()
+    assert [json.loads(line)["by"] for line in ledger] == ["evaluate", "probe"]
     for name in ("selected", "last", "oracle"):
         assert f"{test[name]['top1']['accuracy']:.2f}\xa0%" in shown.texts[f"accuracy-{name}"]
     assert len(shown.tables["epoch-table"]) == 3

@@ -32,6 +32,9 @@ PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_c
 KILLED: dict[str, Any] = {"epochs": 8, "batch_size": 4, "decay_epochs": 9}
 RUNS: dict[str, dict[str, Any]] = {
     "cross_entropy": {**PLAIN, "train_size": 42},
+    "gce": {**PLAIN, "method": "gce", "epochs": 1},
+    "sce": {**PLAIN, "method": "sce", "epochs": 1},
+    "sop": {**PLAIN, "method": "sop"},
     "elr": {**PLAIN, "method": "elr"},
     "sop_plus": {**PLAIN, "method": "sop_plus"},
     "coteaching": {**PLAIN, "method": "coteaching"},

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from rawlabel import plugins
-from rawlabel.config import EvaluateConfig, TrainConfig
+from rawlabel.config import EvaluateConfig, LabelsConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError, Interrupted
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
+from rawlabel.label_evidence.of_runs import gather_evidence
 from rawlabel.plugins import Family
 from rawlabel.run_directory import RunDirectory
 from rawlabel.signals import StopRequest
@@ -25,7 +27,7 @@ from rawlabel.train.images import Images, Transform
 from rawlabel.train.loader import Loader
 from rawlabel.train.predictor import load_predictor
 from rawlabel.train.refit import StepBudgetLoader
-from tests.train.conftest import make_class_folders, tiny
+from tests.train.conftest import CLASSES, make_class_folders, tiny
 from tests.train.runs import assert_same_run
 
 pytestmark = pytest.mark.integration
@@ -124,6 +126,24 @@ def test_the_student_learns_what_the_teacher_predicts(mislabeled: Path, tmp_path
     assert run.log()[-1]["holdout"]["acc1"] == pytest.approx(100 * (guesses == data.holdout.labels).mean())
     assert wrong[len(data.train) :].any()
     assert epoch == 5
+
+
+def test_a_teachers_label_is_never_taken_for_a_raw_one(mislabeled: Path, tmp_path: Path) -> None:
+    config = tiny(mislabeled, outpath=tmp_path / "run", student=True, refit=True, epochs=1, test=None)
+    run = train(config)
+    predicted = np.load(run.path / "teacher" / "predicted_labels.npy")
+    for part in ("teacher", ".", "refit"):
+        samples = pq.read_table(run.path / part / "samples.parquet").to_pydict()
+        assert samples["label"] == [name.split("/")[0] for name in samples["name"]]  # the folder that it lies in
+        if part == "teacher":
+            assert "teacher_label" not in samples
+        else:
+            assert samples["teacher_label"] == [CLASSES[one] for one in predicted[: len(samples["name"])]]
+            assert samples["teacher_label"] != samples["label"]
+    gather_evidence(LabelsConfig(runs=(run.path,), draws=20, device="cpu"))
+    evidence = pq.read_table(run.path / "suspicion.parquet").to_pydict()
+    assert set(evidence["basis"]) == {"held_out", "training"} and len(evidence["photo"]) == len(predicted)
+    assert evidence["label"] == [photo.split("/")[0] for photo in evidence["photo"]]
 
 
 def test_a_seed_that_is_drawn_is_the_teachers_too(mislabeled: Path, tmp_path: Path) -> None:

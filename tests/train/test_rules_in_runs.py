@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rawlabel import plugins
@@ -15,7 +16,8 @@ from rawlabel.records import EpochRecord
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.epoch_log import read_record
-from tests.train.conftest import tiny
+from rawlabel.train.predictor import load_predictor
+from tests.train.conftest import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 
@@ -50,6 +52,36 @@ def test_a_rule_says_the_same_live_and_of_the_finished_log(
     assert (summary["selected_epoch"], summary["why"]) == (selection.epoch, selection.why)
     assert summary["last_epoch"] == len(live.log()) - 1
     assert [one["train"] for one in live.log()] == [one["train"] for one in run.log()][: len(live.log())]
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So few images that a run takes a blink."""
+    root = tmp_path_factory.mktemp("few")
+    make_class_folders(root / "candidate", 10, 1)
+    return root
+
+
+@pytest.mark.parametrize("method", ["elr", "sop_plus", "coteaching"])
+@pytest.mark.parametrize("name", plugins.names(Family.STOPPING_RULE))
+def test_a_rule_selects_and_ends_runs_of_methods_with_memory_two_views_or_two_networks(
+    few: Path, tmp_path: Path, name: str, method: str
+) -> None:
+    options = ("patience=1", "window=1", "halt=at_once") if name in ("label_wave", "patience") else ()
+    settings = {"method": method, "stop": name, "stop_option": options, "train_accuracy": (), "test": None}
+    run = train(tiny(few, outpath=tmp_path / "run", **settings))
+    rule_type = plugins.load(Family.STOPPING_RULE, name)
+    rule = rule_type(load_options(rule_type.Options, options, "--stop-option"))
+    records = [read_record(entry, run.log_path) for entry in run.log()]
+    selections = [rule.select(records[: count + 1]) for count in range(len(records))]
+    assert [entry["selected_epoch"] for entry in run.log()] == [one.epoch for one in selections]
+    assert [one.halt for one in selections[:-1]] == [False] * (len(records) - 1)
+    assert selections[-1].halt or len(records) == 4
+    summary = run.summary()
+    assert (summary["selected_epoch"], summary["why"]) == (selections[-1].epoch, selections[-1].why)
+    assert load_predictor(run.selected_checkpoint)[2] == selections[-1].epoch
+    # Changed predictions are there from the second epoch on, all others from the first.
+    assert all(np.isfinite(getattr(one, signal)) for one in records[1:] for signal in rule.signals)
 
 
 def test_a_rule_that_halts_ends_the_run_and_a_stopped_one_stays_ended(

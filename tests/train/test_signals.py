@@ -10,10 +10,13 @@ import scipy.stats
 import torch
 from torch import nn
 
+from rawlabel import plugins
 from rawlabel.config import TrainConfig
+from rawlabel.plugins import Family
 from rawlabel.train.networks import build_network, last_linear
 from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.statistics import HeadTap, RunningStatistics
+from tests.train.test_methods import batch, build
 
 
 def cosines(network: nn.Module, head: nn.Linear, images: torch.Tensor, labels: torch.Tensor) -> Any:
@@ -46,6 +49,26 @@ def test_the_alignment_is_the_cosine_of_weights_and_descent_direction(bias: bool
     mean, kurtosis = statistics.alignment_moments()
     assert mean == pytest.approx(expected.mean(), rel=1e-4)
     assert kurtosis == pytest.approx(scipy.stats.kurtosis(expected), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", plugins.names(Family.METHOD))
+def test_the_alignment_is_of_the_first_network_and_the_first_view_of_each_image(name: str) -> None:
+    """Methods of two views or two networks have one first pass, which is what the alignment is of."""
+    one = batch(views=2 if name == "gjs" else 1)
+    method = build(name, *(["warm_up_epochs=1"] if name == "dividemix" else []))
+    tap, found = HeadTap(method.network), last_linear(method.network)
+    assert found is not None
+    # GJS looks at strong views alone; all others have the plain view first.
+    views = one.strong_images[0] if name == "gjs" else one.images
+    for epoch in (0, 1):
+        method.epoch = epoch
+        method.on_epoch_start()
+        method(one)
+        alignment = tap.alignment(one.labels, 4)
+        assert alignment is not None
+        expected = cosines(method.network, found[1], views, one.labels)
+        np.testing.assert_allclose(alignment.numpy(), expected, rtol=1e-4, atol=1e-6)
+        tap.forget()
 
 
 @pytest.mark.parametrize("sureness", [1, 20])

@@ -70,6 +70,8 @@ def test_what_was_injected_is_on_record_and_only_raw_labels_are_seen(data: Path,
         ({"inject_noise": 0.2, "noise_kind": "symetric"}, "symetric.*did you mean 'symmetric'"),
         ({"mix": "nowhere"}, "check --root and --mix"),
         ({"inject_noise": 0.2, "noise_option": ("x=1",)}, "unknown option"),
+        ({"inject_noise": 0.2, "noise_kind": "off_topic"}, "--noise-kind off_topic: .*`rawlabel noise PROJECT "),
+        ({"inject_noise": 0.2, "noise_kind": "mix"}, "--noise-kind mix: .*; name that set with --mix"),
     ],
 )
 def test_noise_that_cannot_be_made_is_told(data: Path, wanted: dict[str, object], told: str) -> None:

@@ -75,6 +75,8 @@ class ExperimentConfig(Section):
 class LabelsConfig(Section):
     """Say what finished runs reveal about the raw labels: how many are wrong, which, and which classes unclear.
 
+    How many are wrong is a guess and no measurement: where the truth is known, few of the intervals held it.
+
     Photos that a run held out are classified with its selected weights. Nothing here opens a test set, and no
     label is changed. Runs with other --seed (class folders) or on other splits hold out other photos, and all
     count.

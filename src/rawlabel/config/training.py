@@ -45,7 +45,11 @@ class TrainConfig(TrainerSettings):
         ge=0,
         le=1,
     )
-    noise_kind: str = setting("symmetric", "Kind of injected noise; `rawlabel methods` lists them.")
+    noise_kind: str = setting(
+        "symmetric",
+        "Kind of injected noise; `rawlabel methods` lists them. Of those that replace photos, off_topic is for "
+        "`rawlabel noise`, and mix is --mix.",
+    )
     noise_option: tuple[str, ...] = setting(
         (), "Option of the kind of noise as KEY=VALUE; may be given several times."
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.config import ProbeConfig, TrainConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.evaluate import note_opening, read_test_input, test_request, with_interval
 from rawlabel.files import read_json, write_json
 from rawlabel.probe.encoders import FILE, OWN
@@ -15,6 +15,8 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train.inputs import locate
 
 PROBE = "probe.json"
+MOST_IMAGES = 100_000
+"""Images of a run that is probed without being asked for: more take hours on a processor, and much memory."""
 
 
 def measure_probe(config: ProbeConfig) -> dict[str, Any]:
@@ -34,6 +36,22 @@ def measure_probe(config: ProbeConfig) -> dict[str, Any]:
     kept = [one for one in before if _identity(one) != _identity(entry)]
     write_json(run.path / PROBE, {"probes": sorted([*kept, entry], key=_order)})
     return entry
+
+
+def add_own_probe(path: Path) -> str:
+    """Measure the probe on the own features of the finished run in `path`, for a page that shows it if it can.
+
+    Returns in a phrase why it could not be measured, else nothing. Stopped, it goes on with the features it has.
+    """
+    try:
+        starts = read_json(path / "environment.json", "the starts of a run")
+        count = sum(starts[-1].get(key, 0) for key in ("training_images", "holdout_images")) if starts else 0
+        if count > MOST_IMAGES:
+            return f"its {count:,} images take long; `rawlabel probe {path}` measures them"
+        measure_probe(ProbeConfig(run=path))
+    except RawlabelError as error:
+        return str(error)
+    return ""
 
 
 def _measure_test(

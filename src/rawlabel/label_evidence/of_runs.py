@@ -16,6 +16,7 @@ from scipy.special import softmax
 from rawlabel.config import LabelsConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, write_json
+from rawlabel.label_evidence import experience
 from rawlabel.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
@@ -59,6 +60,7 @@ def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[Cla
         "confidence": noise.confidence,
         "bootstrap_draws": noise.draws,
         "wrong_label_share": [_estimate(one, class_ids) for one in noise.estimates],
+        "experience": experience.IN_ALL,
         "caution": "With one label for each photo the share of wrong labels cannot be known from the labels. "
         "The intervals show how much the figures would differ on other photos and runs of the same kind; they do "
         "not cover what the assumptions get wrong. A hundred photos looked at by hand say more.",
@@ -186,6 +188,7 @@ def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> dict[str, Any]:
         "share": _interval(one.share),
         "assumptions": one.assumptions,
         "bias": one.bias,
+        "experience": experience.OF_ESTIMATE[one.name],
         "per_class": {name: _interval(share) for name, share in zip(class_ids, one.per_class, strict=True)},
     }
 

@@ -68,6 +68,8 @@ class LabelNoise(ABC, Generic[OptionsType]):
 
     Options: type[Section] = NoOptions
     """Class of the kind's options, with the published values as defaults."""
+    is_replacing: bool = False
+    """Whether it puts photos of a second set in the place of others, and so needs one."""
 
     def __init__(self, rate: float, options: OptionsType) -> None:
         self.rate, self.options = rate, options

@@ -20,6 +20,8 @@ class Mix(LabelNoise[NoOptions]):
     labels are afterwards is the second set's affair.
     """
 
+    is_replacing = True
+
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
         """Replace photos by those of the second set."""
         if evidence.second_labels is None:

@@ -16,6 +16,8 @@ class OffTopic(LabelNoise[NoOptions]):
     CVPR 2018, arXiv 1804.00092. No photo of the second set is taken twice; labels and class sizes stay.
     """
 
+    is_replacing = True
+
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
         """Replace photos by strangers."""
         if evidence.second_labels is None:

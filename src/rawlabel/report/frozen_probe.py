@@ -1,13 +1,19 @@
-"""Simple classifiers on frozen features, which `rawlabel probe` measured, in rows beside the run's own result."""
+"""Simple classifiers on frozen features, which a probe measured, in rows beside the run's own result."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from rawlabel.files import read_json
 from rawlabel.report.evidence import Accuracy, RunEvidence, check_record
+
+MeasureProbe = Callable[[Path], str]
+"""Measures the probe of a run directory on the run's own features, for its `probe.json`; returns why it could not,
+else nothing. It is handed in from above, since it needs torch and may open the test set."""
 
 
 class _Record(BaseModel):
@@ -61,20 +67,22 @@ class PeerSection:
     remarks: list[str]
     confidence: str
     """Of the intervals, each value that occurs [percent]."""
-    missing: str
-    """What to do where nothing has been measured; else empty."""
+    missing: list[str]
+    """What has not been measured, and how it is."""
 
 
-def read_probes(run: RunEvidence) -> PeerSection:
-    """Read `probe.json` of the run, which may be absent. Raises `DataError` when it is damaged."""
-    path = run.path / "probe.json"
-    if not path.is_file():
-        how = f"`rawlabel probe {run.path}`" if run.summary else "the training is not finished"
-        return PeerSection([], [], "", f"not yet measured: {how}")
-    probes = check_record(
-        _File, read_json(path, "probes of a run"), path, "remove it and run `rawlabel probe` again"
-    ).probes
-    rows = [_own_row(run)]
+def read_probes(run: RunEvidence, measure: MeasureProbe | None = None) -> PeerSection:
+    """Read `probe.json` of the run; where that lacks the run's own features, `measure` them first.
+
+    Raises `DataError` when the file is damaged, and what `measure` raises.
+    """
+    probes, why = _read(run.path), ""
+    if run.summary is None and not probes:
+        return PeerSection([], [], "", ["not yet measured: the training is not finished"])
+    if measure is not None and run.summary is not None and not _has_own(probes, run):
+        why = measure(run.path)
+        probes = _read(run.path)
+    rows = [_own_row(run)] if probes else []
     for probe in probes:
         linear, neighbors = probe.linear, probe.nearest_neighbors
         rows.append(_row(run, probe, f"linear, C = {linear.strength:g}", linear))
@@ -83,7 +91,35 @@ def read_probes(run: RunEvidence) -> PeerSection:
     if run.measurement:
         confidences.add(run.measurement.confidence)
     shown = " or ".join(f"{100 * one:g}" for one in sorted(confidences))
-    return PeerSection(rows, list(dict.fromkeys(probe.remark for probe in probes)), shown, "")
+    remarks = list(dict.fromkeys(probe.remark for probe in probes))
+    return PeerSection(rows, remarks, shown, _missing(probes, run, why))
+
+
+def _read(run: Path) -> list[_Probe]:
+    path = run / "probe.json"
+    if not path.is_file():
+        return []
+    remedy = "remove it and run `rawlabel probe` again"
+    return check_record(_File, read_json(path, "probes of a run"), path, remedy).probes
+
+
+def _has_own(probes: list[_Probe], run: RunEvidence) -> bool:
+    """Whether the features of the run's chosen epoch are among the probes."""
+    return any(probe.epoch is not None and probe.epoch == run.selected_epoch for probe in probes)
+
+
+def _missing(probes: list[_Probe], run: RunEvidence, why: str) -> list[str]:
+    """The rows that a reader should expect, and how to get them; `why` the own features could not be measured."""
+    missing = []
+    if not _has_own(probes, run):
+        missing.append(f"the run's own features are not yet measured: {why or f'`rawlabel probe {run.path}`'}")
+    if all(probe.epoch is not None for probe in probes):
+        missing.append(
+            "features that were trained elsewhere, the independent peer, are not yet measured: "
+            f"`rawlabel probe {run.path} --backbone vit_small_patch14_dinov2` (a network that learned without "
+            "labels) takes its weights from timm's hub, or, with `--weights FILE`, from a file"
+        )
+    return missing
 
 
 def _own_row(run: RunEvidence) -> PeerRow:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from rawlabel.files import read_json
+from rawlabel.label_evidence import experience
 from rawlabel.report.evidence import CollectionEvidence, RunEvidence, check_record
 
 MOST_CLASSES = 20
@@ -24,6 +25,7 @@ class _Interval(_Record):
 
 
 class _Share(_Record):
+    estimator: str
     meaning: str
     share: _Interval
     assumptions: str
@@ -66,8 +68,10 @@ class LabelSection:
     runs: int
     confidence: float
     """Of the intervals [percent]."""
-    shares: list[tuple[str, str, str, str]]
-    """Estimate with interval, meaning, assumptions, bias."""
+    shares: list[tuple[str, str, str, str, str]]
+    """Estimate with interval, how it fared where the truth is known, meaning, assumptions, bias."""
+    experience: str
+    """How all of them fared where the truth is known."""
     caution: str
     confusions: list[tuple[str, str, str]]
     """Raw label, class preferred, share with interval."""
@@ -89,7 +93,8 @@ def read_label_evidence(collection: CollectionEvidence, run: RunEvidence) -> Lab
         evidence.held_out_photos,
         evidence.runs,
         100 * evidence.confidence,
-        [(_text(one.share), one.meaning, one.assumptions, one.bias) for one in evidence.wrong_label_share],
+        [_row(one) for one in evidence.wrong_label_share],
+        experience.IN_ALL,
         evidence.caution,
         [
             (label(one.given), label(one.preferred), _text(one.share_of_given))
@@ -107,6 +112,11 @@ def read_label_evidence(collection: CollectionEvidence, run: RunEvidence) -> Lab
         ],
         sum(one.signature != "none" for one in evidence.ambiguous_classes),
     )
+
+
+def _row(one: _Share) -> tuple[str, str, str, str, str]:
+    fared = experience.OF_ESTIMATE.get(one.estimator, "not tried")
+    return _text(one.share), fared, one.meaning, one.assumptions, one.bias
 
 
 def _text(one: _Interval) -> str:

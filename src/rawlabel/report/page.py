@@ -15,7 +15,7 @@ from rawlabel.report.class_accuracy import measure_classes
 from rawlabel.report.confusions import make_confusions
 from rawlabel.report.curves import make_curves
 from rawlabel.report.evidence import CollectionEvidence, RunEvidence, newest_run, read_collection, read_run
-from rawlabel.report.frozen_probe import read_probes
+from rawlabel.report.frozen_probe import MeasureProbe, read_probes
 from rawlabel.report.funnel import make_funnel
 from rawlabel.report.label_evidence import read_label_evidence
 from rawlabel.report.montage import make_montage
@@ -44,8 +44,8 @@ _SECTIONS = (
 )
 
 
-def render_page(config: ReportConfig) -> str:
-    """Read all evidence and return the page.
+def render_page(config: ReportConfig, measure_probe: MeasureProbe | None = None) -> str:
+    """Read all evidence and return the page; `measure_probe` adds to it where no probe was measured yet.
 
     The montage gets the space that the rest leaves, so a page with many classes shows fewer photos of each
     and says so. Raises `DataError`.
@@ -54,7 +54,8 @@ def render_page(config: ReportConfig) -> str:
     run_path = config.run or newest_run(config.project)
     run = read_run(run_path) if run_path else None
     thumbnails = Thumbnails()
-    values = _sections(collection, run, config, thumbnails)
+    peers = read_probes(run, measure_probe) if run else None
+    values = _sections(collection, run, config, thumbnails) | {"peers": peers}
     template = _environment().get_template("page.html.j2")
     without = template.render(**values, montage=[], per_class=0)
     space = max(MOST_BYTES - _size(without), 0)
@@ -90,7 +91,6 @@ def _sections(
         "run": run,
         "facts": run_facts(run) if run else None,
         "accuracies": shown_accuracies(run),
-        "peers": read_probes(run) if run else None,
         "notices": notices(collection, run),
         "funnel": make_funnel(collection),
         "shared": find_shared_photos(collection, run),

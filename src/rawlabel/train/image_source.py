@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -199,9 +199,15 @@ class LabeledImages:
     keys: npt.NDArray[np.uint64] | None = None
     """`split.key_of` of what is never parted by a split: of the image's group, such as its author, where the input
     knows it, else of its name. None where the input does not have them at hand."""
+    raw_labels: npt.NDArray[np.int64] | None = None
+    """Class index by raw label, where `labels` are a teacher's; None where `labels` are the raw ones."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def relabeled(self, labels: npt.NDArray[np.int64]) -> LabeledImages:
+        """The same images to be trained on under a teacher's `labels`, which are never taken for raw ones."""
+        return replace(self, labels=labels, raw_labels=self.labels if self.raw_labels is None else self.raw_labels)
 
     @classmethod
     def nothing(cls) -> LabeledImages:
@@ -215,7 +221,8 @@ class LabeledImages:
     def select(self, rows: npt.NDArray[np.int64]) -> LabeledImages:
         """The images at `rows` with their labels, in that order."""
         keys = None if self.keys is None else self.keys[rows]
-        return LabeledImages(self.source.select(rows), self.labels[rows], keys)
+        raw = None if self.raw_labels is None else self.raw_labels[rows]
+        return LabeledImages(self.source.select(rows), self.labels[rows], keys, raw)
 
     def keys_or_names(self) -> npt.NDArray[np.uint64]:
         """The keys; without any, those of the names."""
@@ -228,6 +235,9 @@ class LabeledImages:
         keys = None
         if self.keys is not None and other.keys is not None:
             keys = np.concatenate([self.keys, other.keys])
+        raw, parts = None, (self, other)
+        if any(one.raw_labels is not None for one in parts):
+            raw = np.concatenate([one.labels if one.raw_labels is None else one.raw_labels for one in parts])
         return LabeledImages(
-            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels]), keys
+            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels]), keys, raw
         )

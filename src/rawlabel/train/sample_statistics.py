@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -17,7 +19,8 @@ from rawlabel.train.image_source import LabeledImages
 class SampleStatistics:
     """Sums over all steps so far, one number an image, on the device.
 
-    They hold what the network said of the image's random views while it was trained, against the raw label.
+    They hold what the network said of the image's random views while it was trained, against the label that it was
+    trained on: the raw one, or a student's teacher's.
     """
 
     def __init__(self, num_samples: int, device: torch.device) -> None:
@@ -53,12 +56,22 @@ class SampleStatistics:
             tensor.copy_(saved[name])
 
     def write(self, path: Path, images: LabeledImages, class_ids: tuple[str, ...]) -> None:
-        """Write `samples.parquet`: one row a training image. Raises `DiskError`."""
+        """Write `samples.parquet`: one row a training image. Raises `DiskError`.
+
+        `label` is the raw label. What a student was trained on instead is `teacher_label`, a column that other
+        runs do not have, and that the counts are against where it is there.
+        """
+
+        def called(labels: npt.NDArray[np.int64]) -> list[str]:
+            return [class_ids[index] for index in labels.tolist()]
+
+        is_student = images.raw_labels is not None
         seen = self.seen.clamp(min=1)
         table = pa.table(
             {
                 "name": images.names(),
-                "label": [class_ids[index] for index in images.labels.tolist()],
+                "label": called(images.labels if images.raw_labels is None else images.raw_labels),
+                **({"teacher_label": called(images.labels)} if is_student else {}),
                 "times_seen": self.seen.cpu().numpy(),
                 "times_correct": self.correct.cpu().numpy(),
                 "times_forgotten": self.forgotten.cpu().numpy(),

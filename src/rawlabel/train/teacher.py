@@ -38,7 +38,7 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
         with atomic_write(path) as stream:
             np.save(stream, predictor.logits(images).argmax(axis=1).astype(np.int64))
     labels = distributed.from_first(lambda: _read_labels(path, len(everything)))
-    return replace(data, train=replace(data.train, labels=labels[: len(data.train)]))
+    return replace(data, train=data.train.relabeled(labels[: len(data.train)]))
 
 
 def _read_labels(path: Path, count: int) -> npt.NDArray[np.int64]:

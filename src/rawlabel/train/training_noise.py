@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel import plugins
 from rawlabel.config import TrainConfig
-from rawlabel.errors import DataError
-from rawlabel.label_noise import Evidence, Injection, inject
+from rawlabel.errors import ConfigError, DataError
+from rawlabel.label_noise import Evidence, Injection, LabelNoise, inject
 from rawlabel.train.image_source import JoinedImages
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
@@ -30,6 +32,7 @@ def add_noise(
     if config.mix is not None and config.mix_rate:
         found, injections["mix"] = _mixed(found, config, request)
     if config.inject_noise:
+        _refuse_replacing(config)
         evidence = Evidence(found.class_ids, found.class_ids, _features(found, config))
         injections["label_noise"] = injection = inject(
             found.images.labels, len(found.class_ids), config.noise_kind, config.inject_noise, config.seed_of_data,
@@ -37,6 +40,18 @@ def add_noise(
         )  # fmt: skip
         found = replace(found, images=replace(found.images, labels=injection.noisy.labels))
     return found, injections
+
+
+def _refuse_replacing(config: TrainConfig) -> None:
+    """Training data have no second set to take photos from, but that of --mix."""
+    name = config.noise_kind
+    kind: type[LabelNoise[Any]] = plugins.load(plugins.Family.LABEL_NOISE, name)
+    if not kind.is_replacing:
+        return
+    remedy = f"make a manifest with `rawlabel noise PROJECT --kind {name} --second MANIFEST`, and train on that"
+    if name == "mix":
+        remedy = "name that set with --mix, and its share with --mix-rate"
+    raise ConfigError(f"--noise-kind {name}: puts photos of a second set in; {remedy}")
 
 
 def _mixed(found: InputSet, config: TrainConfig, request: InputRequest) -> tuple[InputSet, Injection]:

@@ -19,8 +19,10 @@ def _labels(config: LabelsConfig) -> None:
     runs = evidence["runs"]
     click.echo(f"{evidence['held_out_photos']} photos held out by {runs} run{'s' if runs > 1 else ''}")
     click.echo(f"wrong labels, with {100 * evidence['confidence']:g} % bootstrap intervals:")
+    click.echo(evidence["experience"])
     for one in evidence["wrong_label_share"]:
         click.echo(f"  {one['estimator']:<19} {_percent(one['share'])}  {one['bias']}")
+        click.echo(f"  {'':<19} where the truth is known: {one['experience']}")
     click.echo(evidence["caution"])
     click.echo("most frequent mistakes, by the confident joint:")
     for one in evidence["confusions"][:_MOST_CONFUSIONS]:
