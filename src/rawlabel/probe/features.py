@@ -60,7 +60,7 @@ class FeatureCache:
         return np.concatenate(pieces)
 
     def _compute(self, source: ImageSource, rows: range, task: Task) -> Features:
-        pieces = []
+        pieces: list[Features] = []
         with ThreadPoolExecutor(self._workers) as pool:
             for batch in _batches(self._views(pool, source, rows), self._batch_size):
                 pieces.extend(self._parts(self._encoder.encode, batch))
