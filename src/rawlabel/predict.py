@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rawlabel import processes
 from rawlabel.config import PredictConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
@@ -39,7 +40,7 @@ def predict(config: PredictConfig) -> Iterator[Prediction]:
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint)
     waiting = _expand(config.images)
     while paths := list(islice(waiting, config.batch_size)):
-        images = Images(ImageFiles(paths), predictor.transform.stored_side, workers=2)
+        images = Images(ImageFiles(paths), predictor.transform.stored_side, processes.own_cores())
         logits = predictor.logits(images, config.batch_size)
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = shifted / shifted.sum(axis=1, keepdims=True)

@@ -50,6 +50,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def own_cores() -> int:
+    """Processor cores of this process's own: those of the machine are shared evenly by the run's processes."""
+    return max(1, cores() // local_count())
+
+
 def join() -> None:
     """From now on this process is one of several."""
     _state.is_joined = True

@@ -43,7 +43,8 @@ def stop(config: TrainConfig) -> None:
         assert interruption.exit_code == 143
         assert config.outpath is not None
         saved = load_checkpoint(RunDirectory(config.outpath).last_checkpoint)
-        assert (saved["epoch"], saved["step"]) == (1, 1)
+        # All had heard of it when the test set, which is one batch, was measured.
+        assert (saved["epoch"], saved["step"]) == (1, 0)
         return
     raise AssertionError("the run was not stopped")
 

@@ -57,3 +57,10 @@ def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
     assert same_weights(one.last_weights, two.last_weights)
     assert same_weights(one.selected_checkpoint, two.selected_checkpoint)
     assert one.summary() == two.summary()
+
+
+def numbers(value: Any, path: str = "") -> dict[str, float]:
+    """Every number of a log, or of a part of one, by its place."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = {key: one for name, part in items for key, one in numbers(part, f"{path}.{name}").items()}
+    return found | ({path: float(value)} if isinstance(value, int | float) else {})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,10 +19,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rawlabel.config import TrainConfig
-from rawlabel.errors import ConfigError
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.acceleration import memory_errors
+from rawlabel.train import acceleration, train
+from rawlabel.train.acceleration import compile_if_faster
+from rawlabel.train.device import choose_precision
 from rawlabel.train.loader import RawBatch
 from rawlabel.train.methods.cross_entropy import CrossEntropy
 from rawlabel.train.schedule import image_size_at
@@ -47,17 +50,83 @@ def test_views_grow_to_their_full_size(size: int, start: int, epochs: int) -> No
         assert (abs(sizes[0] - start) <= 16 and sizes[0] < size) or size - start <= 16
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), None])
-def test_a_lack_of_memory_is_told_with_a_size_to_try(error: RuntimeError | None) -> None:
-    told = (
-        r"--batch-size: out of memory with 64 images of 224 pixels at once; try --accumulate 4.* --batch-size 32"
+class Timed(nn.Linear):
+    """Passes take a second of `clock` each, and `compiled` seconds when it is compiled."""
+
+    clock: ClassVar[list[float]] = [0.0]
+    compiled = 1.0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.clock[0] += self.compiled if self._compiled_call_impl else 1
+        return super().forward(images)
+
+    def compile(self, *given: Any, **named: Any) -> None:
+        self._compiled_call_impl = self._call_impl
+
+
+class Uncompilable(Timed):
+    def compile(self, *given: Any, **named: Any) -> None:
+        raise torch._dynamo.exc.Unsupported("no")
+
+
+@pytest.mark.parametrize(
+    ("kind", "compiled", "chosen"), [(Timed, 0.5, "compiled"), (Timed, 2.0, "eager"), (Uncompilable, 0.5, "eager")]
+)
+@pytest.mark.filterwarnings("ignore:--compile auto. Unsupported; training goes on without it")
+def test_a_network_is_compiled_by_itself_where_a_trial_finds_it_faster(
+    kind: type[Timed], compiled: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock; and the trial leaves no trace in weights or random numbers."""
+    monkeypatch.setattr(Timed, "compiled", compiled)
+    monkeypatch.setattr(acceleration, "_can_pay", lambda device, num_steps: True)
+    monkeypatch.setattr(acceleration.time, "perf_counter", lambda: Timed.clock[0])
+    network = kind(8, 2)
+    predictor: Any = SimpleNamespace(
+        device=torch.device("cpu"), precision=torch.float32, method=SimpleNamespace(network=network)
     )
-    with pytest.raises(ConfigError, match=told), memory_errors(TrainConfig(batch_size=128, accumulate=2)):
-        if error:
-            raise error
-        torch.empty(2**50)  # the processor's own complaint
-    with pytest.raises(RuntimeError, match="another"), memory_errors(TrainConfig()):
-        raise RuntimeError("another")
+    before, random = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    found = compile_if_faster(predictor, tiny(Path(), image_size=8), 10)
+    assert found["chosen"] == chosen
+    assert (network._compiled_call_impl is not None) == (chosen == "compiled")
+    if kind is Timed:
+        assert found["step_seconds"] == {"eager": 1, "compiled": compiled}
+    assert all(torch.equal(one, before[name]) for name, one in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert network.weight.grad is None
+
+
+def test_no_trial_where_it_cannot_pay() -> None:
+    gpu, processor = torch.device("cuda"), torch.device("cpu")
+    pairs = ((gpu, 2001), (gpu, 2000), (processor, 10**6))
+    assert [acceleration._can_pay(*pair) for pair in pairs] == [True, False, False]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("has_bf16", "precision", "expected"),
+    [(True, "auto", torch.bfloat16), (True, "fp32", torch.float32), (False, "auto", torch.float32)],
+)
+def test_by_default_bf16_where_the_hardware_has_it_and_channels_last(
+    has_bf16: bool, precision: str, expected: torch.dtype, data: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """In training as in measuring, all the way through the network."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_bf16}, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+    assert choose_precision(precision, torch.device("cuda")) == expected
+    forward, seen = nn.Conv2d.forward, set()
+
+    def listening(layer: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:
+        result = forward(layer, images)
+        if images.shape[1] > 1 and images.shape[2] > 1:
+            is_last = all(one.is_contiguous(memory_format=torch.channels_last) for one in (images, result))
+            seen.add((layer.training, result.dtype, is_last))
+        return result
+
+    monkeypatch.setattr(nn.Conv2d, "forward", listening)
+    run = train(tiny(data, outpath=tmp_path / "run", epochs=1, precision=precision))
+    assert seen == {(True, expected, True), (False, expected, True)}
+    [start] = json.loads((run.path / "environment.json").read_text())
+    assert start["precision"] == str(expected).removeprefix("torch.")
 
 
 @contextmanager

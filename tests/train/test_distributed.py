@@ -25,7 +25,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, train
 from rawlabel.train.checkpoint import load_weights
 from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import arguments, assert_same_run
+from tests.train.runs import arguments, assert_same_run, numbers
 
 # No batch norm, whose statistics are those of a share.
 PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_convnext", "image_size": 32}
@@ -89,24 +89,27 @@ def wait_for_epochs(run: RunDirectory, count: int, launcher: subprocess.Popen[st
 class Unfinished(NamedTuple):
     run: RunDirectory
     said_when_stopped: str
-    said_when_killed: str
-    seconds_to_end: float
+    killed: dict[str, tuple[str, float]]
+    """By the rank that was killed: what was said, and the seconds until all had ended."""
 
 
 @pytest.fixture(scope="module")
 def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinished:
-    """A run of which one process was told to stop, and that went on until one process was killed."""
+    """A run of which one process was told to stop, and that went on until one process was killed, and another."""
     run = RunDirectory(tmp_path_factory.mktemp("unfinished"))
     launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
     wait_for_epochs(run, 1, launcher)
     ranks(launcher)["1"].send_signal(signal.SIGTERM)
     said_when_stopped = launcher.communicate(timeout=60)[0]
-    launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
-    wait_for_epochs(run, len(run.log()) + 1, launcher)
-    started = time.monotonic()
-    ranks(launcher)["1"].kill()
-    said_when_killed = launcher.communicate(timeout=60)[0]
-    return Unfinished(run, said_when_stopped, said_when_killed, time.monotonic() - started)
+    killed = {}
+    for rank in ("1", "0"):
+        launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
+        wait_for_epochs(run, len(run.log()) + 1, launcher)
+        started = time.monotonic()
+        ranks(launcher)[rank].kill()
+        said = launcher.communicate(timeout=60)[0]
+        killed[rank] = said, time.monotonic() - started
+    return Unfinished(run, said_when_stopped, killed)
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +126,6 @@ def two(
     assert process.returncode == 0, said
     assert said.count("selected epoch ") == len(RUNS), said
     return lambda name: RunDirectory(places[name])
-
-
-def numbers(value: Any, path: str = "") -> dict[str, float]:
-    """Every number of a log, by its place."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found = {key: one for name, part in items for key, one in numbers(part, f"{path}.{name}").items()}
-    return found | ({path: float(value)} if isinstance(value, int | float) else {})
 
 
 @pytest.mark.integration
@@ -186,9 +182,11 @@ def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None
 
 
 @pytest.mark.integration
-def test_when_one_process_is_killed_the_other_ends(unfinished: Unfinished) -> None:
-    said = unfinished.said_when_killed
-    assert unfinished.seconds_to_end < 40, "it hung"
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_when_one_process_is_killed_the_other_ends(rank: str, unfinished: Unfinished) -> None:
+    """The first, which writes, or another."""
+    said, seconds = unfinished.killed[rank]
+    assert seconds < 40, "it hung"
     assert said.count("rawlabel: ") == said.count("the same command goes on from the last checkpoint") == 1, said
     assert "RuntimeError" not in said, said
     assert "src/rawlabel" not in said, said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rawlabel import processes
 from rawlabel.cli import run as rawlabel
 from rawlabel.config import PackConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
@@ -197,6 +200,44 @@ def test_images_that_do_not_fit_among_the_others_are_named() -> None:
     ):
         keep_images(source, config, predictor(config))
     assert isinstance(keep_images(source, config.model_copy(update={"cache": "auto"}), predictor(config)), Images)
+
+
+class Watched(ImageArray):
+    """Notes the threads that read it; the first image of each takes its time, so that all have their turn."""
+
+    readers: set[int]
+
+    def read(self, index: int) -> Any:
+        if threading.get_ident() not in self.readers:
+            self.readers.add(threading.get_ident())
+            time.sleep(0.1)
+        return super().read(index)
+
+
+@pytest.mark.parametrize(
+    ("cores", "count", "workers", "reading", "loading"),
+    [(8, 1, None, 8, 7), (8, 4, None, 2, 1), (1, 1, None, 1, 1), (2, 4, None, 1, 1), (8, 1, 3, 3, 3)],
+)
+def test_by_default_threads_leave_a_core_to_the_training(
+    cores: int,
+    count: int,
+    workers: int | None,
+    reading: int,
+    loading: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, str(count))
+    config = tiny(Path(), batch_size=256) if workers is None else tiny(Path(), batch_size=256, workers=workers)
+    for cache, expected in (("memory", reading), ("none", loading)):
+        source = Watched(np.zeros((512, 20, 20, 3), dtype=np.uint8), "made up")
+        source.readers = set()
+        kept = keep_images(source, config.model_copy(update={"cache": cache}), predictor(config))
+        loader = make_loader(kept, config, predictor(config))
+        assert len([batch.sample_ids for batch in loader.epoch(0)]) == 2
+        loader.close()
+        assert len(source.readers) == expected
 
 
 def test_the_flag_is_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from rawlabel.cli import run as rawlabel
 from rawlabel.errors import ConfigError
 from rawlabel.train.device import choose_device
 from rawlabel.train.images import DRAWS, Transform
@@ -123,6 +126,24 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert choose_device("auto", 1) == torch.device("cuda:1")
     with pytest.raises(ConfigError, match="contradicts --device cpu"):
         choose_device("cpu", 1)
+
+
+@pytest.mark.parametrize("how", ["flag", "file"])
+def test_the_gpu_that_is_named_is_computed_on(how: str, data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    class Placed(Exception):
+        pass
+
+    def place(module: torch.nn.Module, device: Any) -> None:
+        raise Placed(device)
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.nn.Module, "to", place)
+    file = tmp_path / "config.json"
+    values = {"root": str(data), "model": "cifar_resnet8", "outpath": str(tmp_path / "run")}
+    file.write_text(json.dumps(values | ({"gpu": 1} if how == "file" else {})))
+    with pytest.raises(Placed) as caught:
+        rawlabel(["train", "--config", str(file), *(["--gpu", "1"] if how == "flag" else [])])
+    assert caught.value.args == (torch.device("cuda:1"),)
 
 
 def test_lines_in_the_published_format(capsys: pytest.CaptureFixture[str]) -> None:

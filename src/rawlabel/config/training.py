@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from rawlabel import processes
 from rawlabel.config.declaring import setting
 from rawlabel.config.trainer_sections import TrainerSettings
 
@@ -177,13 +178,28 @@ class TrainConfig(TrainerSettings):
         "none, decoded in every epoch; auto takes the first of these that the images are right for and that has "
         "room. What comes out is the same.",
     )
-    workers: int = setting(2, "Threads that decode and augment images.", ge=1)
+    workers: int | None = setting(
+        None,
+        "Threads that decode and augment images, in each process; by default one less than the processor cores of "
+        "the process, and one a core while nothing is trained, as when images are read before the first epoch.",
+        ge=1,
+    )
     logger: tuple[str, ...] = setting(
         (),
         "Where to show each epoch as well: tensorboard (`pip install 'rawlabel[tensorboard]'`) or wandb "
         "(`rawlabel[wandb]`; offline unless WANDB_MODE is online and WANDB_API_KEY is set); may be given several "
         "times.",
     )
+
+    @property
+    def loading_threads(self) -> int:
+        """Threads that make batches in this process, beside the one that trains on them."""
+        return self.workers or max(1, processes.own_cores() - 1)
+
+    @property
+    def reading_threads(self) -> int:
+        """Threads that decode images in this process while it does nothing else."""
+        return self.workers or processes.own_cores()
 
     @property
     def seed_of_data(self) -> int:

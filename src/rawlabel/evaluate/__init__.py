@@ -127,7 +127,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     labeled = read_test_set(folder, class_ids, test_request(trained), summary.get("left_out", ()))
     labels = labeled.labels
     note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, 2, "reading test images")
+    images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
     last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)

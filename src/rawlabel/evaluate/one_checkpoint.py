@@ -58,7 +58,7 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     run = RunDirectory(config.outpath or path.parent.parent)
     if run.path.is_dir():
         note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, config.workers, "reading test images")
+    images = Images(labeled.source, predictor.transform.stored_side, config.reading_threads, "reading test images")
     logits = predictor.logits(images)
     if config.track_correct:
         write_correct(run.path, labeled, logits)

@@ -76,7 +76,7 @@ def own_encoder(run: RunDirectory, device: str) -> Encoder:
 
     def encode(views: Tensor) -> Features:
         with features_heard(predictor.method) as heard:
-            predictor.classify(views)
+            predictor.classify_at_once(views)
         if len(heard) != 1 or heard[0].dim() != 2:
             raise ConfigError(f"--backbone: {name} does not end in a linear layer, so name another network")
         return heard[0].numpy()

@@ -17,6 +17,7 @@ from rawlabel.probe.encoders import Encoder
 from rawlabel.progress import Task, progress
 from rawlabel.train.image_source import ImageSource
 from rawlabel.train.images import read_pixels
+from rawlabel.train.memory import FittingParts
 
 CHUNK = 512
 """Images whose features are one file; what a kill loses at most."""
@@ -31,6 +32,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path, encoder: Encoder, batch_size: int, workers: int) -> None:
         self._folder, self._encoder, self._batch_size, self._workers = folder, encoder, batch_size, workers
+        self._parts = FittingParts()
 
     def features(self, source: ImageSource, fingerprint: str, title: str) -> Features:
         """Features [images, features] of all of `source`, whose data has `fingerprint`; progress shows `title`.
@@ -58,10 +60,10 @@ class FeatureCache:
         return np.concatenate(pieces)
 
     def _compute(self, source: ImageSource, rows: range, task: Task) -> Features:
-        pieces = []
+        pieces: list[Features] = []
         with ThreadPoolExecutor(self._workers) as pool:
             for batch in _batches(self._views(pool, source, rows), self._batch_size):
-                pieces.append(self._encoder.encode(batch))
+                pieces.extend(self._parts(self._encoder.encode, batch))
                 task.advance(len(batch))
         features = np.concatenate(pieces)
         if not np.isfinite(features).all():

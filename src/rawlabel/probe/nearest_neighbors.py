@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rawlabel.probe.choice import Choice, Features, LabeledFeatures, Labels, accuracy
 from rawlabel.progress import progress
+from rawlabel.train.memory import FittingParts, memory_errors
 
 COUNTS = (1, 5, 10, 20, 50, 100, 200)
 """Values tried for k, as far as there are so many training images."""
@@ -30,31 +31,40 @@ class NeighborVotes:
 
     def __init__(self, train: LabeledFeatures, num_classes: int, device: torch.device) -> None:
         self._device, self._num_classes = device, num_classes
-        self._bank = self._directions(train.features)
+        with memory_errors(f"--device: the features of {len(train)} images do not fit; use --device cpu"):
+            self._bank = self._directions(train.features)
         self._labels = torch.from_numpy(train.labels).to(device)
+        self._parts = FittingParts()
 
     def predict(self, features: Features, counts: Sequence[int]) -> dict[int, Labels]:
         """The class with the most votes for each image, by number of neighbors, which `counts` lists rising."""
         found: dict[int, list[Labels]] = {count: [] for count in counts}
         with progress("nearest neighbors", len(features)) as task:
             for chunk in self._chunks(features):
-                nearest = torch.topk(chunk @ self._bank.T, counts[-1], dim=1)
-                # Less the largest similarity, which changes no order and keeps the weights from overflowing.
-                weights = torch.exp((nearest.values - nearest.values[:, :1]) / _TEMPERATURE)
-                votes = torch.zeros(len(chunk), self._num_classes, device=self._device)
-                before = 0
-                for count in counts:
-                    labels = self._labels[nearest.indices[:, before:count]]
-                    votes.scatter_add_(1, labels, weights[:, before:count])
-                    found[count].append(votes.argmax(dim=1).cpu().numpy())
-                    before = count
+                for part in self._parts(lambda some: self._elected(some, counts), chunk):
+                    for count, labels in zip(counts, part, strict=True):
+                        found[count].append(labels)
                 task.advance(len(chunk))
         return {count: np.concatenate(pieces) for count, pieces in found.items()}
 
-    def _chunks(self, features: Features) -> Iterator[Tensor]:
+    def _elected(self, features: Features, counts: Sequence[int]) -> list[Labels]:
+        """The class of each image by each number of neighbors."""
+        nearest = torch.topk(self._directions(features) @ self._bank.T, counts[-1], dim=1)
+        # Less the largest similarity, which changes no order and keeps the weights from overflowing.
+        weights = torch.exp((nearest.values - nearest.values[:, :1]) / _TEMPERATURE)
+        votes = torch.zeros(len(features), self._num_classes, device=self._device)
+        before, elected = 0, []
+        for count in counts:
+            labels = self._labels[nearest.indices[:, before:count]]
+            votes.scatter_add_(1, labels, weights[:, before:count])
+            elected.append(votes.argmax(dim=1).cpu().numpy())
+            before = count
+        return elected
+
+    def _chunks(self, features: Features) -> Iterator[Features]:
         size = max(1, _MOST_SIMILARITIES // len(self._bank))
         for start in range(0, len(features), size):
-            yield self._directions(features[start : start + size])
+            yield features[start : start + size]
 
     def _directions(self, features: Features) -> Tensor:
         return F.normalize(torch.from_numpy(features).to(self._device), dim=1)

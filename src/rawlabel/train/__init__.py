@@ -21,6 +21,7 @@ from rawlabel.train.confident_learning import describe, prune
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
+from rawlabel.train.memory import OUTSIDE_OF_STEPS, memory_errors
 from rawlabel.train.predictor import build_predictor
 from rawlabel.train.refit import with_holdout
 from rawlabel.train.stopping import StoppingRule
@@ -50,7 +51,7 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     `PluginError`. Started by `torchrun`, all its processes make one run (`rawlabel.train.distributed`); when one
     of them is lost, the others raise `ProcessLost`.
     """
-    with distributed.joined():
+    with distributed.joined(), memory_errors(OUTSIDE_OF_STEPS):
         distributed.check_batch_size(config.batch_size)
         data = load_training_data(config)
         if processes.is_first():

@@ -1,20 +1,19 @@
-"""Make training faster where a measurement says so, and say what to do when memory runs out."""
+"""Make training faster where a measurement says so."""
 
 from __future__ import annotations
 
 import copy
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
 from rawlabel.config import TrainConfig
-from rawlabel.errors import ConfigError
 from rawlabel.train import distributed
+from rawlabel.train.device import synchronize
+from rawlabel.train.memory import images_at_once
 from rawlabel.train.predictor import Predictor
 
 LONG_RUN = 2000
@@ -28,8 +27,7 @@ def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int)
     The trial runs on a copy, so that nothing of it is left in the weights. A network that cannot be compiled is
     trained as it is.
     """
-    is_gpu = predictor.device.type == "cuda"
-    if config.compile == "off" or (config.compile == "auto" and not (is_gpu and num_steps > LONG_RUN)):
+    if config.compile == "off" or (config.compile == "auto" and not _can_pay(predictor.device, num_steps)):
         return {}
     network = predictor.method.network
     if config.compile == "on":
@@ -37,7 +35,7 @@ def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int)
         return {"chosen": "compiled"}
     found: dict[str, Any]
     try:
-        with torch.random.fork_rng([predictor.device]):
+        with torch.random.fork_rng([predictor.device] if predictor.device.type == "cuda" else []):
             seconds = _trial(predictor, config)
         is_faster = seconds["compiled"] < seconds["eager"]
         found = {"chosen": "compiled" if is_faster else "eager", "step_seconds": seconds}
@@ -49,6 +47,11 @@ def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int)
     if found["chosen"] == "compiled":
         network.compile()
     return found
+
+
+def _can_pay(device: torch.device, num_steps: int) -> bool:
+    """Whether so many steps on the device can win back what the trial and the compiler take."""
+    return device.type == "cuda" and num_steps > LONG_RUN
 
 
 def _trial(predictor: Predictor, config: TrainConfig) -> dict[str, float]:
@@ -67,33 +70,11 @@ def _trial(predictor: Predictor, config: TrainConfig) -> dict[str, float]:
 
 
 def _timed_pass(network: nn.Module, images: torch.Tensor, predictor: Predictor) -> float:
-    torch.cuda.synchronize(predictor.device)
+    synchronize(predictor.device)
     started = time.perf_counter()
     precision = predictor.precision
     with torch.autocast(predictor.device.type, precision, enabled=precision != torch.float32):
         loss = network(images).float().square().mean()
     loss.backward()
-    torch.cuda.synchronize(predictor.device)
+    synchronize(predictor.device)
     return time.perf_counter() - started
-
-
-def images_at_once(config: TrainConfig) -> int:
-    """Images that one process computes at once."""
-    return max(2, config.batch_size // config.accumulate // distributed.count())
-
-
-@contextmanager
-def memory_errors(config: TrainConfig) -> Iterator[None]:
-    """Turn a lack of memory into a `ConfigError` that says what to try."""
-    try:
-        yield
-    except RuntimeError as error:
-        # On the processor torch has no exception of its own for it.
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-        smaller = max(2, images_at_once(config) // 2) * distributed.count()
-        raise ConfigError(
-            f"--batch-size: out of memory with {images_at_once(config)} images of "
-            f"{config.image_size} pixels at once; try --accumulate {2 * config.accumulate}, which keeps the step, "
-            f"or --batch-size {smaller}"
-        ) from error

@@ -166,7 +166,7 @@ def _predict(
     predictor, _, _ = load_predictor(network.selected_checkpoint, device=config.device)
     side = predictor.transform.stored_side
     return predictor.logits(
-        Images(data.train.source.select(rows), side, config.workers, "reading images to judge")
+        Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
     )
 
 

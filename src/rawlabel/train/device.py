@@ -56,6 +56,12 @@ def _own_gpu() -> torch.device:
     return torch.device("cuda", processes.local_rank())
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait for what the device still works on, so that the clock tells when it is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` takes bf16 where the processor computes in it, else fp32."""
     if name == "auto":

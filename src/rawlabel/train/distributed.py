@@ -94,7 +94,7 @@ def joined() -> Iterator[None]:
 def _join() -> _Group:
     if os.environ.get("OMP_NUM_THREADS", "1") == "1":
         # That is torchrun's doing unless somebody asked for it, and leaves most of the machine idle.
-        torch.set_num_threads(max(1, processes.cores() // processes.local_count()))
+        torch.set_num_threads(processes.own_cores())
     # Where weights have dimensions of length 1, one layout in memory has several names, and nothing is wrong.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
     try:

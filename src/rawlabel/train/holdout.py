@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel import processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import read_json
@@ -46,7 +47,9 @@ def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = 
             "the refit"
         )
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
-    images = Images(data.holdout.source, predictor.transform.stored_side, 2, "reading holdout images")
+    images = Images(
+        data.holdout.source, predictor.transform.stored_side, processes.own_cores(), "reading holdout images"
+    )
     with features_heard(predictor.method) as heard:
         logits = predictor.logits(images)
     names = tuple(data.holdout.names())

@@ -41,13 +41,13 @@ def keep_images(
     transform, device = predictor.transform, predictor.device
     if len(source) and _is_for_device(source, config, predictor):
         try:
-            return ResidentImages.load(source, transform, device, config.workers, title)
+            return ResidentImages.load(source, transform, device, config.reading_threads, title)
         except OtherSizes:
             if config.cache == "device":
                 raise
     # Where the device is asked for, this is reached by no images alone.
     cache = "none" if config.cache == "device" else config.cache
-    return Images(source, transform.stored_side, config.workers, title, cache)
+    return Images(source, transform.stored_side, config.reading_threads, title, cache)
 
 
 def make_loader(images: KeptImages, config: TrainConfig, predictor: Predictor) -> BatchLoader:
@@ -61,7 +61,7 @@ def make_loader(images: KeptImages, config: TrainConfig, predictor: Predictor) -
         transform,
         batch_size,
         seed,
-        config.workers,
+        config.loading_threads,
         predictor.method.strong_augmentation,
         pin_memory=predictor.device.type == "cuda",
         size_of=size_of,

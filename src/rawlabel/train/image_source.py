@@ -19,6 +19,15 @@ StoredImage = npt.NDArray[np.uint8]
 """One image as it is stored: the bytes of an image file [bytes], or pixels [height, width, 3] in RGB."""
 
 
+class UnreadableImage(DataError):
+    """An image that is gone or damaged."""
+
+    def __init__(self, fact: str, remedy: str) -> None:
+        super().__init__(f"{fact}; {remedy}")
+        self.fact = fact
+        """Which image, and what is wrong with it."""
+
+
 class ImageSource(ABC):
     """Images by position; several threads may read at once. Labels are kept elsewhere."""
 
@@ -66,8 +75,8 @@ class ImageFiles(ImageSource):
         try:
             return np.fromfile(path, dtype=np.uint8)
         except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}); put it back, or run `rawlabel curate` again"
+            raise UnreadableImage(
+                f"{path}: cannot be read ({error.strerror})", "put it back, or run `rawlabel curate` again"
             ) from error
 
     def name(self, index: int) -> str:

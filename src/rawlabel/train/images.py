@@ -18,9 +18,9 @@ import psutil
 import torch
 
 from rawlabel import processes
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError
 from rawlabel.progress import progress
-from rawlabel.train.image_source import ImageSource, StoredImage
+from rawlabel.train.image_source import ImageSource, StoredImage, UnreadableImage
 
 Pixels = npt.NDArray[np.uint8]
 """[height, width, 3], RGB."""
@@ -186,8 +186,9 @@ def read_pixels(source: ImageSource, index: int, shorter_side: int | None) -> Pi
     try:
         return decode_image(source.read(index), shorter_side)
     except ValueError as error:
-        raise DataError(
-            f"{source.where(index)}: is not an image that can be decoded; remove it or run `rawlabel curate` again"
+        raise UnreadableImage(
+            f"{source.where(index)}: is not an image that can be decoded",
+            "remove it or run `rawlabel curate` again",
         ) from error
 
 

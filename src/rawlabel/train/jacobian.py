@@ -12,13 +12,10 @@ for all images, divided by their number, is how it prepares the call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from rawlabel.train.image_source import StoredImage
 from rawlabel.train.images import DecodedImages
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.weight_tracking import layer_weights
@@ -39,19 +36,23 @@ def jacobian_norms(predictor: Predictor, images: DecodedImages, seed: int) -> di
     sums = [torch.zeros_like(one) for one in weights.values()]
     was_training = predictor.method.training
     predictor.method.eval()
+
+    def gradients(views: Tensor) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(_product(predictor, views, seed), list(weights.values()))
+
     for start in range(0, len(chosen), _BATCH):
+        predictor.pause()
         views = [predictor.transform.evaluation_view(images[int(row)]) for row in chosen[start : start + _BATCH]]
-        product = _product(predictor, views, seed)
-        for total, gradient in zip(sums, torch.autograd.grad(product, list(weights.values())), strict=True):
-            total += gradient
+        for part in predictor.parts(gradients, torch.from_numpy(np.stack(views))):
+            for total, gradient in zip(sums, part, strict=True):
+                total += gradient
     predictor.method.train(was_training)
     norms = torch.stack([one.norm() for one in sums]) / len(chosen)
     return dict(zip(weights, norms.tolist(), strict=True))
 
 
-def _product(predictor: Predictor, views: Sequence[StoredImage], seed: int) -> Tensor:
+def _product(predictor: Predictor, views: Tensor, seed: int) -> Tensor:
     """The sum over `views` of <g, f(x)>, whose gradient is the sum of J^T g."""
-    batch = torch.from_numpy(np.stack(views))
-    logits: Tensor = predictor.method.network(predictor.normalizer(batch))
+    logits: Tensor = predictor.method.network(predictor.normalizer(views))
     g = torch.randn(logits.shape[1], generator=torch.Generator().manual_seed(seed))
     return (logits * g.to(logits.device)).sum()

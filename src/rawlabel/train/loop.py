@@ -5,28 +5,31 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import torch
 
 from rawlabel.config import TrainConfig
-from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.metrics import top_k_correct
 from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import stop_requests
 from rawlabel.train import distributed
-from rawlabel.train.acceleration import compile_if_faster, memory_errors
+from rawlabel.train.acceleration import compile_if_faster
 from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from rawlabel.train.data import TrainingData
+from rawlabel.train.device import synchronize
 from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
-from rawlabel.train.image_source import LabeledImages
+from rawlabel.train.image_source import LabeledImages, UnreadableImage
 from rawlabel.train.jacobian import jacobian_norms
 from rawlabel.train.loader import BatchLoader, RawBatch
 from rawlabel.train.loggers import repeating
+from rawlabel.train.memory import advice_for_steps, memory_errors
 from rawlabel.train.methods import Batch, StepOutput
 from rawlabel.train.optimizers import make_optimizer, set_rates
 from rawlabel.train.predictor import Predictor
@@ -54,6 +57,18 @@ class EpochTiming(NamedTuple):
     finished: float
 
 
+class _Measured(NamedTuple):
+    """What was measured after the steps of an epoch, as parts of its log entry."""
+
+    train: dict[str, Any]
+    holdout: dict[str, float]
+    tests: dict[str, Any]
+
+
+class _Stopped(Exception):
+    """The run was asked to stop, and leaves the epoch where it is."""
+
+
 class Trainer:
     """One run. `fit` goes on from the last checkpoint if there is one."""
 
@@ -68,7 +83,9 @@ class Trainer:
         num_steps: int | None = None,
     ) -> None:
         """Prepare a run whose epochs have `num_steps` steps, by default those of one pass over the images."""
-        self.config, self.data, self.predictor, self.rule, self.run = config, data, predictor, rule, run
+        self.config, self.data, self.rule, self.run = config, data, rule, run
+        self.predictor = replace(predictor, pause=self._pause)
+        self._stop: distributed.SharedStop | None = None
         self.evaluator, self.num_steps = evaluator, num_steps
         self.method = predictor.method
         # A run that is shorter than the one whose rates it has (a refit) is given that one's settings here.
@@ -110,24 +127,23 @@ class Trainer:
         try:
             with (
                 repeating(self.config, self.run, self.epoch) as loggers,
-                memory_errors(self.config),
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
             ):
-                stop = distributed.SharedStop(request)
+                stop = self._stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()
-                    first_batch = self._train_epoch(loader, stop, task)
-                    distributed.average_buffers(self.method)
-                    self._synchronize()
-                    trained = time.perf_counter()
-                    accuracies = measure_train_accuracy(
-                        self.config, self.predictor, train, self.data.train.labels, passes, self.epoch
-                    )
-                    accuracies |= self._describe_network(train)
-                    if self.epoch + 1 < self.config.epochs:
-                        loader.prepare(self.epoch + 1)
-                    self._finish_epoch(holdout, accuracies)
+                    with self._to_go_on_with(stop):
+                        with memory_errors(advice_for_steps(self.config)):
+                            first_batch = self._train_epoch(loader, task)
+                        distributed.average_buffers(self.method)
+                        synchronize(self.predictor.device)
+                        trained = time.perf_counter()
+                        on_train = self._measure_train(train, passes)
+                        if self.epoch + 1 < self.config.epochs:
+                            loader.prepare(self.epoch + 1)
+                        measured = self._measure_others(on_train, holdout)
+                    self._finish_epoch(measured)
                     timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
                     self._log_timing(timing)
                     loggers.repeat(self.epoch)
@@ -137,10 +153,39 @@ class Trainer:
         finally:
             loader.close()
 
+    def _pause(self) -> None:
+        """Between two steps, or two batches of a measurement: leave the epoch if asked to stop."""
+        if self._stop is not None and self._stop.asked():
+            raise _Stopped
+
+    @contextmanager
+    def _to_go_on_with(self, stop: distributed.SharedStop) -> Iterator[None]:
+        """When an epoch is left before it is done, keep its steps; what was measured is measured again.
+
+        Raises `Interrupted` where that was asked for, and `DataError` where an image is gone or damaged.
+        """
+        try:
+            yield
+        except _Stopped:
+            self._refuse_divergence()
+            self._save()
+            stop.obey()
+        except DataError as error:
+            # Several processes save together, and the others know nothing of this.
+            if self.step and distributed.count() == 1:
+                self._refuse_divergence()
+                self._save()
+            if isinstance(error, UnreadableImage):
+                raise DataError(
+                    f"{error.fact}; put it back as it was and give the same command, which goes on from here, or "
+                    "leave it out (of a manifest with `rawlabel curate`) and train anew"
+                ) from error
+            raise
+
     def _is_halted(self) -> bool:
         return bool(self.records) and self.rule.select(self.records).halt
 
-    def _train_epoch(self, loader: BatchLoader, stop: distributed.SharedStop, task: Task) -> float | None:
+    def _train_epoch(self, loader: BatchLoader, task: Task) -> float | None:
         """Make the steps that are left of an epoch; return when its first batch was there."""
         self.method.train()
         self.method.epoch = self.epoch
@@ -159,10 +204,7 @@ class Trainer:
             self.step += 1
             rate = (self.statistics.seen - self.seen_before) / (time.perf_counter() - began)
             task.advance(note=f"epoch {self.epoch + 1}/{self.config.epochs}, {rate:.0f} images/s")
-            if stop.asked() and self.step < loader.num_steps:
-                self._refuse_divergence()
-                self._save()
-                stop.obey()
+            self._pause()
         return first_batch
 
     def train_step(self, raw_batch: RawBatch) -> None:
@@ -207,12 +249,25 @@ class Trainer:
         if alignment is not None:
             self.statistics.add_alignment(alignment)
 
-    def _finish_epoch(self, holdout: KeptImages, accuracies: dict[str, Any]) -> None:
-        """Measure, let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
+    def _measure_train(self, train: KeptImages, passes: BatchLoader) -> dict[str, Any]:
+        """Entries of the log about training images, where they are asked for."""
         self._refuse_divergence()
+        labels = self.data.train.labels
+        entries = measure_train_accuracy(self.config, self.predictor, train, labels, passes, self.epoch)
+        if self.config.compute_jacobian:
+            return {**entries, "J_norm": jacobian_norms(self.predictor, train, self.config.seed or 0)}
+        return {**entries}
+
+    def _measure_others(self, train: dict[str, Any], holdout: KeptImages) -> _Measured:
+        """What there is beside `train`: the holdout, for the rule, and the test sets, for people."""
+        held = self._measure(holdout, self.data.holdout)
+        return _Measured(train, held, self.evaluator(self.predictor) if self.evaluator else {})
+
+    def _finish_epoch(self, measured: _Measured) -> None:
+        """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         seen, loss = self.statistics.seen, float(self.statistics.loss)
         train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
-        held = self._measure(holdout, self.data.holdout)
+        held = measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         record = EpochRecord(
             epoch=self.epoch,
@@ -233,12 +288,13 @@ class Trainer:
             "epoch": self.epoch,
             "lr": self.records[-1].learning_rate,
             "train": {**train, "loss": loss / seen},
-            **accuracies,
+            **measured.train,
+            **self.weights.measure(self.epoch),
             "holdout": held,
             "signals": signals_entry(self.records[-1]),
             "selected_epoch": selection.epoch,
             "test": {"acc1": None, "acc5": None},
-            **(self.evaluator(self.predictor) if self.evaluator else {}),
+            **measured.tests,
         }
         if selection.epoch == self.epoch:
             save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
@@ -253,13 +309,6 @@ class Trainer:
         loss = float(self.statistics.loss)
         if not math.isfinite(loss):
             raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
-
-    def _describe_network(self, train: KeptImages) -> dict[str, Any]:
-        """Entries of the log about weights and gradients, where they are asked for."""
-        entries: dict[str, Any] = {**self.weights.measure(self.epoch)}
-        if self.config.compute_jacobian:
-            entries["J_norm"] = jacobian_norms(self.predictor, train, self.config.seed or 0)
-        return entries
 
     def _measure(self, images: KeptImages, expected: LabeledImages) -> dict[str, float]:
         """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
@@ -331,17 +380,14 @@ class Trainer:
         torch.set_rng_state(saved["random"])
         self.epoch, self.step = saved["epoch"], saved["step"]
 
-    def _synchronize(self) -> None:
-        """Wait for the steps that the device still works on, so that the clock tells when they are done."""
-        if self.predictor.device.type == "cuda":
-            torch.cuda.synchronize(self.predictor.device)
-
     def _log_timing(self, timing: EpochTiming) -> None:
-        seconds = timing.trained - timing.started
+        seconds, seen = timing.trained - timing.started, self.statistics.seen - self.seen_before
+        # After a stop behind the last step there are none left to time.
+        speed = {"images_per_second": round(seen / seconds, 1)} if seen else {}
         self.run.log_timing(
             epoch=self.epoch - 1,
             first_batch_seconds=round(timing.first_batch - timing.started, 3),
             train_seconds=round(seconds, 3),
-            images_per_second=round((self.statistics.seen - self.seen_before) / seconds, 1),
+            **speed,
             measure_seconds=round(timing.finished - timing.trained, 3),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rawlabel.train.checkpoint import load_weights
 from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
+from rawlabel.train.memory import FittingParts, memory_errors
 from rawlabel.train.methods import Method
 from rawlabel.train.networks import build_network, load_network_options
 
@@ -46,6 +48,10 @@ class Normalizer:
         return scaled.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
+def _go_on() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Predictor:
     """A method with all that it needs to turn images into logits."""
@@ -55,6 +61,10 @@ class Predictor:
     normalizer: Normalizer
     device: torch.device
     precision: torch.dtype
+    pause: Callable[[], None] = _go_on
+    """Called before each batch of a measurement; it may raise to end the measurement there."""
+    parts: FittingParts = field(default_factory=FittingParts)
+    """In which batches are measured."""
 
     def logits(self, images: DecodedImages, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
@@ -62,15 +72,24 @@ class Predictor:
         logits = torch.cat([self.classify(one) for one in views])
         return distributed.whole_batch(logits, len(images)).numpy()
 
-    @torch.inference_mode()
     def classify(self, views: Tensor) -> Tensor:
-        """Logits [batch, classes], on the processor, of views [batch, size, size, 3] uint8."""
+        """Logits [batch, classes], on the processor, of views [batch, size, size, 3] uint8.
+
+        Where memory does not suffice for the batch, in parts of it.
+        """
+        self.pause()
+        return torch.cat(list(self.parts(self.classify_at_once, views)))
+
+    @torch.inference_mode()
+    def classify_at_once(self, views: Tensor) -> Tensor:
+        """As `classify`, the whole batch or nothing."""
         was_training = self.method.training
         self.method.eval()
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            logits = self.method.predict(self.normalizer(views)).float().cpu()
-        self.method.train(was_training)
-        return logits
+        try:
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                return self.method.predict(self.normalizer(views)).float().cpu()
+        finally:
+            self.method.train(was_training)
 
 
 def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> Predictor:
@@ -90,7 +109,8 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
     )
     if config.ema:
         method.keep_average(config.ema)
-    method = method.to(device).to(memory_format=torch.channels_last)
+    with memory_errors(f"--model: {config.model} does not fit into memory; end other programs that use it"):
+        method = method.to(device).to(memory_format=torch.channels_last)
     precision = choose_precision(config.precision, device)
     return Predictor(method, transform, Normalizer(config.image_size, device), device, precision)
 

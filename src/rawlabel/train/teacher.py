@@ -34,7 +34,7 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
     if not distributed.from_first(path.exists):
         predictor, _, _ = load_predictor(teacher.selected_checkpoint, device=config.device)
         side = predictor.transform.stored_side
-        images = Images(everything.source, side, config.workers, "reading images for the teacher")
+        images = Images(everything.source, side, config.reading_threads, "reading images for the teacher")
         with atomic_write(path) as stream:
             np.save(stream, predictor.logits(images).argmax(axis=1).astype(np.int64))
     labels = distributed.from_first(lambda: _read_labels(path, len(everything)))

@@ -79,7 +79,7 @@ def _features(found: InputSet, config: TrainConfig) -> npt.NDArray[np.float32] |
     """The pixels of small centre squares, where the kind of noise looks at the images."""
     if config.noise_kind != "instance_dependent":
         return None
-    images = Images(found.images.source, _FEATURE_SIDE, config.workers, "reading images for their noise")
+    images = Images(found.images.source, _FEATURE_SIDE, config.reading_threads, "reading images for their noise")
     features = np.empty((len(images), _FEATURE_SIDE * _FEATURE_SIDE * 3), dtype=np.float32)
     for row in range(len(images)):
         pixels = images[row]
