@@ -152,7 +152,7 @@ def _accepted(set_type: type) -> dict[str, inspect.Parameter]:
     for one in set_type.__mro__:
         if "__init__" not in vars(one):
             continue
-        own = list(inspect.signature(one.__init__).parameters.values())[1:]
+        own = list(inspect.signature(vars(one)["__init__"]).parameters.values())[1:]
         found = {each.name: each for each in own if each.kind is each.POSITIONAL_OR_KEYWORD} | found
         if not any(each.kind is each.VAR_KEYWORD for each in own):
             break
