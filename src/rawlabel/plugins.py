@@ -60,8 +60,12 @@ def describe(family: Family, name: str) -> str:
     return " ".join(paragraph.split())
 
 
-@cache
 def _installed(family: Family) -> dict[str, EntryPoint]:
-    """Asked for once: every answer reads a file of each installed package."""
     group = f"rawlabel.{family.name.lower()}"
-    return {entry.name: entry for entry in entry_points(group=group)}
+    return {entry.name: entry for entry in _entry_points().select(group=group)}
+
+
+@cache
+def _entry_points() -> Any:
+    """Asked for once, since the answer reads a file of each package; of another type before Python 3.12."""
+    return entry_points()

@@ -7,20 +7,24 @@ import json
 import os
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from rawlabel.config import PackConfig
 from rawlabel.errors import DataError
 from rawlabel.evaluate import read_test_set
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import Images
+from rawlabel.train.image_cache import keep_images, make_loader
+from rawlabel.train.images import Images, Transform
 from rawlabel.train.inputs import InputRequest, read_input
+from rawlabel.train.inputs import _parquet_images as parquet_images
 from rawlabel.train.inputs import parquet as parquet_input
 from rawlabel.train.packing import pack
 from tests.train.conftest import make_class_folders, tiny
@@ -145,8 +149,65 @@ def test_a_set_larger_than_memory_is_read_row_group_by_row_group(
     path = write_parquet(tmp_path)
     monkeypatch.setattr(parquet_input, "_SHARE", 0)
     found = read_input(path, InputRequest())
-    assert isinstance(found.images.source, parquet_input.RowGroupImages)
+    assert isinstance(found.images.source, parquet_images.RowGroupImages)
     assert (decoded(path)[0] == PIXELS).all()
+
+
+def write_large_groups(folder: Path, row_group_size: int) -> Path:
+    """Eight times the images, as a set larger than memory."""
+    path = folder / "photos.parquet"
+    pq.write_table(pa.concat_tables([table(label=LABELS)] * 8), path, row_group_size=row_group_size)
+    return path
+
+
+def test_a_large_row_group_is_read_in_pieces_and_by_pack_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    class Counted(parquet_images._RowGroupStream):
+        def __init__(self, path: Path, group: int, *rest: Any) -> None:
+            opened.append(group)
+            super().__init__(path, group, *rest)
+
+    monkeypatch.setattr(parquet_images, "_RowGroupStream", Counted)
+    monkeypatch.setattr(parquet_images, "_PIECE_BYTES", 10 * len(png(PIXELS[0])))
+    monkeypatch.setattr(parquet_images, "free_memory", lambda: 10 * 120 * len(png(PIXELS[0])))
+    monkeypatch.setattr(parquet_input, "_SHARE", 0)
+    path = write_large_groups(tmp_path, 100)
+    source = read_input(path, InputRequest()).images.source
+    order = np.random.default_rng(1).permutation(len(source))
+    for index in (*order[:40].tolist(), 239, 0, 99, 100):
+        assert source.read(index).tobytes() == png(PIXELS[index % COUNT])
+    opened.clear()
+    pack(PackConfig(source=path, out=tmp_path / "packed", mode="copy", workers=2))
+    assert opened == [0, 1, 2]
+    packed = read_input(tmp_path / "packed", InputRequest()).images
+    assert [packed.source.read(index).tobytes() for index in range(240)] == [png(one) for one in PIXELS] * 8
+
+
+@pytest.mark.parametrize(
+    ("row_group_size", "cache", "is_told"), [(60, "none", True), (60, "auto", False), (6, "none", False)]
+)
+def test_row_groups_that_are_costly_at_random_are_told_once_with_the_remedy(
+    row_group_size: int,
+    cache: str,
+    is_told: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(parquet_images, "free_memory", lambda: 0)
+    monkeypatch.setattr(parquet_input, "_SHARE", 0)
+    config = tiny(tmp_path, main=write_large_groups(tmp_path, row_group_size).name, cache=cache)
+    data = load_training_data(config)
+    method = SimpleNamespace(strong_augmentation=None)
+    predictor: Any = SimpleNamespace(transform=Transform(12, "crop"), device=torch.device("cpu"), method=method)
+    kept = keep_images(data.train.source, config, predictor)
+    make_loader(kept, config, predictor).close()
+    said = capsys.readouterr().err
+    assert said.count("\n") == is_told
+    assert ("`rawlabel pack" in said) == is_told
 
 
 @pytest.mark.parametrize(

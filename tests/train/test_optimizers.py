@@ -68,6 +68,24 @@ def test_the_last_linear_layers_have_their_own_rate(method: str) -> None:
         assert rate[id(one)] == (0.125 if "head" in name else 0.5), name
 
 
+@pytest.mark.parametrize("opt", ["sgd", "adam"])
+@pytest.mark.parametrize("method", ["sop", "coteaching"])
+@pytest.mark.parametrize("on", ["all", "matrices"])
+def test_weight_decay_acts_on_what_it_shall(on: str, method: str, opt: str) -> None:
+    config, module = built(method=method, opt=opt, weight_decay=0.1, weight_decay_on=on, scale_lr=0.25)
+    optimizer = make_optimizer(config, module)  # type: ignore[arg-type]
+    set_rates(optimizer, 0.5)
+    for name, one in module.named_parameters():
+        one.data += 1
+        if name not in ("u", "v"):
+            one.grad = torch.zeros_like(one)
+    before = {name: one.detach().clone() for name, one in module.named_parameters()}
+    optimizer.step(lambda: torch.zeros(()))
+    for name, one in module.named_parameters():
+        decays = name not in ("u", "v") and (on == "all" or one.dim() > 1)
+        assert torch.equal(one, before[name]) != decays, name
+
+
 def test_lbfgs_descends_within_one_step() -> None:
     config, module = built(opt="lbfgs", lr=0.5)
     optimizer = make_optimizer(config, module)  # type: ignore[arg-type]
@@ -93,6 +111,10 @@ def test_lbfgs_descends_within_one_step() -> None:
         ({"method": "sop", "opt": "lbfgs"}, "--opt lbfgs: .* --method sop"),
         ({"method_option": ("mixup=1",), "opt": "lbfgs"}, "--opt lbfgs: .* with these options"),
         ({"scale_lr": 2.0, "opt": "lbfgs"}, "leave --scale-lr out"),
+        (
+            {"weight_decay_on": "matrices", "opt": "lbfgs"},
+            "--weight-decay-on matrices: L-BFGS has no weight decay",
+        ),
         ({"nesterov": True, "opt": "adam"}, "--nesterov: goes with --opt sgd"),
         ({"scale_lr": 2.0, "model": "squeezenet1_1", "image_size": 32}, "--scale-lr: this network has no linear"),
     ],

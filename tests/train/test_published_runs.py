@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,14 @@ class StoppedInTheSecondEpoch(StepLines):
     "knobs",
     [
         {"opt": "lbfgs", "lr": 0.1, "batch_size": 24, "track_weights": "change"},
-        {"opt": "adam", "method": "sop", "lr": 1e-3, "lr_schedule": "cosine", "warmup_epochs": 0.5},
-        {"nesterov": True, "use_inverse_sqrt_lr": True, "loss": "l2", "track_weights": "filters"},
+        {"opt": "adam", "method": "sop", "lr": 1e-3, "lr_schedule": "cosine", "warmup_epochs": 0.5,
+         "weight_decay_on": "matrices"},
+        {"nesterov": True, "use_inverse_sqrt_lr": True, "loss": "l2", "track_weights": "filters",
+         "weight_decay_on": "matrices"},
         {"schedule_lr": True, "cycle_steps": 3, "scale_lr": 2.0, "compute_jacobian": True, "norandomflip": True},
     ],
     ids=lambda knobs: next(iter(knobs)),
-)
+)  # fmt: skip
 def test_stopped_in_the_middle_of_an_epoch_a_run_goes_on_to_the_bit(
     few: Path, tmp_path: Path, knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +164,34 @@ def test_the_published_command_with_the_published_file(
     assert f" * Acc@1 {entry['test']['acc1']:.3f} Acc@5 100.000" in selected.out
     assert run.last_checkpoint.stat().st_mtime_ns == before
     assert (run.path / "test-ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize("how", ["a file is in the way", "not writable", "not to be looked into"])
+def test_a_published_file_with_the_authors_outpath_asks_for_ones_own_at_once(
+    how: str, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "dockspace"
+    if how == "a file is in the way":
+        theirs.write_text("no folder")
+    elif how == "not writable":
+        monkeypatch.setattr(
+            os, "access", lambda path, mode: not (mode & os.W_OK and tmp_path in Path(path, "x").parents)
+        )
+    else:
+        exists = Path.exists
+
+        def refuse(path: Path, **options: Any) -> bool:
+            if theirs in path.parents:
+                raise PermissionError(13, "Permission denied", str(path))
+            return exists(path, **options)
+
+        monkeypatch.setattr(Path, "exists", refuse)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(PUBLISHED | {"outpath": str(theirs / "results" / "2020-01-31-03-57-27")}))
+    assert cli.run(["train", "--config", str(file), "--root", str(few)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"rawlabel: --outpath: {theirs / 'results'}") and said.count("\n") == 1
+    assert "name a run directory of your own with --outpath" in said
 
 
 def test_evaluate_measures_the_checkpoint_that_it_is_given(few: Path, tmp_path: Path) -> None:

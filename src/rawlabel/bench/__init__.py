@@ -17,7 +17,7 @@ import psutil
 
 from rawlabel import plugins, processes
 from rawlabel.bench.gate import judge_gate
-from rawlabel.bench.large_index import make_index, time_first_batch
+from rawlabel.bench.large_index import PACKED_SIDE, make_index, make_pack, time_first_batch, time_first_step
 from rawlabel.bench.load_guard import BUSY, LoadGuard
 from rawlabel.bench.measuring import Probe
 from rawlabel.bench.presets import Preset, is_changed, preset
@@ -112,6 +112,9 @@ def _extras(chosen: Preset, config: BenchConfig, scratch: Path, is_late: Deadlin
         image = next((root / "train").rglob("*.jpg"))
         index = make_index(config.cache, chosen.index_images, image)
         extras["index"] = {"input": "class folders", **time_first_batch(index, "train", 224, num_workers(config))}
+        packed, out = make_pack(config.cache, chosen.index_images), scratch / "start"
+        started = time_first_step(packed.parent, packed.name, PACKED_SIDE, num_workers(config), out)
+        extras["start"] = {"input": f"`rawlabel train` on a pack of {PACKED_SIDE}-pixel images", **started}
     return extras
 
 
@@ -126,8 +129,9 @@ def _report(
     hardware = _hardware(config)
     cases = [_case_row(result, trees[result.case.name]) for result in results]
     targets = judge_targets(cases, hardware, as_preset=config.preset != "tiny" and not is_changed(config))
-    if "index" in extras:
-        targets.append(judge_first_batch(extras["index"]["first_batch_seconds"], extras["index"]["images"]))
+    for key in ("index", "start"):
+        if key in extras:
+            targets.append(judge_first_batch(**extras[key]))
     disturbed, readings = disturbances(results)
     report = {
         "schema": 1,

@@ -71,11 +71,12 @@ def _extras(result: dict[str, Any]) -> Iterator[str]:
             f"memory over {len(memory['megabytes'])} epochs: {memory['megabytes'][0]} to "
             f"{memory['megabytes'][-1]} MB, {memory['growth_mb_per_epoch']:+.2f} MB an epoch in the later half"
         )
-    if index := result.get("index"):
-        yield (
-            f"first batch of {index['images']:,} images: {index['first_batch_seconds']:.2f} s after the imports "
-            f"({index['input']})"
-        )
+    for key in ("index", "start"):
+        if one := result.get(key):
+            yield (
+                f"first batch of {one['images']:,} images: {one['first_batch_seconds']:.2f} s after the imports "
+                f"({one['input']})"
+            )
 
 
 def _median(row: dict[str, Any], probe: str) -> str:

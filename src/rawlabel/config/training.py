@@ -70,7 +70,9 @@ class TrainConfig(TrainerSettings):
         "cifar_stem_resnet{18,34,50}, or small_convnet, which learns small images in few epochs; resnet means "
         "resnet50.",
     )
-    pretrained: bool = setting(False, "Start from the model's published weights.")
+    pretrained: bool = setting(
+        False, "Start from the model's published weights, and normalize pixels as these expect."
+    )
     method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
     method_option: tuple[str, ...] = setting(
         (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
@@ -113,6 +115,11 @@ class TrainConfig(TrainerSettings):
     lr: float = setting(0.1, "Learning rate at the start.", gt=0)
     momentum: float = setting(0.9, "Momentum of SGD.", ge=0, lt=1)
     weight_decay: float = setting(1e-4, "Weight decay (L2) of SGD and Adam.", ge=0)
+    weight_decay_on: Literal["all", "matrices"] = setting(
+        "all",
+        "What --weight-decay acts on: all parameters, as published, or those of two dimensions or more "
+        "(matrices), which leaves out biases and the scales and shifts of normalization.",
+    )
     decay_rate: float = setting(
         0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay", flags=("--dr",)
     )

@@ -87,13 +87,14 @@ def read_test_input(
     if not is_address(path) and not path.exists():
         raise DataError(f"{path}: no such folder; it should hold one folder of images for each class")
     found = read_input(path, request or InputRequest("test", label_flag=TEST_LABEL_FLAG))
+    places = {class_id: index for index, class_id in enumerate(class_ids)}
+    known, present = {*class_ids, *left_out}, set(found.class_ids)
     for class_id in found.class_ids:
-        if class_id not in class_ids and class_id not in left_out:
+        if class_id not in known:
             raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")
     for class_id in class_ids:
-        if class_id not in found.class_ids:
+        if class_id not in present:
             raise DataError(f"{path}: training class '{class_id}' is missing; add images of it")
-    places = {class_id: index for index, class_id in enumerate(class_ids)}
     index = np.array([places.get(class_id, -1) for class_id in found.class_ids], dtype=np.int64)
     labels = index[found.images.labels]
     images = replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))

@@ -17,6 +17,7 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import locate
+from rawlabel.train.normalization import IMAGENET
 from rawlabel.train.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.resuming import existing_checkpoint, load_into, read_published
 
@@ -78,6 +79,6 @@ def _load(path: Path, config: TrainConfig) -> tuple[Predictor, list[str], int]:
         return predictor, class_ids, saved["epoch"] - (saved["step"] == 0)
     data = load_training_data(config)
     torch.manual_seed(config.seed or 0)
-    predictor = build_predictor(config, len(data.train), len(data.class_ids))
+    predictor = build_predictor(config, len(data.train), len(data.class_ids), IMAGENET)
     load_into(predictor.method.network, published.network, path)
     return predictor, list(data.class_ids), published.epoch - 1

@@ -22,6 +22,7 @@ from rawlabel.train.device import choose_device, choose_precision
 from rawlabel.train.features import features_heard
 from rawlabel.train.images import Pixels
 from rawlabel.train.networks import hub_errors
+from rawlabel.train.normalization import IMAGENET
 from rawlabel.train.predictor import load_predictor
 
 OWN, PRETRAINED, FILE = "this run's own", "pretrained", "file"
@@ -83,6 +84,8 @@ def own_encoder(run: RunDirectory, device: str) -> Encoder:
 
     transform = predictor.transform
     views = f"{transform.image_size} pixels, {transform.augment}, {predictor.precision}"
+    if (normalization := predictor.normalizer.normalization) != IMAGENET:
+        views += f", mean {normalization.mean}, deviation {normalization.std}"
     return Encoder(
         name,
         "this run's own",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -53,6 +54,7 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
     """
     with distributed.joined(), memory_errors(OUTSIDE_OF_STEPS):
         distributed.check_batch_size(config.batch_size)
+        distributed.from_first(lambda: _refuse_unwritable(config.outpath))
         data = load_training_data(config)
         if processes.is_first():
             sys.stderr.write(f"{data.counts()}\n")
@@ -66,6 +68,24 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
 def find_run(config: TrainConfig, data: TrainingData) -> RunDirectory:
     """The run directory of these settings on these data, whether it is there yet or not."""
     return RunDirectory(config.outpath or _default_path(config, data))
+
+
+def _refuse_unwritable(path: Path | None) -> None:
+    """Before anything is read: a settings file of somebody else names a run directory of theirs.
+
+    Raises `ConfigError` when the folder that `path` would be made in is none, or cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        above = next(one for one in (path, *path.absolute().parents) if one.exists())
+        is_writable = above == path or (above.is_dir() and os.access(above, os.W_OK | os.X_OK))
+    except OSError:  # a folder on the way must not even be looked into
+        is_writable = False
+    if not is_writable:
+        raise ConfigError(
+            f"--outpath: {path} cannot be made here; name a run directory of your own with --outpath"
+        )
 
 
 def _run(

@@ -66,14 +66,14 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     held = _held_out(found, config)
     found, injections = add_noise(found, config, training_request(config))
     fingerprint = _fingerprint(found, config)
-    train = random_subset(np.flatnonzero(~held), config)
+    train, kept = random_subset(np.flatnonzero(~held), config), set(found.class_ids)
     data = TrainingData(
         found.class_ids,
         found.images.select(train),
         found.images.select(np.flatnonzero(held)),
         fingerprint,
         path,
-        tuple(name for name in everything.class_ids if name not in found.class_ids),
+        tuple(name for name in everything.class_ids if name not in kept),
         injections,
     )
     absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0

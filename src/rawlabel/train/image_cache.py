@@ -13,10 +13,12 @@ wherever they are cut, so the choice is none of the run's settings.
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 import torch
 
+from rawlabel import processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.train.image_source import ImageSource
@@ -51,7 +53,13 @@ def keep_images(
 
 
 def make_loader(images: KeptImages, config: TrainConfig, predictor: Predictor) -> BatchLoader:
-    """The loader of training batches of `images`; close it to end its threads."""
+    """The loader of training batches of `images`; close it to end its threads.
+
+    Where images will be slow to read, one line says what helps.
+    """
+    advice = images.source.advice_at_random if isinstance(images, Images) and images.place == "none" else None
+    if advice and processes.is_first():
+        sys.stderr.write(f"rawlabel: {advice}\n")
     seed, size_of = config.seed or 0, partial(image_size_at, config)
     transform, batch_size = predictor.transform, config.batch_size
     if isinstance(images, ResidentImages):

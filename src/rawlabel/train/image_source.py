@@ -55,6 +55,11 @@ class ImageSource(ABC):
         """The images at `rows` as one array [images, height, width, 3], where there is a `pixel_shape`."""
         raise NotImplementedError
 
+    @property
+    def advice_at_random(self) -> str | None:
+        """What to tell a person who has the images read at random, where that is slow; None where it is not."""
+        return None
+
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
         return SelectedImages(self, rows)
@@ -164,6 +169,11 @@ class SelectedImages(ImageSource):
         """The images at `rows` of these."""
         return self.source.side_by_side(self.rows[rows])
 
+    @property
+    def advice_at_random(self) -> str | None:
+        """That of the source."""
+        return self.source.advice_at_random
+
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
         """The images at `rows`, in that order."""
         return SelectedImages(self.source, self.rows[rows])
@@ -193,6 +203,11 @@ class JoinedImages(ImageSource):
         """Where a person finds it."""
         source, position = self._locate(index)
         return source.where(position)
+
+    @property
+    def advice_at_random(self) -> str | None:
+        """That of the first source that has one."""
+        return next(filter(None, (one.advice_at_random for one in self.sources)), None)
 
     def _locate(self, index: int) -> tuple[ImageSource, int]:
         number, position = locate(self._ends, index)

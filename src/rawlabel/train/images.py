@@ -146,7 +146,7 @@ class Images:
         Raises `DataError` that names an image which cannot be read or decoded, and `ConfigError` when they shall
         be kept and are too many.
         """
-        self._source, self._side = source, stored_side
+        self.source, self._side = source, stored_side
         self._cache: list[Pixels] | Pixels | None = None
         count = len(source)
         if not count or cache == "none":
@@ -172,13 +172,13 @@ class Images:
         return "none" if self._cache is None else "memory"
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self.source)
 
     def __getitem__(self, index: int) -> Pixels:
         return self._cache[index] if self._cache is not None else self._decode(index)
 
     def _decode(self, index: int) -> Pixels:
-        return read_pixels(self._source, index, self._side)
+        return read_pixels(self.source, index, self._side)
 
 
 def read_pixels(source: ImageSource, index: int, shorter_side: int | None) -> Pixels:

@@ -31,6 +31,7 @@ from rawlabel.train.loader import BatchLoader, RawBatch
 from rawlabel.train.loggers import repeating
 from rawlabel.train.memory import advice_for_steps, memory_errors
 from rawlabel.train.methods import Batch, StepOutput
+from rawlabel.train.normalization import Normalization
 from rawlabel.train.optimizers import make_optimizer, set_rates
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.refit import StepBudgetLoader
@@ -333,6 +334,7 @@ class Trainer:
             "class_ids": list(self.data.class_ids),
             "num_samples": len(self.data.train),
             "epoch": self.epoch,
+            "normalization": self.predictor.normalizer.normalization.as_json(),
         }
 
     def _save(self) -> None:
@@ -356,6 +358,8 @@ class Trainer:
         """Go on from the last checkpoint, if there is one, or from what --resume names."""
         start = distributed.from_first(lambda: find_start(self.config, self.run))
         self.epoch, path = start.epoch, start.checkpoint
+        if start.normalization is not None:
+            self.predictor.normalizer.use(start.normalization)
         if start.weights is not None:
             load_into(self.method, start.weights, self.config.resume)
         if start.network is not None:
@@ -366,6 +370,7 @@ class Trainer:
         saved = distributed.from_first(lambda: load_checkpoint(path))
         if saved.get("data") != self.data.fingerprint:
             raise CheckpointError(f"{path}: belongs to other training data; choose another --outpath")
+        self.predictor.normalizer.use(Normalization.of_weights_file(saved))
         try:
             self.method.load_state_dict(saved["method"])
             distributed.restore_buffers(self.method, saved.get("buffers"))

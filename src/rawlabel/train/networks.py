@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, did_you_mean
+from rawlabel.train.normalization import Normalization
 
 # What the published default `--model resnet` means: the network of the paper.
 _ALIASES = {"resnet": "resnet50"}
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+_OF_GOOGLE = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""That of the two's published weights, to which torchvision turns ImageNet's inside the network."""
 CIFAR_RESNETS = ("cifar_resnet8", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56")
 
 
@@ -68,6 +71,27 @@ def build_network(
     if network is None:
         raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
     return network
+
+
+def published_normalization(network: nn.Module, name: str) -> Normalization:
+    """What the published weights of `network`, which `build_network` made by that name, expect of pixels.
+
+    Source: `timm.data.resolve_model_data_config`, which reads a network's `pretrained_cfg`; for torchvision's, the
+    transforms that come with the weights.
+    """
+    if hasattr(network, "pretrained_cfg"):
+        from timm.data.config import resolve_model_data_config
+
+        expected = resolve_model_data_config(network)
+        return Normalization(tuple(expected["mean"]), tuple(expected["std"]))
+    from torchvision import models
+
+    name = _ALIASES.get(name, name).removeprefix("torchvision/")
+    if name in _WITH_AUXILIARY_HEADS:
+        return _OF_GOOGLE
+    weights = models.get_model_weights(name)
+    views = weights.DEFAULT.transforms()  # type: ignore[attr-defined]
+    return Normalization(tuple(views.mean), tuple(views.std))
 
 
 def hub_errors() -> tuple[type[Exception], ...]:
@@ -143,6 +167,8 @@ def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[st
         for auxiliary in ("aux1", "aux2", "AuxLogits"):
             if hasattr(network, auxiliary):
                 setattr(network, auxiliary, None)
+        # Images come as the weights expect them, also where the network is built for a run's weights.
+        network.transform_input = False  # type: ignore[assignment]
     _replace_head(network, num_classes)
     return network
 

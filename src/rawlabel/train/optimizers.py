@@ -52,6 +52,10 @@ def make_optimizer(config: TrainConfig, method: Method[Any]) -> Optimizer:
     groups = method.parameter_groups()
     if config.scale_lr is not None:
         groups = _with_scaled_heads(groups, method, config.scale_lr)
+    if config.weight_decay_on == "matrices":
+        if config.opt == "lbfgs":
+            raise ConfigError("--weight-decay-on matrices: L-BFGS has no weight decay; leave it out")
+        groups = _without_decay_of_vectors(groups)
     if config.nesterov and (config.opt != "sgd" or not config.momentum):
         raise ConfigError("--nesterov: goes with --opt sgd and --momentum above 0; leave it out or set these")
     own = [group for group in groups if not group.get("is_scheduled", True)]
@@ -117,6 +121,23 @@ def _with_scaled_heads(groups: Groups, method: Method[Any], scale: float) -> Gro
             split.append({**group, "params": inside, "lr_scale": scale})
         else:
             split.append(group)
+    return split
+
+
+def _without_decay_of_vectors(groups: Groups) -> Groups:
+    """Take parameters of one dimension (biases, scales and shifts) out into groups that do not decay.
+
+    Groups with a rate of their own have a decay of their own as well.
+    """
+    split: Groups = []
+    for group in groups:
+        if not group.get("is_scheduled", True):
+            split.append(group)
+            continue
+        vectors = [one for one in group["params"] if one.dim() < 2]
+        matrices = [one for one in group["params"] if one.dim() >= 2]
+        split += [{**group, "params": matrices}] if matrices else []
+        split += [{**group, "params": vectors, "weight_decay": 0.0}] if vectors else []
     return split
 
 

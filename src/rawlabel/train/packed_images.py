@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +50,9 @@ class PackedImages(ImageSource):
         stored: StoredImage = self._bytes[start : start + int(record["nbytes"])]
         return stored.reshape(record["height"], record["width"], 3) if record["is_pixels"] else stored
 
-    @property
+    @cached_property
     def pixel_shape(self) -> tuple[int, int] | None:
-        """Height and width, of a pack of raw pixels."""
+        """Height and width, of a pack of raw pixels; found once, since all records have to agree."""
         index = self._index
         height, width = (int(index[side][0]) for side in ("height", "width"))
         is_one = (

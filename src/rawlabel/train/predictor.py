@@ -22,21 +22,24 @@ from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.memory import FittingParts, memory_errors
 from rawlabel.train.methods import Method
-from rawlabel.train.networks import build_network, load_network_options
-
-# Mean and standard deviation of ImageNet's pixels, which all published weights expect.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from rawlabel.train.networks import build_network, load_network_options, published_normalization
+from rawlabel.train.normalization import IMAGENET, Normalization
 
 
 class Normalizer:
     """uint8 [batch, size, size, 3] to float [batch, 3, size, size] in channels-last memory, on the device."""
 
-    def __init__(self, image_size: int, device: torch.device) -> None:
-        mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
+    def __init__(self, image_size: int, device: torch.device, normalization: Normalization = IMAGENET) -> None:
+        self._image_size, self._device = image_size, device
+        self.use(normalization)
+
+    def use(self, normalization: Normalization) -> None:
+        """Normalise by other values from now on: those of weights that are loaded."""
+        self.normalization = normalization
+        mean, std = torch.tensor(normalization.mean), torch.tensor(normalization.std)
         # One row of the image as one inner dimension: broadcasting over the three channels alone is slow.
-        self._scale = (1 / (255 * std)).repeat(image_size).to(device)
-        self._shift = (-mean / std).repeat(image_size).to(device)
-        self._device = device
+        self._scale = (1 / (255 * std)).repeat(self._image_size).to(self._device)
+        self._shift = (-mean / std).repeat(self._image_size).to(self._device)
 
     def __call__(self, views: Tensor) -> Tensor:
         """Normalise one batch of views."""
@@ -92,8 +95,14 @@ class Predictor:
             self.method.train(was_training)
 
 
-def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> Predictor:
-    """Build the method that `config` describes, freshly initialised, on its device."""
+def build_predictor(
+    config: TrainConfig, num_samples: int, num_classes: int, normalization: Normalization | None = None
+) -> Predictor:
+    """Build the method that `config` describes, freshly initialised, on its device.
+
+    Images are normalised by `normalization`, by default as published weights expect it where they are asked for,
+    and else by ImageNet's.
+    """
     device = choose_device(config.device, config.gpu)
     transform = Transform.choose(
         config.image_size, config.augment, crop=not config.norandomcrop, flip=not config.norandomflip
@@ -107,12 +116,14 @@ def build_predictor(config: TrainConfig, num_samples: int, num_classes: int) -> 
         num_classes,
         options,
     )
+    if normalization is None:
+        normalization = published_normalization(method.network, config.model) if config.pretrained else IMAGENET
     if config.ema:
         method.keep_average(config.ema)
     with memory_errors(f"--model: {config.model} does not fit into memory; end other programs that use it"):
         method = method.to(device).to(memory_format=torch.channels_last)
     precision = choose_precision(config.precision, device)
-    return Predictor(method, transform, Normalizer(config.image_size, device), device, precision)
+    return Predictor(method, transform, Normalizer(config.image_size, device, normalization), device, precision)
 
 
 def _method_options(config: TrainConfig) -> tuple[str, ...]:
@@ -138,6 +149,7 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     except ValueError as error:
         raise CheckpointError(f"{path}: holds settings that are not known here; update rawlabel") from error
     config = config.model_copy(update={"pretrained": False, "gpu": None, **overrides})
-    predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]))
+    normalization = Normalization.of_weights_file(saved)
+    predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]), normalization)
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]

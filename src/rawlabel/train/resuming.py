@@ -18,6 +18,7 @@ from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.files import atomic_write, disk_errors
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.checkpoint import load_weights
+from rawlabel.train.normalization import IMAGENET, Normalization
 
 # torch.nn.DataParallel, in which the published trainer wraps networks, puts this before the names of their parts.
 _WRAPPER = re.compile(r"(^|\.)module\.")
@@ -42,6 +43,8 @@ class Start:
     """Of the whole method."""
     network: dict[str, Tensor] | None = None
     """Of its network."""
+    normalization: Normalization | None = None
+    """What these weights, of the method or the network, expect of pixels."""
 
 
 def find_start(config: TrainConfig, run: RunDirectory) -> Start:
@@ -56,9 +59,11 @@ def find_start(config: TrainConfig, run: RunDirectory) -> Start:
     if path is None:
         start = Start(0 if config.resume else config.start_epoch)
     elif path.suffix == ".safetensors":
-        start = Start(config.start_epoch, weights=load_weights(path)["method"])
+        saved = load_weights(path)
+        normalization = Normalization.of_weights_file(saved)
+        start = Start(config.start_epoch, weights=saved["method"], normalization=normalization)
     elif (published := read_published(path)) is not None:
-        start = Start(published.epoch, network=published.network)
+        start = Start(published.epoch, network=published.network, normalization=IMAGENET)
     else:
         _take_over(RunDirectory(path.parent.parent), path, run)
         return Start(checkpoint=path)

@@ -6,10 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,16 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawlabel.errors import DataError, did_you_mean
-from rawlabel.train.image_source import ImageSource, LabeledImages, NumberedImages, StoredImage, locate
+from rawlabel.train.image_source import ImageSource, LabeledImages
 from rawlabel.train.images import free_memory
 from rawlabel.train.inputs import Input, InputRequest, InputSet
 from rawlabel.train.inputs._labels import classes_of
+from rawlabel.train.inputs._parquet_images import ParquetImages, RowGroupImages, null_images, refuse_nulls
 from rawlabel.train.inputs._parts import files_of_part
 
 _SHARE = 0.3
 """Share of the free memory up to which the encoded images are read whole."""
-_ROW_GROUPS = 4
-"""Row groups of a larger set that stay in memory."""
 
 
 class ParquetInput(Input):
@@ -60,71 +56,12 @@ class ParquetInput(Input):
         return replace(found, is_held_out=held) if held.any() else found
 
 
-class ParquetImages(NumberedImages):
-    """The image column of Parquet files: chunks of encoded images, found by position."""
-
-    item = "row"
-
-    def __init__(self, column: pa.ChunkedArray, place: str) -> None:
-        self._chunks = [_bytes_of(chunk) for chunk in column.chunks]
-        self._ends = list(accumulate(map(len, self._chunks)))
-        self.place = place
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def read(self, index: int) -> StoredImage:
-        """The encoded bytes."""
-        number, position = locate(self._ends, index)
-        value = self._chunks[number][position]
-        return np.frombuffer(value.as_buffer(), dtype=np.uint8)
-
-
-class RowGroupImages(NumberedImages):
-    """The image column of a set larger than memory, some row groups of it at a time.
-
-    Made for reading in order, as `rawlabel pack` does; at random, every image costs the reading of its row group.
-    """
-
-    item = "row"
-
-    def __init__(self, files: Sequence[Path], column: str, place: str) -> None:
-        self._column, self.place = column, place
-        self._groups: list[tuple[Path, int]] = []
-        sizes: list[int] = []
-        for one in files:
-            metadata = pq.read_metadata(one)
-            for group in range(metadata.num_row_groups):
-                self._groups.append((one, group))
-                sizes.append(metadata.row_group(group).num_rows)
-        self._ends = list(accumulate(sizes))
-        self._lock = Lock()
-        self._load = lru_cache(_ROW_GROUPS)(self._read_group)
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def read(self, index: int) -> StoredImage:
-        """The encoded bytes. Raises `DataError` for a row without an image."""
-        number, position = locate(self._ends, index)
-        with self._lock:
-            images = self._load(number)
-        return images.read(position)
-
-    def _read_group(self, number: int) -> ParquetImages:
-        path, group = self._groups[number]
-        with pq.ParquetFile(path) as file:
-            column = file.read_row_group(group, columns=[self._column])[self._column]
-        _refuse_nulls(_null_images(column), self._column, path)
-        return ParquetImages(column, f"{path}: row group {group}")
-
-
 def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
     schema = pq.read_schema(files[0])
     image_column = _image_column(schema, request, path)
     label_column = _label_column(schema, image_column, request, path)
     column = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])[label_column]
-    _refuse_nulls(column.null_count, label_column, path)
+    refuse_nulls(column.null_count, label_column, path)
     names = _class_names(schema, label_column)
     class_ids, labels = classes_of(column.to_numpy(), names, f"{path}: column '{label_column}'")
     digest = hashlib.sha256(labels.tobytes())
@@ -133,7 +70,7 @@ def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
     source: ImageSource
     if sum(one.stat().st_size for one in files) <= _SHARE * free_memory():
         images = pa.concat_tables([pq.read_table(one, columns=[image_column]) for one in files])[image_column]
-        _refuse_nulls(_null_images(images), image_column, path)
+        refuse_nulls(null_images(images), image_column, path)
         source = ParquetImages(images, str(path))
     else:
         source = RowGroupImages(files, image_column, str(path))
@@ -187,20 +124,6 @@ def _holds_images(kind: pa.DataType) -> bool:
 
 def _holds_labels(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _bytes_of(chunk: pa.Array) -> pa.Array:
-    return chunk.field("bytes") if pa.types.is_struct(chunk.type) else chunk
-
-
-def _null_images(column: pa.ChunkedArray) -> int:
-    return sum(_bytes_of(chunk).null_count for chunk in column.chunks)
-
-
-def _refuse_nulls(count: int, name: str, path: Path) -> None:
-    """A row without an image or a label is no photo with a raw label; it is not left out in silence."""
-    if count:
-        raise DataError(f"{path}: {count} rows have no {name}; remove these rows and write the file again")
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
