@@ -1,4 +1,4 @@
-"""The page that says what to use when: each of its sentences rests on rows of `results/`, number by number."""
+"""Pages that say what was found: each of their sentences rests on rows of `results/`, number by number."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
-ITEMS = re.findall(r"^- (.+?)(?=\n- |\n\n|\Z)", (DOCS / "learning.md").read_text("utf-8"), re.M | re.S)
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "docs" / "learning.md", ROOT / "results" / "cifar10n" / "README.md")
+ITEMS = [
+    (page, item)
+    for page in PAGES
+    for item in re.findall(r"^- (.+?)(?=\n- |\n\n|\Z)", page.read_text("utf-8"), re.M | re.S)
+]
 NUMBER = re.compile(r"\d+\.\d+|(?<![\d,.])\d{3,}(?![\d.]|,\d)")
 """Numbers that were measured; small whole ones and those with a comma are settings."""
 
 
-def cited(item: str) -> str:
+def cited(page: Path, item: str) -> str:
     """The rows that an item names: ``[file](path): row; row`` at its end."""
     source = re.search(r"\n  \(\[[^]]+\]\(([^)]+)\): (.+)\)?$", item.strip(), re.S)
     assert source, "ends with no ([file](path): row; row)"
     path, rows = source.groups()
-    lines = (DOCS / path).read_text("utf-8").splitlines()
+    lines = (page.parent / path).read_text("utf-8").splitlines()
     found: list[str] = []
     for row in " ".join(rows.rstrip(")").split()).split("; "):
         matching = [line for line in lines if row in line]
@@ -27,14 +32,18 @@ def cited(item: str) -> str:
     return "\n".join(found)
 
 
-@pytest.mark.parametrize("item", ITEMS, ids=[" ".join(item.split()[:4]) for item in ITEMS])
-def test_every_number_stands_in_a_row_that_the_sentence_names(item: str) -> None:
-    rows = cited(item)
+@pytest.mark.parametrize(
+    ("page", "item"), ITEMS, ids=[f"{page.parent.name}: {' '.join(item.split()[:4])}" for page, item in ITEMS]
+)
+def test_every_number_stands_in_a_row_that_the_sentence_names(page: Path, item: str) -> None:
+    rows = cited(page, item)
     assert rows, "names no row of results/"
     said = item[: item.rindex("([")]
     assert set(NUMBER.findall(said)) <= set(NUMBER.findall(rows))
 
 
-def test_the_page_says_something() -> None:
-    assert len(ITEMS) > 5
-    assert sum(bool(NUMBER.search(item)) for item in ITEMS) > 5
+@pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
+def test_the_page_says_something(page: Path) -> None:
+    items = [item for where, item in ITEMS if where == page]
+    assert len(items) > 5
+    assert sum(bool(NUMBER.search(item)) for item in items) > 5

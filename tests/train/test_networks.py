@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from torch import nn
 from torchvision import models
 
 from rawlabel.config import TrainConfig, load_options, load_section
@@ -24,6 +25,7 @@ from rawlabel.train.schedule import learning_rate
         ("small_convnet", 32),
         ("small_convnet", 24),
         ("small_convnet", 64),
+        ("preact_resnet32", 32),
         ("resnet18", 64),
         ("timm/resnet10t", 64),
         ("mobilenetv3_small_100", 64),
@@ -45,6 +47,36 @@ def test_the_small_residual_networks_have_the_papers_size(depth: int, parameters
     """0.27 and 0.85 million parameters (arXiv 1512.03385, table 6)."""
     network = build_network(f"cifar_resnet{depth}", 10)
     assert sum(one.numel() for one in network.parameters()) == parameters
+
+
+def test_the_network_with_pre_activation_is_the_papers() -> None:
+    """11.17 million parameters with ten classes; norm, ReLU, convolution (arXiv 1603.05027, figure 1 b)."""
+    network = build_network("preact_resnet18", 10).eval()
+    assert sum(one.numel() for one in network.parameters()) == 11_172_170
+    shapes: list[torch.Size] = []
+    heard: dict[str, torch.Tensor] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            module.register_forward_hook(lambda *one, name=name: heard.__setitem__(name, one[1][0]))
+    for block in network.get_submodule("blocks"):
+        block.register_forward_hook(lambda *one: shapes.append(one[2].shape[1:]))
+    x = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        network(x)
+        assert shapes == [(64, 32, 32)] * 2 + [(128, 16, 16)] * 2 + [(256, 8, 8)] * 2 + [(512, 4, 4)] * 2
+        for block in range(8):
+            for layer in ("1", "2"):
+                inside = f"blocks.{block}."
+                normed = network.get_submodule(f"{inside}bn{layer}")(heard[f"{inside}bn{layer}"])
+                assert torch.allclose(heard[f"{inside}conv{layer}"], normed.relu(), atol=1e-6)
+        # Where the shape changes the shortcut too begins behind the activation; nothing is done after the sum.
+        assert torch.equal(heard["blocks.2.shortcut"], heard["blocks.2.conv1"])
+        assert (heard["blocks.3.bn1"] < 0).any()
+        behind = network.get_submodule("blocks.1.conv2")(heard["blocks.1.conv2"]) + heard["blocks.1.bn1"]
+        assert torch.allclose(heard["blocks.2.bn1"], behind, atol=1e-5)
+        behind = network.get_submodule("blocks.0.conv2")(heard["blocks.0.conv2"]) + heard["blocks.0.conv1"]
+        assert torch.allclose(heard["blocks.1.bn1"], behind, atol=1e-5)
+        assert (heard["bn"] < 0).any()
 
 
 def test_a_misspelt_network_suggests_the_right_one() -> None:

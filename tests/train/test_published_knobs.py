@@ -67,7 +67,8 @@ def test_crop_and_flip_are_left_out(augment: str, crop: bool, flip: bool, chosen
 
 @pytest.mark.parametrize(
     ("name", "first"), [("cifar_resnet8", "conv"), ("resnet18", "conv1"), ("resnet50", "conv1"),
-                        ("cifar_stem_resnet18", "conv1"), ("timm/resnet18", "layer1.0.conv1")],
+                        ("cifar_stem_resnet18", "conv1"), ("preact_resnet18", "conv"),
+                        ("timm/resnet18", "layer1.0.conv1")],
 )  # fmt: skip
 def test_the_width_of_the_first_stage(name: str, first: str) -> None:
     network = build_network(name, 5, options={"num_planes": 8}).eval()

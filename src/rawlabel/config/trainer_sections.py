@@ -11,6 +11,8 @@ from rawlabel.config.declaring import Section, setting
 
 _LOSSES = {"cross": "cross_entropy", "entropy": "cross_entropy", "l2_squared": "l2", "squared": "l2", "MSE": "l2"}
 
+_Schedule = Literal["auto", "step", "cosine", "cosine_restarts", "constant", "cyclic", "inverse_sqrt"]
+
 
 class TrainerSettings(Section):
     """Optimizer, schedule, network, and what is recorded and printed on the way."""
@@ -31,12 +33,15 @@ class TrainerSettings(Section):
     )
     schedule_lr: bool = setting(False, "As published, short for --lr-schedule cyclic.")
     use_inverse_sqrt_lr: bool = setting(False, "As published, short for --lr-schedule inverse_sqrt.")
-    lr_schedule: Literal["auto", "step", "cosine", "constant", "cyclic", "inverse_sqrt"] = setting(
+    lr_schedule: _Schedule = setting(
         "auto",
-        "Learning rate: step (--decay-rate every --decay-epochs), cosine (to 0 at the end of the run), constant, "
-        "cyclic (between a hundredth of --lr and --lr), inverse_sqrt (--lr over the root of 1 + steps / "
-        "--inverse-rate); auto takes step.",
+        "Learning rate: step (--decay-rate every --decay-epochs, or at each --decay-at), cosine (to --min-lr at "
+        "the end of the run), cosine_restarts (the same in every --restart-epochs), constant, cyclic (between a "
+        "hundredth of --lr and --lr), inverse_sqrt (--lr over the root of 1 + steps / --inverse-rate); auto is "
+        "step.",
     )
+    min_lr: float = setting(0.0, "Lowest rate of --lr-schedule cosine and cosine_restarts.", ge=0)
+    restart_epochs: int = setting(10, "Period of --lr-schedule cosine_restarts [epochs].", ge=1)
     warmup_epochs: float = setting(0.0, "Rise of the rate from 0, in a line, at the start [epochs].", ge=0)
     cycle_steps: int = setting(2000, "Half a cycle of --lr-schedule cyclic [steps].", ge=1)
     inverse_rate: float = setting(512.0, "After how many steps inverse_sqrt stands at 0.71 of --lr [steps].", gt=0)

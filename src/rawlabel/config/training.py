@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pydantic import ValidationInfo, field_validator
+
 from rawlabel import processes
 from rawlabel.config.declaring import setting
 from rawlabel.config.trainer_sections import TrainerSettings
@@ -67,8 +69,8 @@ class TrainConfig(TrainerSettings):
     model: str = setting(
         "resnet50",
         "Network: any timm or torchvision model, cifar_resnet{8,20,32,44,56}, "
-        "cifar_stem_resnet{18,34,50}, or small_convnet, which learns small images in few epochs; resnet means "
-        "resnet50.",
+        "cifar_stem_resnet{18,34,50}, preact_resnet{18,32}, or small_convnet, which learns small images in few "
+        "epochs; resnet means resnet50.",
     )
     pretrained: bool = setting(
         False, "Start from the model's published weights, and normalize pixels as these expect."
@@ -124,8 +126,16 @@ class TrainConfig(TrainerSettings):
         0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay", flags=("--dr",)
     )
     decay_epochs: int = setting(30, "Distance of the learning-rate steps [epochs].", ge=1)
+    decay_at: tuple[int, ...] = setting(
+        (),
+        "Epoch, counted from 0, from which on the rate is one step lower, in place of the steps every "
+        "--decay-epochs; may be given several times.",
+    )
     decay_max_epochs: int = setting(
-        100, "No learning-rate step after this epoch [epochs].", ge=0, also="max_lr_adjusting_epoch"
+        100,
+        "No learning-rate step after this epoch, but those of --decay-at [epochs].",
+        ge=0,
+        also="max_lr_adjusting_epoch",
     )
     image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
     progressive_from: int = setting(
@@ -197,6 +207,26 @@ class TrainConfig(TrainerSettings):
         "(`rawlabel[wandb]`; offline unless WANDB_MODE is online and WANDB_API_KEY is set); may be given several "
         "times.",
     )
+
+    @field_validator("lr")
+    @classmethod
+    def _not_below_lowest(cls, value: float, info: ValidationInfo) -> float:
+        """The start of a rate that falls to `min_lr`."""
+        if value < info.data.get("min_lr", 0):
+            raise ValueError("is below --min-lr; raise it, or lower that one")
+        return value
+
+    @field_validator("decay_at")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        """Named steps belong to one schedule, and each is made once, behind the first epoch."""
+        if any(at < 1 for at in value):
+            raise ValueError("should name epochs from 1 on")
+        if value and info.data.get("lr_schedule", "step") != "step":
+            raise ValueError("goes with --lr-schedule step alone; leave it out")
+        if len(set(value)) < len(value):
+            raise ValueError("names an epoch twice; name each once")
+        return tuple(sorted(value))
 
     @property
     def loading_threads(self) -> int:

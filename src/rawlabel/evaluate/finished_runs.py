@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,16 @@ class FinishedRun:
         return int(RunDirectory(self.path).summary()["selected_epoch"])
 
     @property
+    def rule(self) -> str:
+        """The run's own rule with its options, `noisy_holdout, window=3`, as far as the run recorded them."""
+        summary = RunDirectory(self.path).summary()
+        name = str(summary.get("rule") or self.settings.get("stop"))
+        if "rule_options" in summary:
+            return rule_text(name, summary["rule_options"])
+        given = self.settings.get("stop_option") or ()
+        return ", ".join((name, *given, "other options not recorded"))
+
+    @property
     def last_epoch(self) -> int:
         """The last epoch that was trained."""
         return self.records[-1].epoch
@@ -52,8 +62,16 @@ class FinishedRun:
     @property
     def training_images(self) -> int:
         """Images that the run was trained on. Raises `DataError` when that was not recorded."""
-        starts = read_json(self.path / "environment.json", "the starts of a run")
-        return int(starts[-1]["training_images"])
+        return int(self._last_start["training_images"])
+
+    @property
+    def holdout_images(self) -> int | None:
+        """Images that were held out; None where that was not recorded."""
+        return self._last_start.get("holdout_images")
+
+    @property
+    def _last_start(self) -> dict[str, Any]:
+        return dict(read_json(self.path / "environment.json", "the starts of a run")[-1])
 
     @property
     def oracle_epoch(self) -> int:
@@ -63,6 +81,11 @@ class FinishedRun:
     def regret(self, epoch: int) -> float:
         """Percentage points between the test accuracy of the oracle epoch and of `epoch`."""
         return self.test[self.oracle_epoch] - self.test[epoch]
+
+
+def rule_text(name: str, options: Mapping[str, Any]) -> str:
+    """A stopping rule with its options, for people."""
+    return ", ".join((name, *(f"{key}={value}" for key, value in options.items())))
 
 
 def read_run(path: Path) -> FinishedRun:

@@ -54,7 +54,7 @@ def compare_rules(config: CompareRulesConfig) -> list[RunGroup]:
         raise ConfigError("RUN: name run directories, for example `rawlabel compare-rules project/runs/*`")
     if config.out is not None and config.out.suffix not in (".json", ".csv"):
         raise ConfigError(f"--out: {config.out} should end in .json or .csv")
-    rules = _rules(config.rule)
+    rules = load_rules(config.rule)
     grouped = group_by_settings([read_run(path) for path in config.runs], config.ignore)
     groups = [
         RunGroup(
@@ -82,8 +82,8 @@ def worst_means(groups: Sequence[RunGroup]) -> list[tuple[str, float, str]]:
     return sorted(((rule, mean, name) for rule, (mean, name) in worst.items()), key=lambda row: (row[1], row[0]))
 
 
-def _rules(wanted: Sequence[str]) -> dict[str, StoppingRule[Any]]:
-    """The rules by name; all there are, with their defaults, when none is wanted."""
+def load_rules(wanted: Sequence[str]) -> dict[str, StoppingRule[Any]]:
+    """The rules by the texts that --rule takes; all there are, with their defaults, when none is wanted."""
     rules: dict[str, StoppingRule[Any]] = {}
     for text in wanted or plugins.names(plugins.Family.STOPPING_RULE):
         name, _, options = text.partition(":")

@@ -130,7 +130,7 @@ def _resampled_curves(
         return []
     curves = []
     for _ in range(count):
-        drawn = {size: (_drawn_mean(values, rng),) * len(values) for size, values in points.items()}
+        drawn = {size: (drawn_mean(values, rng),) * len(values) for size, values in points.items()}
         try:
             curves.append(fit_curve(drawn))
         except DataError:
@@ -139,7 +139,7 @@ def _resampled_curves(
     return curves
 
 
-def _drawn_mean(values: Sequence[float] | npt.NDArray[np.float64], rng: np.random.Generator) -> float:
+def drawn_mean(values: Sequence[float] | npt.NDArray[np.float64], rng: np.random.Generator) -> float:
     """A mean as repetitions would give it: a parametric bootstrap by Student's t.
 
     Runs drawn with replacement would say too little of the spread: of three, they are often the same one thrice.
@@ -165,7 +165,7 @@ def _equivalent(
     num_clean = curve.size(float(accuracies.mean()))
     interval = None
     if curves and len(accuracies) > 1:
-        drawn = [one.size(_drawn_mean(accuracies, rng)) for one in curves]
+        drawn = [one.size(drawn_mean(accuracies, rng)) for one in curves]
         tail = (1 - config.confidence) / 2
         # Among unlimited values there is nothing to interpolate.
         low, high = np.quantile(drawn, [tail, 1 - tail], method="nearest")

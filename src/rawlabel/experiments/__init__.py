@@ -68,6 +68,10 @@ class Experiment(ABC):
         """Sentences under the table, each of which its numbers bear out."""
         return []
 
+    def further_tables(self, table: dict[str, Any]) -> list[str]:
+        """Lines of Markdown behind the remarks."""
+        return []
+
 
 def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     """Train all trials that are not trained yet, write the table, and return it.
@@ -89,12 +93,13 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
         "scale": config.scale,
         "command": f"rawlabel experiment {config.name} --scale {config.scale} --data DATA --out OUT",
         "environment": _environment(rows),
+        "rule": _rule(rows),
         "rows": [row.summary() for row in rows],
         **experiment.conclude(rows, config),
     }
     write_json(config.out / "table.json", table)
     with atomic_write(config.out / "table.md") as stream:
-        stream.write(as_markdown(table, experiment.remarks(table)).encode())
+        stream.write(as_markdown(table, experiment).encode())
     return table
 
 
@@ -108,7 +113,18 @@ def _environment(rows: Sequence[Row]) -> dict[str, Any]:
     return {**first, "commits": commits, "table_commit": describe_environment()["commit"]}
 
 
-def as_markdown(table: dict[str, Any], remarks: Sequence[str]) -> str:
+def _rule(rows: Sequence[Row]) -> str:
+    """The rule that selected the epochs, with its options; where there are several, each with its rows."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        for rule in dict.fromkeys(run.rule for run in row.runs):
+            found[rule].append(row.name)
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{rule} (rows {'; '.join(names)})" for rule, names in found.items())
+
+
+def as_markdown(table: dict[str, Any], experiment: Experiment) -> str:
     """The table for people, made of its JSON alone."""
     where = table["environment"]
     lines = [
@@ -118,6 +134,8 @@ def as_markdown(table: dict[str, Any], remarks: Sequence[str]) -> str:
         "rule selects its epoch from raw labels alone; the oracle is the best epoch on the test set, which "
         "nobody could have chosen.",
         "",
+        f"Rule: {table['rule']}",
+        "",
         "| setting | selected by the rule | last epoch | oracle | regret of the rule | selected epochs |",
         "|---|--:|--:|--:|--:|---|",
     ]
@@ -125,7 +143,8 @@ def as_markdown(table: dict[str, Any], remarks: Sequence[str]) -> str:
         cells = [_cell(row[key]) for key in ("selected", "last", "oracle", "regret")]
         epochs = ", ".join(map(str, row["selected_epochs"]))
         lines.append(f"| {row['row']} | {' | '.join(cells)} | {epochs} |")
-    lines += ["", *(f"- {remark}" for remark in remarks), ""]
+    lines += ["", *(f"- {remark}" for remark in experiment.remarks(table)), ""]
+    lines += experiment.further_tables(table)
     lines += [
         f"- command: `{table['command']}`",
         f"- commit of the trainings: {', '.join(where['commits'])}; of the table: {where['table_commit']}",

@@ -1,4 +1,4 @@
-"""Raw against clean labels: at equal size, at equal steps, and how many clean labels the raw ones are worth."""
+"""Raw against clean labels for equal steps: at equal size, how many more match, and what they are worth."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from rawlabel.config import ExperimentConfig, WorthConfig
+from rawlabel.evaluate.crossover import measure_crossover
 from rawlabel.evaluate.worth import as_json, measure_worth
 from rawlabel.experiments import SEEDS, Experiment, Row
 from rawlabel.experiments._cifar10n import SMALLER, cifar10n_config
 from rawlabel.experiments._trials import Trial
+from rawlabel.figures.crossover import draw_crossover
 from rawlabel.figures.worth import draw_worth
 from rawlabel.metrics import mean_interval
 
 SIZES = {
-    "tiny": (60, 100, 150, 200),
-    "cpu": (400, 800, 1500, 3000),
+    "tiny": (50, 100, 150, 200),
+    "cpu": (375, 750, 1500, 3000),
     "gpu": (1000, 2000, 5000, 10_000, 20_000, 45_000),
 }
-"""Training images."""
+"""Training images of the clean sets."""
+RAW_SIZES = {"tiny": (50, 100, 200), "cpu": (750, 1500, 3000), "gpu": (5000, 10_000, 20_000, 45_000)}
+"""Training images of the raw sets: once, twice, four times the smallest, and as often as there are images."""
 METHODS = ("cross_entropy", "elr")
 NOISES = ("random1", "worst")
 
 
 class RawAgainstClean(Experiment):
-    """Raw and clean labels at equal size and equal steps (X1), and the clean-label equivalent of raw sets (X2)."""
+    """Raw against clean labels for equal steps: at equal size, how many match, and how many clean they are worth."""
 
     def trials(self, config: ExperimentConfig) -> list[Trial]:
-        """Clean labels at every size; raw labels at every size, all for the steps of the largest set."""
+        """Clean labels at every size; raw labels at the larger ones, all for the steps of the largest set."""
         sizes = SIZES[config.scale]
         kinds = [("clean", "cross_entropy", size) for size in sizes]
-        kinds += [(noise, method, size) for noise in NOISES for method in METHODS for size in sizes[-2:]]
+        kinds += [
+            (noise, method, size) for noise in NOISES for method in METHODS for size in RAW_SIZES[config.scale]
+        ]
         return [
             Trial(f"{method}, {noise}, {size}", cifar10n_config(
                 config, noise, f"{method}-{noise}-{size}", seed,
@@ -41,7 +47,7 @@ class RawAgainstClean(Experiment):
         ]  # fmt: skip
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
-        """Differences paired by seed, at equal size and so equal steps, and the equivalents with the figure."""
+        """Differences paired by seed, the multiples that match, and the equivalents; draws both of these."""
         found = {row.name: row.summary()["runs"]["selected"] for row in rows}
         raw = [row for row in rows if ", clean, " not in row.name]
         clean = tuple(run.path for row in rows if row not in raw for run in row.runs)
@@ -58,7 +64,8 @@ class RawAgainstClean(Experiment):
             points = [one - other for one, other in zip(found[row.name], clean_runs, strict=True)]
             mean, half_width = mean_interval(points)
             differences.append({"row": row.name, "raw_minus_clean": mean, "half_width": half_width})
-        return {"at_equal_size_and_steps": differences, "worth": worth}
+        crossover = _crossovers(found, config)
+        return {"at_equal_size_and_steps": differences, "crossover": crossover, "worth": worth}
 
     def remarks(self, table: dict[str, Any]) -> list[str]:
         """Every difference and every equivalent, whichever way it falls."""
@@ -67,11 +74,11 @@ class RawAgainstClean(Experiment):
             "(cross-entropy) of the same number, for the same steps"
             for one in table["at_equal_size_and_steps"]
         ]
+        said += [_crossover_said(one) for one in table["crossover"]]
         for name, one in table["worth"].items():
             number = f"{one['num_clean']:.0f}" if one["num_clean"] is not None else "any number of"
-            low, high = ("?" if end is None else f"{end:.0f}" for end in one["interval"] or (None, None))
             note = f"; {one['note']}" if one["note"] else ""
-            said.append(f"{name}: worth {number} clean labels (95 % interval {low} to {high}){note}")
+            said.append(f"{name}: worth {number} clean labels{_interval(one['interval'], '.0f')}{note}")
         return said
 
     def _settings(self, method: str, size: int, scale: str) -> dict[str, Any]:
@@ -84,6 +91,44 @@ class RawAgainstClean(Experiment):
         return {**small, "train_size": size, "epochs": epochs, "decay_epochs": max(1, round(0.6 * epochs)),
                 "decay_max_epochs": epochs, "lr": 0.1 if method == "cross_entropy" else 0.02,
                 "method": method, "holdout": round(0.1 * size / 50_000, 4), "lr_schedule": "step"}  # fmt: skip
+
+
+def _crossovers(found: dict[str, list[float]], config: ExperimentConfig) -> list[dict[str, Any]]:
+    """The multiple m* of each kind of raw labels against each clean set of a raw size; draws the smallest's."""
+    sizes = RAW_SIZES[config.scale]
+    crossovers, drawn = [], {}
+    for noise in NOISES:
+        for method in METHODS:
+            name = f"{method}, {noise}"
+            raw = {size: found[f"{name}, {size}"] for size in sizes}
+            drawn[name] = raw
+            for start, size in enumerate(sizes[:-1]):
+                larger = {one: raw[one] for one in sizes[start:]}
+                one = measure_crossover(size, found[f"cross_entropy, clean, {size}"], larger)
+                crossovers.append({"row": name, **one.as_json()})
+    draw_crossover(sizes[0], found[f"cross_entropy, clean, {sizes[0]}"], drawn, config.out)
+    return crossovers
+
+
+def _crossover_said(one: dict[str, Any]) -> str:
+    multiples, number = one["multiples"], one["multiple"]
+    if number is None:
+        start = f"{one['row']}: not even {multiples[-1]:g} times as many raw images train"
+    elif number == multiples[0]:
+        start = f"{one['row']}: as many raw images, or fewer, train"
+    else:
+        start = f"{one['row']}: {number:.2f} times as many raw images train"
+    return (
+        f"{start} as well as {one['num_clean']} clean ones, for the same steps{_interval(one['interval'], '.2f')}"
+    )
+
+
+def _interval(interval: Sequence[float | None] | None, form: str) -> str:
+    """An interval in words; None as an end is any number, and none at all is nothing to say."""
+    if interval is None:
+        return ""
+    low, high = ("any number" if end is None else format(end, form) for end in interval)
+    return f" (95 % interval {low} to {high})"
 
 
 PLUGIN = RawAgainstClean

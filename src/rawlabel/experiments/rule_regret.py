@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from rawlabel import plugins
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
-from rawlabel.evaluate.rule_regret import compare_rules
+from rawlabel.evaluate.finished_runs import rule_text
+from rawlabel.evaluate.rule_regret import compare_rules, load_rules
 from rawlabel.experiments import SEEDS, Experiment, Row
 from rawlabel.experiments._cifar10n import SMALLER, cifar10n_config
 from rawlabel.experiments._trials import Trial
@@ -81,7 +82,9 @@ class RuleRegretGrid(Experiment):
         whole = {rule: means for rule, means in regrets.items() if len(means) == len(rows)}
         worst = sorted(((max(means.values()), rule) for rule, means in whole.items()))
         self._draw(whole, [row.name for row in rows], config)
+        options = {rule: one.options.as_json() for rule, one in load_rules(rules).items()}
         return {
+            "rule_options": {rule: options[rule] for rule in whole},
             "regrets": whole,
             "largest_mean_regret": {rule: value for value, rule in worst},
             "best_in_resamples": best_in_resamples({rule: np.array(by_seed[rule]) for rule in whole}),
@@ -96,6 +99,8 @@ class RuleRegretGrid(Experiment):
         )
         return [
             f"rules by their largest mean regret over the {len(table['rows'])} settings [points]: {ranked}",
+            "options that they were compared with: "
+            + "; ".join(rule_text(rule.partition(":")[0], one) for rule, one in table["rule_options"].items()),
             "in how many of 1,000 resamples of the seeds each has the smallest: "
             + ", ".join(f"{rule} {100 * share:.1f} %" for rule, share in table["best_in_resamples"].items()),
         ]

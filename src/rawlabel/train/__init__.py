@@ -113,6 +113,7 @@ def _run(
         run.write_summary(
             {
                 "rule": config.stop,
+                "rule_options": rule.options.as_json(),
                 "selected_epoch": selection.epoch,
                 "why": selection.why,
                 "last_epoch": trainer.records[-1].epoch,

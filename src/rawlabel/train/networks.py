@@ -106,16 +106,19 @@ def hub_errors() -> tuple[type[Exception], ...]:
 
 
 def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
+    from rawlabel.train.preact_resnet import PREACT_RESNETS, preact_resnet
     from rawlabel.train.small_convnet import SMALL_CONVNET, SmallConvNet
     from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS, has_stages, staged_resnet
 
     library, _, bare = name.rpartition("/")
-    if pretrained and name in (*CIFAR_RESNETS, *CIFAR_STEM_RESNETS, SMALL_CONVNET):
+    if pretrained and name in (*CIFAR_RESNETS, *CIFAR_STEM_RESNETS, *PREACT_RESNETS, SMALL_CONVNET):
         raise ConfigError(f"--pretrained: {name} has no published weights; leave the flag out")
     if pretrained and "num_planes" in options:
         raise ConfigError("--num-planes: published weights have the published width; leave --pretrained out")
     if name in CIFAR_RESNETS:
         return CifarResNet(int(re.sub(r"\D", "", name)), num_classes, **options)
+    if name in PREACT_RESNETS:
+        return preact_resnet(name, num_classes, **options)
     if name == SMALL_CONVNET:
         return SmallConvNet(num_classes, **options)
     is_torchvision = library in ("", "torchvision")
@@ -143,8 +146,8 @@ def _json_or_text(text: str) -> Any:
 def _refuse_width(name: str, options: dict[str, Any]) -> None:
     if "num_planes" in options:
         raise ConfigError(
-            f"--num-planes: {name} has no such width; use cifar_resnet*, cifar_stem_resnet*, resnet18 to "
-            "resnet152 or timm/resnet*, or say it with --model-config"
+            f"--num-planes: {name} has no such width; use cifar_resnet*, cifar_stem_resnet*, preact_resnet*, "
+            "resnet18 to resnet152 or timm/resnet*, or say it with --model-config"
         )
 
 
@@ -209,6 +212,7 @@ def _known_names() -> list[str]:
     import timm
     from torchvision import models
 
+    from rawlabel.train.preact_resnet import PREACT_RESNETS
     from rawlabel.train.small_convnet import SMALL_CONVNET
     from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS
 
@@ -216,6 +220,7 @@ def _known_names() -> list[str]:
         SMALL_CONVNET,
         *CIFAR_RESNETS,
         *CIFAR_STEM_RESNETS,
+        *PREACT_RESNETS,
         *models.list_models(module=models),
         *timm.list_models(),
     ]

@@ -20,7 +20,9 @@ _INITIAL_SPREAD = 1e-8
 class SparseOverparametrizationOptions(Section):
     """Options of sparse over-parametrization."""
 
-    lr_u: float = setting(10.0, "Learning rate of u; 1 as published for CIFAR-100.", gt=0)
+    lr_u: float = setting(
+        10.0, "Learning rate of u; 1 as published for CIFAR-100, 0.1 with asymmetric noise in this form.", gt=0
+    )
     lr_v: float = setting(
         10.0, "Learning rate of v; 10 as published for CIFAR-100, 100 with asymmetric noise.", gt=0
     )
@@ -40,9 +42,10 @@ class SparseOverparametrization(Method[Any]):
 
     With s = u² y and t = v² (1 - y), y one-hot, the loss is CE(normalize(p + s - t), y) + |h + s - t - y|², where
     p is the prediction and h its one-hot argmax; normalize raises values below 1e-4 to it and divides by the sum.
-    The first term moves u and the network, the second v, as in the paper's algorithm; the authors' code lets the
-    second move u as well. u (one a sample) and v (one a sample and class) start near 0 and have SGD without
-    momentum at rates of their own.
+    The first term has no gradient in t, the second none in the network: so u learns from both, v from the second.
+    This is the authors' released code (github.com/shengliu66/SOP, model/loss.py), which repetitions of their work
+    run; the paper's algorithm, and another version of that code, move u by the first term alone.
+    u (one a sample) and v (one a sample and class) start near 0 and have SGD without momentum at their own rates.
     """
 
     Options: type[Section] = SparseOverparametrizationOptions
@@ -80,7 +83,7 @@ class SparseOverparametrization(Method[Any]):
         prediction = (shifted / shifted.sum(dim=1, keepdim=True)).clamp(_SMALLEST, 1)
         cross_entropy = -(label * prediction.log()).sum(dim=1).mean()
         hard = F.one_hot(logits.detach().argmax(dim=1), self.num_classes).float()
-        squares = ((hard + s.detach() - t - label) ** 2).sum(dim=1).mean()
+        squares = ((hard + s - t - label) ** 2).sum(dim=1).mean()
         return cross_entropy + squares, prediction
 
 

@@ -61,10 +61,9 @@ class DivideMix(Method[DivideMixOptions]):
     plus sum_c (1 / C) log((1 / C) / mean p_c) over all. The networks' mean logits predict. Li, Socher and Hoi,
     ICLR 2020, arXiv 2002.07394, algorithm 1 and equations 3 to 12.
 
-    Published for CIFAR: PreAct ResNet-18, 300 epochs at a rate of 0.02 that falls to a tenth at 150
-    (`--decay-epochs 150 --decay-max-epochs 300`), weight decay 5e-4, batches of 64 believed and 64
-    other images (here: `--batch-size 128`, divided as they come); the authors of CIFAR-10N used lambda_u 0. It
-    is here as a ceiling: four passes of two views a step.
+    Published for CIFAR: `preact_resnet18`, 300 epochs at a rate of 0.02 that falls to a tenth at 150 (`--decay-at
+    150`), weight decay 5e-4, batches of 64 believed and 64 other images (here: `--batch-size 128`, divided as they
+    come); the authors of CIFAR-10N used lambda_u 0. It is here as a ceiling: four passes of two views a step.
 
     Unlike the published code, which looks at all images once more before each epoch, the losses are those of the
     steps themselves, on the unmixed views, before the network learned from them: this costs no pass, and stopping,

@@ -26,8 +26,9 @@ class EarlyLearningRegularization(Method[EarlyLearningRegularizationOptions]):
 
     t_i <- beta t_i + (1 - beta) p_i / sum(p_i), with p_i clamped to [1e-4, 1 - 1e-4] and without gradient.
     Liu et al., NeurIPS 2020, arXiv 2007.00151, equations 6 and 9. Published: ResNet-34 at a rate of 0.02 with
-    cosine restarts every 10 epochs, weight decay 1e-3, 120 epochs for CIFAR-10; for CIFAR-100 beta 0.9,
-    strength 7 and 150 epochs. The targets are a buffer, so that checkpoints hold them.
+    cosine restarts every 10 epochs that end at 1e-3 (`--lr-schedule cosine_restarts --min-lr 0.001`), weight decay
+    1e-3, 120 epochs for CIFAR-10; for CIFAR-100 beta 0.9, strength 7 and 150 epochs. The targets are a buffer, so
+    that checkpoints hold them.
     """
 
     Options = EarlyLearningRegularizationOptions

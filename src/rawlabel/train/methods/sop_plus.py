@@ -10,8 +10,8 @@ class SopPlus(ConsistentOverparametrization):
 
     The prediction for the plain view has no gradient in the second term; the third is the cross-entropy of the
     uniform distribution and the batch's mean prediction. Liu et al., ICML 2022, arXiv 2202.14026. Published for
-    CIFAR-100: PreAct ResNet-18 at 0.02 with a cosine schedule over 300 epochs, weight decay 1e-3, a strong view by
-    AutoAugment and cutout; here it is RandAugment and cutout.
+    CIFAR-100: `preact_resnet18` at 0.02 with a cosine schedule over 300 epochs that ends at 2e-4 (`--min-lr`),
+    weight decay 1e-3 (CIFAR-10: 5e-4), a strong view by AutoAugment and cutout; here it is RandAugment and cutout.
     """
 
 
