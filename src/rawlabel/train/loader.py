@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rawlabel import processes
 from rawlabel.train import distributed
 from rawlabel.train.images import DRAWS, DecodedImages, Transform
 from rawlabel.train.resident_images import ResidentImages
@@ -28,6 +29,8 @@ from rawlabel.train.strong_augmentation import StrongAugmentation
 _ORDER, _VIEWS, _STRONG = 0, 1, 2
 _AHEAD = 3
 """Batches that are made while the network works on one."""
+_MEASURED_AHEAD = 2
+"""The same when the network is measured: its batches are larger."""
 _PART = 32
 """Images that one thread makes at a time."""
 
@@ -236,8 +239,30 @@ def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: 
         for rows in torch.split(own.to(squares.device), batch_size):
             yield squares.index_select(0, rows)
         return
-    for rows in torch.split(own, batch_size):
-        views = np.empty((len(rows), size, size, 3), dtype=np.uint8)
-        for view, index in zip(views, rows.tolist(), strict=True):
-            view[:] = transform.evaluation_view(images[index])
-        yield torch.from_numpy(views)
+    pool = ThreadPoolExecutor(processes.own_cores())
+    try:
+        make = partial(_centres, pool, images, transform)
+        batches = iter(torch.split(own, batch_size))
+        waiting = deque(map(make, islice(batches, _MEASURED_AHEAD)))
+        while waiting:
+            views, parts = waiting.popleft()
+            waiting.extend(map(make, islice(batches, 1)))
+            for part in parts:
+                part.result()
+            yield torch.from_numpy(views)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _centres(
+    pool: ThreadPoolExecutor, images: DecodedImages, transform: Transform, rows: Tensor
+) -> tuple[npt.NDArray[np.uint8], list[Future[None]]]:
+    """Set threads to work on the centre views of the images of `rows`."""
+    size = transform.image_size
+    views = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+
+    def fill(start: int) -> None:
+        for row, index in enumerate(rows[start : start + _PART].tolist(), start):
+            views[row] = transform.evaluation_view(images[index])
+
+    return views, [pool.submit(fill, start) for start in range(0, len(rows), _PART)]
