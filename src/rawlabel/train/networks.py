@@ -90,7 +90,7 @@ def published_normalization(network: nn.Module, name: str) -> Normalization:
     if name in _WITH_AUXILIARY_HEADS:
         return _OF_GOOGLE
     weights = models.get_model_weights(name)
-    views = weights.DEFAULT.transforms()  # type: ignore[attr-defined]
+    views = weights.DEFAULT.transforms()
     return Normalization(tuple(views.mean), tuple(views.std))
 
 

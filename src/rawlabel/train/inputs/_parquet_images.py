@@ -28,7 +28,8 @@ _PIECE_BYTES = 32 * 2**20
 _BATCH_ROWS = 256
 _BUFFER_BYTES = 2**20
 _COSTLY = 10.0
-"""Bytes read for a byte of an image from which on reading costs more than decoding."""
+"""Bytes read for a byte of an image from which on reading costs several times what decoding does: measured were 6
+nanoseconds a byte to read, and 12 to decode a JPEG of 500 x 375 pixels."""
 
 
 class ParquetImages(NumberedImages):
@@ -91,7 +92,7 @@ class RowGroupImages(NumberedImages):
 
     @property
     def advice_at_random(self) -> str | None:
-        """To pack the set, where reading an image costs more than decoding it."""
+        """To pack the set, where reading an image costs several times its decoding."""
         cost = self.cost_at_random
         if cost <= _COSTLY:
             return None
@@ -189,7 +190,7 @@ class _RowGroupStream:
 
     def __init__(self, path: Path, group: int, column: str, batch_size: int) -> None:
         self.path, self.group, self.row = path, group, 0
-        # With a buffer, and without reading ahead, the row group is never in memory whole.
+        # With a buffer, and without reading ahead, some pages are in memory, of up to about a thousand rows each.
         self._file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         self._batches = self._file.iter_batches(min(batch_size, _BATCH_ROWS), row_groups=[group], columns=[column])
         self._rest: pa.Array | None = None
