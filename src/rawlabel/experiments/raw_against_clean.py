@@ -28,7 +28,7 @@ NOISES = ("random1", "worst")
 
 
 class RawAgainstClean(Experiment):
-    """Raw against clean labels for equal steps: at equal size, how many match, how many clean ones they are worth."""
+    """Raw against clean labels for equal steps: at equal size, how many match, what they are worth."""
 
     def trials(self, config: ExperimentConfig) -> list[Trial]:
         """Clean labels at every size; raw labels at the larger ones, all for the steps of the largest set."""

@@ -68,6 +68,6 @@ class _PreActBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         active = F.relu(self.bn1(x))
-        out = self.conv2(F.relu(self.bn2(self.conv1(active)), inplace=True))
+        out: Tensor = self.conv2(F.relu(self.bn2(self.conv1(active)), inplace=True))
         shortcut: Tensor = self.shortcut(active if self.branches_behind else x)
         return out + shortcut
