@@ -123,7 +123,7 @@ def _photo_grain(seed: int) -> npt.NDArray[np.float32]:
     texture /= texture.std()
     brightness = np.sqrt(3) * texture.mean(axis=2, keepdims=True)
     grain = _TEXTURE * (0.85 * brightness + 0.3 * texture) + _SENSOR * random.normal(0, 1, white.shape)
-    return grain.astype(np.float32)
+    return np.asarray(grain, dtype=np.float32)
 
 
 def _write_image(spec: TreeSpec, folder: Path, part: str, index: int, noise: npt.NDArray[np.float32]) -> int:
