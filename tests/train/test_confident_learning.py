@@ -138,8 +138,8 @@ def test_a_run_goes_on_within_and_between_folds(
     whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
     stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
     parts = ("folds/0", "folds/1", "teacher", ".", "refit")
-    for expected, looks in zip(parts, (2, 4, 5, 5, 5), strict=True):
-        interrupt(stopped, looks, monkeypatch)
+    for expected, steps in zip(parts, (2, 4, 6, 7, 7), strict=True):
+        interrupt(stopped, steps, monkeypatch)
         newest = max(stopped.outpath.rglob("last.pt"), key=lambda path: path.stat().st_mtime_ns)
         assert newest == stopped.outpath / expected / "checkpoints" / "last.pt"
     train(stopped)

@@ -24,7 +24,7 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.data import load_training_data
 from rawlabel.train.holdout import data_of_run, predict_holdout
 from rawlabel.train.images import Images, Transform
-from rawlabel.train.loader import Loader
+from rawlabel.train.loader import Loader, RawBatch
 from rawlabel.train.predictor import load_predictor
 from rawlabel.train.refit import StepBudgetLoader
 from tests.train.conftest import CLASSES, make_class_folders, tiny
@@ -41,25 +41,31 @@ METHODS = [
 
 
 class StopAfter(StopRequest):
-    """Asks to stop when it was looked at so often, once a step."""
+    """Asks to stop once so many steps were made."""
 
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
 
     def __bool__(self) -> bool:
-        self.looks -= 1
-        return self.looks <= 0
+        return self.steps <= 0
 
 
 def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train until so many steps were made, and stop there."""
+    request = StopAfter(steps)
+    make_step = loop.Trainer.train_step
+
+    def counted(self: loop.Trainer, raw_batch: RawBatch) -> None:
+        make_step(self, raw_batch)
+        request.steps -= 1
 
     @contextmanager
     def stop_requests() -> Iterator[StopRequest]:
-        yield StopAfter(steps)
+        yield request
 
     with monkeypatch.context() as patched:
         patched.setattr(loop, "stop_requests", stop_requests)
+        patched.setattr(loop.Trainer, "train_step", counted)
         with pytest.raises(Interrupted):
             train(config)
 
@@ -73,12 +79,12 @@ def test_a_run_stopped_between_and_within_epochs_ends_as_an_uninterrupted_one(
     config = tiny(data, method=name, epochs=4, decay_epochs=2, test=None, **settings)
     whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
     stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
-    interrupt(stopped, 10, monkeypatch)  # 6 steps an epoch, and one more look at its end: in the second epoch
+    interrupt(stopped, 9, monkeypatch)  # 6 steps an epoch: in the second one
     saved = load_checkpoint(RunDirectory(tmp_path / "stopped").last_checkpoint)
     assert (saved["epoch"], saved["step"]) == (1, 3)
-    interrupt(stopped, 4, monkeypatch)  # from step 3 on: at the end of the epoch
+    interrupt(stopped, 3, monkeypatch)  # from step 3 on: before the end of the epoch is measured
     saved = load_checkpoint(RunDirectory(tmp_path / "stopped").last_checkpoint)
-    assert (saved["epoch"], saved["step"]) == (2, 0)
+    assert (saved["epoch"], saved["step"]) == (1, 6)
     assert_same_run(whole, train(stopped))
     loss = [entry["train"]["loss"] for entry in whole.log()]
     assert np.isfinite(loss).all()
@@ -162,7 +168,7 @@ def test_a_student_goes_on_wherever_it_was_stopped(
     whole = train(config.model_copy(update={"outpath": tmp_path / "whole"}))
     stopped = config.model_copy(update={"outpath": tmp_path / "stopped"})
     for expected in ("teacher", ".", "refit"):
-        interrupt(stopped, 3 if expected == "teacher" else 14, monkeypatch)
+        interrupt(stopped, 3 if expected == "teacher" else 12, monkeypatch)
         newest = max(stopped.outpath.rglob("last.pt"), key=lambda path: path.stat().st_mtime_ns)
         assert newest == stopped.outpath / expected / "checkpoints" / "last.pt"
     train(stopped)
