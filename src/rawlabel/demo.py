@@ -28,6 +28,7 @@ from rawlabel.config import (
 from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
+from rawlabel.evaluate.finished_runs import read_run
 from rawlabel.evaluate.frozen_probe import measure_probe
 from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
 from rawlabel.files import atomic_write, read_json, write_json
@@ -254,7 +255,7 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
         {"command": command, "environment": environment, "training": training, "rows": rows},
     )
     with atomic_write(config.out / "seeds.md") as stream:
-        stream.write(_seeds_table(rows, command, environment).encode())
+        stream.write(_seeds_table(rows, command, read_run(results[0].run).rule, environment).encode())
 
 
 def _flags(config: DemoConfig) -> list[str]:
@@ -267,7 +268,7 @@ def _flags(config: DemoConfig) -> list[str]:
     ]
 
 
-def _seeds_table(rows: list[dict[str, Any]], command: str, environment: dict[str, Any]) -> str:
+def _seeds_table(rows: list[dict[str, Any]], command: str, rule: str, environment: dict[str, Any]) -> str:
     def mean(key: str) -> str:
         value, half_width = mean_interval([row[key] for row in rows])
         return f"{value:.2f} ± {half_width:.2f}" if half_width is not None else f"{value:.2f}"
@@ -290,7 +291,7 @@ def _seeds_table(rows: list[dict[str, Any]], command: str, environment: dict[str
         f"{len(rows)} seeds.\n"
         "The chosen epoch comes from raw labels alone; the oracle epoch is the best on the test set.\n\n"
         + "\n".join(lines)
-        + f"\n\n- command: `{command}`\n- commit: {environment['commit']}\n"
+        + f"\n\n- command: `{command}`\n- rule: {rule}\n- commit: {environment['commit']}\n"
         f"- processor: {environment['processor']}\n"
         f"- torch {environment['packages']['torch']}, Python {environment['python']}\n"
     )

@@ -29,7 +29,7 @@ from rawlabel.files import atomic_write, disk_errors, read_json, write_json
 from rawlabel.progress import progress
 from rawlabel.split import key_of
 from rawlabel.train.image_source import ImageSource, StoredImage
-from rawlabel.train.images import Pixels, decode_bgr, decode_image, resize_pixels
+from rawlabel.train.images import Pixels, decode_file, decode_image, resize_pixels
 from rawlabel.train.inputs import InputRequest, InputSet, read_input
 from rawlabel.train.packed_images import INDEX
 
@@ -272,7 +272,7 @@ def _as_it_is(name: str, stored: StoredImage) -> _Encoded:
     """The bytes of the source, once it is known that they can be decoded."""
     if stored.ndim == 3:
         return _as_pixels(name, stored)
-    height, width = decode_bgr(stored, cv2.IMREAD_COLOR).shape[:2]
+    height, width = decode_file(stored, cv2.IMREAD_COLOR).shape[:2]
     return _Encoded(name, stored.tobytes(), height, width)
 
 
@@ -293,9 +293,9 @@ def _shrunk(name: str, stored: StoredImage, short: int, quality: int) -> _Encode
         decoded = stored[..., ::-1]
     else:
         # At half the size libjpeg decodes in a fraction of the time, and averages as area resizing would.
-        decoded = decode_bgr(stored, cv2.IMREAD_REDUCED_COLOR_2)
+        decoded = decode_file(stored, cv2.IMREAD_REDUCED_COLOR_2)
         if min(decoded.shape[:2]) < short:
-            decoded = decode_bgr(stored, cv2.IMREAD_COLOR)
+            decoded = decode_file(stored, cv2.IMREAD_COLOR)
             if min(decoded.shape[:2]) <= short:
                 return _Encoded(name, stored.tobytes(), *decoded.shape[:2])
     height, width = decoded.shape[:2]
