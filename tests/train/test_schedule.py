@@ -40,10 +40,10 @@ def test_steps_at_named_epochs_take_the_place_of_those_at_a_distance() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"decay_at": (30, 30)}, "--decay-at: .*names an epoch twice"),
-        ({"decay_at": (0,)}, "--decay-at: .*should name epochs from 1 on"),
-        ({"decay_at": (30,), "lr_schedule": "cosine"}, "--decay-at: .*goes with --lr-schedule step alone"),
-        ({"lr": 0.01, "min_lr": 0.02}, "--lr: .*is below --min-lr"),
+        ({"decay_at": (30, 30)}, "--decay-at: names an epoch twice"),
+        ({"decay_at": (0,)}, "--decay-at: should name epochs from 1 on"),
+        ({"decay_at": (30,), "lr_schedule": "cosine"}, "--decay-at: goes with --lr-schedule step alone"),
+        ({"lr": 0.01, "min_lr": 0.02}, "--lr: is below --min-lr"),
     ],
 )
 def test_a_schedule_that_contradicts_itself_is_refused(given: dict[str, object], said: str) -> None:

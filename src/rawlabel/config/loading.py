@@ -56,9 +56,7 @@ def load_options(options: type[SectionType], pairs: Iterable[str], flag: str) ->
         if first["type"] == "extra_forbidden":
             known = did_you_mean(key, options.model_fields) or "; there are none"
             raise ConfigError(f"{flag} {key}: unknown option{known}") from error
-        raise ConfigError(
-            f"{flag} {key}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
-        ) from error
+        raise ConfigError(f"{flag} {key}: {_reason(first)}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -107,4 +105,10 @@ def _explain(error: ErrorDetails, section: type[Section], file: Path | None, fla
     if error["type"] == "extra_forbidden":
         known = {*section.model_fields, *(field.alias for field in section.model_fields.values() if field.alias)}
         return f"{where}: unknown setting{did_you_mean(key, known)}"
-    return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+    return f"{where}: {_reason(error)}"
+
+
+def _reason(error: ErrorDetails) -> str:
+    """What is wrong with a value; pydantic says of which kind our own reasons are, which helps nobody."""
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{text[0].lower()}{text[1:]}, got {error['input']!r}"
