@@ -84,6 +84,11 @@ def test_weight_decay_acts_on_what_it_shall(on: str, method: str, opt: str) -> N
     for name, one in module.named_parameters():
         decays = name not in ("u", "v") and (on == "all" or one.dim() > 1)
         assert torch.equal(one, before[name]) != decays, name
+        one.grad = torch.ones_like(one)
+        before[name] = one.detach().clone()
+    optimizer.step(lambda: torch.zeros(()))
+    for name, one in module.named_parameters():
+        assert not torch.equal(one, before[name]), f"{name} is left out of training"
 
 
 def test_lbfgs_descends_within_one_step() -> None:
