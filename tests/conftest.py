@@ -14,7 +14,7 @@ import pytest
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
-# A shell without job control has what it starts in the background ignore Ctrl-C, and so would all that tests start.
+# A shell without job control lets its background jobs ignore Ctrl-C, and all that tests start would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
