@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import IO, Any
 from rawlabel import processes
 from rawlabel.errors import DataError, DiskError
 
+_UMASK = threading.Lock()
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -78,6 +80,8 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
+    # It can be read only by changing it, and two threads that do so at once could leave it changed.
+    with _UMASK:
+        current = os.umask(0o022)
+        os.umask(current)
     return current

@@ -30,11 +30,13 @@ _WEIGHTS = "weights"
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write `weights` and the JSON values `facts`; of several processes, the first does. Raises `DiskError`."""
+    """Write `weights`, none of which share memory, and the JSON values `facts`.
+
+    Of several processes, the first does. Raises `DiskError`.
+    """
     if not processes.is_first():
         return
-    # Two names for one tensor are refused by the format, and each network must be loadable by itself anyway.
-    tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic_write(path) as stream:
         stream.write(save(tensors, {"rawlabel": json.dumps({"format": FORMAT, **facts})}))
 

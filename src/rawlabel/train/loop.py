@@ -13,14 +13,14 @@ import torch
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
-from rawlabel.metrics import top_k_correct
 from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
 from rawlabel.signals import stop_requests
 from rawlabel.train import distributed
 from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.checkpoint_writer import CheckpointWriter
 from rawlabel.train.data import TrainingData
 from rawlabel.train.device import synchronize
 from rawlabel.train.epoch_log import signals_entry
@@ -38,7 +38,7 @@ from rawlabel.train.refit import StepBudgetLoader
 from rawlabel.train.resuming import find_start, load_into
 from rawlabel.train.sample_statistics import SampleStatistics
 from rawlabel.train.schedule import decays_left, learning_rate
-from rawlabel.train.statistics import HeadTap, RunningStatistics
+from rawlabel.train.statistics import HeadTap, RunningStatistics, holdout_statistics
 from rawlabel.train.step_lines import StepLines
 from rawlabel.train.stopping import Selection, StoppingRule
 from rawlabel.train.train_accuracy import measure_train_accuracy
@@ -100,6 +100,7 @@ class Trainer:
         self.predictions = torch.full((len(data.train),), -1, dtype=torch.int32, device=predictor.device)
         self.samples = SampleStatistics(len(data.train), predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
+        self.writer = CheckpointWriter(run)
         # Of the images seen in this epoch, those that an earlier start has trained on.
         self.seen_before = 0
 
@@ -127,6 +128,7 @@ class Trainer:
             self.run.log_timing(compile=compiled)
         try:
             with (
+                self.writer,
                 repeating(self.config, self.run, self.epoch) as loggers,
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
@@ -149,13 +151,18 @@ class Trainer:
                     self._log_timing(timing)
                     loggers.repeat(self.epoch)
                     if stop.asked():
+                        self.writer.finish()
                         stop.obey()
                     yield timing
         finally:
             loader.close()
 
     def _pause(self) -> None:
-        """Between two steps, or two batches of a measurement: leave the epoch if asked to stop."""
+        """Between two steps, or two batches of a measurement: leave the epoch if asked to stop.
+
+        Raises `DiskError` where the last checkpoint could not be written.
+        """
+        self.writer.check()
         if self._stop is not None and self._stop.asked():
             raise _Stopped
 
@@ -168,14 +175,12 @@ class Trainer:
         try:
             yield
         except _Stopped:
-            self._refuse_divergence()
-            self._save()
+            self._save_now()
             stop.obey()
         except DataError as error:
             # Several processes save together, and the others know nothing of this.
             if self.step and distributed.count() == 1:
-                self._refuse_divergence()
-                self._save()
+                self._save_now()
             if isinstance(error, UnreadableImage):
                 raise DataError(
                     f"{error.fact}; put it back as it was and give the same command, which goes on from here, or "
@@ -261,7 +266,9 @@ class Trainer:
 
     def _measure_others(self, train: dict[str, Any], holdout: KeptImages) -> _Measured:
         """What there is beside `train`: the holdout, for the rule, and the test sets, for people."""
-        held = self._measure(holdout, self.data.holdout)
+        held = {}
+        if len(holdout):
+            held = holdout_statistics(self.predictor.logits(holdout), self.data.holdout.labels)
         return _Measured(train, held, self.evaluator(self.predictor) if self.evaluator else {})
 
     def _finish_epoch(self, measured: _Measured) -> None:
@@ -297,32 +304,18 @@ class Trainer:
             "test": {"acc1": None, "acc5": None},
             **measured.tests,
         }
-        if selection.epoch == self.epoch:
-            save_weights(self.run.selected_checkpoint, self.method.state_dict(), self._facts())
         if self.config.keep_predictions:
             self.run.keep_training_predictions(self.epoch, self.predictions.cpu().numpy())
         self.run.log_epoch(entry)
+        done = self._facts()
         self.epoch, self.step = self.epoch + 1, 0
-        self._save()
+        self._save(selected=done if selection.epoch == done["epoch"] else None)
 
     def _refuse_divergence(self) -> None:
         """Before anything is saved from which no run could go on. Raises `ConfigError`."""
         loss = float(self.statistics.loss)
         if not math.isfinite(loss):
             raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
-
-    def _measure(self, images: KeptImages, expected: LabeledImages) -> dict[str, float]:
-        """Accuracy and loss on held-out raw labels; empty when nothing is held out."""
-        if not len(images):
-            return {}
-        logits = self.predictor.logits(images)
-        count = len(expected)
-        loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(expected.labels))
-        return {
-            "acc1": 100 * int(top_k_correct(logits, expected.labels, 1).sum()) / count,
-            "acc5": 100 * int(top_k_correct(logits, expected.labels, 5).sum()) / count,
-            "loss": float(loss),
-        }
 
     def _decode(self, images: LabeledImages, what: str) -> KeptImages:
         return keep_images(images.source, self.config, self.predictor, f"reading {what} images")
@@ -337,8 +330,17 @@ class Trainer:
             "normalization": self.predictor.normalizer.normalization.as_json(),
         }
 
-    def _save(self) -> None:
-        """Write everything needed to go on; `epoch` is the one to go on with, the one before it is done."""
+    def _save_now(self) -> None:
+        """Write everything needed to go on in the middle of the epoch, and wait until it is written."""
+        self._refuse_divergence()
+        self._save()
+        self.writer.finish()
+
+    def _save(self, selected: dict[str, Any] | None = None) -> None:
+        """Have everything written that is needed to go on; `epoch` is the one to go on with.
+
+        `selected` are the facts of the epoch before it, where that is the selected one.
+        """
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -352,7 +354,7 @@ class Trainer:
             "random": torch.get_rng_state(),
             "buffers": distributed.buffers_of_all(self.method) if self.step else None,
         }
-        save_checkpoint(self.run.last_checkpoint, self.method.state_dict(), self._facts(), state)
+        self.writer.save(self.method.state_dict(), self._facts(), state, selected)
 
     def _resume(self) -> None:
         """Go on from the last checkpoint, if there is one, or from what --resume names."""

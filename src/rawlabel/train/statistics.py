@@ -1,12 +1,15 @@
-"""What an epoch's training steps tell in passing: loss, accuracy, changed predictions, alignment."""
+"""What an epoch's steps tell in passing: loss, accuracy, changes, alignment; and what its holdout tells."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from rawlabel.metrics import top_k_correct
 from rawlabel.train import distributed
 from rawlabel.train.networks import last_linear
 
@@ -112,3 +115,10 @@ class HeadTap:
         scale = features.norm(dim=1) * difference.norm(dim=1) * torch.linalg.vector_norm(weight)
         cosine: Tensor = product / scale.clamp(min=torch.finfo(scale.dtype).tiny)
         return distributed.whole_batch(cosine, len(labels))
+
+
+def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them."""
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
+    accuracies = {f"acc{k}": 100 * int(top_k_correct(logits, labels, k).sum()) / len(labels) for k in (1, 5)}
+    return {**accuracies, "loss": float(loss)}

@@ -1,0 +1,94 @@
+"""Checkpoints are written by a thread, from a copy, while the next epoch is trained.
+
+One thread writes them in the order in which they are handed over, so a process killed at any moment leaves what
+it would have left had it waited for each: the last checkpoint that is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor
+
+from rawlabel import processes
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train.checkpoint import save_checkpoint, save_weights
+
+
+def copy_to_host(value: Any) -> Any:
+    """A copy of `value`, a tensor or dicts, lists and tuples of such, that no later step changes; in memory."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copy_to_host(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(copy_to_host, value))
+    return value
+
+
+class CheckpointWriter:
+    """Writes the checkpoints of `run`; as a context, it ends with all of them written.
+
+    What fails raises in the thread that trains: at the next step (`check`), and at the latest at the end.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
+
+    def save(
+        self,
+        weights: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        state: Mapping[str, Any],
+        selected: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Copy the values of `save_checkpoint` and write them, when the checkpoint before is written.
+
+        `selected` are the facts to be written with the weights as the run's selected ones, if they are. Of several
+        processes, the first writes. Raises what the writing before raised, such as `DiskError`.
+        """
+        if not processes.is_first():
+            return
+        # At most one copy is in memory.
+        self.finish()
+        copies = copy_to_host(dict(weights)), facts, copy_to_host(dict(state)), selected
+        self._writing = self._thread.submit(self._write, *copies)
+
+    def _write(
+        self,
+        weights: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        state: Mapping[str, Any],
+        selected: Mapping[str, Any] | None,
+    ) -> None:
+        # That from which a later start goes on takes its name last.
+        if selected is not None:
+            save_weights(self._run.selected_checkpoint, weights, selected)
+        save_checkpoint(self._run.last_checkpoint, weights, facts, state)
+
+    def check(self) -> None:
+        """Raise what the writing raised, if it has ended; waits for nothing."""
+        if self._writing is not None and self._writing.done():
+            self.finish()
+
+    def finish(self) -> None:
+        """Wait until all is written. Raises what the writing raised, once."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def __enter__(self) -> CheckpointWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+        # Where a run is left because of an error, that error is the one to be told of.
+        if error is None:
+            self.finish()
