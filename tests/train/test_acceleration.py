@@ -22,11 +22,11 @@ from rawlabel.config import TrainConfig
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import acceleration, train
 from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.device import choose_precision
+from rawlabel.train.device import CopyStream, choose_precision
 from rawlabel.train.loader import RawBatch
 from rawlabel.train.methods.cross_entropy import CrossEntropy
 from rawlabel.train.schedule import image_size_at
-from tests.train.conftest import tiny
+from tests.train.conftest import DEVICES, tiny
 
 
 @given(st.integers(2, 300), st.integers(1, 40))
@@ -182,3 +182,15 @@ def test_a_compiled_network_learns_the_same_and_is_loaded_as_any_other(data: Pat
     signals = [run.log()[0]["signals"]["alignment_mean"] for run in (eager, compiled)]
     assert signals[1] == pytest.approx(signals[0], rel=1e-2, abs=1e-3)
     assert '"chosen": "compiled"' in (compiled.path / "timing.jsonl").read_text()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_is_copied_beside_the_computation_is_what_was_sent(device: str) -> None:
+    copies, sums = CopyStream(torch.device(device)), []
+    for value in range(100):
+        # Memory of earlier rounds is free for later ones as soon as nothing is computed with it any more.
+        views = torch.full((64, 32, 32, 3), value, dtype=torch.uint8, pin_memory=device == "cuda")
+        sent = copies.send(views)
+        assert copies.send(sent) is sent
+        sums.append(sent.float().mean())
+    assert torch.stack(sums).tolist() == list(range(100))

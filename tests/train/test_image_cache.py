@@ -28,9 +28,7 @@ from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.packing import pack
 from rawlabel.train.resident_images import ResidentImages
 from rawlabel.train.strong_augmentation import StrongAugmentation
-from tests.train.conftest import make_class_folders, tiny
-
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+from tests.train.conftest import DEVICES, make_class_folders, tiny
 
 
 def some_pixels(count: int, height: int, width: int) -> ImageArray:

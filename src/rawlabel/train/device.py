@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rawlabel import processes
 from rawlabel.errors import ConfigError
@@ -54,6 +55,29 @@ def _own_gpu() -> torch.device:
         )
     torch.cuda.set_device(processes.local_rank())
     return torch.device("cuda", processes.local_rank())
+
+
+class CopyStream:
+    """Copies tensors to a device while the device computes; on a GPU in a stream of its own.
+
+    From pinned memory nothing waits for a copy but what is computed with it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+    def send(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device, ready for what is computed next; itself, if it is there."""
+        if self._stream is None or tensor.device.type == self._device.type:
+            return tensor.to(self._device)
+        with torch.cuda.stream(self._stream):
+            sent = tensor.to(self._device, non_blocking=True)
+        computing = torch.cuda.current_stream(self._device)
+        computing.wait_stream(self._stream)
+        # Or the next copy could get its memory while it is still computed with.
+        sent.record_stream(computing)
+        return sent
 
 
 def synchronize(device: torch.device) -> None:

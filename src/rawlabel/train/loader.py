@@ -231,8 +231,13 @@ class Loader(PreparingLoader):
                 view[row] = self._strong.view(transform, pixels, draws[index])
 
 
-def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: int) -> Iterator[Tensor]:
-    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order."""
+def evaluation_batches(
+    images: DecodedImages, transform: Transform, batch_size: int, *, pin_memory: bool = False
+) -> Iterator[Tensor]:
+    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order.
+
+    They lie in pinned memory, for a GPU, if `pin_memory`.
+    """
     size, own = transform.image_size, distributed.own_rows(len(images))
     if isinstance(images, ResidentImages):
         squares = images.at(size)
@@ -241,7 +246,7 @@ def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: 
         return
     pool = ThreadPoolExecutor(processes.own_cores())
     try:
-        make = partial(_centres, pool, images, transform)
+        make = partial(_centres, pool, images, transform, pin_memory)
         batches = iter(torch.split(own, batch_size))
         waiting = deque(map(make, islice(batches, _MEASURED_AHEAD)))
         while waiting:
@@ -249,20 +254,21 @@ def evaluation_batches(images: DecodedImages, transform: Transform, batch_size: 
             waiting.extend(map(make, islice(batches, 1)))
             for part in parts:
                 part.result()
-            yield torch.from_numpy(views)
+            yield views
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _centres(
-    pool: ThreadPoolExecutor, images: DecodedImages, transform: Transform, rows: Tensor
-) -> tuple[npt.NDArray[np.uint8], list[Future[None]]]:
+    pool: ThreadPoolExecutor, images: DecodedImages, transform: Transform, pin_memory: bool, rows: Tensor
+) -> tuple[Tensor, list[Future[None]]]:
     """Set threads to work on the centre views of the images of `rows`."""
     size = transform.image_size
-    views = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+    views = torch.empty((len(rows), size, size, 3), dtype=torch.uint8, pin_memory=pin_memory)
+    into = views.numpy()
 
     def fill(start: int) -> None:
         for row, index in enumerate(rows[start : start + _PART].tolist(), start):
-            views[row] = transform.evaluation_view(images[index])
+            into[row] = transform.evaluation_view(images[index])
 
     return views, [pool.submit(fill, start) for start in range(0, len(rows), _PART)]

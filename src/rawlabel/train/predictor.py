@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
-from rawlabel.train.device import choose_device, choose_precision
+from rawlabel.train.device import CopyStream, choose_device, choose_precision, synchronize
 from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.memory import FittingParts, memory_errors
@@ -30,7 +30,7 @@ class Normalizer:
     """uint8 [batch, size, size, 3] to float [batch, 3, size, size] in channels-last memory, on the device."""
 
     def __init__(self, image_size: int, device: torch.device, normalization: Normalization = IMAGENET) -> None:
-        self._image_size, self._device = image_size, device
+        self._image_size, self._device, self._copies = image_size, device, CopyStream(device)
         self.use(normalization)
 
     def use(self, normalization: Normalization) -> None:
@@ -44,7 +44,7 @@ class Normalizer:
     def __call__(self, views: Tensor) -> Tensor:
         """Normalise one batch of views."""
         batch, height, width, channels = views.shape
-        rows = views.to(self._device, non_blocking=True).view(batch, height, width * channels)
+        rows = self._copies.send(views).view(batch, height, width * channels)
         # Views smaller than the largest take the beginning of the repeated row.
         scale, shift = self._scale[: width * channels], self._shift[: width * channels]
         scaled = torch.addcmul(shift, rows.float(), scale)
@@ -71,26 +71,35 @@ class Predictor:
 
     def logits(self, images: DecodedImages, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
-        views = evaluation_batches(images, self.transform, batch_size)
-        logits = torch.cat([self.classify(one) for one in views])
-        return distributed.whole_batch(logits, len(images)).numpy()
+        pin_memory = self.device.type == "cuda"
+        views = evaluation_batches(images, self.transform, batch_size, pin_memory=pin_memory)
+        logits = [part for one in views for part in self._begin(one)]
+        # The only time that this waits for a GPU.
+        synchronize(self.device)
+        return distributed.whole_batch(torch.cat(logits), len(images)).numpy()
 
     def classify(self, views: Tensor) -> Tensor:
         """Logits [batch, classes], on the processor, of views [batch, size, size, 3] uint8.
 
         Where memory does not suffice for the batch, in parts of it.
         """
+        logits = list(self._begin(views))
+        synchronize(self.device)
+        return torch.cat(logits)
+
+    def _begin(self, views: Tensor) -> Iterator[Tensor]:
+        """As `classify`, the parts one by one; a GPU may still be at them."""
         self.pause()
-        return torch.cat(list(self.parts(self.classify_at_once, views)))
+        return self.parts(self.classify_at_once, views)
 
     @torch.inference_mode()
     def classify_at_once(self, views: Tensor) -> Tensor:
-        """As `classify`, the whole batch or nothing."""
+        """As `classify`, the whole batch or nothing; a GPU may still be at it (`synchronize`)."""
         was_training = self.method.training
         self.method.eval()
         try:
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                return self.method.predict(self.normalizer(views)).float().cpu()
+                return self.method.predict(self.normalizer(views)).float().to("cpu", non_blocking=True)
         finally:
             self.method.train(was_training)
 
