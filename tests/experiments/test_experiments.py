@@ -23,7 +23,7 @@ from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import DataError, RawlabelError
 from rawlabel.evaluate.finished_runs import read_run
 from rawlabel.experiments import _targets, _trials, run_experiment
-from rawlabel.experiments._cifar10n import LABELS, cifar10n_config
+from rawlabel.experiments._human_labels import LABELS, human_labels_config
 from rawlabel.experiments.rule_regret import best_in_resamples
 from rawlabel.files import write_json
 from rawlabel.plugins import Family, names
@@ -68,14 +68,16 @@ def fake_training(config: TrainConfig, _: Any) -> RunDirectory:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("name", "scale"), [*((name, "tiny") for name in names(Family.EXPERIMENT)), ("cifar10n", "gpu")]
+    ("name", "scale"),
+    [*((name, "tiny") for name in names(Family.EXPERIMENT)), ("cifar10n", "gpu"), ("cifar100n", "gpu")],
 )
 def test_every_experiment_concludes_at_every_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, scale: Any
 ) -> None:
     monkeypatch.setattr(_trials, "train", fake_training)
     config = ExperimentConfig(name=name, data=tmp_path, out=tmp_path / "out", scale=scale, jobs=1)
-    with pytest.raises(DataError, match=r"train\.parquet: no such file; name the folder of CIFAR-10N with --data"):
+    of = "CIFAR-100N" if name == "cifar100n" else "CIFAR-10N"
+    with pytest.raises(DataError, match=rf"train\.parquet: no such file; name the folder of {of} with --data"):
         run_experiment(config)
     for part in ("train", "test"):
         (tmp_path / f"{part}.parquet").touch()
@@ -109,14 +111,14 @@ def test_every_experiment_concludes_at_every_scale(
         assert (tmp_path / "out" / "crossover.png").stat().st_size > 10_000
     if name == "fast_small":
         assert table["seconds"]["fast_small, worst"][0] == {"training": 2.0 * EPOCHS, "whole": 2.5 * EPOCHS}
-    if name == "cifar10n":
-        verdicts = [one["is_met"] for one in table["wanted"] if "100N" not in one["row"]]
-        assert len(verdicts) == 23
+    if name in ("cifar10n", "cifar100n"):
+        noise, number, wanted = ("worst", 23, "68.3 ± 0.5") if name == "cifar10n" else ("noisy", 8, "49.2 ± 1.0")
+        verdicts = [one["is_met"] for one in table["wanted"]]
+        assert len(verdicts) == number
         assert set(verdicts) <= ({None} if scale == "tiny" else {True, False})
-        (worst,) = (row for row in table["rows"] if row["row"] == "cross_entropy, worst")
-        measured = "not yet measured | |" if scale == "tiny" else f"{worst['last']['mean']:.2f} | "
-        assert f"| cross_entropy, worst | last epoch | 68.3 ± 0.5 | {measured}" in page
-        assert "| dividemix, CIFAR-100N | last epoch | 70.1 ± 1.0 | not yet measured | |" in page
+        (row,) = (row for row in table["rows"] if row["row"] == f"cross_entropy, {noise}")
+        measured = "not yet measured | |" if scale == "tiny" else f"{row['last']['mean']:.2f} | "
+        assert f"| cross_entropy, {noise} | last epoch | {wanted} | {measured}" in page
         assert f"90 beside {200 if scale == 'tiny' else 45_000} to train on (all)" in page
 
 
@@ -174,7 +176,7 @@ def make_labeled_tables(folder: Path) -> None:
             Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
             images.append({"bytes": stream.getvalue(), "path": "x.png"})
         columns = {column: (labels + (rng.random(count) < rate)) % 10
-                   for column, rate in zip(LABELS.values(), (0, 0.1, 0.2, 0.4), strict=True)}  # fmt: skip
+                   for column, rate in zip(LABELS.values(), (0, 0.1, 0.2, 0.4, 0.4), strict=True)}  # fmt: skip
         pq.write_table(pa.table({"image": images, **columns}), folder / f"{name}.parquet")
 
 
@@ -188,7 +190,7 @@ def test_a_smaller_test_set_has_the_same_number_of_each_class_always_the_same(tm
         assert Path(test).is_relative_to(tmp_path / out)
         labels.append(pq.read_table(test).drop_columns("image").to_pydict())
     assert labels[0] == labels[1]
-    config = cifar10n_config(config, "worst", "small", 0, test_size=20)
+    config = human_labels_config(config, "worst", "small", 0, test_size=20)
     assert sorted(pq.read_table(str(config.test))["clean_label"].to_pylist()) == sorted([*range(10)] * 2)
 
 

@@ -65,19 +65,20 @@ def build(config: TrainConfig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "model", "epochs", "rates"),
+    ("name", "row", "model", "epochs", "rates"),
     [
-        ("cross_entropy-clean", "cifar_stem_resnet34", 100, {0: 0.1, 59: 0.1, 60: 0.01, 99: 0.01}),
-        ("elr-aggregate", "cifar_stem_resnet34", 120, {0: 0.02, 5: 0.0105, 10: 0.02, 110: 0.02}),
-        ("gjs-aggregate", "preact_resnet32", 400, {0: 0.1, 199: 0.1, 200: 0.01, 300: 1e-3, 399: 1e-3}),
-        ("sop_plus-aggregate", "preact_resnet18", 300, {0: 0.02, 150: 0.0101, 299: 2e-4}),
-        ("dividemix-aggregate", "preact_resnet18", 300, {0: 0.02, 149: 0.02, 150: 0.002, 299: 0.002}),
+        ("cifar10n", "cross_entropy-clean", "cifar_stem_resnet34", 100, {0: 0.1, 59: 0.1, 60: 0.01, 99: 0.01}),
+        ("cifar10n", "elr-aggregate", "cifar_stem_resnet34", 120, {0: 0.02, 5: 0.0105, 10: 0.02, 110: 0.02}),
+        ("cifar10n", "gjs-aggregate", "preact_resnet32", 400, {0: 0.1, 199: 0.1, 200: 0.01, 300: 1e-3, 399: 1e-3}),
+        ("cifar10n", "sop_plus-aggregate", "preact_resnet18", 300, {0: 0.02, 150: 0.0101, 299: 2e-4}),
+        ("cifar10n", "dividemix-aggregate", "preact_resnet18", 300, {0: 0.02, 149: 0.02, 150: 0.002, 299: 0.002}),
+        ("cifar100n", "elr-noisy", "cifar_stem_resnet34", 150, {0: 0.02, 79: 0.02, 80: 2e-4, 120: 2e-6}),
     ],
 )
 def test_the_recipes_have_the_published_networks_and_rates(
-    tmp_path: Path, row: str, model: str, epochs: int, rates: dict[int, float]
+    tmp_path: Path, name: str, row: str, model: str, epochs: int, rates: dict[int, float]
 ) -> None:
-    config = trials("cifar10n", tmp_path)[row]
+    config = trials(name, tmp_path)[row]
     assert (config.model, config.batch_size, config.epochs) == (model, 128, epochs)
     assert [learning_rate(config, epoch) for epoch in rates] == pytest.approx(list(rates.values()), rel=1e-2)
 

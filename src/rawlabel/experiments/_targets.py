@@ -1,4 +1,4 @@
-"""What a table of CIFAR-10N should come to: published numbers, what follows from them, and what was measured.
+"""What a table on human labels should come to: published numbers, what follows from them, and what was measured.
 
 Accuracies of the last and the best epoch are those of an independent repetition with three seeds, trained on all
 images (github.com/KlemenVovk/noisy-labels, its runs with the methods' own settings). What a rule may cost is what
@@ -57,7 +57,7 @@ def _of_rule(numbers: Mapping[str, tuple[float, float]]) -> list[Target]:
     ]
 
 
-TARGETS = (
+CIFAR10N = (
     *_repeated(0.5, {
         "cross_entropy, clean": {"oracle": 94.2},
         "cross_entropy, aggregate": {"oracle": 91.7, "last": 86.6},
@@ -75,25 +75,27 @@ TARGETS = (
     }),
     *_of_rule({"aggregate": (91.2, 0.6), "random1": (89.6, 0.6), "worst": (82.6, 1.3)}),
     Target("nts, worst", "selected", 86.0, "at least"),
-    # CIFAR-100N, for which there is no experiment yet.
+)  # fmt: skip
+
+CIFAR100N = (
     *_repeated(1.0, {
-        "cross_entropy, CIFAR-100N clean": {"oracle": 76.2},
-        "cross_entropy, CIFAR-100N": {"oracle": 61.2, "last": 49.2},
-        "elr, CIFAR-100N": {"last": 63.5},
-        "sop_plus, CIFAR-100N": {"last": 63.4},
-        "dividemix, CIFAR-100N": {"last": 70.1},
+        "cross_entropy, clean": {"oracle": 76.2},
+        "cross_entropy, noisy": {"oracle": 61.2, "last": 49.2},
+        "elr, noisy": {"last": 63.5},
+        "sop_plus, noisy": {"last": 63.4},
+        "dividemix, noisy": {"last": 70.1},
     }),
-    *_of_rule({"CIFAR-100N": (60.7, 0.5)}),
+    *_of_rule({"noisy": (60.7, 0.5)}),
 )  # fmt: skip
 
 
-def compare(measured: Mapping[str, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-    """Each target with the mean of its row in `measured`, by row, and whether that is what is wanted.
+def compare(targets: Iterable[Target], measured: Mapping[str, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Each of `targets` with the mean of its row in `measured`, by row, and whether that is what is wanted.
 
     Both are None where the row is missing, and everywhere without `measured`.
     """
     compared = []
-    for target in TARGETS:
+    for target in targets:
         row = (measured or {}).get(target.row)
         mean = None if row is None else row[target.column]["mean"]
         is_met = None if mean is None else target.is_met(mean)

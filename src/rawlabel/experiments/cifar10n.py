@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from rawlabel.config import ExperimentConfig
-from rawlabel.experiments import SEEDS, Experiment, Row
-from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
-from rawlabel.experiments._targets import as_table, compare
-from rawlabel.experiments._trials import Trial
-
-WHOLE: dict[str, Any] = {"model": "cifar_stem_resnet34", "batch_size": 128, "holdout": 0.05}
-"""What the recipes share at full size, besides shifted crops and flips, momentum 0.9 and weight decay 5e-4."""
+from rawlabel.experiments._human_labels import HumanLabels
+from rawlabel.experiments._targets import CIFAR10N
 
 # Wei et al., ICLR 2022, arXiv 2110.12088, and github.com/UCSC-REAL/cifar-10-100n: ResNet-34 at 0.1, a tenth of it
 # from epoch 60 of 100 on.
@@ -54,77 +47,14 @@ ON_FEW_EPOCHS: dict[str, dict[str, Any]] = {"elr": {"lr_schedule": "cosine", "mi
 """What the smaller scales change in a recipe: their 30 epochs are too few for restarts."""
 
 
-class Cifar10N(Experiment):
+class Cifar10N(HumanLabels):
     """Cross-entropy, ELR, NTS and, at full scale, more on CIFAR-10N's human labels: selected, last, oracle."""
 
-    def trials(self, config: ExperimentConfig) -> list[Trial]:
-        """Each method on each label set with each seed; cross-entropy on the clean labels as well."""
-        grid = [("cross_entropy", "clean")]
-        methods = list(RECIPES) if config.scale == "gpu" else ["cross_entropy", "elr", "nts"]
-        grid += [(method, noise) for method in methods for noise in ("aggregate", "random1", "worst")]
-        return [
-            Trial(f"{method}, {noise}", cifar10n_config(config, noise, f"{method}-{noise}", seed,
-                                                        **self._settings(method, config.scale)))
-            for method, noise in grid
-            for seed in SEEDS[config.scale]
-        ]  # fmt: skip
-
-    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
-        """Each number that is wanted beside ours; smaller scales, of other images and networks, have none."""
-        return {
-            "images": {row.name: [(run.training_images, run.holdout_images) for run in row.runs] for row in rows},
-            "wanted": compare({row.name: row.summary() for row in rows} if config.scale == "gpu" else None),
-        }
-
-    def remarks(self, table: dict[str, Any]) -> list[str]:
-        """The orderings that the literature leads one to expect, and whether they came out."""
-        rows = {row["row"]: row for row in table["rows"]}
-        said = []
-        for noise in ("aggregate", "random1", "worst"):
-            plain, robust = rows[f"cross_entropy, {noise}"], rows[f"elr, {noise}"]
-            student = rows[f"nts, {noise}"]
-            said.append(
-                f"{noise}: cross-entropy's last epoch costs {plain['oracle']['mean'] - plain['last']['mean']:.2f} "
-                f"points against its oracle, the rule {plain['regret']['mean']:.2f}; ELR's last epoch is "
-                f"{robust['last']['mean'] - plain['last']['mean']:+.2f} points from cross-entropy's last, and "
-                f"ELR's selected epoch {robust['selected']['mean'] - plain['selected']['mean']:+.2f}, NTS's "
-                f"{student['selected']['mean'] - plain['selected']['mean']:+.2f} from cross-entropy's selected"
-            )
-        return said
-
-    def further_tables(self, table: dict[str, Any]) -> list[str]:
-        """What is wanted at full size, and what came out; and what was held out in either."""
-        return [
-            "## What is wanted at full size",
-            "",
-            "Means over three seeds at scale gpu. What is wanted of the last epoch and the oracle is of runs that "
-            "hold out nothing and train on 50000 images; of the rule, of runs that hold out 5 % for it. "
-            f"Every row above holds out images for its rule: {_held_out(table['images'])}.",
-            "",
-            *as_table(table["wanted"]),
-            "",
-        ]
-
-    def _settings(self, method: str, scale: str) -> dict[str, Any]:
-        if scale == "gpu":
-            return {**WHOLE, **RECIPES[method]}
-        small = SMALL[scale]
-        recipe = {key: value for key, value in RECIPES[method].items() if key != "epochs"}
-        # The same shape of schedule in fewer epochs: the first step after 60 % of them.
-        shorter = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
-        return {**recipe, **ON_FEW_EPOCHS.get(method, {}), **small, **shorter}
-
-
-def _held_out(images: dict[str, Sequence[Sequence[int | None]]]) -> str:
-    """How many images the rows trained on and held out, rows with the same numbers together."""
-    found: dict[tuple[int | None, ...], list[str]] = {}
-    for row, counts in images.items():
-        for one in dict.fromkeys(map(tuple, counts)):
-            found.setdefault(one, []).append(row)
-    return "; ".join(
-        f"{holdout} beside {training} to train on ({'all' if len(rows) == len(images) else '; '.join(rows)})"
-        for (training, holdout), rows in found.items()
-    )
+    of = "CIFAR-10N"
+    recipes = RECIPES
+    on_few_epochs = ON_FEW_EPOCHS
+    noises = ("aggregate", "random1", "worst")
+    targets = CIFAR10N
 
 
 PLUGIN = Cifar10N

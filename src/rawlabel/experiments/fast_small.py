@@ -9,7 +9,7 @@ import numpy as np
 
 from rawlabel.config import ExperimentConfig
 from rawlabel.experiments import SEEDS, Experiment, Row
-from rawlabel.experiments._cifar10n import SMALL, cifar10n_config
+from rawlabel.experiments._human_labels import SMALL, human_labels_config
 from rawlabel.experiments._trials import Trial
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.small_convnet import SMALL_CONVNET
@@ -50,7 +50,9 @@ class FastSmall(Experiment):
         noises = ("clean", "aggregate", "random1", "worst") if config.scale == "gpu" else ("clean", "worst")
         settings = {**RECIPE, "holdout": 0.02} | CHANGES[config.scale]
         return [
-            Trial(f"fast_small, {noise}", cifar10n_config(config, noise, f"fast_small-{noise}", seed, **settings))
+            Trial(
+                f"fast_small, {noise}", human_labels_config(config, noise, f"fast_small-{noise}", seed, **settings)
+            )
             for noise in noises
             for seed in SEEDS[config.scale]
         ]

@@ -9,7 +9,7 @@ from rawlabel.config import ExperimentConfig, WorthConfig
 from rawlabel.evaluate.crossover import measure_crossover
 from rawlabel.evaluate.worth import as_json, measure_worth
 from rawlabel.experiments import SEEDS, Experiment, Row
-from rawlabel.experiments._cifar10n import SMALLER, cifar10n_config
+from rawlabel.experiments._human_labels import SMALLER, human_labels_config
 from rawlabel.experiments._trials import Trial
 from rawlabel.figures.crossover import draw_crossover
 from rawlabel.figures.worth import draw_worth
@@ -38,7 +38,7 @@ class RawAgainstClean(Experiment):
             (noise, method, size) for noise in NOISES for method in METHODS for size in RAW_SIZES[config.scale]
         ]
         return [
-            Trial(f"{method}, {noise}, {size}", cifar10n_config(
+            Trial(f"{method}, {noise}, {size}", human_labels_config(
                 config, noise, f"{method}-{noise}-{size}", seed,
                 **self._settings(method, size, config.scale),
             ))

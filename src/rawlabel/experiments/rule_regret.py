@@ -14,7 +14,7 @@ from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.evaluate.finished_runs import rule_text
 from rawlabel.evaluate.rule_regret import compare_rules, load_rules
 from rawlabel.experiments import SEEDS, Experiment, Row
-from rawlabel.experiments._cifar10n import SMALLER, cifar10n_config
+from rawlabel.experiments._human_labels import SMALLER, human_labels_config
 from rawlabel.experiments._trials import Trial
 from rawlabel.figures.output import FigureFolder
 from rawlabel.figures.style import figure_style, new_figure
@@ -60,7 +60,7 @@ class RuleRegretGrid(Experiment):
     def trials(self, config: ExperimentConfig) -> list[Trial]:
         """Every schedule with every loss, noise and seed."""
         return [
-            Trial(f"{method}, {noise}, {schedule}", cifar10n_config(
+            Trial(f"{method}, {noise}, {schedule}", human_labels_config(
                 config, NOISES[noise][0], f"{method}-{noise.split()[0]}-{schedule}", seed,
                 **self._settings(method, schedule, config.scale), inject_noise=NOISES[noise][1],
             ))
