@@ -269,3 +269,16 @@ def test_the_tiny_preset_runs_whole(tmp_path: Path) -> None:
     assert report["index"]["images"] == report["start"]["images"] == 10_000
     assert len(report["memory"]["megabytes"]) == 3
     assert len(report["targets"]) == len(TARGETS) + 2
+
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+
+@pytest.mark.parametrize("page", sorted(RESULTS.glob("bench_*.md")), ids=lambda page: page.name)
+def test_a_committed_page_says_what_its_results_say(page: Path) -> None:
+    text = page.read_text("utf-8")
+    results = sorted(RESULTS.glob(f"{page.stem}*.json"))
+    assert text.count("```\n") == 2 * len(results) > 0
+    for path in results:
+        told = "\n".join(line.rstrip() for line in lines(json.loads(path.read_text("utf-8"))))
+        assert f"```\n{told.strip()}\n```" in text, path.name
