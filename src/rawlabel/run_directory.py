@@ -25,13 +25,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
 import zipfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,8 +44,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel import __version__, processes
-from rawlabel.errors import DataError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, read_json, write_json
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.EINVAL}
+"""What file systems answer that cannot lock a folder, such as some of other machines."""
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -89,6 +96,33 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """The resolved settings."""
         return dict(read_json(self.path / "config.json", "the settings of a run"))
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the directory and keep other processes from training in it; of one run's processes, the first does.
+
+        What a killed process left half written is removed. Raises `ConfigError` when another process trains here.
+        The claim ends with the process, however that ends. A file system without such locks has none.
+        """
+        if not processes.is_first():
+            yield
+            return
+        with disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.path, os.O_RDONLY)
+        try:
+            with disk_errors(self.path):
+                is_ours = _lock(folder)
+            if not is_ours:
+                raise ConfigError(
+                    f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
+                )
+            with disk_errors(self.path):
+                for left in self.path.rglob(".*.part"):
+                    left.unlink()
+            yield
+        finally:
+            os.close(folder)
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""
@@ -176,6 +210,18 @@ class RunDirectory:
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`."""
         write_json(self.path / "summary.json", summary)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open folder until it is closed; False when another process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
 
 
 def describe_environment() -> dict[str, Any]:

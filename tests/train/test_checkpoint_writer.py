@@ -129,3 +129,25 @@ def test_kill_9_at_each_file_of_a_checkpoint_ends_as_an_uninterrupted_run(
     assert len(codes) > 4
     assert codes[-1] == 0
     assert_same_run(whole, run)
+
+
+def test_a_second_process_is_kept_out_of_a_run(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
+    run, said = RunDirectory(tmp_path / "run"), []
+
+    def try_too() -> None:
+        said.append(forked(arguments(data, run.path)))
+
+    assert_same_run(whole, train(tiny(data, outpath=run.path), when_measured(1, try_too)))
+    assert said[0].code == 2
+    assert said[0].last_line() == (
+        f"rawlabel: --outpath: {run.path} is being trained by another process; wait for it, or choose another"
+    )
+
+
+def test_what_a_killed_process_left_half_written_is_removed(data: Path, tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    # The third file of a checkpoint is the state, which takes its name last.
+    assert forked(arguments(data, run.path), kill_at_open=(3, run.last_checkpoint.parent)).code < 0
+    (run.last_checkpoint.parent / ".last.pt.1234.part").write_bytes(b"half")
+    assert forked(arguments(data, run.path)).code == 0
+    assert not list(run.path.rglob(".*.part"))

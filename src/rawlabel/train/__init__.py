@@ -108,8 +108,9 @@ def _run(
     evaluator = make_evaluator(config.model_copy(update={"outpath": run.path}), data) if make_evaluator else None
     if not is_finished:
         labeled = labeled_by(teacher, data, config) if teacher else data
-        trainer = _start(config, labeled, rule, run, evaluator)
-        selection = trainer.fit()
+        with run.claimed():
+            trainer = _start(config, labeled, rule, run, evaluator)
+            selection = trainer.fit()
         run.write_summary(
             {
                 "rule": config.stop,
@@ -205,9 +206,10 @@ def _refit(
     num_steps = steps_per_epoch(num_images, config.batch_size)
     shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
     last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
-    trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
-    trainer.schedule_config = config
-    trainer.fit()
+    with refit.claimed():
+        trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
+        trainer.schedule_config = config
+        trainer.fit()
     images = f"{len(data.train)} raw images{' that were not left out' if config.confident_learning else ''}"
     refit.write_summary(
         {
