@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rawlabel.config import ExperimentConfig, WorthConfig
@@ -13,6 +14,7 @@ from rawlabel.experiments._human_labels import SMALLER, human_labels_config
 from rawlabel.experiments._trials import Trial
 from rawlabel.figures.crossover import draw_crossover
 from rawlabel.figures.worth import draw_worth
+from rawlabel.files import write_json
 from rawlabel.metrics import mean_interval
 
 SIZES = {
@@ -51,13 +53,14 @@ class RawAgainstClean(Experiment):
         found = {row.name: row.summary()["runs"]["selected"] for row in rows}
         raw = [row for row in rows if ", clean, " not in row.name]
         clean = tuple(run.path for row in rows if row not in raw for run in row.runs)
-        settings = WorthConfig(
-            runs=tuple(run.path for row in raw for run in row.runs), clean=clean, resamples=200, out=config.out
-        )
+        settings = WorthConfig(runs=tuple(run.path for row in raw for run in row.runs), clean=clean, resamples=200)
         measured = measure_worth(settings)
-        draw_worth(measured, config.out)
         # Groups come in the order of their first run, as the rows do.
-        worth = dict(zip((row.name for row in raw), as_json(measured, settings)["raw"], strict=True))
+        named = [replace(one, name=row.name) for row, one in zip(raw, measured.equivalents, strict=True)]
+        measured = replace(measured, equivalents=tuple(named))
+        write_json(config.out / "worth.json", as_json(measured, settings))
+        draw_worth(measured, config.out)
+        worth = {one["name"]: one for one in as_json(measured, settings)["raw"]}
         differences = []
         for row in raw:
             clean_runs = found[f"cross_entropy, clean, {row.name.split(', ')[2]}"]

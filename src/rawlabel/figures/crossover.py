@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 
 from rawlabel.figures.output import FigureFolder
-from rawlabel.figures.style import CLEAN_COLOR, figure_style, new_figure
+from rawlabel.figures.style import CLEAN_COLOR, SERIES_COLORS, figure_style, log_axis, new_figure
 
 Accuracies = Mapping[int, Sequence[float]]
 """Accuracies [percent] of runs by the number of images."""
@@ -20,11 +21,15 @@ def draw_crossover(num_clean: int, clean: Sequence[float], raw: Mapping[str, Acc
     with figure_style():
         figure = new_figure(6, 4)
         axes = figure.subplots()
-        axes.axhline(float(np.mean(clean)), color=CLEAN_COLOR, label=f"{num_clean} clean images")
-        for name, runs in raw.items():
-            multiples = [size / num_clean for size in runs]
-            axes.plot(multiples, [np.mean(one) for one in runs.values()], "o-", label=name)
-        axes.set(xscale="log", xlabel=f"raw images, as a multiple of {num_clean}, trained for the same steps",
+        axes.axhline(float(np.mean(clean)), color=CLEAN_COLOR, linestyle="--", label=f"{num_clean} clean images")
+        multiples = {size: size / num_clean for runs in raw.values() for size in runs}
+        for (name, runs), color in zip(raw.items(), cycle(SERIES_COLORS)):
+            means = [float(np.mean(one)) for one in runs.values()]
+            axes.plot([multiples[size] for size in runs], means, "o-", color=color, label=name)
+            for size, values in runs.items():
+                axes.plot([multiples[size]] * len(values), values, ".", color=color, alpha=0.5)
+        log_axis(axes, multiples.values())
+        axes.set(xlabel=f"raw images, as a multiple of {num_clean}, trained for the same steps",
                  ylabel="test accuracy at the selected epoch [%]")  # fmt: skip
         axes.grid(True)
         axes.legend(fontsize=7)

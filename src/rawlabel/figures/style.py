@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,8 @@ HOLDOUT_COLOR = "#009E73"
 CORRECT_COLOR = "#56B4E9"
 NEUTRAL_COLOR = "#7F7F7F"
 LIGHT_COLOR = "#D9D9D9"
+SERIES_COLORS = (RAW_COLOR, HOLDOUT_COLOR, CORRECT_COLOR, "#CC79A7", "#E69F00", NEUTRAL_COLOR)
+"""Of what is compared with clean labels, one after the other."""
 
 INTERVAL_LABEL = "95 % Clopper-Pearson interval"
 ROWS_PER_COLUMN = 70
@@ -57,6 +60,19 @@ def shorten(name: str, length: int = 22) -> str:
     """Return a class name that fits in a tick label: one line of at most `length` characters."""
     line = " ".join(name.split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def log_axis(axes: Axes, values: Iterable[float]) -> None:
+    """Give the x axis of what is drawn a logarithmic scale, marked at `values` and at powers of ten.
+
+    The marks are plain numbers; powers of ten that would stand close to another mark have none.
+    """
+    axes.set_xscale("log")
+    marked, (low, high) = set(values), axes.get_xlim()
+    powers = (10.0**exponent for exponent in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1))
+    marked |= {power for power in powers if all(not 0.6 < power / one < 1.7 for one in marked)}
+    axes.set_xticks(sorted(marked), [f"{value:g}" for value in sorted(marked)])
+    axes.minorticks_off()
 
 
 def split_into_columns(count: int) -> list[range]:
