@@ -44,6 +44,8 @@ RUNS: dict[str, dict[str, Any]] = {
         **PLAIN, "method_option": ["mixup=1"], "student": True, "refit": True, "ema": 0.9, "stop": "label_wave",
         "train_accuracy": ["probe", "augmented"], "confident_learning": True,
     },
+    "in fp32": {**PLAIN, "epochs": 3},
+    "in bf16": {**PLAIN, "epochs": 3, "exchange": "bf16"},
     "batch norm": {"epochs": 6, "precision": "fp32", "ema": 0.5},
     "whole": {"epochs": 3, "ema": 0.5},
     "stopped": {"epochs": 3, "ema": 0.5, "is_stopped": True},
@@ -129,7 +131,9 @@ def two(
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", [name for name in RUNS if RUNS[name].get("model") == PLAIN["model"]])
+@pytest.mark.parametrize(
+    "name", [name for name in RUNS if RUNS[name].get("model") == PLAIN["model"] and not name.startswith("in ")]
+)
 def test_two_processes_make_the_run_of_one(
     name: str, two: Callable[[str], RunDirectory], noisy: Path, tmp_path: Path
 ) -> None:
@@ -146,6 +150,17 @@ def test_two_processes_make_the_run_of_one(
             torch.testing.assert_close(
                 load_weights(theirs)["method"], load_weights(mine)["method"], rtol=1e-4, atol=1e-5
             )
+
+
+@pytest.mark.integration
+def test_gradients_exchanged_in_bfloat16_are_rounded(two: Callable[[str], RunDirectory]) -> None:
+    whole, rounded = (load_weights(two(name).last_weights)["method"] for name in ("in fp32", "in bf16"))
+    apart = torch.stack([(rounded[key] - whole[key]).norm() for key in whole if whole[key].is_floating_point()])
+    size = torch.stack([whole[key].norm() for key in whole if whole[key].is_floating_point()])
+    assert 1e-7 < apart.norm() / size.norm() < 1e-2
+    losses = [[entry["train"]["loss"] for entry in two(name).log()] for name in ("in fp32", "in bf16")]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != losses[0]
 
 
 @pytest.mark.integration

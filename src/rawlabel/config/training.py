@@ -177,6 +177,11 @@ class TrainConfig(TrainerSettings):
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
     )
+    exchange: Literal["fp32", "bf16"] = setting(
+        "fp32",
+        "What several processes exchange their gradients in: fp32, or bf16, half the bytes where the wire between "
+        "machines is what a step waits for.",
+    )
     accumulate: int = setting(
         1,
         "Parts in which a batch is computed one after the other: less memory for the same step. Batch norm then "

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
@@ -207,16 +208,19 @@ def _all_gather(gathered: Tensor, values: Tensor, group: dist.ProcessGroup | Non
     gather(gathered, values, group=group)
 
 
-def spread(network: nn.Module) -> nn.Module:
+def spread(network: nn.Module, *, in_bf16: bool = False) -> nn.Module:
     """`network` as one of equal copies, whose gradients are averaged while they are computed.
 
-    Buffers are left alone in between (`average_buffers`). API: torch.nn.parallel.DistributedDataParallel.
+    They are exchanged as they are, or rounded to bfloat16. Buffers are left alone in between (`average_buffers`).
+    API: torch.nn.parallel.DistributedDataParallel.
     """
     has_new_name = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
     sync: dict[str, Any] = {"forward_sync_buffers" if has_new_name else "broadcast_buffers": False}
     # Weights are made equal here, and so are buffers; but those of a run that goes on are each process's own.
     before = [one.clone() for one in network.buffers()]
     copies = DistributedDataParallel(network, static_graph=True, gradient_as_bucket_view=True, **sync)
+    if in_bf16:
+        copies.register_comm_hook(None, bf16_compress_hook)
     for one, own_one in zip(network.buffers(), before, strict=True):
         one.copy_(own_one)
     return copies

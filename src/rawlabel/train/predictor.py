@@ -127,6 +127,7 @@ def build_predictor(
     )
     if normalization is None:
         normalization = published_normalization(method.network, config.model) if config.pretrained else IMAGENET
+    method.exchanges_bf16 = config.exchange == "bf16"
     if config.ema:
         method.keep_average(config.ema)
     with memory_errors(f"--model: {config.model} does not fit into memory; end other programs that use it"):

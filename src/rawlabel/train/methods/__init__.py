@@ -84,6 +84,8 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
     epoch: int = 0
     """Number of the epoch, from 0. The loop sets it, also where it goes on within one; a buffer would have to be
     fetched from the device in each step."""
+    exchanges_bf16: bool = False
+    """Whether several processes exchange their gradients rounded to bfloat16."""
 
     def __init__(
         self, build_network: Callable[[], nn.Module], num_samples: int, num_classes: int, options: OptionsType
@@ -150,7 +152,7 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
             logits = network(images)
         else:
             if network not in self._copies:
-                self._copies[network] = distributed.spread(network)
+                self._copies[network] = distributed.spread(network, in_bf16=self.exchanges_bf16)
             logits = distributed.whole_batch(self._copies[network](images), self._batch_size)
         assert isinstance(logits, torch.Tensor)
         return logits
