@@ -197,11 +197,11 @@ class HumanLabels(Experiment):
 
 def _held_out(images: dict[str, Sequence[Sequence[int | None]]]) -> str:
     """How many images the rows trained on and held out, rows with the same numbers together."""
-    found: dict[tuple[int | None, ...], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for row, counts in images.items():
-        for one in dict.fromkeys(map(tuple, counts)):
-            found.setdefault(one, []).append(row)
+        trainings, holdouts = (" or ".join(map(str, dict.fromkeys(one))) for one in zip(*counts, strict=True))
+        found.setdefault((trainings, holdouts), []).append(row)
     return "; ".join(
-        f"{holdout} beside {training} to train on ({'all' if len(rows) == len(images) else '; '.join(rows)})"
-        for (training, holdout), rows in found.items()
+        f"{holdouts} beside {trainings} to train on ({'all' if len(rows) == len(images) else '; '.join(rows)})"
+        for (trainings, holdouts), rows in found.items()
     )
