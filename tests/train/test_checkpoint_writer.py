@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import torch
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DiskError
@@ -113,6 +115,21 @@ def test_a_failure_is_told_at_the_next_step(tmp_path: Path, monkeypatch: pytest.
             while True:
                 writer.check()
         writer.check()  # told once
+
+
+def test_the_thread_that_writes_starts_no_threads_of_torch(tmp_path: Path) -> None:
+    """With more of them than cores, those that train would sleep at every barrier."""
+    before, large = torch.get_num_threads(), torch.ones(64, 64, 32, 32).to(memory_format=torch.channels_last)
+    torch.set_num_threads(2)
+    try:
+        large.contiguous()  # starts those of this thread
+        threads = psutil.Process().num_threads()
+        with CheckpointWriter(RunDirectory(tmp_path)) as writer:
+            writer.save({"one": large}, {"epoch": 0}, {"step": 0, "momentum": large})
+            writer.finish()
+            assert psutil.Process().num_threads() <= threads + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_kill_9_at_each_file_of_a_checkpoint_ends_as_an_uninterrupted_run(

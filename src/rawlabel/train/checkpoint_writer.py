@@ -56,7 +56,10 @@ class CheckpointWriter:
             return
         # At most one copy is in memory.
         self.finish()
-        copies = copy_to_host(dict(weights)), facts, copy_to_host(dict(state)), selected
+        # All of torch's work is done here: in the other thread it would start OpenMP's threads once more, and with
+        # more of them than cores those that train sleep at every barrier, a fifth of a small network's step.
+        copied = {name: tensor.contiguous() for name, tensor in copy_to_host(dict(weights)).items()}
+        copies = copied, facts, copy_to_host(dict(state)), selected
         self._writing = self._thread.submit(self._write, *copies)
 
     def _write(
