@@ -1,6 +1,7 @@
 """Statistics of test results: exact intervals, tests for two models, confusion counts.
 
-Counts go in as integers and stay integers. Accuracies and intervals are fractions from 0 to 1.
+Counts go in as integers and stay integers. Accuracies and intervals are fractions from 0 to 1, but for those that
+`log.json` has in percent.
 """
 
 from __future__ import annotations
@@ -237,3 +238,8 @@ def top_k_correct(scores: NDArray[np.floating[Any]], labels: NDArray[np.int64], 
     at_least = (scores >= own[:, None]).sum(axis=1)
     result: NDArray[np.bool_] = at_least <= k
     return result
+
+
+def logged_accuracies(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> dict[str, float]:
+    """Top-1 and top-5 accuracy [percent], as entries of `log.json` have them."""
+    return {f"acc{k}": 100 * float(top_k_correct(logits, labels, k).mean()) for k in (1, 5)}

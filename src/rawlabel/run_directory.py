@@ -119,7 +119,7 @@ class RunDirectory:
                 )
             with disk_errors(self.path):
                 for left in self.path.rglob(".*.part"):
-                    left.unlink()
+                    left.unlink(missing_ok=True)
             yield
         finally:
             os.close(folder)

@@ -22,7 +22,7 @@ from rawlabel import processes
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
-from rawlabel.metrics import clopper_pearson, confusion_matrix, top_k_correct
+from rawlabel.metrics import clopper_pearson, confusion_matrix, logged_accuracies, top_k_correct
 from rawlabel.project import downloads_path
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData
@@ -53,7 +53,7 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
                 write_correct(config.outpath, labeled, logits)
-            entry[key] = {f"acc{k}": 100 * float(top_k_correct(logits, labeled.labels, k).mean()) for k in (1, 5)}
+            entry[key] = logged_accuracies(logits, labeled.labels)
         return entry
 
     return measure if sets else None

@@ -10,7 +10,7 @@ import torch
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.evaluate import note_opening, read_test_set, test_request, write_correct
-from rawlabel.metrics import top_k_correct
+from rawlabel.metrics import logged_accuracies
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import find_run
 from rawlabel.train.checkpoint import load_checkpoint
@@ -63,8 +63,8 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     logits = predictor.logits(images)
     if config.track_correct:
         write_correct(run.path, labeled, logits)
-    top1, top5 = (100 * float(top_k_correct(logits, labeled.labels, k).mean()) for k in (1, 5))
-    return CheckpointAccuracy(path, epoch, folder, len(labeled.labels), top1, top5)
+    accuracies = logged_accuracies(logits, labeled.labels)
+    return CheckpointAccuracy(path, epoch, folder, len(labeled.labels), accuracies["acc1"], accuracies["acc5"])
 
 
 def _load(path: Path, config: TrainConfig) -> tuple[Predictor, list[str], int]:

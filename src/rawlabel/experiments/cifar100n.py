@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rawlabel.experiments._human_labels import HumanLabels
+from rawlabel.experiments._methods_table import MethodsTable
 from rawlabel.experiments._targets import CIFAR100N
 from rawlabel.experiments.cifar10n import RECIPES as ON_TEN_CLASSES
 
@@ -25,10 +25,10 @@ RECIPES: dict[str, dict[str, Any]] = {
 """Recipes as published, for the whole set on a GPU; where they differ from CIFAR-10N's, with their source."""
 
 
-class Cifar100N(HumanLabels):
+class Cifar100N(MethodsTable):
     """Cross-entropy, ELR, NTS and, at full scale, SOP+ and DivideMix on CIFAR-100N's human labels."""
 
-    of = "CIFAR-100N"
+    set_name = "CIFAR-100N"
     recipes = RECIPES
     noises = ("noisy",)
     targets = CIFAR100N

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rawlabel.experiments._human_labels import HumanLabels
+from rawlabel.experiments._methods_table import MethodsTable
 from rawlabel.experiments._targets import CIFAR10N
 
 # Wei et al., ICLR 2022, arXiv 2110.12088, and github.com/UCSC-REAL/cifar-10-100n: ResNet-34 at 0.1, a tenth of it
@@ -47,10 +47,10 @@ ON_FEW_EPOCHS: dict[str, dict[str, Any]] = {"elr": {"lr_schedule": "cosine", "mi
 """What the smaller scales change in a recipe: their 30 epochs are too few for restarts."""
 
 
-class Cifar10N(HumanLabels):
+class Cifar10N(MethodsTable):
     """Cross-entropy, ELR, NTS and, at full scale, more on CIFAR-10N's human labels: selected, last, oracle."""
 
-    of = "CIFAR-10N"
+    set_name = "CIFAR-10N"
     recipes = RECIPES
     on_few_epochs = ON_FEW_EPOCHS
     noises = ("aggregate", "random1", "worst")

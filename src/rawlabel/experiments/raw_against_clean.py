@@ -58,9 +58,10 @@ class RawAgainstClean(Experiment):
         # Groups come in the order of their first run, as the rows do.
         named = [replace(one, name=row.name) for row, one in zip(raw, measured.equivalents, strict=True)]
         measured = replace(measured, equivalents=tuple(named))
-        write_json(config.out / "worth.json", as_json(measured, settings))
+        written = as_json(measured, settings)
+        write_json(config.out / "worth.json", written)
         draw_worth(measured, config.out)
-        worth = {one["name"]: one for one in as_json(measured, settings)["raw"]}
+        worth = {one["name"]: one for one in written["raw"]}
         differences = []
         for row in raw:
             clean_runs = found[f"cross_entropy, clean, {row.name.split(', ')[2]}"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from rawlabel.metrics import top_k_correct
+from rawlabel.metrics import logged_accuracies
 from rawlabel.train import distributed
 from rawlabel.train.networks import last_linear
 
@@ -120,5 +120,4 @@ class HeadTap:
 def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:
     """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them."""
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
-    accuracies = {f"acc{k}": 100 * int(top_k_correct(logits, labels, k).sum()) / len(labels) for k in (1, 5)}
-    return {**accuracies, "loss": float(loss)}
+    return {**logged_accuracies(logits, labels), "loss": float(loss)}

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from rawlabel.config import TrainConfig
-from rawlabel.metrics import top_k_correct
+from rawlabel.metrics import logged_accuracies
 from rawlabel.train import distributed
 from rawlabel.train.images import DecodedImages, Pixels
 from rawlabel.train.loader import BatchLoader
@@ -58,9 +58,9 @@ def measure_train_accuracy(
     for kind in config.train_accuracy:
         if kind == "probe":
             rows = probe_rows(labels, config.probe_images, config.seed or 0)
-            entries["train_probe"] = _accuracies(predictor.logits(_part(images, rows)), labels[rows])
+            entries["train_probe"] = logged_accuracies(predictor.logits(_part(images, rows)), labels[rows])
         elif kind == "full":
-            entries["train_full"] = _accuracies(predictor.logits(images), labels)
+            entries["train_full"] = logged_accuracies(predictor.logits(images), labels)
         elif kind == "augmented":
             entries["train_augmented"] = _augmented(predictor, loader, labels, epoch, config.epochs)
     return entries
@@ -88,8 +88,4 @@ def _augmented(
         for part in batch.parts():
             logits.append(distributed.whole_batch(predictor.classify(part.views), len(part.sample_ids)))
             ids.append(part.sample_ids)
-    return _accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).cpu().numpy()])
-
-
-def _accuracies(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:
-    return {f"acc{k}": 100 * float(top_k_correct(logits, labels, k).mean()) for k in (1, 5)}
+    return logged_accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).cpu().numpy()])
