@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.collect.addresses import (
+from rawlabel.gather.collect.http.addresses import (
     PublicResolver,
     RefusedAddress,
     checked_url,

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.catalogue import Candidate, Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.stage import collect
 from rawlabel.records import Reason, Status
 
 

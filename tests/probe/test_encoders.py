@@ -17,10 +17,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.probe import features as feature_files
-from rawlabel.probe.encoders import Encoder, timm_encoder
-from rawlabel.probe.features import FeatureCache
-from rawlabel.train.image_source import ImageArray
+from rawlabel.images.image_source import ImageArray
+from rawlabel.judge.probe import features as feature_files
+from rawlabel.judge.probe.encoders import Encoder, timm_encoder
+from rawlabel.judge.probe.features import FeatureCache
 from tests.probe.conftest import BACKBONE
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (10, 40, 50, 3), dtype=np.uint8)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from rawlabel import plugins
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
+from rawlabel.models.loss_division import clean_probabilities
+from rawlabel.models.method import Batch, Method
 from rawlabel.plugins import Family
-from rawlabel.train.loss_division import clean_probabilities
-from rawlabel.train.methods import Batch, Method
 
 SAMPLES, CLASSES, BATCH = 20, 4, 8
 

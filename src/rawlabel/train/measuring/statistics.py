@@ -1,0 +1,123 @@
+"""What an epoch's steps tell in passing: loss, accuracy, changes, alignment; and what its holdout tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from rawlabel.base import distributed
+from rawlabel.base.metrics import logged_accuracies
+from rawlabel.models.networks.building import last_linear
+
+
+def _zeros(size: int, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(size, dtype=dtype)
+
+
+@dataclass
+class RunningStatistics:
+    """Sums over the steps of an epoch, on the device: reading one would wait for it."""
+
+    seen: int = 0
+    loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    correct: Tensor = field(default_factory=lambda: _zeros(2, torch.int64))
+    """Top-1 and top-5."""
+    changes: Tensor = field(default_factory=lambda: _zeros(2, torch.int64))
+    """Predictions that differ from the epoch before, and predictions that could be compared."""
+    aligned: int = 0
+    alignment: Tensor = field(default_factory=lambda: _zeros(4, torch.float64))
+    """Sums of the first four powers of the alignments of `aligned` images."""
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+        """Add one step's mean loss and its logits; returns the predicted class of each image."""
+        count = len(labels)
+        self.seen += count
+        self.loss = self.loss + (loss.detach() * count).to(self.loss)
+        best = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices
+        top = best == labels[:, None]
+        self.correct = self.correct + torch.stack((top[:, 0].sum(), top.sum())).to(self.correct)
+        return best[:, 0]
+
+    def add_changes(self, before: Tensor, now: Tensor) -> None:
+        """Compare the predictions of some images with those of the epoch before, where there were any (>= 0)."""
+        known = before >= 0
+        self.changes = self.changes + torch.stack(((known & (before != now)).sum(), known.sum())).to(self.changes)
+
+    def add_alignment(self, alignment: Tensor) -> None:
+        """Add the gradient-weight alignments of some images."""
+        self.aligned += len(alignment)
+        powers = torch.stack([alignment.double() ** power for power in (1, 2, 3, 4)], dim=1)
+        self.alignment = self.alignment + powers.sum(dim=0).to(self.alignment)
+
+    def changed_percent(self) -> float | None:
+        """Share of changed predictions; None when nothing could be compared."""
+        changed, compared = self.changes.tolist()
+        return 100 * changed / compared if compared else None
+
+    def alignment_moments(self) -> tuple[float | None, float | None]:
+        """Mean and excess kurtosis of the alignments; None where undefined."""
+        if not self.aligned:
+            return None, None
+        first, second, third, fourth = (self.alignment / self.aligned).tolist()
+        variance = second - first**2
+        if variance < 1e-12:
+            return first, None
+        central = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+        return first, central / variance**2 - 3
+
+
+class HeadTap:
+    """Listens to a network's last linear layer during training, for the gradient-weight alignment.
+
+    It takes the first pass of each step, whose first rows are the batch's images. The last layer's gradient
+    has a closed form, so nothing is computed twice and no gradient is kept.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        found = last_linear(network)
+        self._head = found[1] if found else None
+        self._pass: tuple[Tensor, Tensor] | None = None
+        if self._head is not None:
+            self._head.register_forward_hook(self._listen)
+
+    def _listen(self, head: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if head.training and self._pass is None:
+            self._pass = inputs[0].detach(), output.detach()
+
+    def forget(self) -> None:
+        """Wait for the next step: an optimizer may have asked for further passes in this one."""
+        self._pass = None
+
+    @torch.no_grad()
+    def alignment(self, labels: Tensor, num_classes: int) -> Tensor | None:
+        """Alignment of each image of the step just made, and wait for the next one.
+
+        The cosine of W, the layer's weights, and -d zᵀ, the descent direction, where z is the layer's input
+        and d = softmax - one-hot label (arXiv 2510.25480). None when the network does not end in a linear
+        layer of one output a class.
+        """
+        heard, self._pass = self._pass, None
+        if self._head is None or heard is None or heard[1].shape[1:] != (num_classes,) or heard[0].dim() != 2:
+            return None
+        own = distributed.own(labels)
+        features, logits = (part[: len(own)].float() for part in heard)
+        weight = self._head.weight.float()
+        difference = logits.softmax(dim=1)
+        rows = torch.arange(len(own), device=own.device)
+        # The sum of the other classes, not 1 less: that would be 0 for the surest images.
+        difference[rows, own] = 0
+        difference[rows, own] = -difference.sum(dim=1)
+        product = -(difference * (logits if self._head.bias is None else logits - self._head.bias)).sum(dim=1)
+        scale = features.norm(dim=1) * difference.norm(dim=1) * torch.linalg.vector_norm(weight)
+        cosine: Tensor = product / scale.clamp(min=torch.finfo(scale.dtype).tiny)
+        return distributed.whole_batch(cosine, len(labels))
+
+
+def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them."""
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
+    return {**logged_accuracies(logits, labels), "loss": float(loss)}
