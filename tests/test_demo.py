@@ -13,6 +13,7 @@ from PIL import Image
 from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import images_path
+from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig
 from rawlabel.demo import DemoResult, describe, run_demo
 from rawlabel.errors import DataError
@@ -33,7 +34,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(out: Path) -> DemoResult:
     """What the demo came to; its files are there already."""
-    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3))
+    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3), serve)
     return only
 
 
@@ -126,7 +127,7 @@ def test_a_folder_of_photos_and_several_seeds_make_a_table(tmp_path: Path) -> No
         out=tmp_path / "out", photos=tmp_path / "train", test_photos=tmp_path / "test", seeds=2, epochs=3,
         model="cifar_resnet8", image_size=16,
     )  # fmt: skip
-    results = run_demo(config)
+    results = run_demo(config, serve)
     assert [result.seed for result in results] == [0, 1]
     saved = json.loads((tmp_path / "out" / "seeds.json").read_text())
     assert [row["selected"] for row in saved["rows"]] == [result.accuracy("selected") for result in results]

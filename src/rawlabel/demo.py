@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -59,25 +59,31 @@ class DemoResult:
         return float(self.summary["test"][which]["top1"]["accuracy"])
 
 
-def run_demo(config: DemoConfig) -> list[DemoResult]:
+Serve = Callable[[PhotoSiteConfig, Callable[[str], None]], None]
+"""Serves a simulated photo site until told to stop, and says where on its first line; another process must be able
+to import it. It is handed in from above: nothing below the command line knows the simulator."""
+
+
+def run_demo(config: DemoConfig, serve: Serve) -> list[DemoResult]:
     """Run the chain for each seed; with more than one, also write `seeds.json` and `seeds.md`.
 
     Each seed has its own site, search noise, split and training. Raises what the stages raise.
     """
     results = []
     for seed in range(config.seed, config.seed + config.seeds):
-        results.append(_chain(config, seed, config.out if config.seeds == 1 else config.out / f"seed-{seed}"))
+        project = config.out if config.seeds == 1 else config.out / f"seed-{seed}"
+        results.append(_chain(config, seed, project, serve))
     if config.seeds > 1:
         _write_seeds(config, results)
     return results
 
 
-def _chain(config: DemoConfig, seed: int, project: Path) -> DemoResult:
+def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoResult:
     _refuse_other_settings(config, seed, project)
     classes, truth = project / "classes.txt", project / "truth.json"
     with atomic_write(classes) as stream:
         stream.write("".join(f"{name}\n" for name in class_names(config)).encode())
-    with _photo_site(config, seed, project, truth) as base_url:
+    with _photo_site(serve, config, seed, project, truth) as base_url:
         counts = collect(
             CollectConfig(
                 classes=classes,
@@ -147,7 +153,7 @@ def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig
 
 
 @contextmanager
-def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> Iterator[str]:
+def _photo_site(serve: Serve, config: DemoConfig, seed: int, project: Path, truth: Path) -> Iterator[str]:
     """Serve the photos from a process of its own; yields the site's address.
 
     The catalogue holds the photos' addresses, so a demo that goes on needs its site where it was.
@@ -166,7 +172,7 @@ def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> It
     )
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_serve, args=(site, there), daemon=True)
+    process = spawn.Process(target=_serve, args=(serve, site, there), daemon=True)
     process.start()
     there.close()
     try:
@@ -183,10 +189,8 @@ def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> It
         process.join()
 
 
-def _serve(config: PhotoSiteConfig, announce: Connection) -> None:
+def _serve(serve: Serve, config: PhotoSiteConfig, announce: Connection) -> None:
     """Serve until told to stop or the demo is gone; sends the line that says where, or what is wrong."""
-    from rawlabel_photo_site.web.server import serve
-
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         serve(config, announce.send)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel_photo_site.openverse.openverse_records import identifier
+from rawlabel_photo_site.openverse.identifiers import identifier
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.changes import Change, ChangedSite, changed
 from rawlabel_photo_site.world.photos import SitePhoto

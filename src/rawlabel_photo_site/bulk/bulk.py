@@ -11,16 +11,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from rawlabel_photo_site.pictures.camera import generator
 from rawlabel_photo_site.world import rates
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 FIRST_UPLOAD = int(datetime(2004, 2, 10, tzinfo=UTC).timestamp())
 """The day on which Flickr opened [seconds since 1970]."""
@@ -89,12 +85,6 @@ class BulkSite:
         Raises KeyError for a keyword that the site does not have.
         """
         return tuple(map(str, self.uploads(folded(keyword)).ids.tolist()))
-
-    def application(self) -> web.Application:
-        """A web application that answers Flickr's search; see `rawlabel_photo_site.web.server.running`."""
-        from rawlabel_photo_site.bulk.bulk_api import make_application
-
-        return make_application(self)
 
     def _uploads(self, keyword: str) -> Uploads:
         """The photos of a keyword: its own ones, and a few of the keyword half the list away."""

@@ -19,6 +19,7 @@ from rawlabel_photo_site.flickr.flickr_protocol import (
     dispatch,
     echo,
     filters_of,
+    flickr_response,
     licenses,
     moment,
     page_of,
@@ -34,10 +35,8 @@ _SHAPES = ((1024, 683), (1600, 1200), (768, 1024), (2048, 2048))
 _PHOTOS_HERE = "photos stand here"
 
 
-def make_application(site: BulkSite) -> web.Application:
+def bulk_site_application(site: BulkSite) -> web.Application:
     """The web application of a bulk site."""
-    from rawlabel_photo_site.web.server import flickr_response
-
     api = BulkApi(site)
 
     async def rest(request: web.Request) -> web.Response:

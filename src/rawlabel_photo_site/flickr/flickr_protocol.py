@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import web
+
 from rawlabel_photo_site.world import rates
 from rawlabel_photo_site.world.licenses import LICENSES
 
@@ -139,3 +141,10 @@ def moment(parameters: Mapping[str, str], name: str) -> int | None:
         return int(datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp())
     except ValueError:
         raise ApiError(18, f"Illogical arguments: {name} is no date") from None
+
+
+def flickr_response(request: web.Request, reply: str) -> web.Response:
+    """The reply of the Flickr API, in a callback unless the client asks for plain JSON."""
+    if request.query.get("format") == "json" and request.query.get("nojsoncallback") != "1":
+        return web.Response(text=f"jsonFlickrApi({reply})", content_type="text/javascript")
+    return web.Response(text=reply, content_type="application/json")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import jinja2
 
 from rawlabel_photo_site.flickr.flickr_api import find
-from rawlabel_photo_site.world.collection import keyword_of
+from rawlabel_photo_site.world.keywords import keyword_of
 from rawlabel_photo_site.world.licenses import LICENSES
 from rawlabel_photo_site.world.photos import SitePhoto
 from rawlabel_photo_site.world.site import PhotoSite

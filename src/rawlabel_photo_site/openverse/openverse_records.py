@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import urllib.parse
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rawlabel_photo_site.commons.commons_api import original_path
 from rawlabel_photo_site.inaturalist.inaturalist_api import photo_path
+from rawlabel_photo_site.openverse.identifiers import identifier
 from rawlabel_photo_site.world.licenses import creative_commons
 from rawlabel_photo_site.world.photos import Caption, SitePhoto
 from rawlabel_photo_site.world.site import PhotoSite
 from rawlabel_photo_site.world.sizes import BY_NAME
 
-_NAMESPACE = uuid.UUID("6d2b6b0e-3b39-4d7b-9a52-2f9a3c1b7e55")
 _SIZES = ("l", "c", "z", "m", "w", "n", "s", "t", "o")
 """Sizes of Flickr, the most wanted first."""
 
@@ -44,11 +43,6 @@ class Record:
     def caption(self) -> Caption:
         """The texts that the search looks at."""
         return self.photo.caption
-
-
-def identifier(source: str, photo_id: str) -> str:
-    """The identifier of the photo with this id on its site."""
-    return str(uuid.uuid5(_NAMESPACE, f"{source}/{photo_id}"))
 
 
 def records_of(site: PhotoSite) -> tuple[Record, ...]:

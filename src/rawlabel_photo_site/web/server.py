@@ -6,30 +6,21 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
-import json
 import signal
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from aiohttp import web
 
 from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel.errors import ConfigError, Interrupted
-from rawlabel_photo_site.flickr.flickr_api import FlickrApi
-from rawlabel_photo_site.flickr.flickr_limits import FlickrLimits
-from rawlabel_photo_site.flickr.pages import photo_page, results_page
-from rawlabel_photo_site.pictures.drawings import unavailable_png
-from rawlabel_photo_site.web.image_host import UNAVAILABLE_PATH, ImageHost
-from rawlabel_photo_site.web.other_dialects import OtherDialects
-from rawlabel_photo_site.web.routes import IMAGE_LOG, REQUESTS, ImageRequest, Route, application_of
+from rawlabel_photo_site.bulk.bulk import BulkSite
+from rawlabel_photo_site.web.applications import make_application
+from rawlabel_photo_site.web.routes import IMAGE_LOG, REQUESTS, ImageRequest
 from rawlabel_photo_site.world.site import PhotoSite
 
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'"
-}
 _ENTRANCES = (
     ("Flickr", "/services/rest/"),
     ("Wikimedia Commons", "/w/api.php"),
@@ -38,65 +29,6 @@ _ENTRANCES = (
 )
 _SHUTDOWN_SECONDS = 2.0
 _START_SECONDS = 30.0
-
-
-class Servable(Protocol):
-    """Something that brings its own web application, with the counter `REQUESTS`."""
-
-    def application(self) -> web.Application:
-        """The application."""
-
-
-def make_application(site: PhotoSite) -> web.Application:
-    """The web application of a site, with a memory of passing faults of its own."""
-    api, images, placeholder = FlickrApi(site), ImageHost(site), unavailable_png()
-    limits = FlickrLimits(site)
-
-    async def rest(request: web.Request) -> web.Response:
-        refusal = await limits.refusal(request.query)
-        if refusal is not None:
-            return refusal
-        reply = api.answer(request.query, f"{request.scheme}://{request.host}")
-        return flickr_response(request, json.dumps(reply))
-
-    async def unavailable(request: web.Request) -> web.Response:
-        return web.Response(body=placeholder, content_type="image/png")
-
-    async def results(request: web.Request) -> web.Response:
-        return web.Response(
-            text=results_page(site, request.query), content_type="text/html", headers=_PAGE_HEADERS
-        )
-
-    async def photo(request: web.Request) -> web.Response:
-        found = site.by_id.get(request.match_info["id"])
-        if found is None or found.gone or found.owner.nsid != request.match_info["owner"]:
-            return web.Response(status=404, text="There is no such photo.")
-        return web.Response(text=photo_page(found), content_type="text/html", headers=_PAGE_HEADERS)
-
-    async def truth(request: web.Request) -> web.Response:
-        return web.json_response(await asyncio.to_thread(site.truth))
-
-    return application_of(
-        [
-            Route("api", "/services/rest/", rest),
-            Route("api", "/services/rest", rest),
-            Route("placeholder", UNAVAILABLE_PATH, unavailable),
-            Route("page", "/", results),
-            Route("page", "/photos/{owner}/{id}", photo),
-            Route("page", "/photos/{owner}/{id}/", photo),
-            Route("truth", "/truth.json", truth),
-            Route("image", r"/{server:\d+}/{file}", images.image),
-            *OtherDialects(site, images).routes(),
-        ],
-        site.rules.images_per_second,
-    )
-
-
-def flickr_response(request: web.Request, reply: str) -> web.Response:
-    """The reply of the Flickr API, in a callback unless the client asks for plain JSON."""
-    if request.query.get("format") == "json" and request.query.get("nojsoncallback") != "1":
-        return web.Response(text=f"jsonFlickrApi({reply})", content_type="text/javascript")
-    return web.Response(text=reply, content_type="application/json")
 
 
 @dataclass(slots=True)
@@ -113,8 +45,8 @@ class RunningSite:
 
 
 @contextlib.asynccontextmanager
-async def _listening(site: Servable, host: str, port: int) -> AsyncIterator[RunningSite]:
-    application = site.application()
+async def _listening(site: PhotoSite | BulkSite, host: str, port: int) -> AsyncIterator[RunningSite]:
+    application = make_application(site)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
@@ -134,7 +66,7 @@ async def _listening(site: Servable, host: str, port: int) -> AsyncIterator[Runn
 
 
 @contextlib.contextmanager
-def running(site: Servable, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSite]:
+def running(site: PhotoSite | BulkSite, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSite]:
     """Serve the site in a thread of its own until the block is left.
 
     Raises ConfigError when the address is not a loopback address or the port is in use.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from rawlabel_photo_site.openverse.openverse_records import identifier
+from rawlabel_photo_site.openverse.identifiers import identifier
 from rawlabel_photo_site.world.holdings import CommonsFile, Holdings, Observation
 from rawlabel_photo_site.world.photos import Fault, SitePhoto
 from rawlabel_photo_site.world.site import PhotoSite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -33,11 +32,6 @@ class Collection(Protocol):
 
     def picture(self, name: str, index: int, series: str) -> Picture:
         """The `index`-th photo of class `name`, as the series' photographer took it."""
-
-
-def keyword_of(name: str) -> str:
-    """The words that people use for a class whose folder has this name."""
-    return " ".join(re.split(r"[\s_\-]+", name)).strip().lower()
 
 
 def open_collection(config: PhotoSiteConfig) -> Collection:

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rawlabel.errors import DataError
 from rawlabel_photo_site.pictures.drawings import SUBJECTS
-from rawlabel_photo_site.world.collection import keyword_of
+from rawlabel_photo_site.world.keywords import keyword_of
 from rawlabel_photo_site.world.photos import SamplePicture
 
 _ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rawlabel_photo_site.world import rates
-from rawlabel_photo_site.world.collection import Collection, keyword_of
+from rawlabel_photo_site.world.collection import Collection
+from rawlabel_photo_site.world.keywords import keyword_of
 from rawlabel_photo_site.world.licenses import FREE, creative_commons
 from rawlabel_photo_site.world.photos import Caption, Owner, Picture, SitePhoto
 

@@ -11,7 +11,8 @@ from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel_photo_site.pictures.drawings import DrawingPicture
 from rawlabel_photo_site.world import rates
 from rawlabel_photo_site.world.captions import CaptionWriter
-from rawlabel_photo_site.world.collection import Collection, keyword_of
+from rawlabel_photo_site.world.collection import Collection
+from rawlabel_photo_site.world.keywords import keyword_of
 from rawlabel_photo_site.world.people import FIRST_UPLOAD, People
 from rawlabel_photo_site.world.photos import OTHER, Edit, Fault, Kind, Owner, Picture, SitePhoto
 from rawlabel_photo_site.world.planted import read_planted

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from rawlabel_photo_site.pictures.drawings import SUBJECTS
 from rawlabel_photo_site.world import rates
-from rawlabel_photo_site.world.collection import Collection, keyword_of
+from rawlabel_photo_site.world.collection import Collection
+from rawlabel_photo_site.world.keywords import keyword_of
 from rawlabel_photo_site.world.photos import OTHER, Kind, SamplePicture
 from rawlabel_photo_site.world.planted import Planted
 

@@ -7,19 +7,18 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rawlabel.config.sections import PhotoSiteConfig
 from rawlabel.errors import ConfigError, DiskError
-from rawlabel_photo_site.world.collection import Collection, keyword_of, open_collection
+from rawlabel_photo_site.openverse.identifiers import identifier
+from rawlabel_photo_site.world.collection import Collection, open_collection
 from rawlabel_photo_site.world.holdings import Holdings, distribute, name_pictures
+from rawlabel_photo_site.world.keywords import keyword_of
 from rawlabel_photo_site.world.photos import Picture, SamplePicture, SitePhoto
 from rawlabel_photo_site.world.rates import DEFAULT_FAULTS, MAX_RESULTS, FaultRates
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.search_index import SearchIndex
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 _TEST_PHOTO_SIDE = 320
 _TEST_PHOTO_QUALITY = 92
@@ -93,8 +92,6 @@ class PhotoSite:
     @functools.cached_property
     def _identities(self) -> dict[str, dict[str, str]]:
         """By source, the identity of the picture that each photo shows."""
-        from rawlabel_photo_site.openverse.openverse_records import identifier
-
         names = self.picture_names
         held = {
             "flickr": self.photos,
@@ -188,9 +185,3 @@ class PhotoSite:
             raise DiskError(
                 f"--write-test-set {folder} cannot be written ({error.strerror}); choose another folder."
             ) from error
-
-    def application(self) -> web.Application:
-        """A web application that serves the site; its memory of passing faults starts empty."""
-        from rawlabel_photo_site.web.server import make_application
-
-        return make_application(self)

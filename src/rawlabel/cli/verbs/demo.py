@@ -9,9 +9,10 @@ from rawlabel.config import DemoConfig
 
 
 def _demo(config: DemoConfig) -> None:
+    from rawlabel.cli.verbs.photo_site import serve
     from rawlabel.demo import describe, run_demo
 
-    results = run_demo(config)
+    results = run_demo(config, serve)
     for result in results:
         if len(results) > 1:
             click.echo(f"seed {result.seed}")
