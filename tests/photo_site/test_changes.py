@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.openverse.identifiers import identifier
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.changes import Change, ChangedSite, changed

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.photos import Fault
 from rawlabel_photo_site.world.rates import FaultRates

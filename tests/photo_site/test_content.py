@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError
 from rawlabel_photo_site.flickr.flickr_api import FlickrApi
 from rawlabel_photo_site.pictures.renderer import image_file

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import DataError
 from rawlabel_photo_site.pictures.renderer import image_file
 from rawlabel_photo_site.web.server import running

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.openverse.openverse_records import records_of
 from rawlabel_photo_site.pictures.renderer import image_file, large_file
 from rawlabel_photo_site.world.holdings import SOURCES

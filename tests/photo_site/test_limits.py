@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.flickr.flickr_api import FlickrApi
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.rates import NO_FAULTS

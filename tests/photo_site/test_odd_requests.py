@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.bulk.bulk import BulkSite
 from rawlabel_photo_site.bulk.bulk_api import BulkApi
 from rawlabel_photo_site.commons.commons_api import CommonsApi

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError
 from rawlabel_photo_site.pictures.digits import DigitCollection
 from rawlabel_photo_site.web.server import RunningSite, running, serve
@@ -358,7 +358,7 @@ def test_only_loopback_addresses_and_free_ports_are_taken() -> None:
 _PROGRAM = """
 import signal, sys
 from pathlib import Path
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.web.server import serve
 numbers = (signal.SIGINT, signal.SIGTERM)
 before = [signal.getsignal(number) for number in numbers]

@@ -16,7 +16,7 @@ from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import distributed, processes
 from rawlabel.base.files import write_json
-from rawlabel.config import TrainConfig, load_options
+from rawlabel.config import Role, TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.loader import steps_per_epoch
 from rawlabel.models.memory import OUTSIDE_OF_STEPS, memory_errors
@@ -33,16 +33,6 @@ MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 """Makes what measures the test accuracy after each epoch, for people and the oracle; None when there is no
 test set. `outpath` of the settings it gets is the run directory. It is handed in from above, so that nothing in
 this package can open a test set."""
-
-# Settings that change where or how fast a run is or what follows it, not what comes out of it.
-_FREE = frozenset(
-    {
-        "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "logger", "keep_predictions", "cache",
-    }
-)  # fmt: skip
-# Settings that matter at the very start alone: a run that goes on has its own checkpoint.
-_AT_THE_START = frozenset({"resume", "start_epoch"})
 
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
@@ -231,7 +221,7 @@ def _summary(run: RunDirectory) -> dict[str, Any] | None:
 
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:
     """The same settings on the same data have the same name, so the same command goes on."""
-    digest = config.fingerprint(exclude=_FREE)[:6] + data.fingerprint[:4]
+    digest = config.fingerprint(exclude=TrainConfig.named(Role.PLACE, Role.SPEED))[:6] + data.fingerprint[:4]
     model = config.model.replace("/", "-")
     return runs_path(config.root) / f"{model}-{config.method}-{digest}"
 
@@ -253,7 +243,7 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     # A run of an older version knows nothing of newer settings, so it has their defaults.
     before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before[key] != value and key not in _FREE | _AT_THE_START:
+        if before[key] != value and key in TrainConfig.named(Role.RESULT):
             raise ConfigError(
                 f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError, Interrupted
 from rawlabel_photo_site.bulk.bulk import BulkSite
 from rawlabel_photo_site.web.applications import make_application

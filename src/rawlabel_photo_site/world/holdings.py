@@ -23,7 +23,7 @@ from rawlabel_photo_site.world.licenses import FREE, creative_commons
 from rawlabel_photo_site.world.photos import Caption, Owner, Picture, SitePhoto
 
 if TYPE_CHECKING:
-    from rawlabel.config.sections import PhotoSiteConfig
+    from rawlabel.config import PhotoSiteConfig
 
 SOURCES = ("flickr", "commons", "inaturalist", "openverse")
 """The sites, by the names under which `PhotoSite.truth` lists their photos."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel_photo_site.world import rates
 

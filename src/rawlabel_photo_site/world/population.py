@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel_photo_site.pictures.drawings import DrawingPicture
 from rawlabel_photo_site.world import rates
 from rawlabel_photo_site.world.captions import CaptionWriter

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError, DiskError
 from rawlabel_photo_site.openverse.identifiers import identifier
 from rawlabel_photo_site.world.collection import Collection, open_collection

@@ -9,19 +9,18 @@ from typing import Any
 
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
 from rawlabel.base.files import read_json
-from rawlabel.config import TrainConfig
+from rawlabel.config import Role, TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.epoch_log import read_record
 
-# Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
-_NOT_GROUPED = frozenset(
-    {
-        "seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "gpu", "print_freq", "details",
-        "cache", "evaluate", "track_correct", "resume", "start_epoch", "logger", "keep_predictions",
-        *TrainConfig.refused, *TrainConfig.replaced,
-    }
-)  # fmt: skip
+# Settings in which runs of one group may differ: where and how a run was made, and what was selected of it; of
+# which data it was made is no such thing.
+_WHICH_DATA = frozenset({"root", "main", "test", "sub"})
+_SELECTED = frozenset({"seed", "stop", "stop_option"})
+_NOT_GROUPED = (TrainConfig.named(Role.PLACE, Role.SPEED, Role.START) - _WHICH_DATA) | {
+    *_SELECTED, *TrainConfig.refused, *TrainConfig.replaced
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The settings that every verb which asks the network shares."""
+"""The settings that verbs which ask the network share."""
 
 from __future__ import annotations
 
