@@ -1,9 +1,9 @@
 """From the bytes of an image file to the picture that is meant: eight bits a channel, RGB, upright.
 
-Checking, fingerprints, stored copies, exports, thumbnails and training all ask here how a picture is turned and how
-deep pixels become eight bits, so that all of them see the same one. The orientation is EXIF's, else the one that XMP
-states (Exif 2.32, section 4.6.4; XMP specification part 2, section 3.4). Of 16 bits the upper eight are taken, as
-OpenCV does; Pillow's own conversion makes all but the darkest pixels white.
+Checking, fingerprints, stored copies, exports, thumbnails and training all ask here how a picture is turned and
+how deep pixels become eight bits, so that all of them see the same one. The orientation is EXIF's, else the one
+that XMP states (Exif 2.32, section 4.6.4; XMP specification part 2, section 3.4). Of 16 bits the upper eight are
+taken, as OpenCV does; Pillow's own conversion makes all but the darkest pixels white.
 """
 
 from __future__ import annotations
@@ -60,14 +60,16 @@ def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Pixels [height, width, ...] as they are stored, turned upright."""
+    """Pixels [height, width, 3] as they are stored, turned upright."""
+    if orientation not in _TRANSPOSED:
+        return pixels
     if orientation in (5, 6, 7, 8):
-        pixels = np.swapaxes(pixels, 0, 1)
+        pixels = np.asarray(cv2.transpose(pixels), dtype=np.uint8)
     if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
+        pixels = np.asarray(cv2.flip(pixels, 0), dtype=np.uint8)
     if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+        pixels = np.asarray(cv2.flip(pixels, 1), dtype=np.uint8)
+    return pixels
 
 
 def orientation_of(data: bytes, formats: Sequence[str]) -> int:
