@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -40,7 +40,7 @@ _TRANSPOSED = {
 }
 
 
-def open_image(data: bytes, formats: Sequence[str]) -> Image.Image:
+def open_image(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     """Open a file's bytes with Pillow; nothing is decoded yet.
 
     A PNG is opened without texts and color profiles of a size that Pillow refuses: they say nothing about the
@@ -72,7 +72,7 @@ def turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
     return pixels
 
 
-def orientation_of(data: bytes, formats: Sequence[str]) -> int:
+def orientation_of(data: bytes, formats: tuple[str, ...]) -> int:
     """How a picture is stored, 1 (upright) to 8, by EXIF or else XMP; 1 where neither says so, or is damaged."""
     if data.startswith(_SIGNATURE):
         # Without the picture itself, behind which such chunks may stand.
