@@ -1,4 +1,4 @@
-"""Pages that say what was found: each of their sentences rests on rows of `results/measured/`, number by number."""
+"""Pages that say what was found: each sentence rests on rows of `results/measured/`, number by number."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """How the estimated shares of wrong labels fared where the truth is known: words that stand beside each of them.
 
-The numbers are those of `results/measured/label_evidence/cifar10n.json` and `photo_site.json`; a test compares them.
+The numbers are those of `cifar10n.json` and `photo_site.json` in `results/measured/label_evidence`; a test
+compares them.
 """
 
 from __future__ import annotations
