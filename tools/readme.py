@@ -55,9 +55,7 @@ def main() -> int:
     after = before[:start] + table() + before[stop:]
     if "--check" in sys.argv[1:]:
         if before != after:
-            sys.stderr.write(
-                "README.md does not show what results/measured holds; run `python tools/readme.py`\n"
-            )
+            sys.stderr.write("README.md does not show what results/measured holds; run `python tools/readme.py`\n")
         return int(before != after)
     path.write_text(after, "utf-8")
     return 0
