@@ -19,7 +19,7 @@ from io import BytesIO
 from PIL import ExifTags, Image
 
 from rawlabel.image_check import FORMATS, decode_image
-from rawlabel.image_store import sniff_media_type
+from rawlabel.image_files import sniff_media_type
 
 _PILLOW_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError)
 _PNG_CHUNKS = frozenset(

@@ -20,8 +20,6 @@ MOST_MEGAPIXELS = 200
 """Larger pictures are not decoded: a few of them would take all memory."""
 
 _QUALITIES = (75, 50, 25, 5)
-# Test sets are the user's own and may hold BMP; what comes from photo sites was sniffed by the image store.
-_FORMATS = (*FORMATS, "BMP")
 
 
 class Thumbnails:
@@ -62,7 +60,7 @@ def _shrink(source: Path | io.BytesIO) -> Image.Image | None:
         with warnings.catch_warnings():
             # The size is judged below; Pillow's own warning about large pictures is of no use to the reader.
             warnings.simplefilter("ignore")
-            with Image.open(source, formats=_FORMATS) as image:
+            with Image.open(source, formats=FORMATS) as image:
                 if image.width * image.height > MOST_MEGAPIXELS * 1e6:
                     return None
                 # Lets the JPEG decoder skip most of its work.
