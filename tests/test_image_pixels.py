@@ -165,11 +165,22 @@ def large_texts() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("case", list(large_texts()))
+LARGE_TEXTS = [
+    "packed text", "international text", "text behind the picture", "many texts", "color profile", "bomb",
+    "damaged text",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pngs() -> dict[str, bytes]:
+    return large_texts()
+
+
+@pytest.mark.parametrize("case", LARGE_TEXTS)
 def test_what_a_png_says_beside_the_picture_does_not_damage_it(
-    case: str, tmp_path_factory: pytest.TempPathFactory
+    case: str, pngs: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert_seen_everywhere(large_texts()[case], np.asarray(upright()), tmp_path_factory)
+    assert_seen_everywhere(pngs[case], np.asarray(upright()), tmp_path_factory)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
@@ -179,3 +190,34 @@ def test_damaged_metadata_leave_the_picture_upright(damage: bytes) -> None:
     data = plain[:2] + struct.pack(">HH", 0xFFE1, len(damage) + 2) + damage + plain[2:]
     assert np.array_equal(seen_by_checking(data), seen_by_checking(plain))
     assert np.array_equal(seen_by_training(data), seen_by_training(plain))
+
+
+DEEP = np.asarray(upright().convert("L")).astype(np.uint16) << 8 | 77
+
+
+def other_files() -> dict[str, bytes]:
+    palette, turned = upright().quantize(16), {274: 6}
+    odd = (DEEP.astype(np.uint32) * 1000 // 65535).astype(">u2").tobytes()
+    return {
+        "transparent GIF": file(palette, "GIF", transparency=3),
+        "palette with transparency": file(palette, "PNG", transparency=3),
+        "CMYK TIFF": file(upright().convert("CMYK"), "TIFF"),
+        "turned TIFF": file(upright(), "TIFF", tiffinfo=turned),
+        "deep TIFF": file(Image.fromarray(DEEP), "TIFF"),
+        "TIFF of floats": file(Image.fromarray(DEEP.astype(np.float32) / 257), "TIFF"),
+        "deep PGM": b"P5\n96 64\n65535\n" + DEEP.astype(">u2").tobytes(),
+        "PGM of unusual depth": b"P5\n96 64\n1000\n" + odd,
+        "BMP": file(palette, "BMP"),
+        "AVIF": file(upright(), "AVIF"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(other_files()))
+def test_checking_and_training_see_the_same_in_all_formats(case: str) -> None:
+    data = other_files()[case]
+    seen = seen_by_checking(data)
+    assert seen.shape == ((96, 64, 3) if case == "turned TIFF" else (64, 96, 3))
+    assert 90 < seen.mean() < 170
+    assert np.array_equal(seen_by_training(data), seen)
+    assert np.array_equal(seen_by_packing(data), seen)
+    assert np.array_equal(seen_in_an_export(data), seen)

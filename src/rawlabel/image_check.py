@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from rawlabel.image_files import IMAGE_FORMATS
 from rawlabel.image_pixels import PILLOW_FAULTS, open_image, orientation_of, upright_rgb
 from rawlabel.records import Reason
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+FORMATS = tuple(one.pillow_name for one in IMAGE_FORMATS)
 """Formats that are opened; Pillow reads many more, some of them dangerous for files from strangers."""
 
 NEAR_COPY_BITS = 51

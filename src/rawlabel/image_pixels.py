@@ -23,6 +23,8 @@ PILLOW_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError)
 """What Pillow raises for damaged files, by format and kind of damage."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_OPENCV_AGREES = (b"\xff\xd8", _SIGNATURE, b"BM")
+"""Beginnings of JPEG, PNG and BMP. OpenCV differs over transparent GIF, deep TIFF and PNM of unusual depth."""
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _LARGEST_TEXT = 1_000_000
 """Bytes of one text or color profile, unpacked, above which Pillow refuses the whole PNG."""
@@ -84,6 +86,9 @@ def orientation_of(data: bytes, formats: tuple[str, ...]) -> int:
         return 1
     try:
         with Image.open(BytesIO(data), formats=formats) as image:
+            if image.format == "TIFF":
+                # Pillow turns these by itself while it decodes them.
+                return 1
             # The base class's: a PNG's own would decode the picture first.
             value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except (*PILLOW_FAULTS, KeyError, TypeError, struct.error, zlib.error):
@@ -91,14 +96,27 @@ def orientation_of(data: bytes, formats: tuple[str, ...]) -> int:
     return value if isinstance(value, int) and value in _TRANSPOSED else 1
 
 
-def decode_with_opencv(stored: npt.NDArray[np.uint8], how: int, orientation: int) -> npt.NDArray[np.uint8] | None:
-    """Decode as OpenCV's `how` says and turn upright; None where OpenCV cannot decode it."""
+def decode_upright(stored: npt.NDArray[np.uint8], how: int, formats: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """Decode a file upright, in the channels and at the size (or the full one) that OpenCV's `how` says.
+
+    OpenCV is faster, so it decodes the formats that it sees as Pillow does; Pillow decodes all others. Raises
+    `ValueError` when it cannot be decoded.
+    """
+    data = stored.tobytes()
+    if data.startswith(_OPENCV_AGREES) or data[8:12] == b"WEBP":
+        try:
+            pixels = cv2.imdecode(stored, how | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error:
+            # The header claims more pixels than OpenCV agrees to decode.
+            pixels = None
+        if pixels is not None:
+            return turned(np.asarray(pixels, dtype=np.uint8), orientation_of(data, formats))
     try:
-        decoded = cv2.imdecode(stored, how | cv2.IMREAD_IGNORE_ORIENTATION) if stored.size else None
-    except cv2.error:
-        # The header claims more pixels than OpenCV agrees to decode.
-        return None
-    return None if decoded is None else turned(np.asarray(decoded, dtype=np.uint8), orientation)
+        with open_image(data, formats) as image:
+            picture = np.asarray(upright_rgb(image, orientation_of(data, formats)))
+    except (*PILLOW_FAULTS, Image.DecompressionBombError) as error:
+        raise ValueError("no image that can be decoded") from error
+    return np.ascontiguousarray(picture if how & cv2.IMREAD_COLOR_RGB else picture[..., ::-1])
 
 
 def _may_say_orientation(data: bytes) -> bool:

@@ -19,8 +19,8 @@ from io import BytesIO
 from PIL import ExifTags
 
 from rawlabel.image_check import FORMATS, decode_image
+from rawlabel.image_files import sniff_media_type
 from rawlabel.image_pixels import orientation_of
-from rawlabel.image_store import sniff_media_type
 
 _PNG_CHUNKS = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI sBIT bKGD hIST sPLT pHYs acTL fcTL fdAT".split()

@@ -21,8 +21,6 @@ MOST_MEGAPIXELS = 200
 """Larger pictures are not decoded: a few of them would take all memory."""
 
 _QUALITIES = (75, 50, 25, 5)
-# Test sets are the user's own and may hold BMP; what comes from photo sites was sniffed by the image store.
-_FORMATS = (*FORMATS, "BMP")
 
 
 class Thumbnails:
@@ -64,12 +62,12 @@ def _shrink(source: Path | bytes) -> Image.Image | None:
             # The size is judged below; Pillow's own warning about large pictures is of no use to the reader.
             warnings.simplefilter("ignore")
             data = source if isinstance(source, bytes) else source.read_bytes()
-            with open_image(data, _FORMATS) as image:
+            with open_image(data, FORMATS) as image:
                 if image.width * image.height > MOST_MEGAPIXELS * 1e6:
                     return None
                 # Lets the JPEG decoder skip most of its work.
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))
-                upright = upright_rgb(image, orientation_of(data, _FORMATS))
+                upright = upright_rgb(image, orientation_of(data, FORMATS))
     except (Image.DecompressionBombError, *PILLOW_FAULTS):
         return None
     upright.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

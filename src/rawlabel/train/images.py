@@ -20,7 +20,7 @@ import torch
 from rawlabel import processes
 from rawlabel.errors import ConfigError
 from rawlabel.image_check import FORMATS
-from rawlabel.image_pixels import decode_with_opencv, orientation_of
+from rawlabel.image_pixels import decode_upright
 from rawlabel.progress import progress
 from rawlabel.train.image_source import ImageSource, StoredImage, UnreadableImage
 
@@ -210,10 +210,7 @@ def decode_file(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
 
     Raises `ValueError` when it cannot be.
     """
-    decoded = decode_with_opencv(stored, how, orientation_of(stored.tobytes(), FORMATS))
-    if decoded is None:
-        raise ValueError("no image that OpenCV can decode")
-    return decoded
+    return decode_upright(stored, how, FORMATS)
 
 
 def _scaled(pixels: Pixels, shorter_side: int | None) -> Pixels:
