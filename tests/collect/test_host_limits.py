@@ -15,16 +15,15 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.collect.host_limits import (
+from rawlabel.collect.host_limits import HostLimits
+from rawlabel.collect.host_rules import KNOWN_HOSTS, HostRule
+from rawlabel.collect.host_state import (
     FIRST_COOL_DOWN,
-    KNOWN_HOSTS,
     LONGEST_WAIT,
     SILENT_IN_A_ROW,
     Answer,
     HostAway,
-    HostLimits,
     HostPaused,
-    HostRule,
     HostState,
 )
 

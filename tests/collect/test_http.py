@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from rawlabel.collect.host_limits import LONGEST_WAIT
+from rawlabel.collect.host_state import LONGEST_WAIT
 from rawlabel.collect.http import HttpClient, Response
 from rawlabel.collect.http_headers import opt_out_directive, retry_after_seconds
 from rawlabel.records import Reason
