@@ -212,16 +212,18 @@ class Catalogue(Upkeep):
         columns = ", ".join(f"p.{field.name}" for field in fields(Photo))
         rows = self._each(
             f"SELECT {columns}, e.rowid, o.status, o.reason, o.pixel_sha256, "
-            "min(o.width, o.height), s.reason FROM label_event e JOIN photo p USING (source, photo_id) "
+            "min(o.width, o.height), o.http_status, s.reason "
+            "FROM label_event e JOIN photo p USING (source, photo_id) "
             "LEFT JOIN outcome o USING (source, photo_id) LEFT JOIN last_presence s USING (source, photo_id) "
             "WHERE e.class_id = ? AND e.rowid > ? ORDER BY e.rowid",
             (class_id, after),
         )
         with self._reading():
-            for *photo, position, status, reason, pixels, side, barred in rows:
+            for *photo, position, status, reason, pixels, side, http_status, barred in rows:
                 state, why = (Status.FAILED, barred) if barred else (status or Status.FOUND, reason)
                 why = Reason(why) if why else None
-                yield Found(position, Photo(*photo), Status(state), why, pixels, side or 0)
+                known = Status(state), why, pixels, side or 0, http_status is not None
+                yield Found(position, Photo(*photo), *known)
 
     def unasked(self, after: tuple[str, str] = ("", ""), most: int = 1000) -> list[Photo]:
         """Up to `most` photos without any outcome, by source and id, from behind `after`."""

@@ -65,4 +65,5 @@ def left_for_later(pause: HostPaused) -> Hop:
 
 
 def silent(reason: Reason, detail: str) -> Hop:
+    """No answer at all."""
     return Hop(None, reason, detail, Answer.SILENT, again_after=0.0)
