@@ -35,8 +35,8 @@ class Coteaching(Method[CoteachingOptions]):
 
     The released code (github.com/bhanML/Co-teaching) does otherwise, and so does `schedule=released`: what is left
     out goes in T_k - 1 even steps from 0 to tau^c, and is tau from then on. Its first epoch only measures the
-    fresh networks, so training begins with the second value: R(T) = 1 - tau^c (T + 1) / (T_k - 1) for T + 1 < T_k, else
-    1 - tau. With c = 1 it leaves out the whole share two epochs earlier than the paper.
+    fresh networks, so training begins with the second value: R(T) = 1 - tau^c (T + 1) / (T_k - 1) for T + 1 < T_k,
+    else 1 - tau. With c = 1 it leaves out the whole share two epochs earlier than the paper.
     """
 
     Options = CoteachingOptions
