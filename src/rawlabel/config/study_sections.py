@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Section, setting
 
 
 class CompareRulesConfig(Section):
@@ -65,7 +65,7 @@ class ExperimentConfig(Section):
         "How much to train: tiny shows that everything runs, cpu is small networks on few images (hours on two "
         "cores), gpu is the whole set with the published networks.",
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
     jobs: int | None = setting(
         None, "Trials at a time, each in a process of its own; by default one a core, or one on a GPU.", ge=1
     )
@@ -88,7 +88,7 @@ class LabelsConfig(Section):
     out: Path | None = setting(
         None, "Folder for label_evidence.json and suspicion.parquet; by default the first run's directory."
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
 
 
 class ProbeConfig(Section):
@@ -116,4 +116,4 @@ class ProbeConfig(Section):
     confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
     batch_size: int = setting(128, "Images in a step.", ge=1)
     workers: int = setting(2, "Threads that decode images.", ge=1)
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)

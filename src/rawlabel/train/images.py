@@ -19,6 +19,8 @@ import torch
 
 from rawlabel import processes
 from rawlabel.errors import ConfigError
+from rawlabel.image_check import FORMATS
+from rawlabel.image_pixels import decode_upright
 from rawlabel.progress import progress
 from rawlabel.train.image_source import ImageSource, StoredImage, UnreadableImage
 
@@ -208,14 +210,7 @@ def decode_file(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
 
     Raises `ValueError` when it cannot be.
     """
-    try:
-        decoded = cv2.imdecode(stored, how) if stored.size else None
-    except cv2.error:
-        # The header claims more pixels than OpenCV agrees to decode.
-        decoded = None
-    if decoded is None:
-        raise ValueError("no image that OpenCV can decode")
-    return _as_pixels(decoded)
+    return decode_upright(stored, how, FORMATS)
 
 
 def shrunk(pixels: Pixels, shorter_side: int | None) -> Pixels:
