@@ -29,7 +29,7 @@ from rawlabel.collect.http_headers import (
     unpacked,
 )
 from rawlabel.config import CollectConfig
-from rawlabel.image_store import sniff_media_type
+from rawlabel.image_files import sniff_media_type
 from rawlabel.records import Reason
 
 MAX_REDIRECTS = 5
