@@ -145,8 +145,7 @@ def test_whatever_the_ids_no_folder_leaves_its_parent(
     assert {one.parent for one in made} <= {folder.resolve()}
 
 
-@pytest.mark.real_data
-def test_the_papers_own_class_file(shared_data: Path) -> None:
-    specs = read_classes(shared_data / "paper" / "metadata" / "imagenet_classes_to_search.json")
+def test_the_papers_own_class_file(paper: Path) -> None:
+    specs = read_classes(paper / "metadata" / "tiny_classes_to_search.json")
     assert len(specs) == 200
     assert sum(len(spec.keywords) for spec in specs) == 385

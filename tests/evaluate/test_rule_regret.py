@@ -140,9 +140,8 @@ def test_a_damaged_log_is_named(runs: list[Path]) -> None:
             compare_rules(CompareRulesConfig(runs=(runs[0],)))
 
 
-@pytest.mark.real_data
-def test_the_published_logs_tell_what_the_last_epoch_costs(shared_data: Path) -> None:
-    folders = [shared_data / "paper" / "results" / f"{kind}_cls100" for kind in ("flickr", "imagenet")]
+def test_the_published_logs_tell_what_the_last_epoch_costs(paper: Path) -> None:
+    folders = [paper / "results" / f"{kind}_cls100" for kind in ("flickr", "imagenet")]
     flickr, imagenet = compare_rules(CompareRulesConfig(runs=folders))
     assert (flickr.runs[0].oracle_epoch, round(flickr.runs[0].test[69], 2)) == (69, 89.44)
     assert (flickr.rules[0].rule, round(flickr.rules[0].regrets[0], 2)) == ("last_epoch", 1.06)

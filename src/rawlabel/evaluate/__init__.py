@@ -23,7 +23,7 @@ from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix, logged_accuracies, top_k_correct
-from rawlabel.project import downloads_path
+from rawlabel.project import downloads_path, how_to_get
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData
 from rawlabel.train.image_cache import KeptImages, keep_images
@@ -85,7 +85,8 @@ def read_test_input(
     Raises `DataError` when its classes are not exactly the training classes.
     """
     if not is_address(path) and not path.exists():
-        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class")
+        layout = how_to_get(path.parent, path.name)
+        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class{layout}")
     found = read_input(path, request or InputRequest("test", label_flag=TEST_LABEL_FLAG))
     places = {class_id: index for index, class_id in enumerate(class_ids)}
     known, present = {*class_ids, *left_out}, set(found.class_ids)

@@ -232,11 +232,11 @@ class Trainer:
 
     def _add_gradient(self, part: RawBatch, share: float, is_measured: bool) -> torch.Tensor:
         """Add the gradient of a part of the batch, which counts as `share` of the whole, and return its loss."""
-        ids, normalize = part.sample_ids.to(self.predictor.device, non_blocking=True), self.predictor.normalizer
+        device, precision, normalize = self.predictor.device, self.predictor.precision, self.predictor.normalizer
+        ids = part.sample_ids.to(device, non_blocking=device.type == "cuda")
         strong = tuple(normalize(views) for views in part.strong_views)
         batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
-        precision = self.predictor.precision
-        with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             output: StepOutput = self.method(batch)
         loss = output.loss if share == 1 else output.loss * share
         loss.backward()  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rawlabel.config import TrainConfig
+from rawlabel.encoders import hub_errors
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.train.normalization import Normalization
 
@@ -92,17 +93,6 @@ def published_normalization(network: nn.Module, name: str) -> Normalization:
     weights = models.get_model_weights(name)
     views = weights.DEFAULT.transforms()
     return Normalization(tuple(views.mean), tuple(views.std))
-
-
-def hub_errors() -> tuple[type[Exception], ...]:
-    """What says that weights cannot be had.
-
-    A connection that breaks is told by the hub's client library, another one in each of the hub's versions.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    client = (one for one in HfHubHTTPError.__mro__ if one.__name__ == "HTTPError" and issubclass(one, Exception))
-    return (OSError, *client)
 
 
 def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:

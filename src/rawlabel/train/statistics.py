@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rawlabel.metrics import logged_accuracies
 from rawlabel.train import distributed
+from rawlabel.train.device import sums_dtype
 from rawlabel.train.networks import last_linear
 
 
@@ -18,9 +19,14 @@ def _zeros(size: int, dtype: torch.dtype) -> Tensor:
     return torch.zeros(size, dtype=dtype)
 
 
+def _sum_on(device: torch.device, sums: Tensor) -> Tensor:
+    """Sums so far, moved to the device of the next step; only the first of an epoch has something to move."""
+    return sums.to(device, sums_dtype(device))
+
+
 @dataclass
 class RunningStatistics:
-    """Sums over the steps of an epoch, on the device: reading one would wait for it."""
+    """Sums over the steps of an epoch, from the first one on the device: reading one would wait for it."""
 
     seen: int = 0
     loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
@@ -36,22 +42,23 @@ class RunningStatistics:
         """Add one step's mean loss and its logits; returns the predicted class of each image."""
         count = len(labels)
         self.seen += count
-        self.loss = self.loss + (loss.detach() * count).to(self.loss)
+        self.loss = _sum_on(loss.device, self.loss) + loss.detach() * count
         best = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices
         top = best == labels[:, None]
-        self.correct = self.correct + torch.stack((top[:, 0].sum(), top.sum())).to(self.correct)
+        self.correct = self.correct.to(top.device) + torch.stack((top[:, 0].sum(), top.sum()))
         return best[:, 0]
 
     def add_changes(self, before: Tensor, now: Tensor) -> None:
         """Compare the predictions of some images with those of the epoch before, where there were any (>= 0)."""
         known = before >= 0
-        self.changes = self.changes + torch.stack(((known & (before != now)).sum(), known.sum())).to(self.changes)
+        self.changes = self.changes.to(now.device) + torch.stack(((known & (before != now)).sum(), known.sum()))
 
     def add_alignment(self, alignment: Tensor) -> None:
         """Add the gradient-weight alignments of some images."""
         self.aligned += len(alignment)
-        powers = torch.stack([alignment.double() ** power for power in (1, 2, 3, 4)], dim=1)
-        self.alignment = self.alignment + powers.sum(dim=0).to(self.alignment)
+        self.alignment = _sum_on(alignment.device, self.alignment)
+        powers = torch.stack([alignment.to(self.alignment.dtype) ** power for power in (1, 2, 3, 4)], dim=1)
+        self.alignment = self.alignment + powers.sum(dim=0)
 
     def changed_percent(self) -> float | None:
         """Share of changed predictions; None when nothing could be compared."""
