@@ -15,7 +15,7 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.collect.host_limits import (
+from rawlabel.gather.collect.http.host_limits import (
     FIRST_COOL_DOWN,
     KNOWN_HOSTS,
     LONGEST_WAIT,

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rawlabel import processes
+from rawlabel.base import processes
+from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
 from rawlabel.config.sections import Config
 from rawlabel.errors import ConfigError, did_you_mean
-from rawlabel.untrusted_text import quoted
 
 SectionType = TypeVar("SectionType", bound=Section)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rawlabel.base.licenses import LicensePreset
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
-from rawlabel.licenses import LicensePreset
 
 
 class VerifyConfig(Section):

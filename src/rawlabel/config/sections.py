@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from rawlabel.base.licenses import LicensePreset
 from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Section, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
@@ -21,7 +22,6 @@ from rawlabel.config.study_sections import (
     WorthConfig,
 )
 from rawlabel.config.training import TrainConfig
-from rawlabel.licenses import LicensePreset
 
 
 class ClassesConfig(Section):

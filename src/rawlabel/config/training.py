@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from rawlabel import processes
+from rawlabel.base import processes
 from rawlabel.config.declaring import DEVICE_HELP, Device, setting
 from rawlabel.config.trainer_sections import TrainerSettings
 
