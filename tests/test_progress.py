@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rawlabel import progress
+from rawlabel.base import progress
 
 
 def test_a_line_says_how_much_is_done_and_how_long_the_rest_takes(

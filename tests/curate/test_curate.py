@@ -12,16 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from rawlabel.catalogue import Candidate, Catalogue, Part, PartState
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Candidate, Part, PartState
+from rawlabel.artifacts.image_check import Decoded, check_image
+from rawlabel.artifacts.image_store.local import ImageStore
+from rawlabel.artifacts.manifest import read_manifest
+from rawlabel.artifacts.project import catalogue_path, images_path
+from rawlabel.artifacts.split import split_of
 from rawlabel.config import CurateConfig
-from rawlabel.curate import curate, decide
 from rawlabel.errors import DataError
-from rawlabel.image_check import Decoded, check_image
-from rawlabel.image_store import ImageStore
-from rawlabel.manifest import read_manifest
-from rawlabel.project import catalogue_path, images_path
+from rawlabel.gather.curate.stage import curate, decide
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
-from rawlabel.split import split_of
 
 
 def candidate(

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.manifest import newest_manifest
+from rawlabel.artifacts.project import downloads_path, export_path, how_to_get
+from rawlabel.artifacts.split import held_out
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
-from rawlabel.label_noise import Injection
-from rawlabel.manifest import newest_manifest
-from rawlabel.project import downloads_path, export_path, how_to_get
-from rawlabel.split import held_out
-from rawlabel.train.class_selection import keep_classes, random_subset
-from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.images.class_selection import keep_classes, random_subset
+from rawlabel.images.image_source import LabeledImages
+from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.manifests.label_noise import Injection
 from rawlabel.train.training_noise import add_noise
 
 _SHOWN = 5

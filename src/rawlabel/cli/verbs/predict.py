@@ -9,7 +9,7 @@ from rawlabel.config import PredictConfig
 
 
 def _predict(config: PredictConfig) -> None:
-    from rawlabel.predict import predict
+    from rawlabel.models.predict import predict
 
     for one in predict(config):
         click.echo(f"{one.path}\t{one.class_id}\t{one.probability:.4f}")

@@ -1,0 +1,66 @@
+"""Classify images with a finished run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import processes
+from rawlabel.config import PredictConfig
+from rawlabel.errors import ConfigError, DataError
+from rawlabel.images.decoding import Images
+from rawlabel.images.image_source import ImageFiles
+from rawlabel.images.inputs.class_folders import EXTENSIONS
+from rawlabel.models.predictor import load_predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One guess for one image; `probability` is the network's own, and not calibrated."""
+
+    path: Path
+    class_id: str
+    probability: float
+
+
+def predict(config: PredictConfig) -> Iterator[Prediction]:
+    """Yield the `config.top` best classes of each image, best first, as batches are done.
+
+    Raises `ConfigError`, `DataError` that names an image that cannot be read, and `CheckpointError`.
+    """
+    if config.run is None or not config.images:
+        raise ConfigError("RUN IMAGE: name a run directory and images, folders, or `-` for paths from a pipe")
+    run = RunDirectory.existing(config.run)
+    predictor, class_ids, _ = load_predictor(run.selected_checkpoint)
+    waiting = _expand(config.images)
+    while paths := list(islice(waiting, config.batch_size)):
+        images = Images(ImageFiles(paths), predictor.transform.stored_side, processes.own_cores())
+        logits = predictor.logits(images, config.batch_size)
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+        for path, row in zip(paths, probabilities, strict=True):
+            for index in np.argsort(-row, kind="stable")[: config.top]:
+                yield Prediction(path, class_ids[index], float(row[index]))
+
+
+def _expand(names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        if name == "-":
+            yield from (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
+            continue
+        path = Path(name)
+        if not path.exists():
+            raise DataError(f"{path}: no such image or folder; check the path")
+        if path.is_dir():
+            found = sorted(one for one in path.rglob("*") if one.suffix.lower() in EXTENSIONS)
+            if not found:
+                raise DataError(f"{path}: holds no images; name another folder")
+            yield from found
+        else:
+            yield path
