@@ -30,6 +30,7 @@ class Family(StrEnum):
     LOGGER = "rawlabel.train.loggers"
     CONTESTANT = "rawlabel_bench.contestants"
     EXPERIMENT = "rawlabel.experiments.studies"
+    ENCODER = "rawlabel.models.encoders"
 
     @property
     def label(self) -> str:

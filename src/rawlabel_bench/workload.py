@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rawlabel.config import Device
 from rawlabel_bench.measuring import Probe
 from rawlabel_bench.trees import TreeSpec
 
@@ -51,7 +52,7 @@ class Workload:
     """Threads of torch in the training process."""
     workers: int
     """Processes or threads that load images."""
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     seed: int
     momentum: float = 0.9
     weight_decay: float = 1e-4

@@ -15,8 +15,8 @@ from torchvision.models import GoogLeNet_Weights
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.models.checkpoint import load_weights, save_weights
 from rawlabel.models.networks.building import build_network, published_normalization
-from rawlabel.models.networks.normalization import IMAGENET, Normalization
-from rawlabel.models.predictor import Normalizer, Predictor, build_predictor, load_predictor
+from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
+from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.stage import train
 from tests.train.conftest import make_class_folders, tiny
 

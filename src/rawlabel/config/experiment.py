@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Section, setting
 
 
 class ExperimentConfig(Section):
@@ -24,7 +24,7 @@ class ExperimentConfig(Section):
         "How much to train: tiny shows that everything runs, cpu is small networks on few images (hours on two "
         "cores), gpu is the whole set with the published networks.",
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
     jobs: int | None = setting(
         None, "Trials at a time, each in a process of its own; by default one a core, or one on a GPU.", ge=1
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Section, setting
 
 
 class LabelsConfig(Section):
@@ -24,4 +23,4 @@ class LabelsConfig(Section):
     out: Path | None = setting(
         None, "Folder for label_evidence.json and suspicion.parquet; by default the first run's directory."
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)

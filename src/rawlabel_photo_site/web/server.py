@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from rawlabel.base.signals import loop_signals
 from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError, Interrupted
 from rawlabel_photo_site.bulk.bulk import BulkSite
@@ -135,24 +136,12 @@ def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Let SIGINT and SIGTERM set `stop`.
-
-    A handler that raises would interrupt whatever the loop is doing, so that a request is cut off.
-    """
+    """Let SIGINT and SIGTERM set `stop`, so that no request is cut off."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    earlier = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        loop.add_signal_handler(number, stop.set)
-    try:
+    with loop_signals((signal.SIGINT, signal.SIGTERM), stop.set):
         yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, earlier[number])
 
 
 def check_loopback(host: str) -> None:

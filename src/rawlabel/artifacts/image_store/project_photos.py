@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from rawlabel.artifacts.image_store.local import ImageStore, object_name, sniff_media_type
+from rawlabel.artifacts.image_store.local import ImageStore, object_name
 from rawlabel.artifacts.image_store.remote import RemoteStore, checked_address
 from rawlabel.artifacts.project import images_path
 from rawlabel.base.files import disk_errors, read_json, write_json
@@ -26,7 +26,6 @@ __all__ = [
     "object_name",
     "open_store",
     "settle_store",
-    "sniff_media_type",
 ]
 
 _STORE_FILE = "store.json"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rawlabel.artifacts.image_store.local import object_name, sniff_media_type
+from rawlabel.artifacts.image_store.local import object_name
+from rawlabel.base.image_files import sniff_media_type
 from rawlabel.errors import ConfigError, DataError, DiskError, RawlabelError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rawlabel.base.files import read_json
 from rawlabel.config import Role, TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
-from rawlabel.train.measuring.epoch_log import read_record
+from rawlabel.train.measuring.epoch_log import has_diverged, read_record
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it; of
 # which data it was made is no such thing.
@@ -113,7 +113,7 @@ def _test_accuracy(entry: LogEntry, path: Path) -> float | None:
     value = measured.get("acc1") if isinstance(measured, dict) else None
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise DataError(f"{path}: test.acc1 of epoch {entry['epoch']} is no number; repeat the run")
-    return value
+    return 0.0 if value is not None and has_diverged(entry) else value
 
 
 def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -> dict[str, list[FinishedRun]]:

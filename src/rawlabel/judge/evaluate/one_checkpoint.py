@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base.metrics import logged_accuracies
+from rawlabel.base.correctness import logged_accuracies
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.images.decoding import Images
@@ -33,7 +33,8 @@ class CheckpointAccuracy:
     images: int
     top1: float
     """Accuracy [percent]."""
-    top5: float
+    top5: float | None
+    """None where there are no more than five classes."""
 
 
 def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import disk_errors, write_json
+from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.base.progress import progress
 from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
@@ -40,7 +41,10 @@ class ClassFolders:
                 target = part / file_name(row)
                 # A hard link is the stored file itself, so "auto" keeps its bytes.
                 if config.metadata == "strip":
-                    target.write_bytes(photos.read(row))
+                    data = photos.read(row)
+                    # Stripping writes some formats anew, as PNG.
+                    extension = EXTENSION_OF_MEDIA_TYPE[sniff_media_type(data)]
+                    target.with_suffix(extension).write_bytes(data)
                 elif photos.is_remote:
                     target.write_bytes(photos.stored(row))
                 else:

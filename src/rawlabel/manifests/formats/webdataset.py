@@ -12,15 +12,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from rawlabel.artifacts.image_store.local import sniff_media_type
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write, write_json
+from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.base.progress import progress
 from rawlabel.base.ray_cluster import connect, import_ray
 from rawlabel.config import ExportConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import EXTENSIONS, PhotoBytes, count_kept, each_row, shuffled
+from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, each_row, shuffled
 from rawlabel.manifests.formats._provenance import provenance
 from rawlabel.records import Split
 
@@ -106,7 +106,7 @@ def _shard(path: Path, rows: pa.Table, class_ids: list[str], config: ExportConfi
             for number, row in enumerate(each_row(rows)):
                 data, key = photos.read(row), f"{path.stem}-{number:06d}"
                 about = json.dumps(provenance(row), ensure_ascii=False, sort_keys=True)
-                _add(tar, f"{key}{EXTENSIONS[sniff_media_type(data)]}", data)
+                _add(tar, f"{key}{EXTENSION_OF_MEDIA_TYPE[sniff_media_type(data)]}", data)
                 _add(tar, f"{key}.cls", str(labels[row["class_id"]]).encode())
                 _add(tar, f"{key}.json", about.encode())
     with path.open("rb") as stream:

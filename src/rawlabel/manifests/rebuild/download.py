@@ -18,6 +18,7 @@ from rawlabel.errors import RawlabelError, SourceError, first_error
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
 from rawlabel.gather.collect.http.api import Api
 from rawlabel.gather.collect.http.client import HttpClient
+from rawlabel.gather.collect.refusals import Refusals
 from rawlabel.gather.collect.source import Page, Search, SearchLimits, Source, SourceContext
 from rawlabel.manifests.rebuild.comparison import Likeness, Promise, likeness
 from rawlabel.records import Outcome, Reason, Status
@@ -35,25 +36,29 @@ async def download(
 
     `names` are those of the photos' sources. Raises `SourceError` and `DiskError`.
     """
+    refusals = Refusals()
     async with HttpClient(config) as http:
         sources = _sources(names, config, http, catalogue)
         async with make_engine(config, http, sources) as engine:
             with progress("rebuilding", total) as task:
                 for promises in wanted:
                     try:
-                        await _download_some(promises, catalogue, engine, task)
+                        await _download_some(promises, catalogue, engine, refusals, task)
                     except* RawlabelError as errors:
                         raise first_error(errors) from None
 
 
-async def _download_some(promises: Promises, catalogue: Catalogue, engine: Engine, task: Task) -> None:
+async def _download_some(
+    promises: Promises, catalogue: Catalogue, engine: Engine, refusals: Refusals, task: Task
+) -> None:
     outcomes = catalogue.outcomes(list(promises))
     open_keys = [key for key, one in promises.items() if likeness(one, outcomes.get(key)) is Likeness.PENDING]
     task.advance(len(promises) - len(open_keys))
     fresh: list[Outcome] = []
 
     def record(outcome: Outcome) -> None:
-        fresh.append(_compared(outcome, promises[outcome.source, outcome.photo_id]))
+        promise = promises[outcome.source, outcome.photo_id]
+        fresh.extend(refusals.judged(_compared(outcome, promise), promise.url))
         task.advance()
         if len(fresh) >= COMMIT_EVERY:
             commit()

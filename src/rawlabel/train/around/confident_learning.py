@@ -39,6 +39,7 @@ from rawlabel.images.decoding import Images
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.predictor import load_predictor
 from rawlabel.train.data import TrainingData
+from rawlabel.train.measuring.divergence import refuse_diverged_logits
 
 _SHOWN = 5
 """Classes that a line names."""
@@ -163,11 +164,10 @@ def _predict(
     network: RunDirectory, data: TrainingData, rows: npt.NDArray[np.int64], config: TrainConfig
 ) -> npt.NDArray[np.float32]:
     """Logits of the selected epoch for the training images at `rows`, without augmentation."""
-    predictor, _, _ = load_predictor(network.selected_checkpoint, device=config.device)
+    predictor, _, epoch = load_predictor(network.selected_checkpoint, device=config.device)
     side = predictor.transform.stored_side
-    return predictor.logits(
-        Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
-    )
+    images = Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
+    return refuse_diverged_logits(predictor.logits(images), "training images", epoch)
 
 
 def _write(path: Path, data: TrainingData, numbers: npt.NDArray[np.int64], judgment: Judgment) -> None:
