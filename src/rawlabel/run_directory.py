@@ -29,12 +29,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -45,8 +46,10 @@ import numpy.typing as npt
 from filelock import BaseFileLock, FileLock, Timeout
 
 from rawlabel import __version__, processes
+from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, read_json, write_json
+from rawlabel.project import export_path, manifests_path, runs_path
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL}
 """What file systems answer that cannot lock a file, such as some of other machines."""
@@ -95,8 +98,34 @@ class RunDirectory:
         return self.path / "checkpoints" / "selected.safetensors"
 
     def config(self) -> dict[str, Any]:
-        """The resolved settings."""
+        """The resolved settings, as they were given."""
         return dict(read_json(self.path / "config.json", "the settings of a run"))
+
+    def settings(self) -> TrainConfig:
+        """The resolved settings, with the folder that holds the data where that lies now.
+
+        Settings of older versions lack newer keys, which have their defaults. Raises `ConfigError` for settings of
+        a newer version.
+        """
+        try:
+            config = TrainConfig(**self.config())
+        except ValueError as error:
+            path = self.path / "config.json"
+            raise ConfigError(f"{path}: holds settings that are not known here; update rawlabel") from error
+        path = self.path / "environment.json"
+        starts = read_json(path, "the starts of a run") if path.exists() else []
+        noted = starts[-1].get("root") or {} if starts else {}
+        root = find_place(self.path, noted, config.root, lambda place: _holds_data_of(place, config))
+        return config.model_copy(update={"root": root})
+
+    def place_of(self, path: Path) -> dict[str, str]:
+        """Where `path` lies, by itself and from the run, so that it is found from anywhere and after a move."""
+        place, own = path.resolve(), self.path.resolve()
+        try:
+            from_run = {"from_run": Path(os.path.relpath(place, own)).as_posix()}
+        except ValueError:  # on another drive
+            from_run = {}
+        return {"absolute": str(place), **from_run}
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -215,6 +244,28 @@ class RunDirectory:
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`."""
         write_json(self.path / "summary.json", summary)
+
+
+def find_place(run: Path, noted: Mapping[str, Any], given: Path, is_it: Callable[[Path], bool]) -> Path:
+    """Where something lies now: where it lay from the run, or by itself, or from here as it was given.
+
+    `noted` is what `RunDirectory.place_of` said of it; runs of older versions noted nothing, and theirs may be the
+    project that they lie in. Spelled as it was `given` where that is the same place, or none is found.
+    """
+    known = [run.resolve() / str(noted["from_run"])] if "from_run" in noted else []
+    known += [Path(str(noted["absolute"]))] if "absolute" in noted else []
+    places = [*known, given]
+    if not known and run.resolve().parent.name == runs_path(Path()).name:
+        places.append(run.resolve().parent.parent)
+    found = next((place for place in places if is_it(place)), given)
+    return given if is_it(given) and found.resolve() == given.resolve() else found.resolve()
+
+
+def _holds_data_of(root: Path, config: TrainConfig) -> bool:
+    """Whether what the settings name lies under `root`; an address, such as hub:NAME, lies nowhere."""
+    if config.main is None:
+        return manifests_path(root).is_dir() or export_path(root).is_dir()
+    return ":" in config.main or (root / config.main).exists()
 
 
 def _locked(path: Path) -> BaseFileLock | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix
 from rawlabel.project import downloads_path, how_to_get
-from rawlabel.run_directory import RunDirectory
+from rawlabel.run_directory import RunDirectory, find_place
 from rawlabel.train.correctness import (
     count_unanswered,
     has_top5,
@@ -135,7 +135,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     summary = run.summary()
     folder = config.test or _logged_test_set(run)
     predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
-    trained = TrainConfig(**run.config())
+    trained = run.settings()
     labeled = read_test_set(folder, class_ids, test_request(trained), summary.get("left_out", ()))
     labels = labeled.labels
     note_opening(run, folder)
@@ -145,6 +145,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)
     test = {
         "folder": str(folder),
+        "place": run.place_of(folder),
         "images": len(labels),
         "confidence": config.confidence,
         "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
@@ -171,10 +172,16 @@ def oracle_epoch(run: RunDirectory) -> tuple[int, float] | None:
 
 
 def _logged_test_set(run: RunDirectory) -> Path:
-    config = TrainConfig(**run.config())
+    config = run.settings()
     if config.test is None:
         raise ConfigError("--test: the run logged no test set; name a folder of class folders")
     return locate(config.root, config.test)
+
+
+def measured_folder(run: RunDirectory, measured: Mapping[str, Any]) -> Path:
+    """The test set of a measurement in `summary.json`, where it lies now."""
+    given = Path(measured["folder"])
+    return given if is_address(given) else find_place(run.path, measured.get("place", {}), given, Path.exists)
 
 
 def _accuracies(

@@ -143,7 +143,8 @@ def _start(
     predictor = build_predictor(config, len(data.train), len(data.class_ids))
     run.start(
         config.as_json(),
-        data={"origin": str(data.origin), "fingerprint": data.fingerprint},
+        data={"origin": str(data.origin), "place": run.place_of(data.origin), "fingerprint": data.fingerprint},
+        root=run.place_of(config.root),
         device=str(predictor.device),
         precision=str(predictor.precision).removeprefix("torch."),
         threads=torch.get_num_threads(),
