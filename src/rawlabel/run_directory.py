@@ -115,6 +115,9 @@ class RunDirectory:
         path = self.path / "environment.json"
         starts = read_json(path, "the starts of a run") if path.exists() else []
         noted = starts[-1].get("root") or {} if starts else {}
+        # Runs of older versions noted nothing, but theirs may be the project that they lie in.
+        is_inside = not noted and self.path.resolve().parent.name == runs_path(Path()).name
+        noted = {"absolute": str(self.path.resolve().parent.parent)} if is_inside else noted
         root = find_place(self.path, noted, config.root, lambda place: _holds_data_of(place, config))
         return config.model_copy(update={"root": root})
 
@@ -249,16 +252,13 @@ class RunDirectory:
 def find_place(run: Path, noted: Mapping[str, Any], given: Path, is_it: Callable[[Path], bool]) -> Path:
     """Where something lies now: where it lay from the run, or by itself, or from here as it was given.
 
-    `noted` is what `RunDirectory.place_of` said of it; runs of older versions noted nothing, and theirs may be the
-    project that they lie in. Spelled as it was `given` where that is the same place, or none is found.
+    `noted` is what `RunDirectory.place_of` said of it. Spelled as it was `given` where that is the same place, or
+    no other is found.
     """
     known = [run.resolve() / str(noted["from_run"])] if "from_run" in noted else []
     known += [Path(str(noted["absolute"]))] if "absolute" in noted else []
-    places = [*known, given]
-    if not known and run.resolve().parent.name == runs_path(Path()).name:
-        places.append(run.resolve().parent.parent)
-    found = next((place for place in places if is_it(place)), given)
-    return given if is_it(given) and found.resolve() == given.resolve() else found.resolve()
+    found = next((place for place in known if is_it(place)), None)
+    return given if found is None or (is_it(given) and found.resolve() == given.resolve()) else found.resolve()
 
 
 def _holds_data_of(root: Path, config: TrainConfig) -> bool:

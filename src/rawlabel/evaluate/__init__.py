@@ -181,7 +181,12 @@ def _logged_test_set(run: RunDirectory) -> Path:
 def measured_folder(run: RunDirectory, measured: Mapping[str, Any]) -> Path:
     """The test set of a measurement in `summary.json`, where it lies now."""
     given = Path(measured["folder"])
-    return given if is_address(given) else find_place(run.path, measured.get("place", {}), given, Path.exists)
+    if is_address(given):
+        return given
+    place, config = find_place(run.path, measured.get("place", {}), given, Path.exists), run.config()
+    # Older versions noted no place, but the test set may be the one that was logged.
+    is_logged = not place.exists() and config.get("test") and given == Path(config["root"]) / config["test"]
+    return _logged_test_set(run) if is_logged else place
 
 
 def _accuracies(
