@@ -37,7 +37,7 @@ def predict(config: PredictConfig) -> Iterator[Prediction]:
     if config.run is None or not config.images:
         raise ConfigError("RUN IMAGE: name a run directory and images, folders, or `-` for paths from a pipe")
     run = RunDirectory.existing(config.run)
-    predictor, class_ids, _ = load_predictor(run.selected_checkpoint)
+    predictor, class_ids, _ = load_predictor(run.selected_checkpoint, precision=config.precision)
     waiting = _expand(config.images)
     while paths := list(islice(waiting, config.batch_size)):
         images = Images(ImageFiles(paths), predictor.transform.stored_side, processes.own_cores())

@@ -294,7 +294,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "command": " ".join(sys.argv[1:]),
     }
 
@@ -316,7 +316,8 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the system calls its processor."""
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file():
         for line in cpu_info.read_text("utf-8", errors="replace").splitlines():

@@ -35,12 +35,14 @@ from rawlabel.train.correctness import (
     predicted_classes,
 )
 from rawlabel.train.data import TrainingData
+from rawlabel.train.device import choose_device
 from rawlabel.train.epoch_log import has_diverged
 from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
+from rawlabel.train.precision import precision_of_run
 from rawlabel.train.predictor import Predictor, load_predictor
 
 TEST_LABEL_FLAG = "--test-label-column"
@@ -134,7 +136,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     run = RunDirectory.existing(config.run)
     summary = run.summary()
     folder = config.test or _logged_test_set(run)
-    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
+    own = precision_of_run(run, choose_device("auto"))
+    precision = config.precision if config.precision != "auto" else own
+    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint, precision=precision)
     trained = run.settings()
     labeled = read_test_set(folder, class_ids, test_request(trained), summary.get("left_out", ()))
     labels = labeled.labels
@@ -142,12 +146,13 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
-    last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)
+    last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
     test = {
         "folder": str(folder),
         "place": run.place_of(folder),
         "images": len(labels),
         "confidence": config.confidence,
+        "precision": str(predictor.precision).removeprefix("torch."),
         "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
         "last": {"epoch": summary["last_epoch"], **_accuracies(last, labels, config.confidence)},
     }

@@ -20,10 +20,12 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, loggers
 from rawlabel.train.confident_learning import describe, prune
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.device import choose_device
 from rawlabel.train.inputs import locate
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
 from rawlabel.train.memory import OUTSIDE_OF_STEPS, memory_errors
+from rawlabel.train.precision import precision_of_run
 from rawlabel.train.predictor import build_predictor
 from rawlabel.train.refit import with_holdout
 from rawlabel.train.stopping import StoppingRule
@@ -158,7 +160,11 @@ def _start(
 ) -> Trainer:
     """Build the networks from the seed, and note the start in the run directory."""
     torch.manual_seed(config.seed or 0)
-    predictor = build_predictor(config, len(data.train), len(data.class_ids))
+    # A run that goes on does so in the arithmetic that it began in.
+    began_in = distributed.from_first(lambda: precision_of_run(run, choose_device(config.device, config.gpu)))
+    settled = config.precision if config.precision != "auto" else began_in
+    built = config.model_copy(update={"precision": settled})
+    predictor = build_predictor(built, len(data.train), len(data.class_ids))
     run.start(
         config.as_json(),
         data={"origin": str(data.origin), "place": run.place_of(data.origin), "fingerprint": data.fingerprint},
