@@ -217,6 +217,11 @@ class RunDirectory:
         write_json(self.path / "summary.json", summary)
 
 
+def why_selected(summary: dict[str, Any]) -> str:
+    """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
+    return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
+
+
 def _locked(path: Path) -> BaseFileLock | None:
     """The lock of a file, held, or not held where the file system has none; None when another process has it.
 
