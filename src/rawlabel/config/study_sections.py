@@ -95,17 +95,18 @@ class ProbeConfig(Section):
     """Measure a peer of a finished run: simple classifiers on the features of a frozen network.
 
     A linear one and k nearest neighbors are fitted to the run's raw labels, and chosen on its raw holdout. The
-    features are the run's own, those of its selected epoch, or those of a network of timm with weights that were
-    trained elsewhere.
+    features are the run's own, those of its selected epoch, or those of an encoder that was trained elsewhere.
     """
 
     run: Path | None = setting(None, "Finished run directory.", positional=True)
     backbone: str | None = setting(
-        None, "Network of timm, such as resnet50 or vit_small_patch14_dinov2; by default the run's own."
+        None,
+        "Encoder: efficientnet_lite0, which comes with the install, any network of timm, such as resnet50 or "
+        "vit_small_patch14_dinov2, or another that `rawlabel methods` lists; by default the run's own network.",
     )
     weights: Path | None = setting(
         None,
-        "File with the weights of --backbone (.safetensors or .pth, in timm's layout); by default timm's "
+        "File with the weights of --backbone (.safetensors or .pth, in the layout of its library); by default the "
         "pretrained ones, from the cache of its hub or the network.",
     )
     test: Path | None = setting(
