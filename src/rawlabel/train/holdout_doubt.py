@@ -29,6 +29,6 @@ def holdout_doubt(records: Sequence[EpochRecord], selected: int, num_images: int
     photos = "photo" if num_images == 1 else "photos"
     accuracy = f"{100 * right[selected] / num_images:.2f} % [{100 * lower:.2f}, {100 * upper:.2f}]"
     return (
-        f"but {num_images} held-out {photos} cannot tell the epochs apart: its accuracy there is {accuracy}, and the "
-        f"best epoch and the worst differ by {apart} of them"
+        f"but {num_images} held-out {photos} cannot tell the epochs apart: its accuracy there is {accuracy}, and "
+        f"the best epoch and the worst differ by {apart} of them"
     )
