@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rawlabel.figures.output import Cell, FigureFolder
 from rawlabel.figures.published_layout import AccuracyLog, read_accuracy_log
@@ -122,8 +123,9 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_ylabel("top-1 accuracy [%]")
     axes.set_ylim(0, 100)
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.grid()
-    axes.legend(loc="lower right", fontsize=7)
+    axes.legend(loc="lower right", fontsize=7, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def _write_numbers(out: FigureFolder, name: str, runs: tuple[_Run, ...]) -> None:

@@ -26,6 +26,8 @@ _ERROR_COLORS = (RAW_COLOR, "#F2A65A", "#FBDDBD")
 _HATCH = "/////"
 _PANELS = (1.45, 3.1)
 """Widths of the bars and of the names beside them."""
+_ROW = 0.165
+"""Height of a class [inches]."""
 _LONGEST_NAME = 18
 _DIGIT = 0.05
 """Width of a digit of the small font [inches]."""
@@ -94,7 +96,8 @@ def _segments(confusions: Confusions, index: int) -> list[_Segment]:
 
 def _draw(out: FigureFolder, folders: ResultFolders, name: str, title: str, confusions: Confusions) -> None:
     indices = _worst_classes(confusions)
-    figure = new_figure(COLUMN_WIDTH, 0.85 + 0.165 * len(indices))
+    height_of_rows = _ROW * len(indices)
+    figure = new_figure(COLUMN_WIDTH, 0.9 + height_of_rows)
     bars, names = figure.subplots(1, 2, sharey=True, width_ratios=_PANELS)
     labels: list[str] = []
     rows: list[list[Cell]] = []
@@ -112,7 +115,7 @@ def _draw(out: FigureFolder, folders: ResultFolders, name: str, title: str, conf
     bars.set_xlabel("share of test images [%]")
     names.set_xlim(0, 1)
     names.set_axis_off()
-    _write_head(bars, names)
+    _write_head(bars, names, height_of_rows)
     shown = f"{len(indices)} of {len(confusions.class_ids)} classes"
     figure.suptitle(f"{title} ({shown})", fontsize=8.5)
     out.save(figure, name)
@@ -181,15 +184,14 @@ def _column(place: int) -> float:
     return (place - 1) * 0.305
 
 
-def _write_head(bars: Axes, names: Axes) -> None:
-    """Above the bars and the columns, what their fillings mean: the legend."""
-    words = ("most frequent", "second", "third", "others")
-    for place, word in enumerate(("correct", *words)):
-        axes, x, data = (bars, 0.0, bars.transAxes) if place == 0 else (names, _column(place), names.transAxes)
-        axes.add_patch(
-            Rectangle((x, 1.014), 0.026 if place else 0.055, 0.018, transform=data, clip_on=False, **_look(place))
-        )
-        axes.text(x + (0.04 if place else 0.08), 1.012, word, transform=data, fontsize=6, va="bottom")
+def _write_head(bars: Axes, names: Axes, height: float) -> None:
+    """Above the bars and the columns, what their fillings mean. `height` is that of the rows [inches]."""
+    words = ("correct", "most frequent", "second", "third", "others")
+    foot, side = 1 + 0.05 / height, 0.06 / height
+    for place, word in enumerate(words):
+        axes, x, width = (bars, 0.0, 0.055) if place == 0 else (names, _column(place), 0.026)
+        axes.add_patch(Rectangle((x, foot), width, side, transform=axes.transAxes, clip_on=False, **_look(place)))
+        axes.text(x + 1.5 * width, foot, word, transform=axes.transAxes, fontsize=6, va="bottom")
 
 
 def _numbers(class_id: str, segments: list[_Segment], folders: ResultFolders) -> list[list[Cell]]:

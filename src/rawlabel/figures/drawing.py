@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,15 @@ from rawlabel.figures.style import figure_style
 from rawlabel.figures.text_logs import read_text_log
 from rawlabel.figures.weight_tracks import draw_weight_tracks
 
+_PUBLISHED: Mapping[str, Callable[[FigureFolder, ResultFolders], None]] = {
+    "2": partial(draw_published_curves, number=2, num_classes=100),
+    "7": partial(draw_published_curves, number=7, num_classes=135),
+    "5-a": draw_published_class_accuracy,
+    "5-b": draw_published_destinations,
+    "8": draw_images_per_class,
+}
+"""What draws each figure of the paper."""
+
 
 def draw_all(config: FiguresConfig) -> FiguresSummary:
     """See `rawlabel.figures.draw_figures`."""
@@ -31,23 +42,20 @@ def draw_all(config: FiguresConfig) -> FiguresSummary:
     wanted = parse_conditions(config.where)
     out = FigureFolder(config.out)
     with figure_style():
-        if not wanted:
-            _draw_published(out, folders)
-        for name, folder in folders.matching(wanted) if wanted else folders.runs():
+        if not wanted or config.figure:
+            _draw_published(out, folders, config.figure or tuple(_PUBLISHED))
+        for name, folder in folders.matching(wanted) if wanted else () if config.figure else folders.runs():
             _draw_run(out, folders, name, folder, is_asked_for=bool(wanted))
-        for name, path in () if wanted else folders.text_logs():
+        for name, path in () if wanted or config.figure else folders.text_logs():
             _draw_text_log(out, folders, name, path, labels)
     if not out.summary.written:
         raise DataError(_nothing(config, bool(wanted)))
     return out.summary
 
 
-def _draw_published(out: FigureFolder, folders: ResultFolders) -> None:
-    draw_published_curves(out, folders, 2, 100)
-    draw_published_curves(out, folders, 7, 135)
-    draw_published_class_accuracy(out, folders)
-    draw_published_destinations(out, folders)
-    draw_images_per_class(out, folders)
+def _draw_published(out: FigureFolder, folders: ResultFolders, figures: Sequence[str]) -> None:
+    for number in figures:
+        _PUBLISHED[number](out, folders)
 
 
 def _draw_run(out: FigureFolder, folders: ResultFolders, name: str, folder: Path, is_asked_for: bool) -> None:

@@ -98,7 +98,7 @@ def _plot_rows(axes: Axes, pair: _Pair, rows: range) -> None:
         lower, upper = results.interval()
         axes.hlines(heights + shift, lower[part], upper[part], color=color, alpha=0.45, linewidth=0.6)
         axes.plot(results.accuracy[part], heights, marker, color=color, markersize=2.6, label=label)
-    axes.set_xlim(-1, 101)
+    axes.set_xlim(-1, 103)
 
 
 def _write_numbers(out: FigureFolder, folders: ResultFolders, pair: _Pair) -> None:

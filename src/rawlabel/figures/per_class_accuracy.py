@@ -133,7 +133,7 @@ def _draw_rows(out: FigureFolder, folders: ResultFolders, name: str, title: str,
         axes.hlines(heights, lower[part], upper[part], color=LIGHT_COLOR, linewidth=2.2, label=INTERVAL_LABEL)
         axes.plot(results.accuracy[part], heights, "o", color=model.color, markersize=2.8, label=model.label)
         label_class_rows(axes, [folders.name(one) for one in results.class_ids[part]], len(columns[0]))
-        axes.set_xlim(-1, 101)
+        axes.set_xlim(-1, 103)
     note = f"mean over {len(results.class_ids)} classes: {results.accuracy.mean():.2f} %"
     finish_class_rows(figure, title, "test top-1 accuracy [%]", note)
     out.save(figure, name)

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from rawlabel.errors import DataError
 from rawlabel.figures.output import Cell, FigureFolder
@@ -50,6 +50,7 @@ def draw_weight_tracks(out: FigureFolder, name: str, folder: Path) -> None:
         rows += [[quantity, layer, epoch, value] for layer, one in layers.items() for epoch, value in one.items()]
     figure.axes[0].set_title(f"Layers of {name}")
     axes.set_xlabel("epoch (from 0)")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     _name_layers(figure.axes, list(next(iter(tracks.values()))))
     out.save(figure, f"weights_{name}")
     out.write_csv(f"weights_{name}", ("quantity", "layer", "epoch", "value"), rows)
