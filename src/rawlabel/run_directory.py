@@ -21,14 +21,13 @@
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================
+
+While a process trains there, it holds the lock `.lock`, which it removes at its end.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -45,10 +44,7 @@ import numpy.typing as npt
 
 from rawlabel import __version__, processes
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.files import atomic_write, disk_errors, read_json, write_json
-
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.EINVAL}
-"""What file systems answer that cannot lock a folder, such as some of other machines."""
+from rawlabel.files import atomic_write, disk_errors, locked, read_json, write_json
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -109,10 +105,7 @@ class RunDirectory:
             return
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.path, os.O_RDONLY)
-        try:
-            with disk_errors(self.path):
-                is_ours = _lock(folder)
+        with locked(self.path / ".lock") as is_ours:
             if not is_ours:
                 raise ConfigError(
                     f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
@@ -121,8 +114,6 @@ class RunDirectory:
                 for left in self.path.rglob(".*.part"):
                     left.unlink(missing_ok=True)
             yield
-        finally:
-            os.close(folder)
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""
@@ -210,18 +201,6 @@ class RunDirectory:
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`."""
         write_json(self.path / "summary.json", summary)
-
-
-def _lock(descriptor: int) -> bool:
-    """Lock an open folder until it is closed; False when another process has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-    return True
 
 
 def describe_environment() -> dict[str, Any]:
