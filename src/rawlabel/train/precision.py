@@ -50,7 +50,7 @@ def settle_precision(
 
 
 def precision_of_run(run: RunDirectory, device: torch.device) -> str:
-    """What a run was last trained in, as --precision says it; `auto` where nothing says, or the device lacks it."""
+    """What a run was last trained in, as --precision says it; `auto` where unknown or not of the device."""
     path = run.path / "environment.json"
     starts = read_json(path, "the starts of a run") if path.exists() else []
     noted = str(starts[-1].get("precision")) if starts else ""

@@ -132,7 +132,8 @@ def _method_options(config: TrainConfig) -> tuple[str, ...]:
 def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
     """Load the weights of an epoch; return predictor, class ids and epoch.
 
-    `overrides` replace settings that do not change the weights, such as `device` and `precision`. Raises `CheckpointError`.
+    `overrides` replace settings that do not change the weights, such as `device` and `precision`. Raises
+    `CheckpointError`.
     """
     saved = distributed.from_first(lambda: load_weights(path))
     try:
