@@ -9,11 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from rawlabel import processes
 from rawlabel.config import PredictConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.correctness import count_unanswered
 from rawlabel.train.image_source import ImageFiles
 from rawlabel.train.images import Images
 from rawlabel.train.inputs.class_folders import EXTENSIONS
@@ -42,10 +44,11 @@ def predict(config: PredictConfig) -> Iterator[Prediction]:
     while paths := list(islice(waiting, config.batch_size)):
         images = Images(ImageFiles(paths), predictor.transform.stored_side, processes.own_cores())
         logits = predictor.logits(images, config.batch_size)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-        for path, row in zip(paths, probabilities, strict=True):
-            for index in np.argsort(-row, kind="stable")[: config.top]:
+        if count_unanswered(logits):
+            raise DataError(f"{run.path}: its network has diverged and says NaN; train again with a lower --lr")
+        probabilities = softmax(logits, axis=1)
+        for path, own, row in zip(paths, logits, probabilities, strict=True):
+            for index in np.argsort(-own, kind="stable")[: config.top]:
                 yield Prediction(path, class_ids[index], float(row[index]))
 
 
