@@ -128,7 +128,7 @@ class CurateConfig(Section):
     min_side: int = setting(32, "Smallest accepted shorter side [pixels].", ge=1)
     max_megapixels: float = setting(64.0, "Largest accepted image [megapixels].", gt=0)
     placeholder_copies: int = setting(
-        3, "An image served under at least this many photos of different authors is a placeholder.", ge=2
+        3, "An image served under at least this many photos of different known authors is a placeholder.", ge=2
     )
     cross_class: Literal["reject", "first", "keep"] = setting(
         "reject",
