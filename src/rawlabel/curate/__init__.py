@@ -85,9 +85,14 @@ def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: Cura
         names = (photos.name(digest, media_type) for digest, media_type in objects.items())
         limits = (config.min_side, config.max_megapixels)
         found = pool.map(lambda name: check_image(photos.read(name), *limits), names)
-        for digest, one in zip(objects, found, strict=True):
-            decoded[digest] = one
-            task.advance()
+        try:
+            for digest, one in zip(objects, found, strict=True):
+                decoded[digest] = one
+                task.advance()
+        except BaseException:
+            # Whoever stops this does not want to wait for all the others.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return decoded
 
 

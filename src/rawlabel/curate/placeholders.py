@@ -26,7 +26,7 @@ Sizes = Mapping[str, tuple[int | None, int | None]]
 _SAME_SHAPE = 1.1
 """Ratio of two aspect ratios up to which they are taken for one, rounding and trimming considered."""
 _CALLED_SO = re.compile(
-    r"unavailable|not[-_ ]?(available|found)|no[-_ ]?(image|photo|picture|img)|placeholder|removed|missing|deleted",
+    r"unavailable|not[-_ ]?(available|found)|no[-_ ]?(image|photo|picture)|placeholder|removed|missing|deleted",
     re.IGNORECASE,
 )
 
