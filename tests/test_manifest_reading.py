@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rawlabel import manifest_reading
 from rawlabel.errors import DataError, RawlabelError
-from rawlabel.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, read_manifest
+from rawlabel.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, fingerprint_of, read_manifest
 from rawlabel.manifest_reading import read_received_manifest
 from tests.manifest_rows import CLASSES, forge, kept_row, write_rows
 
