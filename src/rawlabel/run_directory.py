@@ -203,6 +203,11 @@ class RunDirectory:
         write_json(self.path / "summary.json", summary)
 
 
+def why_selected(summary: dict[str, Any]) -> str:
+    """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
+    return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
+
+
 def describe_environment() -> dict[str, Any]:
     """What a reader of a number needs to know about where it was made."""
     packages = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
