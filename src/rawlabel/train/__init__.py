@@ -41,7 +41,7 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "logger", "keep_predictions", "cache",
+        "evaluate", "track_correct", "logger", "keep_predictions", "cache", "max_megapixels", "partial_test",
     }
 )  # fmt: skip
 # Settings of the second test set, which is for people: a run may be given one, or another, while it is trained.
