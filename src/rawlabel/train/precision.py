@@ -19,13 +19,13 @@ import platformdirs
 import torch
 from torch import nn
 
+from rawlabel.artifacts.run_directory import RunDirectory, processor_name
+from rawlabel.base import distributed
+from rawlabel.base.files import read_json, write_json
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DiskError
-from rawlabel.files import read_json, write_json
-from rawlabel.run_directory import RunDirectory, processor_name
-from rawlabel.train import distributed
-from rawlabel.train.device import choose_precision, synchronize
-from rawlabel.train.memory import images_at_once
+from rawlabel.models.device import choose_precision, synchronize
+from rawlabel.models.memory import images_at_once
 
 _NAMES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 _PASSES, _ENOUGH_SECONDS = 6, 10.0
