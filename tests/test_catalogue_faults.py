@@ -153,8 +153,15 @@ def test_a_catalogue_that_may_not_be_written_is_read(tmp_path: Path, version: in
 
 @pytest.mark.usefixtures("not_writable")
 def test_what_a_killed_process_left_in_the_log_is_read_too(tmp_path: Path) -> None:
-    killed = "import os, sys; from pathlib import Path; " \
-             "from rawlabel.artifacts.catalogue.catalogue import Catalogue; Catalogue(Path(sys.argv[1]), create=True).record_call('flickr', 1.0); os._exit(9)"  # fmt: skip
+    killed = "; ".join(
+        [
+            "import os, sys",
+            "from pathlib import Path",
+            "from rawlabel.artifacts.catalogue.catalogue import Catalogue",
+            "Catalogue(Path(sys.argv[1]), create=True).record_call('flickr', 1.0)",
+            "os._exit(9)",
+        ]
+    )
     path = tmp_path / "catalogue.sqlite"
     subprocess.run([sys.executable, "-c", killed, str(path)], check=False)
     assert path.with_name("catalogue.sqlite-wal").stat().st_size

@@ -15,7 +15,9 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.gather.collect.host_state import (
+from rawlabel.gather.collect.http.host_limits import HostLimits
+from rawlabel.gather.collect.http.host_rules import KNOWN_HOSTS, HostRule
+from rawlabel.gather.collect.http.host_state import (
     FIRST_COOL_DOWN,
     LONGEST_HEARD,
     LONGEST_WAIT,
@@ -27,8 +29,6 @@ from rawlabel.gather.collect.host_state import (
     HostPaused,
     HostState,
 )
-from rawlabel.gather.collect.http.host_limits import HostLimits
-from rawlabel.gather.collect.http.host_rules import KNOWN_HOSTS, HostRule
 
 Limiter = Callable[[float], float | None]
 """Told the time of a request; None when it is granted, else the seconds to wait until the next one would be."""

@@ -16,9 +16,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from rawlabel.gather.collect.host_state import LONGEST_WAIT
 from rawlabel.gather.collect.http.client import HttpClient, Response
 from rawlabel.gather.collect.http.headers import opt_out_directive, retry_after_seconds
+from rawlabel.gather.collect.http.host_state import LONGEST_WAIT
 from rawlabel.records import Reason
 from tests.collect.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
 

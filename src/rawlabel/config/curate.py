@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import Section, pixel_limit, setting
 
 
 class CurateConfig(Section):
@@ -13,9 +13,9 @@ class CurateConfig(Section):
 
     project: Path = setting(Path("project"), "Folder that holds the collection.", positional=True)
     min_side: int = setting(32, "Smallest accepted shorter side [pixels].", ge=1)
-    max_megapixels: float = setting(64.0, "Largest accepted image [megapixels].", gt=0)
+    max_megapixels: float = pixel_limit()
     placeholder_copies: int = setting(
-        3, "An image served under at least this many photos of different authors is a placeholder.", ge=2
+        3, "An image served under at least this many photos of different known authors is a placeholder.", ge=2
     )
     cross_class: Literal["reject", "first", "keep"] = setting(
         "reject",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import downloads_path, export_path, how_to_get
-from rawlabel.artifacts.split import held_out
+from rawlabel.artifacts.split import held_out, held_out_of_classes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.images.class_selection import keep_classes, random_subset
@@ -40,6 +40,8 @@ class TrainingData:
     """Classes that lie there, but are not trained on."""
     injections: Mapping[str, Injection] = field(default_factory=dict)
     """Noise that was injected on purpose, by the name of its record."""
+    ignored: str = ""
+    """What lies there and is no image, in words."""
 
     def counts(self) -> str:
         """One line: how many images and classes there are, what is held out, and which classes are left out."""
@@ -47,10 +49,17 @@ class TrainingData:
             f"{self.origin}: {len(self.train)} training images of {len(self.class_ids)} classes, "
             f"{len(self.holdout)} held out"
         )
+        if mixed := self.injections.get("mix"):
+            count, rate = int(mixed.noisy.is_changed.sum()), mixed.rate
+            line += (
+                f"; --mix replaced {count}"
+                if count
+                else (f"; --mix replaced none, since {rate:g} of no class is a whole image: raise --mix-rate")
+            )
         if self.left_out:
             shown = ", ".join(self.left_out[:_SHOWN]) + (", ..." if len(self.left_out) > _SHOWN else "")
             line += f"; {len(self.left_out)} classes left out: {shown}"
-        return line
+        return f"{line}; {self.ignored}" if self.ignored else line
 
 
 def load_training_data(config: TrainConfig) -> TrainingData:
@@ -63,9 +72,9 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     found = keep_classes(everything, config, path)
     if len(found.class_ids) < 2:
         raise DataError(f"{path}: holds one class; a classifier needs at least two")
-    held = _held_out(found, config)
+    held, split = _split(found, config)
     found, injections = add_noise(found, config, training_request(config))
-    fingerprint = _fingerprint(found, config)
+    fingerprint = _fingerprint(found, split)
     train, kept = random_subset(np.flatnonzero(~held), config), set(found.class_ids)
     data = TrainingData(
         found.class_ids,
@@ -75,6 +84,7 @@ def load_training_data(config: TrainConfig) -> TrainingData:
         path,
         tuple(name for name in everything.class_ids if name not in kept),
         injections,
+        everything.ignored,
     )
     absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0
     if absent.any():
@@ -86,7 +96,13 @@ def load_training_data(config: TrainConfig) -> TrainingData:
 
 def training_request(config: TrainConfig) -> InputRequest:
     """What is wanted of the training data."""
-    return InputRequest("train", config.label_column, config.image_column, downloads=downloads_path(config.root))
+    return InputRequest(
+        "train",
+        config.label_column,
+        config.image_column,
+        downloads=downloads_path(config.root),
+        max_megapixels=config.max_megapixels,
+    )
 
 
 def _locate(config: TrainConfig) -> Path:
@@ -102,20 +118,21 @@ def _locate(config: TrainConfig) -> Path:
     return path
 
 
-def _held_out(found: InputSet, config: TrainConfig) -> npt.NDArray[np.bool_]:
-    """Which images are held out.
+def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which images are held out, and what the fingerprint has to say of that.
 
-    Without a split of its own, an input is split by a hash of its images' names, so that added images never move
-    the others.
+    Without a split of its own, an input is split by a hash of its images' names (`rawlabel.artifacts.split`), so
+    that added images move others only where a class has too few.
     """
     if found.is_held_out is not None:
-        return found.is_held_out
-    return held_out(found.images.keys_or_names(), config.seed_of_data, config.holdout)
+        return found.is_held_out, ""
+    keys, seed = found.images.keys_or_names(), config.seed_of_data
+    held = held_out_of_classes(keys, found.images.labels, seed, config.holdout)
+    # Runs of the time when the hash alone decided are on other data where it left a class short.
+    is_hash_alone = (held == held_out(keys, seed, config.holdout)).all()
+    return held, f"holdout={config.holdout}:{seed}{'' if is_hash_alone else ':none short'}"
 
 
-def _fingerprint(found: InputSet, config: TrainConfig) -> str:
+def _fingerprint(found: InputSet, split: str) -> str:
     """That of data and split."""
-    if found.is_held_out is not None:
-        return found.fingerprint
-    split = f"holdout={config.holdout}:{config.seed_of_data}"
-    return hashlib.sha256(f"{found.fingerprint}{split}".encode()).hexdigest()
+    return hashlib.sha256(f"{found.fingerprint}{split}".encode()).hexdigest() if split else found.fingerprint

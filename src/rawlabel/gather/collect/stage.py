@@ -19,7 +19,7 @@ from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError, first_error
 from rawlabel.gather.classes.warnings import find_shared_keywords
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
-from rawlabel.gather.collect.refusals import Refusals
+from rawlabel.gather.collect.http.refusals import Refusals
 from rawlabel.gather.collect.session import Session, requested_classes, requested_sources
 from rawlabel.gather.collect.source import Source
 from rawlabel.gather.collect.targets import ClassTarget, record_skipped

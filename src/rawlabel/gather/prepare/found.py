@@ -11,8 +11,6 @@ from pathlib import Path
 from rawlabel.base.files import disk_errors
 from rawlabel.errors import DataError
 
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
-
 Wanted = frozenset[str] | None
 """Classes that are asked for; None for all."""
 

@@ -11,7 +11,7 @@ from rawlabel.base.files import atomic_write
 from rawlabel.base.untrusted_text import disarmed
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import count_kept, each_row
+from rawlabel.manifests.formats._photos import each_row
 from rawlabel.manifests.formats._provenance import provenance
 
 FILE = "attributions.csv"
@@ -31,7 +31,7 @@ class Attributions:
         """Write `attributions.csv`."""
         with export_folder(out, "attributions", {"manifest": manifest.fingerprint}, [FILE], clear=False):
             write_attributions(manifest, out / FILE)
-        return count_kept(manifest)
+        return 0
 
 
 def write_attributions(manifest: Manifest, path: Path) -> None:

@@ -18,7 +18,6 @@ from rawlabel.errors import DataError
 from rawlabel.manifests.formats._croissant_vocabulary import CONFORMS_TO, CONTEXT
 from rawlabel.manifests.formats._facts import Facts, gather
 from rawlabel.manifests.formats._folder import export_folder, read_marks
-from rawlabel.manifests.formats._photos import count_kept
 from rawlabel.manifests.formats._provenance import COLUMNS
 from rawlabel.manifests.formats._responsible_ai import responsible_ai
 from rawlabel.manifests.formats._version import Version, version_after
@@ -45,7 +44,7 @@ class Croissant:
         made_from = {"manifest": manifest.fingerprint, **asdict(version)}
         with export_folder(out, "croissant", made_from, [FILE, MANIFEST], clear=False):
             write_croissant(manifest, gather(manifest, out, config), version, out)
-        return count_kept(manifest)
+        return 0
 
 
 def next_version(name: str, manifest: Manifest, out: Path, config: ExportConfig) -> Version:

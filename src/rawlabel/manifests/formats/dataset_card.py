@@ -16,7 +16,6 @@ from rawlabel.base.licenses import license_conditions
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._facts import Facts, gather
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import count_kept
 
 FILE = "README.md"
 MOST_CLASSES = 1000
@@ -37,8 +36,9 @@ class DatasetCard:
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
         """Write `README.md`."""
         with export_folder(out, "dataset_card", {"manifest": manifest.fingerprint}, [FILE], clear=False):
-            write_card(gather(manifest, out, config), out / FILE)
-        return count_kept(manifest)
+            facts = gather(manifest, out, config)
+            write_card(facts, out / FILE)
+        return facts.kept if facts.has_pixels else 0
 
 
 def write_card(facts: Facts, path: Path) -> None:

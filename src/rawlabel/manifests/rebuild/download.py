@@ -18,7 +18,7 @@ from rawlabel.errors import RawlabelError, SourceError, first_error
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
 from rawlabel.gather.collect.http.api import Api
 from rawlabel.gather.collect.http.client import HttpClient
-from rawlabel.gather.collect.refusals import Refusals
+from rawlabel.gather.collect.http.refusals import Refusals
 from rawlabel.gather.collect.source import Page, Search, SearchLimits, Source, SourceContext
 from rawlabel.manifests.rebuild.comparison import Likeness, Promise, likeness
 from rawlabel.records import Outcome, Reason, Status

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import processes
 from rawlabel.base.files import read_json
-from rawlabel.config import Device, TrainConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.config import Device
+from rawlabel.errors import DataError
 from rawlabel.images.decoding import Images
 from rawlabel.models.features import features_heard, joined
 from rawlabel.models.predictor import load_predictor
@@ -61,11 +61,7 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
     """
     fingerprint = run.summary().get("data")
-    try:
-        # Settings of older versions lack newer keys; unknown ones are of a newer version.
-        config = TrainConfig(**run.config())
-    except ValueError as error:
-        raise ConfigError(f"{run.path / 'config.json'}: holds settings that are not known here; update") from error
+    config = run.settings()
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")

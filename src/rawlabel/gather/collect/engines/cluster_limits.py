@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rawlabel.gather.collect.host_state import Answer, HostAway, HostPaused, Ticket
 from rawlabel.gather.collect.http.host_limits import HostLimits
+from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused, Ticket
 
 MOST_AT_ONCE = 8
 """Permits for one host that a process gets at a time: few, or the first to ask would have them all."""

@@ -18,7 +18,6 @@ from yarl import URL
 from rawlabel import __version__
 from rawlabel.base.image_files import sniff_media_type
 from rawlabel.config import CollectConfig
-from rawlabel.gather.collect.host_state import Answer, HostAway, HostPaused
 from rawlabel.gather.collect.http.addresses import (
     PublicResolver,
     RefusedAddress,
@@ -26,6 +25,7 @@ from rawlabel.gather.collect.http.addresses import (
     followed_url,
     guarded_socket,
 )
+from rawlabel.gather.collect.http.answers import Hop, left_for_later, refused, silent
 from rawlabel.gather.collect.http.headers import (
     AGENT_NAME,
     TooLarge,
@@ -37,7 +37,7 @@ from rawlabel.gather.collect.http.headers import (
     whole_size,
 )
 from rawlabel.gather.collect.http.host_limits import HostLimits, RequestLimits
-from rawlabel.gather.collect.http_answers import Hop, left_for_later, refused, silent
+from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused
 from rawlabel.records import Reason
 
 MAX_REDIRECTS = 5

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rawlabel.gather.collect.host_state import Answer, HostAway, HostPaused, HostState, Ticket
 from rawlabel.gather.collect.http.host_rules import KNOWN_HOSTS, HostRule
+from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused, HostState, Ticket
 
 _MOST_IDLE_STATES = 20_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rawlabel.gather.collect.host_state import LONGEST_WAIT, Answer, HostPaused
 from rawlabel.gather.collect.http.headers import in_words, retry_after_seconds
+from rawlabel.gather.collect.http.host_state import LONGEST_WAIT, Answer, HostPaused
 from rawlabel.records import Reason
 
 _PASSING_STATUSES = frozenset({408, 425, 429})

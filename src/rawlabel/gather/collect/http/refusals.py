@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from rawlabel.gather.collect.host_state import REFUSED_IN_A_ROW
+from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW
 from rawlabel.records import Outcome, Reason
 
 
