@@ -10,9 +10,9 @@ import torch
 
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.models import precision
 from rawlabel.models.networks.building import build_network
-from rawlabel.train import precision
-from rawlabel.train.precision import precision_of_run, settle_precision
+from rawlabel.models.precision import precision_of_run, settle_precision
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import arguments
 

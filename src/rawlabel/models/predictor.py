@@ -29,7 +29,7 @@ from rawlabel.models.networks.building import (
     refuse_size,
 )
 from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
-from rawlabel.train.precision import settle_precision
+from rawlabel.models.precision import settle_precision
 from rawlabel.train.schedule import image_size_at
 
 

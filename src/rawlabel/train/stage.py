@@ -22,6 +22,7 @@ from rawlabel.images.input import locate
 from rawlabel.images.loader import steps_per_epoch
 from rawlabel.models.device import choose_device
 from rawlabel.models.memory import OUTSIDE_OF_STEPS, memory_errors
+from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import build_predictor
 from rawlabel.train import run_logger
 from rawlabel.train.around.confident_learning import describe, prune
@@ -30,7 +31,6 @@ from rawlabel.train.around.teacher import labeled_by
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.loop import EpochEvaluator, Trainer
 from rawlabel.train.measuring.holdout_doubt import holdout_doubt
-from rawlabel.train.precision import precision_of_run
 from rawlabel.train.stopping_rule import StoppingRule
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]

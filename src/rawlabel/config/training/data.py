@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rawlabel.config.declaring import Role, Section, setting
+from rawlabel.config.declaring import Role, Section, pixel_limit, setting
 
 
 class DataSettings(Section):
@@ -32,6 +32,12 @@ class DataSettings(Section):
         also="sub_file",
         role=Role.PLACE,
     )
+    partial_test: bool = setting(
+        False,
+        "Measure also on a test set that lacks training classes, on the classes it has, which are named.",
+        role=Role.PLACE,
+    )
+    max_megapixels: float = pixel_limit()
     label_column: str | None = setting(None, "Column of the raw labels, where the training data is a table.")
     test_label_column: str | None = setting(None, "Column of the labels, where the test set is a table.")
     image_column: str | None = setting(None, "Column of the images, where the data is a table.")

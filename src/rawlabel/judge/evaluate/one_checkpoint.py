@@ -17,9 +17,9 @@ from rawlabel.judge.evaluate.stage import note_opening, read_test_set, test_requ
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.device import choose_device
 from rawlabel.models.networks.normalization import IMAGENET
+from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.data import load_training_data
-from rawlabel.train.precision import precision_of_run
 from rawlabel.train.resuming import existing_checkpoint, load_into, read_published
 from rawlabel.train.stage import find_run
 

@@ -34,12 +34,12 @@ from rawlabel.images.decoding import Images
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.models.device import choose_device
+from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.train.data import TrainingData
 from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.measuring.epoch_log import has_diverged
-from rawlabel.train.precision import precision_of_run
 
 TEST_LABEL_FLAG = "--test-label-column"
 
