@@ -21,11 +21,11 @@ from torch import nn
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.images.loader import RawBatch
+from rawlabel.images.view_size import image_size_at
 from rawlabel.models.device import CopyStream, choose_precision
 from rawlabel.models.methods.cross_entropy import CrossEntropy
 from rawlabel.train import acceleration
 from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.schedule import image_size_at
 from rawlabel.train.stage import train
 from tests.train.conftest import DEVICES, tiny
 

@@ -18,6 +18,7 @@ from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.images.decoding import DecodedImages, Transform
 from rawlabel.images.loader import evaluation_batches
+from rawlabel.images.view_size import image_size_at
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.models.device import choose_device, synchronize
 from rawlabel.models.memory import FittingParts, memory_errors
@@ -30,7 +31,6 @@ from rawlabel.models.networks.building import (
 )
 from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
 from rawlabel.models.precision import settle_precision
-from rawlabel.train.schedule import image_size_at
 
 
 def _go_on() -> None:

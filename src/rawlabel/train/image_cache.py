@@ -26,8 +26,8 @@ from rawlabel.images.image_source import ImageSource
 from rawlabel.images.loader import BatchLoader, Loader
 from rawlabel.images.resident_images import OtherSizes, ResidentImages
 from rawlabel.images.resident_loader import ResidentLoader
+from rawlabel.images.view_size import image_size_at
 from rawlabel.models.predictor import Predictor
-from rawlabel.train.schedule import image_size_at
 
 KeptImages = Images | ResidentImages
 

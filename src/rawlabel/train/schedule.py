@@ -80,16 +80,3 @@ def decays_left(config: TrainConfig, epoch: int) -> int:
         return 0 if config.lr_schedule == "constant" else 1
     rates = [_rate(config, one, 0, 0, 1) for one in range(epoch, config.epochs)]
     return sum(after < before for before, after in pairwise(rates))
-
-
-def image_size_at(config: TrainConfig, epoch: int) -> int:
-    """Side of the training views in an epoch [pixels], in steps of 32, or of 4 up to a side of 64.
-
-    Training on small images first and on the full size last costs less and loses little (Howard's progressive
-    resizing, fast.ai 2018; Touvron et al., arXiv 1906.06423).
-    """
-    start, end, growing = config.progressive_from, config.image_size, 3 * config.epochs // 4
-    if not start or start >= end or epoch >= growing:
-        return end
-    step = 4 if end <= 64 else 32
-    return min(end, max(8, step, round((start + (end - start) * epoch / growing) / step) * step))
