@@ -38,6 +38,9 @@ MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 test set. `outpath` of the settings it gets is the run directory. It is handed in from above, so that nothing in
 this package can open a test set."""
 
+_SECOND_TEST = frozenset({"sub", "test_label_column"})
+"""Settings that have always been part of a run directory's name, though no result depends on them."""
+
 
 def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
     """Train as `config` says and return the run directory; an interrupted run goes on, a finished one stays.
@@ -116,6 +119,7 @@ def _run(
                 "selected_epoch": selection.epoch,
                 "why": selection.why,
                 **({"doubt": doubt} if doubt else {}),
+                **run.overlap_counts(),
                 "last_epoch": trainer.records[-1].epoch,
                 "seed": config.seed,
                 "data": data.fingerprint,
@@ -248,8 +252,10 @@ def _default_path(config: TrainConfig, data: TrainingData) -> Path:
     """The same settings on the same data have the same name, so the same command goes on."""
     model = config.model.replace("/", "-")
 
+    free = TrainConfig.named(Role.PLACE, Role.SPEED) - _SECOND_TEST
+
     def path(settings: TrainConfig) -> Path:
-        digest = settings.fingerprint(exclude=_FREE)[:6] + data.fingerprint[:4]
+        digest = settings.fingerprint(exclude=free)[:6] + data.fingerprint[:4]
         return runs_path(config.root) / f"{model}-{config.method}-{digest}"
 
     plain = path(config.model_copy(update=dict.fromkeys(_SECOND_TEST)))
@@ -274,7 +280,7 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     # A run of an older version knows nothing of newer settings, so it has their defaults.
     before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before[key] != value and key in TrainConfig.named(Role.RESULT) | _SECOND_TEST:
+        if before[key] != value and key in TrainConfig.named(Role.RESULT):
             raise ConfigError(
                 f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"
