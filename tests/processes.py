@@ -115,8 +115,9 @@ class AtStep(BySelf):
 
 @dataclass
 class AfterEpoch(BySelf):
-    """Kills itself so many seconds after it has logged its first epoch: anywhere, from a thread of its own."""
+    """Kills itself so many seconds after it has logged this epoch or a later one: from a thread, so anywhere."""
 
+    epoch: int
     seconds: float
 
     def prepare(self) -> None:
@@ -126,7 +127,8 @@ class AfterEpoch(BySelf):
 
         def log_epoch(run: RunDirectory, entry: Any) -> None:
             log(run, entry)
-            is_logged.set()
+            if entry["epoch"] >= self.epoch:
+                is_logged.set()
 
         def kill() -> None:
             is_logged.wait()

@@ -130,7 +130,7 @@ def test_kill_9_at_twenty_random_moments_ends_as_an_uninterrupted_run(tmp_path: 
     for kills in range(20):
         # Each start gets further than all before it: no kill falls into the start of Python.
         before = len(run.log())
-        moment = AfterEpoch(rng.random() * seconds_an_epoch)
+        moment = AfterEpoch(before, rng.random() * seconds_an_epoch)
         ended = forked(arguments(data, run.path, **flags), by_self=moment)
         assert ended.code == -signal.SIGKILL, f"ended by itself after {kills} kills: {ended.err}"
         assert len(run.log()) > before
