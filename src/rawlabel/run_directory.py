@@ -44,6 +44,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel import __version__, processes
+from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, locked, read_json, write_json
 
@@ -91,30 +92,39 @@ class RunDirectory:
         return self.path / "checkpoints" / "selected.safetensors"
 
     def config(self) -> dict[str, Any]:
-        """The resolved settings."""
-        return dict(read_json(self.path / "config.json", "the settings of a run"))
+        """The resolved settings; those that a run of an older version does not have are at their defaults."""
+        return TrainConfig().as_json() | dict(read_json(self.path / "config.json", "the settings of a run"))
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Make the directory and keep other processes from training in it; of one run's processes, the first does.
 
-        What a killed process left half written is removed. Raises `ConfigError` when another process trains here.
+        What a killed process left half written is removed, and so is a directory that is still empty at the end.
+        Raises `ConfigError` when another process trains here.
         The claim ends with the process, however that ends. A file system without such locks has none.
         """
         if not processes.is_first():
             yield
             return
+        made = [one for one in (self.path, *self.path.absolute().parents) if not one.exists()]
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with locked(self.path / ".lock") as is_ours:
-            if not is_ours:
-                raise ConfigError(
-                    f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
-                )
-            with disk_errors(self.path):
-                for left in self.path.rglob(".*.part"):
-                    left.unlink(missing_ok=True)
-            yield
+        try:
+            with locked(self.path / ".lock") as is_ours:
+                if not is_ours:
+                    raise ConfigError(
+                        f"--outpath: {self.path} is being trained by another process; "
+                        "wait for it, or choose another"
+                    )
+                with disk_errors(self.path):
+                    for left in self.path.rglob(".*.part"):
+                        left.unlink(missing_ok=True)
+                yield
+        finally:
+            # Where nothing came of it, as with a network that nobody has, no folder is left.
+            with suppress(OSError):
+                for folder in made:
+                    folder.rmdir()
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""

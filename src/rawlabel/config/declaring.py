@@ -37,6 +37,15 @@ def setting(
     )
 
 
+MAX_MEGAPIXELS = 64.0
+"""Pixels up to which images are decoded: three bytes each, and several images at a time [megapixels]."""
+
+
+def pixel_limit() -> Any:
+    """Declare `max_megapixels`, which whatever decodes images has."""
+    return setting(MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0)
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, and strict about unknown keys."""
 

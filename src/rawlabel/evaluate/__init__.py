@@ -7,11 +7,13 @@ the record that a stopping rule reads has no field for them.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +83,13 @@ def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
 def test_request(config: TrainConfig) -> InputRequest:
     """What is wanted of a test set."""
     return InputRequest(
-        "test", config.test_label_column, config.image_column, TEST_LABEL_FLAG, downloads_path(config.root)
+        "test",
+        config.test_label_column,
+        config.image_column,
+        TEST_LABEL_FLAG,
+        downloads_path(config.root),
+        config.max_megapixels,
+        config.partial_test,
     )
 
 
@@ -97,21 +105,31 @@ def read_test_input(
 ) -> InputSet:
     """A test set, its images labeled by index into `class_ids`; those of `left_out` classes are left out.
 
-    Raises `DataError` when its classes are not exactly the training classes.
+    Raises `DataError` when its classes are not exactly the training classes; where `request` says so, some may be
+    missing. Names in different Unicode forms, as Apple's and other systems write them, are one class.
     """
     if not is_address(path) and not path.exists():
         layout = how_to_get(path.parent, path.name)
         raise DataError(f"{path}: no such folder; it should hold one folder of images for each class{layout}")
-    found = read_input(path, request or InputRequest("test", label_flag=TEST_LABEL_FLAG))
-    places = {class_id: index for index, class_id in enumerate(class_ids)}
-    known, present = {*class_ids, *left_out}, set(found.class_ids)
-    for class_id in found.class_ids:
-        if class_id not in known:
+    request = request or InputRequest("test", label_flag=TEST_LABEL_FLAG)
+    found = read_input(path, request)
+    if found.ignored and processes.is_first():
+        sys.stderr.write(f"rawlabel: {path}: {found.ignored}\n")
+    places = {normalize("NFC", class_id): index for index, class_id in enumerate(class_ids)}
+    known = {*places, *(normalize("NFC", class_id) for class_id in left_out)}
+    names = [normalize("NFC", class_id) for class_id in found.class_ids]
+    for name, class_id in zip(names, found.class_ids, strict=True):
+        if name not in known:
             raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")
-    for class_id in class_ids:
-        if class_id not in present:
-            raise DataError(f"{path}: training class '{class_id}' is missing; add images of it")
-    index = np.array([places.get(class_id, -1) for class_id in found.class_ids], dtype=np.int64)
+    missing = [class_id for class_id in class_ids if normalize("NFC", class_id) not in names]
+    if missing and not request.may_lack_classes:
+        raise DataError(
+            f"{path}: training class '{missing[0]}' is missing; add images of it, or measure on the others with "
+            "--partial-test"
+        )
+    if len(missing) == len(class_ids):
+        raise DataError(f"{path}: holds none of the training classes; name another test set")
+    index = np.array([places.get(name, -1) for name in names], dtype=np.int64)
     labels = index[found.images.labels]
     images = replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
     return replace(found, class_ids=tuple(class_ids), images=images)
@@ -141,7 +159,12 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     folder = config.test or _logged_test_set(run)
     predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
     trained = TrainConfig(**run.config())
-    found = read_test_input(folder, class_ids, test_request(trained), summary.get("left_out", ()))
+    request = replace(
+        test_request(trained),
+        max_megapixels=max(config.max_megapixels, trained.max_megapixels),
+        may_lack_classes=config.partial_test or trained.partial_test,
+    )
+    found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
     labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
     images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
@@ -155,6 +178,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
         "last": {"epoch": summary["last_epoch"], **_accuracies(last, labels, config.confidence)},
     }
+    present = [class_ids[index] for index in np.unique(labels)]
+    if len(present) < len(class_ids):
+        test["classes"], test["training_classes"] = present, len(class_ids)
     oracle = oracle_epoch(run)
     if oracle is not None and config.test is None:
         correct = round(oracle[1] * len(labels) / 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ def _measure_test(
             entry[name]["test"] = None
         return None
     trained, data = TrainConfig(**run.config()), probe.data
-    found = read_test_input(folder, list(data.class_ids), test_request(trained), data.left_out)
+    # What `rawlabel evaluate` measured on request is measured here as well.
+    is_partial = trained.partial_test or (config.test is None and "classes" in run.summary().get("test", {}))
+    request = replace(test_request(trained), may_lack_classes=is_partial)
+    found = read_test_input(folder, list(data.class_ids), request, data.left_out)
     note_opening(run, folder, by="probe")
     features = probe.encoder.store.features(found.images.source, "features of test images").numpy()
     labels = found.images.labels

@@ -38,7 +38,7 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "logger", "keep_predictions", "cache",
+        "evaluate", "track_correct", "logger", "keep_predictions", "cache", "max_megapixels", "partial_test",
     }
 )  # fmt: skip
 # Settings that matter at the very start alone: a run that goes on has its own checkpoint.

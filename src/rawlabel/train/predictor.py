@@ -22,8 +22,9 @@ from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.memory import FittingParts, memory_errors
 from rawlabel.train.methods import Method
-from rawlabel.train.networks import build_network, load_network_options, published_normalization
+from rawlabel.train.networks import build_network, load_network_options, published_normalization, refuse_size
 from rawlabel.train.normalization import IMAGENET, Normalization, Normalizer
+from rawlabel.train.schedule import image_size_at
 
 
 def _go_on() -> None:
@@ -95,11 +96,19 @@ def build_predictor(
     options = load_options(method_type.Options, _method_options(config), "--method-option")
     network_options = load_network_options(config)
     method = method_type(
-        lambda: build_network(config.model, num_classes, pretrained=config.pretrained, options=network_options),
+        lambda: build_network(
+            config.model,
+            num_classes,
+            pretrained=config.pretrained,
+            options=network_options,
+            image_size=config.image_size,
+        ),
         num_samples,
         num_classes,
         options,
     )
+    if (smallest := image_size_at(config, 0)) != config.image_size:
+        refuse_size(method.network, config.model, smallest, "--progressive-from")
     if normalization is None:
         normalization = published_normalization(method.network, config.model) if config.pretrained else IMAGENET
     method.exchanges_bf16 = config.exchange == "bf16"
