@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rawlabel.collect import cluster_limits
-from rawlabel.collect.cluster_limits import ClusterLimits, LimitsKeeper
-from rawlabel.collect.host_limits import Answer, HostAway, HostPaused
+from rawlabel.gather.collect.engines import cluster_limits
+from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits, LimitsKeeper
+from rawlabel.gather.collect.http.host_limits import Answer, HostAway, HostPaused
 
 HOST = "127.0.0.1:80"
 

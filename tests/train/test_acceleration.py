@@ -18,14 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import acceleration, train
+from rawlabel.images.loader import RawBatch
+from rawlabel.models.device import CopyStream, choose_precision
+from rawlabel.models.methods.cross_entropy import CrossEntropy
+from rawlabel.train import acceleration
 from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.device import CopyStream, choose_precision
-from rawlabel.train.loader import RawBatch
-from rawlabel.train.methods.cross_entropy import CrossEntropy
 from rawlabel.train.schedule import image_size_at
+from rawlabel.train.stage import train
 from tests.train.conftest import DEVICES, tiny
 
 
