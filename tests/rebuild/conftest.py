@@ -18,6 +18,7 @@ from rawlabel_photo_site.world.changes import ChangedSite, changed
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.conftest import KEY
+from tests.ports import free_port
 
 WORDS = ("three", "eight", "nine", "seven")
 
@@ -40,7 +41,8 @@ def then(tmp_path_factory: pytest.TempPathFactory) -> Then:
     folder = tmp_path_factory.mktemp("then")
     (folder / "classes.txt").write_text("\n".join(WORDS))
     site = PhotoSite.build(PhotoSiteConfig(seed=5, per_class=60, api_key=KEY), NO_FAULTS)
-    with running(site) as served:
+    # Others come back to its place.
+    with running(site, port=free_port()) as served:
         config = CollectConfig(
             classes=folder / "classes.txt", project=folder / "p", base_url=(served.base_url,), source=("flickr",),
             image_size=64, allow_loopback=True, concurrency=16, per_host=16,

@@ -59,7 +59,9 @@ MAX_MEGAPIXELS = 64.0
 
 def pixel_limit() -> Any:
     """Declare `max_megapixels`, which whatever decodes images has."""
-    return setting(MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0)
+    return setting(
+        MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0, role=Role.PLACE
+    )
 
 
 class Section(BaseModel):

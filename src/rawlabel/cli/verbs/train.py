@@ -11,6 +11,7 @@ from rawlabel.config import TrainConfig
 
 
 def _train(config: TrainConfig) -> None:
+    from rawlabel.judge.evaluate.overlap import describe
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.train.stage import train
 
@@ -23,6 +24,9 @@ def _train(config: TrainConfig) -> None:
     click.echo(
         f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
     )
+    for entry in summary.get("test_overlap", {}).values():
+        if said := describe(entry):
+            click.echo(f"{said}: {run.overlap_path}")
     click.echo(f"run: {run.path}")
     if config.refit:
         click.echo(f"refit on all raw data: {run.path / 'refit'}")

@@ -39,7 +39,9 @@ class DataSettings(Section):
     )
     max_megapixels: float = pixel_limit()
     label_column: str | None = setting(None, "Column of the raw labels, where the training data is a table.")
-    test_label_column: str | None = setting(None, "Column of the labels, where the test set is a table.")
+    test_label_column: str | None = setting(
+        None, "Column of the labels, where the test set is a table.", role=Role.PLACE
+    )
     image_column: str | None = setting(None, "Column of the images, where the data is a table.")
     select_classes: tuple[str | int, ...] = setting(
         (), "Class to train on, by its name or its index; may be given several times; by default all."
