@@ -1,4 +1,4 @@
-"""Hook of the documentation site: links that leave `docs/` are said in words, since the site holds no other files."""
+"""Hook of the documentation site: links that leave `docs/` are said in words, as the site holds no more."""
 
 from __future__ import annotations
 

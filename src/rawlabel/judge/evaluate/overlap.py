@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rawlabel.artifacts.fingerprints import Fingerprint, SamePictures, fingerprint, same_pictures
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import distributed, processes
 from rawlabel.base.files import write_json
-from rawlabel.base.fingerprints import Fingerprint, SamePictures, fingerprint, same_pictures
 from rawlabel.base.progress import note, progress
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import read_pixels

@@ -1,7 +1,8 @@
 """Which pictures of two sets are the same, or nearly so, by fingerprints alone; labels play no part.
 
 Equal pictures have equal upright RGB pixels. Near copies differ in few bits of the perceptual hash
-(`rawlabel.artifacts.image_check`). Of small images the hash tells too little, so they are compared by their pixels alone: of
+(`rawlabel.artifacts.image_check`). Of small images the hash tells too little, so they are compared by their pixels
+alone: of
 167 pairs that it finds between CIFAR-10's test and training images, people call 54 copies or very similar, and it
 misses 89 of the 143 that they found (ciFAIR; Barz and Denzler, 2020). So are flat pictures, whose hash is noise.
 """
