@@ -18,8 +18,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "verbs.md"
 INTRODUCTION = """# Verbs and settings
 
 Made by `python tools/reference.py` from the settings. Later wins: defaults, then `--config FILE` (JSON or TOML),
-then flags. A file holds the whole tree (`[train]` tables) or the keys of one section; a key is the flag's name with
-underscores. `rawlabel VERB --help` says the same.
+then flags. A file holds the whole tree (`[train]` tables) or the keys of one section; a key is the flag's name
+with underscores. `rawlabel VERB --help` says the same.
 """
 
 
