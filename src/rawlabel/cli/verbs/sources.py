@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rawlabel.plugins import Family, describe, load, names
+from rawlabel.base.families import Family, describe, load, names
 
 
 @click.command("sources", help="List the photo sites, their addresses and what their terms ask.")

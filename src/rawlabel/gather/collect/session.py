@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.base import families
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.gather.classes.reading import read_classes
@@ -21,7 +21,7 @@ from rawlabel.records import ClassSpec
 
 def requested_sources(config: CollectConfig) -> dict[str, type[Source]]:
     """The sources to search, by name. Raises `PluginError` for an unknown one."""
-    return {name: plugins.load(plugins.Family.SOURCE, name) for name in dict.fromkeys(config.source)}
+    return {name: families.load(families.Family.SOURCE, name) for name in dict.fromkeys(config.source)}
 
 
 def requested_classes(config: CollectConfig, source_types: Mapping[str, type[Source]]) -> list[ClassSpec]:
