@@ -32,7 +32,7 @@ class Line:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("RENEW_EVERY", 0.05), ("LAPSE_AFTER", 0.3), ("CALL_PAUSE", 0.01)):
+    for name, seconds in (("RENEW_EVERY", 0.05), ("LAPSE_AFTER", 1.0), ("CALL_PAUSE", 0.01)):
         monkeypatch.setattr(cluster_limits, name, seconds)
 
 
@@ -65,7 +65,7 @@ def test_permits_of_a_process_that_died_lapse_and_those_of_a_slow_one_do_not() -
         dead, slow = ClusterLimits(line.call), ClusterLimits(line.call)
         ticket = await slow.acquire(HOST)
         waiting = asyncio.create_task(dead.acquire(HOST))
-        await asyncio.sleep(4 * cluster_limits.LAPSE_AFTER)
+        await asyncio.sleep(2 * cluster_limits.LAPSE_AFTER)
         assert not waiting.done(), "the slow one is alive and has its permit still"
         slow.report(ticket, Answer.GRANTED)
         await waiting
