@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from rawlabel import processes
 from rawlabel.config import PredictConfig
@@ -19,6 +20,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.image_files import images_below
 from rawlabel.image_header import extra_extensions
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.correctness import count_unanswered
 from rawlabel.train.image_source import ImageFiles, UnreadableImage
 from rawlabel.train.images import Pixels, read_pixels
 from rawlabel.train.predictor import load_predictor
@@ -46,7 +48,7 @@ def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | Non
     checkpoint = _selected(RunDirectory.existing(config.run))
     # Before the network is built: a folder without an image is not worth the wait.
     waiting = _expand(config.images)
-    predictor, class_ids, _ = load_predictor(checkpoint)
+    predictor, class_ids, _ = load_predictor(checkpoint, precision=config.precision)
     with ThreadPoolExecutor(processes.own_cores()) as pool:
         while paths := list(islice(waiting, config.batch_size)):
             source = ImageFiles(paths)
@@ -65,10 +67,13 @@ def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | Non
             if not images:
                 continue
             logits = predictor.logits(images, config.batch_size)
-            shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-            probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-            for path, row in zip(kept, probabilities, strict=True):
-                for index in np.argsort(-row, kind="stable")[: config.top]:
+            if count_unanswered(logits):
+                raise DataError(
+                    f"{config.run}: its network has diverged and says NaN; train again with a lower --lr"
+                )
+            probabilities = softmax(logits, axis=1)
+            for path, own, row in zip(kept, logits, probabilities, strict=True):
+                for index in np.argsort(-own, kind="stable")[: config.top]:
                     yield Prediction(path, class_ids[index], float(row[index]))
 
 

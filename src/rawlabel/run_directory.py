@@ -12,6 +12,7 @@
                         the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
+`test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
@@ -28,12 +29,13 @@ While a process trains there, it holds the lock `.lock`, which it removes at its
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +48,7 @@ from rawlabel import __version__, processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, locked, read_json, write_json
+from rawlabel.project import export_path, manifests_path, runs_path
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -91,8 +94,37 @@ class RunDirectory:
         return self.path / "checkpoints" / "selected.safetensors"
 
     def config(self) -> dict[str, Any]:
-        """The resolved settings; those that a run of an older version does not have are at their defaults."""
+        """The resolved settings, as they were given; what an older version did not have is at its default."""
         return TrainConfig().as_json() | dict(read_json(self.path / "config.json", "the settings of a run"))
+
+    def settings(self) -> TrainConfig:
+        """The resolved settings, with the folder that holds the data where that lies now.
+
+        Settings of older versions lack newer keys, which have their defaults. Raises `ConfigError` for settings of
+        a newer version.
+        """
+        try:
+            config = TrainConfig(**self.config())
+        except ValueError as error:
+            path = self.path / "config.json"
+            raise ConfigError(f"{path}: holds settings that are not known here; update rawlabel") from error
+        path = self.path / "environment.json"
+        starts = read_json(path, "the starts of a run") if path.exists() else []
+        noted = starts[-1].get("root") or {} if starts else {}
+        # Runs of older versions noted nothing, but theirs may be the project that they lie in.
+        is_inside = not noted and self.path.resolve().parent.name == runs_path(Path()).name
+        noted = {"absolute": str(self.path.resolve().parent.parent)} if is_inside else noted
+        root = find_place(self.path, noted, config.root, lambda place: _holds_data_of(place, config))
+        return config.model_copy(update={"root": root})
+
+    def place_of(self, path: Path) -> dict[str, str]:
+        """Where `path` lies, by itself and from the run, so that it is found from anywhere and after a move."""
+        place, own = path.resolve(), self.path.resolve()
+        try:
+            from_run = {"from_run": Path(os.path.relpath(place, own)).as_posix()}
+        except ValueError:  # on another drive
+            from_run = {}
+        return {"absolute": str(place), **from_run}
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -208,9 +240,43 @@ class RunDirectory:
         """Selected, last and oracle epoch."""
         return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
 
+    @property
+    def overlap_path(self) -> Path:
+        """Which images of each test set are among those of the run, too."""
+        return self.path / "test_overlap.json"
+
+    def overlap(self) -> dict[str, Any] | None:
+        """What was counted of each test set, by `test` and `subset`; None where nothing was."""
+        return read_json(self.overlap_path, "the overlap with test sets") if self.overlap_path.exists() else None
+
+    def overlap_counts(self) -> dict[str, Any]:
+        """The counts of `overlap`, as the summary has them; empty where nothing was counted."""
+        names = ("test_images", "equal", "near", "compared_by_pixels_alone")
+        found = {key: {name: entry[name] for name in names} for key, entry in (self.overlap() or {}).items()}
+        return {"test_overlap": found} if found else {}
+
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`."""
         write_json(self.path / "summary.json", summary)
+
+
+def find_place(run: Path, noted: Mapping[str, Any], given: Path, is_it: Callable[[Path], bool]) -> Path:
+    """Where something lies now: where it lay from the run, or by itself, or from here as it was given.
+
+    `noted` is what `RunDirectory.place_of` said of it. Spelled as it was `given` where that is the same place, or
+    no other is found.
+    """
+    known = [run.resolve() / str(noted["from_run"])] if "from_run" in noted else []
+    known += [Path(str(noted["absolute"]))] if "absolute" in noted else []
+    found = next((place for place in known if is_it(place)), None)
+    return given if found is None or (is_it(given) and found.resolve() == given.resolve()) else found.resolve()
+
+
+def _holds_data_of(root: Path, config: TrainConfig) -> bool:
+    """Whether what the settings name lies under `root`; an address, such as hub:NAME, lies nowhere."""
+    if config.main is None:
+        return manifests_path(root).is_dir() or export_path(root).is_dir()
+    return ":" in config.main or (root / config.main).exists()
 
 
 def why_selected(summary: dict[str, Any]) -> str:
@@ -228,7 +294,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "command": " ".join(sys.argv[1:]),
     }
 
@@ -250,7 +316,8 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the system calls its processor."""
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file():
         for line in cpu_info.read_text("utf-8", errors="replace").splitlines():

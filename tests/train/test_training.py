@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,12 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.train import find_run, train
 from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.data import load_training_data
+from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.holdout import predict_holdout
-from tests.processes import forked
+from tests.processes import AfterEpoch, AtStep, forked
 from tests.test_config import PUBLISHED
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import Crash, arguments, assert_same_run, crashing_after, same_weights
@@ -66,7 +67,7 @@ def test_one_seed_gives_one_run_whatever_the_threads(whole: RunDirectory, data: 
 def test_looking_at_the_test_set_changes_nothing(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
     blind = train(tiny(data, outpath=tmp_path / "blind", test=None))
     assert same_weights(whole.last_weights, blind.last_weights)
-    assert blind.summary() == whole.summary()
+    assert blind.summary() == {key: value for key, value in whole.summary().items() if key != "test_overlap"}
     assert [{**entry, "test": None} for entry in blind.log()] == [{**entry, "test": None} for entry in whole.log()]
     assert blind.log()[0]["test"] == {"acc1": None, "acc5": None}
 
@@ -100,30 +101,20 @@ def test_two_and_two_epochs_equal_four(whole: RunDirectory, data: Path, tmp_path
     assert_same_run(whole, fit(config))
 
 
-def some_time_after_epoch(run: RunDirectory, epochs: int, delay: float) -> Callable[[], bool]:
-    """A condition that becomes true `delay` seconds after so many epochs were logged."""
-    reached: list[float] = []
-
-    def due() -> bool:
-        if not reached and len(run.log()) >= epochs:
-            reached.append(time.monotonic())
-        return bool(reached) and time.monotonic() - reached[0] >= delay
-
-    return due
-
-
 def test_sigterm_in_the_middle_of_an_epoch_saves_and_goes_on(data: Path, tmp_path: Path) -> None:
     steps = {"batch_size": 2, "epochs": 3}
     reference = fit(tiny(data, outpath=tmp_path / "reference", **steps))
     run = RunDirectory(tmp_path / "stopped")
-    in_the_middle = 0
-    for epochs, number, code in ((1, signal.SIGTERM, 143), (2, signal.SIGINT, 130)):
-        due = some_time_after_epoch(run, epochs, 0.15)
-        ended = forked(arguments(data, run.path, **steps), number, due)
+    # An epoch has 46 steps; the second start goes on where the first one stopped.
+    for number, signal_number, code, place in (
+        (60, signal.SIGTERM, 143, (1, 15)),
+        (20, signal.SIGINT, 130, (1, 36)),
+    ):
+        ended = forked(arguments(data, run.path, **steps), by_self=AtStep(number, signal_number))
         assert ended.code == code, ended.err
         assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
-        in_the_middle += load_checkpoint(run.last_checkpoint)["step"] > 0
-    assert in_the_middle > 0, "no signal fell into the middle of an epoch"
+        saved = load_checkpoint(run.last_checkpoint)
+        assert (saved["epoch"], saved["step"]) == place
     ended = forked(arguments(data, run.path, **steps))
     assert ended.code == 0, ended.err
     assert_same_run(reference, run)
@@ -141,8 +132,8 @@ def test_kill_9_at_twenty_random_moments_ends_as_an_uninterrupted_run(tmp_path: 
     for kills in range(20):
         # Each start gets further than all before it: no kill falls into the start of Python.
         before = len(run.log())
-        due = some_time_after_epoch(run, before + 1, rng.random() * seconds_an_epoch)
-        ended = forked(arguments(data, run.path, **flags), when=due)
+        moment = AfterEpoch(before, rng.random() * seconds_an_epoch)
+        ended = forked(arguments(data, run.path, **flags), by_self=moment)
         assert ended.code == -signal.SIGKILL, f"ended by itself after {kills} kills: {ended.err}"
         assert len(run.log()) > before
     assert forked(arguments(data, run.path, **flags)).code == 0
@@ -258,3 +249,70 @@ def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
     (folder / "red" / "002.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"002\.png: is not an image that can be decoded"):
         fit(tiny(tmp_path, test=None, holdout=0, stop="last_epoch", outpath=tmp_path / "run"))
+
+
+def test_a_second_test_set_may_come_while_a_run_is_trained(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny(data, outpath=tmp_path / "run", epochs=2)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    given = config.model_copy(update={"sub": "test"})
+    run = train(given, make_epoch_evaluator)
+    assert ["subset" in entry for entry in run.log()] == [False, True]
+    assert run.log()[1]["subset"] == run.log()[1]["test"]
+    assert "--sub" not in capsys.readouterr().err
+    train(given.model_copy(update={"sub": "candidate"}), make_epoch_evaluator)
+    assert f"--sub: {run.path} is finished" in (said := capsys.readouterr().err)
+    assert f"--test {data / 'candidate'}` measures it" in said
+
+
+def test_a_run_is_called_the_same_with_a_second_test_set(data: Path) -> None:
+    config = tiny(data)
+    training = load_training_data(config)
+    plain = find_run(config, training).path
+    assert find_run(config.model_copy(update={"sub": "test"}), training).path == plain
+    assert find_run(config.model_copy(update={"lr": 0.5}), training).path != plain
+
+
+def test_fewer_epochs_than_the_resumed_run_has_are_refused(
+    whole: RunDirectory, data: Path, tmp_path: Path
+) -> None:
+    shorter = tiny(data, outpath=tmp_path / "shorter", resume=str(whole.path), epochs=2)
+    with pytest.raises(ConfigError, match=r"--epochs 2: .*last\.pt has 4 epochs behind it"):
+        fit(shorter)
+    assert not RunDirectory(tmp_path / "shorter").log()
+    with pytest.raises(ConfigError, match=r"--epochs: .* was made with 4, not 2"):
+        fit(tiny(data, outpath=whole.path, epochs=2))
+    assert len(fit(tiny(data, outpath=tmp_path / "same", resume=str(whole.path))).log()) == 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "device", "expected"),
+    [
+        (30, "cpu", []),
+        (600, "cpu", ["rawlabel: the steps will take about 0:10:00 on this processor"]),
+        (9 * 3600, "cuda", ["rawlabel: the steps will take about 9.0 hours on this GPU"]),
+        (
+            5 * 86400,
+            "cpu",
+            [
+                "rawlabel: the steps will take about 5.0 days on this processor",
+                "rawlabel: what takes minutes on a processor: fewer epochs, smaller images or a smaller network "
+                "(--epochs 12, --image-size 112, --model small_convnet), one of these or all",
+            ],
+        ),
+    ],
+)
+def test_long_work_says_how_long_and_what_is_short(
+    seconds: float, device: str, expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_expected_time(seconds, TrainConfig(epochs=120), torch.device(device))
+    assert capsys.readouterr().err.splitlines() == expected
+
+
+def test_without_a_holdout_a_run_trains_on_all_images(data: Path, tmp_path: Path) -> None:
+    """As the page about the published trainer says."""
+    run = fit(tiny(data, outpath=tmp_path / "all", epochs=1, holdout=0, stop="last_epoch"))
+    start = json.loads((run.path / "environment.json").read_text())[0]
+    assert (start["training_images"], start["holdout_images"]) == (120, 0)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICE_HELP = "Where to compute; auto takes an NVIDIA GPU if there is one; mps, an Apple GPU, only by its name."
 

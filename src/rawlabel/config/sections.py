@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rawlabel.config.bench_section import BenchConfig
-from rawlabel.config.declaring import Section, pixel_limit, setting
+from rawlabel.config.declaring import Precision, Section, pixel_limit, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings
 from rawlabel.config.pack_section import PackConfig
@@ -147,6 +147,9 @@ class EvaluateConfig(Section):
         None, "Folder of class folders with clean labels; by default the one that the run logged."
     )
     batch_size: int = setting(256, "Images in a step.", ge=1)
+    precision: Precision = setting(
+        "auto", "Arithmetic: bf16, fp32, or auto: what the run was trained in, where the machine has it."
+    )
     max_megapixels: float = pixel_limit()
     partial_test: bool = setting(
         False, "Measure also on a test set that lacks training classes, on the classes it has, which are named."
@@ -207,6 +210,9 @@ class PredictConfig(Section):
     )
     top: int = setting(1, "Classes to print for each image.", ge=1)
     batch_size: int = setting(64, "Images in a step.", ge=1)
+    precision: Precision = setting(
+        "auto", "Arithmetic: bf16, fp32, or auto, the faster one in a short trial on this machine."
+    )
     max_megapixels: float = pixel_limit()
 
 

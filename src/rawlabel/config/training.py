@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import ValidationInfo, field_validator
 
 from rawlabel import processes
-from rawlabel.config.declaring import DEVICE_HELP, Device, pixel_limit, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Precision, pixel_limit, setting
 from rawlabel.config.trainer_sections import TrainerSettings
 
 
@@ -178,8 +178,10 @@ class TrainConfig(TrainerSettings):
         "Keep what the network said of each training image in each epoch, in the folder `training_predictions` of "
         "the run directory: what evidence about the labels is made from, at up to 2 bytes an image and epoch.",
     )
-    precision: Literal["auto", "bf16", "fp32"] = setting(
-        "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
+    precision: Precision = setting(
+        "auto",
+        "Arithmetic: bf16, fp32, or auto: of what the machine has, the faster one in a short trial, whose outcome "
+        "is kept for this machine and network.",
     )
     exchange: Literal["fp32", "bf16"] = setting(
         "fp32",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from scipy.special import softmax
 from rawlabel import processes
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
+from rawlabel.evaluate.overlap import note_overlap
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix
 from rawlabel.project import downloads_path, how_to_get
-from rawlabel.run_directory import RunDirectory
+from rawlabel.run_directory import RunDirectory, find_place
 from rawlabel.train.correctness import (
     count_unanswered,
     has_top5,
@@ -37,12 +38,14 @@ from rawlabel.train.correctness import (
     predicted_classes,
 )
 from rawlabel.train.data import TrainingData
+from rawlabel.train.device import choose_device
 from rawlabel.train.epoch_log import has_diverged
 from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
+from rawlabel.train.precision import precision_of_run
 from rawlabel.train.predictor import Predictor, load_predictor
 
 TEST_LABEL_FLAG = "--test-label-column"
@@ -54,13 +57,17 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     With --track-correct it also notes in the run directory, `outpath`, which test images were right.
     """
     named = {"test": config.test, "subset": config.sub}
-    sets = {key: _read_set(locate(config.root, name), config, data) for key, name in named.items() if name}
+    places = {key: locate(config.root, name) for key, name in named.items() if name}
+    sets = {key: _read_set(place, config, data) for key, place in places.items()}
     decoded: dict[str, KeptImages] = {}
 
     def measure(predictor: Predictor) -> dict[str, Any]:
         entry = {}
-        for key, labeled in sets.items():
+        for key, found in sets.items():
+            labeled = found.images
             if key not in decoded:
+                if config.outpath is not None:
+                    note_overlap(RunDirectory(config.outpath), data, found, places[key], key, predictor.pause)
                 decoded[key] = keep_images(labeled.source, config, predictor, f"reading {key} images")
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
@@ -71,8 +78,8 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     return measure if sets else None
 
 
-def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> LabeledImages:
-    return read_test_set(path, list(data.class_ids), test_request(config), data.left_out)
+def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
+    return read_test_input(path, list(data.class_ids), test_request(config), data.left_out)
 
 
 def test_request(config: TrainConfig) -> InputRequest:
@@ -152,24 +159,28 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     run = RunDirectory.existing(config.run)
     summary = run.summary()
     folder = config.test or _logged_test_set(run)
-    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
-    trained = TrainConfig(**run.config())
+    own = precision_of_run(run, choose_device("auto"))
+    precision = config.precision if config.precision != "auto" else own
+    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint, precision=precision)
+    trained = run.settings()
     request = replace(
         test_request(trained),
         max_megapixels=max(config.max_megapixels, trained.max_megapixels),
         may_lack_classes=config.partial_test or trained.partial_test,
     )
-    labeled = read_test_set(folder, class_ids, request, summary.get("left_out", ()))
-    labels = labeled.labels
+    found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
+    labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
     images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
-    last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)
+    last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
     test = {
         "folder": str(folder),
+        "place": run.place_of(folder),
         "images": len(labels),
         "confidence": config.confidence,
+        "precision": str(predictor.precision).removeprefix("torch."),
         "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
         "last": {"epoch": summary["last_epoch"], **_accuracies(last, labels, config.confidence)},
     }
@@ -181,7 +192,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         correct = round(oracle[1] * len(labels) / 100)
         test["oracle"] = {"epoch": oracle[0], "top1": with_interval(correct, len(labels), config.confidence)}
         summary["oracle_epoch"] = oracle[0]
+    note_overlap(run, None, found, folder)
     summary["test"] = test
+    summary |= run.overlap_counts()
     run.write_summary(summary)
     return summary
 
@@ -197,10 +210,21 @@ def oracle_epoch(run: RunDirectory) -> tuple[int, float] | None:
 
 
 def _logged_test_set(run: RunDirectory) -> Path:
-    config = TrainConfig(**run.config())
+    config = run.settings()
     if config.test is None:
         raise ConfigError("--test: the run logged no test set; name a folder of class folders")
     return locate(config.root, config.test)
+
+
+def measured_folder(run: RunDirectory, measured: Mapping[str, Any]) -> Path:
+    """The test set of a measurement in `summary.json`, where it lies now."""
+    given = Path(measured["folder"])
+    if is_address(given):
+        return given
+    place, config = find_place(run.path, measured.get("place", {}), given, Path.exists), run.config()
+    # Older versions noted no place, but the test set may be the one that was logged.
+    is_logged = not place.exists() and config.get("test") and given == Path(config["root"]) / config["test"]
+    return _logged_test_set(run) if is_logged else place
 
 
 def _accuracies(

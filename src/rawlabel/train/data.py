@@ -49,6 +49,13 @@ class TrainingData:
             f"{self.origin}: {len(self.train)} training images of {len(self.class_ids)} classes, "
             f"{len(self.holdout)} held out"
         )
+        if mixed := self.injections.get("mix"):
+            count, rate = int(mixed.noisy.is_changed.sum()), mixed.rate
+            line += (
+                f"; --mix replaced {count}"
+                if count
+                else (f"; --mix replaced none, since {rate:g} of no class is a whole image: raise --mix-rate")
+            )
         if self.left_out:
             shown = ", ".join(self.left_out[:_SHOWN]) + (", ..." if len(self.left_out) > _SHOWN else "")
             line += f"; {len(self.left_out)} classes left out: {shown}"

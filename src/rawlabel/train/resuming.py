@@ -68,7 +68,7 @@ def find_start(config: TrainConfig, run: RunDirectory) -> Start:
         start = Start(published.epoch, network=published.network, normalization=IMAGENET)
     else:
         _refuse_other_model(config, load_checkpoint(path), path)
-        _take_over(RunDirectory(path.parent.parent), path, run)
+        _take_over(RunDirectory(path.parent.parent), path, run, config.epochs)
         return Start(checkpoint=path)
     if start.epoch >= config.epochs:
         raise ConfigError(f"--epochs: the run would start at epoch {start.epoch} of {config.epochs}; raise it")
@@ -139,8 +139,14 @@ def _refuse_other_model(config: TrainConfig, saved: Mapping[str, Any], path: Pat
         )
 
 
-def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory) -> None:
+def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory, num_epochs: int) -> None:
     state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    done = state.get("epoch", 0)
+    if (done, state.get("step", 0)) > (num_epochs, 0):
+        raise ConfigError(
+            f"--epochs {num_epochs}: {checkpoint} has {done} epochs behind it, and nothing is taken back; raise "
+            "--epochs, or leave --resume out to train so many anew"
+        )
     for entry in other.log():
         if entry["epoch"] < state.get("epoch", 0):
             run.log_epoch(entry)
