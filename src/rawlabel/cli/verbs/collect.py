@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.cli.options import section_command
 from rawlabel.config import CollectConfig
-from rawlabel.project import catalogue_path
 from rawlabel.records import Reason
 
 
 def _collect(config: CollectConfig) -> int:
-    from rawlabel.collect import collect
-    from rawlabel.collect.session import requested_sources
+    from rawlabel.gather.collect.session import requested_sources
+    from rawlabel.gather.collect.stage import collect
 
     counts = collect(config)
     not_fetched = {reason: counts[reason] for reason in Reason if counts.get(reason)}
