@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rawlabel.config.collect import CollectConfig
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
-    from rawlabel.config.declaring import Role, Section
+    from rawlabel.config.declaring import Device, Precision, Role, Section
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from rawlabel.config.worth import WorthConfig
 
 _HOMES = {
+    "Device": "declaring",
+    "Precision": "declaring",
     "Role": "declaring",
     "Section": "declaring",
     "load_options": "loading",
@@ -58,6 +60,7 @@ __all__ = [
     "CompareRulesConfig",
     "CurateConfig",
     "DemoConfig",
+    "Device",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
@@ -70,6 +73,7 @@ __all__ = [
     "PackConfig",
     "PhotoSiteConfig",
     "PlanConfig",
+    "Precision",
     "PredictConfig",
     "PrepareConfig",
     "ProbeConfig",
