@@ -34,7 +34,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -148,10 +148,14 @@ class RunDirectory:
         return entries
 
     def log_epoch(self, entry: LogEntry) -> None:
-        """Add one epoch; entries of this or a later epoch, from before an interruption, give way."""
-        if not processes.is_first():
-            return
-        write_json(self.log_path, [one for one in self.log() if one["epoch"] < entry["epoch"]] + [entry])
+        """Add one epoch, see `log_epochs`."""
+        self.log_epochs([entry])
+
+    def log_epochs(self, entries: Sequence[LogEntry]) -> None:
+        """Add epochs in their order; entries of the first or later ones, from before an interruption, give way."""
+        if entries and processes.is_first():
+            before = [one for one in self.log() if one["epoch"] < entries[0]["epoch"]]
+            write_json(self.log_path, [*before, *entries])
 
     def log_timing(self, **facts: Any) -> None:
         """Add one line of clock readings, kept apart so that equal runs have equal logs."""

@@ -26,9 +26,8 @@ from rawlabel.metrics import clopper_pearson, confusion_matrix, logged_accuracie
 from rawlabel.project import downloads_path, how_to_get
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import TrainingData
-from rawlabel.train.image_cache import KeptImages, keep_images
+from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.predictor import Predictor, load_predictor
@@ -129,7 +128,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     labeled = read_test_set(folder, class_ids, test_request(trained), summary.get("left_out", ()))
     labels = labeled.labels
     note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
+    images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
     last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from rawlabel.train.predictor import build_predictor
 from rawlabel.train.refit import with_holdout
 from rawlabel.train.stopping import StoppingRule
 from rawlabel.train.teacher import labeled_by
+from rawlabel.train.transfer import weighing
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 """Makes what measures the test accuracy after each epoch, for people and the oracle; None when there is no
@@ -37,7 +39,7 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "logger", "keep_predictions", "cache",
+        "evaluate", "track_correct", "logger", "keep_predictions", "cache", "recipe",
     }
 )  # fmt: skip
 # Settings that matter at the very start alone: a run that goes on has its own checkpoint.
@@ -62,6 +64,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         settled = distributed.from_first(lambda: _settle_seed(config, run))
         if settled.confident_learning:
             data = _prune(settled, data, run)
+        if settled.weighing != "none":
+            data = _weigh(settled, data, run)
         return _run(settled, data, run, make_evaluator)
 
 
@@ -172,9 +176,26 @@ def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
     return kept
 
 
+def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainingData:
+    """Say what each raw label counts, and note it in the run directory."""
+    distributed.from_first(lambda: _refuse_other_settings(config, run))
+    _note_settings(config, run)
+    weighed = weighing.weigh(data, config, run)
+    if processes.is_first():
+        sys.stderr.write(f"{weighing.describe(run)}\n")
+    return weighed
+
+
 def _around(config: TrainConfig, **changes: Any) -> TrainConfig:
     """The settings for a run that serves another: one run, from the beginning."""
-    alone = {"confident_learning": False, "student": False, "refit": False, "resume": None, "start_epoch": 0}
+    alone = {
+        "confident_learning": False,
+        "weighing": "none",
+        "student": False,
+        "refit": False,
+        "resume": None,
+        "start_epoch": 0,
+    }
     return config.model_copy(update=alone | changes)
 
 
@@ -191,7 +212,8 @@ def _teach(
     _note_settings(config, run)
     teacher = RunDirectory(run.path / "teacher")
     # Its images are the pruned ones too, so it says so.
-    own = _around(config, outpath=teacher.path, confident_learning=config.confident_learning)
+    same = {"confident_learning": config.confident_learning, "weighing": config.weighing}
+    own = _around(config, outpath=teacher.path, **same)
     return _run(own, data, teacher, make_evaluator)
 
 
@@ -231,7 +253,7 @@ def _summary(run: RunDirectory) -> dict[str, Any] | None:
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:
     """The same settings on the same data have the same name, so the same command goes on."""
     digest = config.fingerprint(exclude=_FREE)[:6] + data.fingerprint[:4]
-    model = config.model.replace("/", "-")
+    model = re.sub(r"[^A-Za-z0-9_.-]+", "-", config.encoder or config.model)
     return runs_path(config.root) / f"{model}-{config.method}-{digest}"
 
 

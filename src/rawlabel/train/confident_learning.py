@@ -36,8 +36,8 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.split import folds
 from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
 
 _SHOWN = 5
@@ -164,9 +164,9 @@ def _predict(
 ) -> npt.NDArray[np.float32]:
     """Logits of the selected epoch for the training images at `rows`, without augmentation."""
     predictor, _, _ = load_predictor(network.selected_checkpoint, device=config.device)
-    side = predictor.transform.stored_side
+    source = data.train.source.select(rows)
     return predictor.logits(
-        Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
+        images_to_measure(source, predictor, config.reading_threads, "reading images to judge")
     )
 
 

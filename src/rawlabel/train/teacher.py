@@ -20,7 +20,7 @@ from rawlabel.files import atomic_write
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
-from rawlabel.train.images import Images
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.predictor import load_predictor
 
 
@@ -33,8 +33,8 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
     path, everything = teacher.path / "predicted_labels.npy", data.train.join(data.holdout)
     if not distributed.from_first(path.exists):
         predictor, _, _ = load_predictor(teacher.selected_checkpoint, device=config.device)
-        side = predictor.transform.stored_side
-        images = Images(everything.source, side, config.reading_threads, "reading images for the teacher")
+        title = "reading images for the teacher"
+        images = images_to_measure(everything.source, predictor, config.reading_threads, title)
         with atomic_write(path) as stream:
             np.save(stream, predictor.logits(images).argmax(axis=1).astype(np.int64))
     labels = distributed.from_first(lambda: _read_labels(path, len(everything)))

@@ -6,7 +6,7 @@ import click
 
 from rawlabel import processes
 from rawlabel.cli.options import section_command
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_training
 
 
 def _train(config: TrainConfig) -> None:
@@ -38,4 +38,4 @@ def _evaluate(config: TrainConfig) -> None:
     click.echo(f" * Acc@1 {found.top1:.3f} Acc@5 {found.top5:.3f}")
 
 
-COMMAND = section_command("train", TrainConfig, _train)
+COMMAND = section_command("train", TrainConfig, _train, load_training)
