@@ -14,7 +14,8 @@ from rawlabel.errors import ConfigError
 
 def test_later_wins(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
-    file.write_text(json.dumps({"lr": 0.2, "epochs": 7}))
+    # Editors of some systems begin a file with a byte-order mark.
+    file.write_text("\ufeff" + json.dumps({"lr": 0.2, "epochs": 7}), "utf-8")
     config = load_section(TrainConfig, file, {"lr": 0.3})
     assert (config.lr, config.epochs, config.momentum) == (0.3, 7, TrainConfig().momentum)
 

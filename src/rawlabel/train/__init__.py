@@ -188,14 +188,8 @@ def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 
 def _around(config: TrainConfig, **changes: Any) -> TrainConfig:
     """The settings for a run that serves another: one run, from the beginning."""
-    alone = {
-        "confident_learning": False,
-        "weighing": "none",
-        "student": False,
-        "refit": False,
-        "resume": None,
-        "start_epoch": 0,
-    }
+    alone: dict[str, Any] = {"confident_learning": False, "weighing": "none", "student": False, "refit": False}
+    alone |= {"resume": None, "start_epoch": 0}
     return config.model_copy(update=alone | changes)
 
 

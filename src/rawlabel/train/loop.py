@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rawlabel.config import TrainConfig
-from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.errors import CheckpointError, DataError
 from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
@@ -23,8 +22,10 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.checkpoint_writer import CheckpointWriter
 from rawlabel.train.data import TrainingData
 from rawlabel.train.device import synchronize
+from rawlabel.train.divergence import refuse_diverged, refuse_diverged_logits
 from rawlabel.train.epoch_journal import EpochJournal
 from rawlabel.train.epoch_log import signals_entry
+from rawlabel.train.epoch_timing import EpochTiming, log_timing
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.image_source import LabeledImages, UnreadableImage
 from rawlabel.train.jacobian import jacobian_norms
@@ -55,20 +56,11 @@ EpochEvaluator = Callable[[Predictor], dict[str, Any]]
 what it returns."""
 
 
-class EpochTiming(NamedTuple):
-    """When the parts of an epoch ended, as `time.perf_counter` tells it [seconds]."""
-
-    started: float
-    first_batch: float
-    trained: float
-    finished: float
-
-
 class _Measured(NamedTuple):
     """What was measured after the steps of an epoch, as parts of its log entry."""
 
     train: dict[str, Any]
-    holdout: dict[str, float]
+    holdout: dict[str, Any]
     tests: dict[str, Any]
 
 
@@ -158,7 +150,7 @@ class Trainer:
                         measured = self._measure_others(on_train, holdout)
                     self._finish_epoch(measured)
                     timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
-                    self._log_timing(timing)
+                    log_timing(self.run, self.epoch - 1, timing, self.statistics.seen - self.seen_before)
                     is_asked = stop.asked()
                     if not self.journal.is_empty and (is_asked or self._is_last()):
                         self._save()
@@ -214,7 +206,7 @@ class Trainer:
         if self.step == 0:
             self.statistics = RunningStatistics()
             self.method.on_epoch_start()
-        lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
+        lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps, len(self.data.class_ids))
         first_batch: float | None = None
         began, self.seen_before = time.perf_counter(), self.statistics.seen
         for raw_batch in loader.epoch(self.epoch, self.step):
@@ -285,19 +277,19 @@ class Trainer:
         """What there is beside `train`: the holdout, for the rule, and the test sets, for people."""
         held = {}
         if len(holdout):
-            held = holdout_statistics(self.predictor.logits(holdout), self.data.holdout.labels)
+            logits = refuse_diverged_logits(self.predictor.logits(holdout), "held-out images", self.epoch)
+            held = holdout_statistics(logits, self.data.holdout.labels)
         return _Measured(train, held, self.evaluator(self.predictor) if self.evaluator else {})
 
     def _finish_epoch(self, measured: _Measured) -> None:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
-        seen, loss = self.statistics.seen, float(self.statistics.loss)
-        train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
+        train = self.statistics.entry(len(self.data.class_ids))
         held = measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         record = EpochRecord(
             epoch=self.epoch,
             learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
-            train_loss=loss / seen,
+            train_loss=train["loss"],
             train_accuracy=train["acc1"],
             holdout_loss=held.get("loss"),
             holdout_accuracy=held.get("acc1"),
@@ -312,7 +304,7 @@ class Trainer:
         entry: LogEntry = {
             "epoch": self.epoch,
             "lr": self.records[-1].learning_rate,
-            "train": {**train, "loss": loss / seen},
+            "train": train,
             **measured.train,
             **self.weights.measure(self.epoch),
             "holdout": held,
@@ -330,17 +322,11 @@ class Trainer:
 
     def _refuse_divergence(self) -> None:
         """Before anything is saved from which no run could go on. Raises `ConfigError`."""
-        loss = float(self.statistics.loss)
-        if not math.isfinite(loss):
-            raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
+        refuse_diverged(self.method, float(self.statistics.loss), self.epoch)
 
     def _decode(self, images: LabeledImages, what: str) -> KeptImages:
-        return keep_images(
-            images.source,
-            self.config,
-            self.predictor,
-            f"{'features of' if self.predictor.store else 'reading'} {what} images",
-        )
+        verb = "reading" if self.predictor.store is None else "features of"
+        return keep_images(images.source, self.config, self.predictor, f"{verb} {what} images")
 
     def _facts(self) -> dict[str, Any]:
         """What is needed to use the weights."""
@@ -406,15 +392,3 @@ class Trainer:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])
         self.epoch, self.step = saved["epoch"], saved["step"]
-
-    def _log_timing(self, timing: EpochTiming) -> None:
-        seconds, seen = timing.trained - timing.started, self.statistics.seen - self.seen_before
-        # After a stop behind the last step there are none left to time.
-        speed = {"images_per_second": round(seen / seconds, 1)} if seen else {}
-        self.run.log_timing(
-            epoch=self.epoch - 1,
-            first_batch_seconds=round(timing.first_batch - timing.started, 3),
-            train_seconds=round(seconds, 3),
-            **speed,
-            measure_seconds=round(timing.finished - timing.trained, 3),
-        )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -71,7 +72,20 @@ def build_network(
         ) from error
     if network is None:
         raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
+    if (head := last_linear(network)) is not None:
+        head[1].register_forward_hook(_answer_in_fp32)
     return network
+
+
+def _answer_in_fp32(head: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+    """Outside training, compute the last layer in fp32 whatever the rest is in.
+
+    With the eight bits of bfloat16, the two best logits of some images in a thousand would be equal.
+    """
+    if head.training or output.dtype == torch.float32 or not torch.is_autocast_enabled(output.device.type):
+        return None
+    with torch.autocast(output.device.type, enabled=False):
+        return F.linear(inputs[0].float(), head.weight, head.bias)
 
 
 def published_normalization(network: nn.Module, name: str) -> Normalization:
