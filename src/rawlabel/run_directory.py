@@ -12,6 +12,8 @@
                         the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
+`encoder.json`          the frozen network that a head was trained on, and which of the classes it was taught
+`label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
@@ -211,6 +213,13 @@ class RunDirectory:
 
     def _predictions_path(self, epoch: int) -> Path:
         return self.path / "training_predictions" / f"{epoch:05d}.npz"
+
+    def encoder(self) -> dict[str, Any] | None:
+        """The frozen network that a head was trained on: its name, weights, what it was trained on, and which of
+        the run's classes it was taught (`own_classes`); None for a network trained on pixels.
+        """
+        path = self.path / "encoder.json"
+        return dict(read_json(path, "the encoder of a run")) if path.exists() else None
 
     def summary(self) -> dict[str, Any]:
         """Selected, last and oracle epoch."""

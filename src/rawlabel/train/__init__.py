@@ -29,6 +29,7 @@ from rawlabel.train.refit import with_holdout
 from rawlabel.train.stopping import StoppingRule
 from rawlabel.train.teacher import labeled_by
 from rawlabel.train.transfer import weighing
+from rawlabel.train.transfer.encoded_views import encoder_record
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
 """Makes what measures the test accuracy after each epoch, for people and the oracle; None when there is no
@@ -97,11 +98,7 @@ def _run(
 ) -> RunDirectory:
     """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
     distributed.from_first(lambda: _refuse_other_settings(config, run))
-    loggers.require(config.logger)
-    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
-    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
-    if rule.needs_holdout and not len(data.holdout):
-        raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
+    rule = _rule(config, data)
     summary = distributed.from_first(lambda: _summary(run))
     is_finished = summary is not None
     if summary and summary.get("data") != data.fingerprint:
@@ -134,6 +131,16 @@ def _run(
     return run
 
 
+def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
+    """The stopping rule, once everything that is named is known to be there."""
+    loggers.require(config.logger)
+    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
+    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
+    if rule.needs_holdout and not len(data.holdout):
+        raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
+    return rule
+
+
 def _start(
     config: TrainConfig,
     data: TrainingData,
@@ -155,6 +162,8 @@ def _start(
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
+    if predictor.store is not None and processes.is_first():
+        write_json(run.path / "encoder.json", encoder_record(predictor.store, data.class_ids))
     for name, injection in data.injections.items():
         injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
@@ -179,6 +188,9 @@ def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainingData:
     """Say what each raw label counts, and note it in the run directory."""
     distributed.from_first(lambda: _refuse_other_settings(config, run))
+    # What is wrong with the settings is said before minutes go into features.
+    _rule(config, data)
+    weighing.require(config)
     _note_settings(config, run)
     weighed = weighing.weigh(data, config, run)
     if processes.is_first():

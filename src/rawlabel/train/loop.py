@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ from rawlabel.train.statistics import HeadTap, RunningStatistics, holdout_statis
 from rawlabel.train.step_lines import StepLines
 from rawlabel.train.stopping import Selection, StoppingRule
 from rawlabel.train.train_accuracy import measure_train_accuracy
+from rawlabel.train.transfer.encoding import threads
 from rawlabel.train.transfer.head import centre
 from rawlabel.train.transfer.kept_features import KeptFeatures
 from rawlabel.train.transfer.weighing import weights_for_steps
@@ -131,6 +132,8 @@ class Trainer:
         try:
             with (
                 self.writer,
+                # On one layer several threads would only wait for each other.
+                threads(1) if self.predictor.store else nullcontext(),
                 repeating(self.config, self.run, self.epoch) as loggers,
                 stop_requests() as request,
                 progress("training", total, done=done) as task,

@@ -97,13 +97,13 @@ def balanced_votes(
 ) -> Probabilities:
     """Each class's share of the votes of neighbors [photos, neighbors], had all classes the same weight."""
     photos = len(nearest)
-    votes = np.bincount(
+    counted = np.bincount(
         (np.arange(photos)[:, None] * num_classes + labels[nearest]).ravel(),
         weights[nearest].ravel(),
         photos * num_classes,
     ).reshape(photos, num_classes)
     totals = np.bincount(labels, weights, num_classes)
-    votes = votes / np.where(totals > 0, totals, 1)
+    votes: Probabilities = counted / np.where(totals > 0, totals, 1)
     sums = votes.sum(axis=1, keepdims=True)
     shares: Probabilities = np.where(sums > 0, votes / np.where(sums > 0, sums, 1), 1 / num_classes)
     return shares

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rawlabel.config import TrainConfig
-from rawlabel.encoders import load_encoder
+from rawlabel.encoders import load_encoder, own_classes
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.train.device import choose_precision
 from rawlabel.train.images import Pixels, Transform
@@ -89,6 +89,12 @@ def encoder_facts(store: FeatureStore) -> dict[str, Any]:
     """What a run notes of its encoder."""
     encoding = encoding_in(store)
     return {**encoding.encoder.facts(), "arithmetic": encoding.arithmetic}
+
+
+def encoder_record(store: FeatureStore, class_ids: Sequence[str]) -> dict[str, Any]:
+    """What a run records of its encoder: its facts, and which of `class_ids` it was taught (`own_classes`)."""
+    known = own_classes(class_ids, encoding_in(store).encoder.training.label_lists)
+    return {**encoder_facts(store), "own_classes": known}
 
 
 def refuse_pixels(config: TrainConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from rawlabel.config import TrainConfig
+from rawlabel import plugins
+from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write
 from rawlabel.run_directory import RunDirectory
@@ -21,9 +23,10 @@ from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
 from rawlabel.train.device import choose_device
 from rawlabel.train.image_source import LabeledImages
+from rawlabel.train.methods import Method
 from rawlabel.train.predictor import Predictor
 from rawlabel.train.transfer.agreement import FOLDS, Agreement, agree, directions
-from rawlabel.train.transfer.encoded_views import encoding_store
+from rawlabel.train.transfer.encoded_views import encoding_store, refuse_pixels
 
 AGREE, DOUBT = "witnesses_agree", "witnesses_prefer_another"
 """Why a label has its weight: neighbors and head together find it likeliest, or another."""
@@ -35,6 +38,22 @@ _LEAST = 0.5
 def weights_path(run: RunDirectory) -> Path:
     """Where a run keeps the weights of its raw labels."""
     return run.path / "label_weights.parquet"
+
+
+def require(config: TrainConfig) -> None:
+    """Raise `ConfigError` or `PluginError` where the method cannot heed weights or a setting needs pixels."""
+    refuse_pixels(config)
+    method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
+    load_options(method_type.Options, config.method_option, "--method-option")
+    _refuse_heedless(method_type)
+
+
+def _refuse_heedless(method_type: type[Method[Any]]) -> None:
+    if not method_type.heeds_weights:
+        raise ConfigError(
+            "--weighing: this --method does not weigh images; use --weighing none, or one of cross_entropy, gce, "
+            "sce and elr"
+        )
 
 
 def weigh(data: TrainingData, config: TrainConfig, run: RunDirectory) -> TrainingData:
@@ -69,11 +88,7 @@ def weights_for_steps(images: LabeledImages, predictor: Predictor) -> Tensor | N
     """
     if images.weights is None:
         return None
-    if not predictor.method.heeds_weights:
-        raise ConfigError(
-            "--weighing: this --method does not weigh images; use --weighing none, or one of cross_entropy, gce, "
-            "sce and elr"
-        )
+    _refuse_heedless(type(predictor.method))
     weights = torch.from_numpy(images.weights).float()
     return (weights / weights.mean()).to(predictor.device)
 
