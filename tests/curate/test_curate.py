@@ -12,16 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from rawlabel import cli
 from rawlabel.catalogue import Candidate, Catalogue, Part, PartState
-from rawlabel.config import CurateConfig
+from rawlabel.config import CurateConfig, VerifyConfig
 from rawlabel.curate import curate, decide
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
-from rawlabel.manifest import read_manifest
+from rawlabel.manifest import newest_manifest, read_manifest
+from rawlabel.manifest_reading import read_received_manifest
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
-from rawlabel.split import split_of
+from rawlabel.split import splits_of
+from rawlabel.verify import verify
+from rawlabel.verify.findings import Kind
 
 
 def candidate(
@@ -115,10 +119,15 @@ def test_every_candidate_gets_one_verdict_and_keeps_its_label(
 
 def test_the_split_is_stable_and_follows_the_author() -> None:
     authors = [f"flickr:{i}" for i in range(4000)]
-    held = {one for one in authors if split_of(one, 0, 0.1) == "holdout"}
+
+    def held_out(seed: int, share: float) -> set[str]:
+        parts = splits_of(authors, ["owl"] * len(authors), seed, share)
+        return {author for author, part in zip(authors, parts, strict=True) if part == "holdout"}
+
+    held = held_out(0, 0.1)
     assert 0.08 < len(held) / len(authors) < 0.12
-    assert held <= {one for one in authors if split_of(one, 0, 0.2) == "holdout"}
-    assert held != {one for one in authors if split_of(one, 1, 0.1) == "holdout"}
+    assert held <= held_out(0, 0.2)
+    assert held != held_out(1, 0.1)
     series = [candidate(str(i), "owl", name, author="same") for i, name in enumerate("abc")]
     rows = decide(series, decoded("a", "b", "c"), CurateConfig(holdout=0.5))
     assert len({row["split"] for row in rows}) == 1
@@ -209,10 +218,37 @@ def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:
         assert row["found"] == row.get("kept", 0) + row.get("rejected", 0) + row.get("failed", 0)
 
 
-def test_a_class_with_nothing_left_is_named(tmp_path: Path) -> None:
+def test_a_set_with_nothing_left_is_named_with_the_reasons(tmp_path: Path) -> None:
     project = make_project(tmp_path)
-    with pytest.raises(DataError, match="class 'owl' has no photo left"):
+    with pytest.raises(DataError, match=r"no photo of any class is left.*24: the image is smaller"):
         curate(CurateConfig(project=project, min_side=1000))
+
+
+def test_a_class_with_no_photo_left_is_left_out_with_a_warning_that_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(tmp_path)
+    with Catalogue(catalogue_path(project)) as catalogue:
+        # All addresses of one class are dead; another is an empty folder (`__MACOSX`).
+        gone = [one.photo for one in catalogue.candidates() if one.event.class_id == "owl"]
+        catalogue.record_outcomes(
+            Outcome(one.source, one.photo_id, Status.FAILED, Reason.HTTP_GONE) for one in gone
+        )
+        catalogue.plan(["flickr"], [*catalogue.classes(), ClassSpec("__MACOSX", "MACOSX", ("MACOSX",))])
+    assert cli.run(["curate", str(project)]) == 0
+    assert "note: class 'owl' is left out: none of its 12 label events is kept" in capsys.readouterr().err
+    path = newest_manifest(project)
+    assert path is not None
+    for manifest in (read_manifest(path), read_received_manifest(path)):
+        assert manifest.class_ids == ["robin"]
+        assert [spec.class_id for spec in manifest.left_out] == ["owl", "__MACOSX"]
+        assert len(manifest.warnings()) == 2
+        counts = {row["class_id"]: row["found"] for row in manifest.funnel()}
+        assert counts == {"robin": 12, "owl": 12, "__MACOSX": 0, "all": 24}
+    # The bytes of the class belong to no photo now; the manifest is whole.
+    assert {finding.kind for finding in verify(VerifyConfig(project=project))} == {Kind.STRAY}
+    # A manifest of now is made of the same decisions when it is made anew.
+    assert curate(CurateConfig(project=project)).path == path
 
 
 @pytest.mark.parametrize("content", [b"no parquet", b""])

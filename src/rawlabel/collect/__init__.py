@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from rawlabel.catalogue import Catalogue
 from rawlabel.classes.warnings import find_shared_keywords
 from rawlabel.collect.engines import Engine, make_engine
+from rawlabel.collect.refusals import Refusals
 from rawlabel.collect.session import Session, requested_classes, requested_sources
 from rawlabel.collect.sources import Source
 from rawlabel.collect.targets import ClassTarget, record_skipped
@@ -69,6 +70,7 @@ class _Collection:
     def __init__(self, config: CollectConfig, catalogue: Catalogue, session: Session) -> None:
         self._config, self._catalogue, self._session = config, catalogue, session
         self._slots = asyncio.Semaphore(CLASSES_AT_ONCE)
+        self._refusals = Refusals()
         self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
 
     async def run(self, classes: Sequence[ClassSpec]) -> None:
@@ -116,7 +118,8 @@ class _Collection:
         outcomes: list[Outcome] = []
 
         def record(outcome: Outcome) -> None:
-            outcomes.append(outcome)
+            photo = mine[outcome.source, outcome.photo_id]
+            outcomes.extend(self._refusals.judged(outcome, photo.url))
             if len(outcomes) >= COMMIT_EVERY:
                 self._commit(outcomes)
 

@@ -10,15 +10,14 @@ duplicates), so it is written out here and is not configurable:
 4. a photo or equal pixels under several classes are a contradiction of labels (`--cross-class`);
 5. of equal pixels within one class the first found stays;
 6. of near copies on different sites, within one class, the first found stays;
-7. what is left is kept and split into training and holdout by author.
+7. what is left is kept and split into training and holdout by author, so that no class has too few on a side.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rawlabel.catalogue import Candidate, Catalogue
@@ -32,13 +31,14 @@ from rawlabel.presence import decided_again
 from rawlabel.progress import progress
 from rawlabel.project import catalogue_path
 from rawlabel.records import Reason, Status, Verdict
-from rawlabel.split import split_of
+from rawlabel.split import splits_of
 
 
 def curate(config: CurateConfig) -> Manifest:
     """Decide about every label event of the project's catalogue and freeze the decisions.
 
-    Raises `DataError` when there is no catalogue or a class has nothing left, and `DiskError`.
+    A class of which nothing is left is left out, which the manifest says. Raises `DataError` when there is no
+    catalogue or no class has anything left, and `DiskError`.
     """
     with Catalogue(catalogue_path(config.project)) as catalogue:
         candidates = list(catalogue.candidates())
@@ -51,10 +51,19 @@ def curate(config: CurateConfig) -> Manifest:
     for row in rows:
         if row["stored_sha256"]:
             row["path"] = photos.name(row["stored_sha256"], row["media_type"])
-    _refuse_empty_classes([spec.class_id for spec in classes], rows, config.project)
+    if not any(row["verdict"] == Verdict.KEPT for row in rows):
+        raise DataError(
+            f"{config.project}: no photo of any class is left; collect more, or loosen --min-side ({_most(rows)})"
+        )
     return write_manifest(
         config.project, rows, classes, config=config.as_json(), catalogue_fingerprint=fingerprint
     )
+
+
+def _most(rows: list[dict[str, Any]]) -> str:
+    """The most frequent reasons in words."""
+    counts = Counter(row["reason"] for row in rows)
+    return "; ".join(f"{count:,}: {Reason(reason).describe()}" for reason, count in counts.most_common(3))
 
 
 def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[dict[str, Any]]:
@@ -67,9 +76,10 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
     _reject_exact_duplicates(rows)
     for row, earlier in list(near_copies([row for row in rows if row["verdict"] == Verdict.KEPT])):
         _reject(row, Reason.NEAR_DUPLICATE, earlier["photo_id"])
-    for row in rows:
-        if row["verdict"] == Verdict.KEPT:
-            row["split"] = split_of(row["group"], config.seed, config.holdout)
+    kept = [row for row in rows if row["verdict"] == Verdict.KEPT]
+    groups, classes = ([row[name] for row in kept] for name in ("group", "class_id"))
+    for row, split in zip(kept, splits_of(groups, classes, config.seed, config.holdout), strict=True):
+        row["split"] = split
     return rows
 
 
@@ -187,13 +197,3 @@ def _reject_exact_duplicates(rows: list[dict[str, Any]]) -> None:
                 _reject(row, Reason.EXACT_DUPLICATE, first[row["class_id"]])
             else:
                 first[row["class_id"]] = row["photo_id"]
-
-
-def _refuse_empty_classes(class_ids: list[str], rows: list[dict[str, Any]], project: Path) -> None:
-    kept = {row["class_id"] for row in rows if row["verdict"] == Verdict.KEPT}
-    for class_id in class_ids:
-        if class_id not in kept:
-            raise DataError(
-                f"{project}: class '{class_id}' has no photo left; add keywords for it, collect more, "
-                "or loosen --min-side"
-            )

@@ -63,6 +63,7 @@ class Summary(_Record):
     rule: str
     selected_epoch: int
     why: str
+    doubt: str = ""
     last_epoch: int
     seed: int | None = None
     data: str = ""
@@ -115,7 +116,7 @@ class CollectionEvidence:
     @cached_property
     def labels(self) -> dict[str, str]:
         """How each class is called on the page, by class id: its name, and its id where that is another."""
-        specs = self.manifest.classes
+        specs = self.manifest.all_classes
         return {
             one.class_id: one.name if one.name == one.class_id else f"{one.name} ({one.class_id})" for one in specs
         }
