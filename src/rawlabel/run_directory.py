@@ -35,7 +35,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -219,6 +219,16 @@ class RunDirectory:
 def why_selected(summary: dict[str, Any]) -> str:
     """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
     return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
+
+
+def describe_encoder(encoder: Mapping[str, Any]) -> str:
+    """What a reader must know of the encoder of a run (`RunDirectory.encoder`), in one sentence."""
+    known = encoder["own_classes"]
+    return (
+        f"The classifier is a head on the frozen network {encoder['name']} (license: {encoder['license']}), which "
+        f"was trained on {encoder['trained_on']}, with the labels of {encoder['labels_of']}; of the classes here it "
+        f"was taught {', '.join(known) if known else 'none, as far as is known'}."
+    )
 
 
 def describe_environment() -> dict[str, Any]:

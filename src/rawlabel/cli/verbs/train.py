@@ -7,7 +7,7 @@ import click
 from rawlabel import processes
 from rawlabel.cli.options import section_command
 from rawlabel.config import TrainConfig, load_training
-from rawlabel.run_directory import why_selected
+from rawlabel.run_directory import describe_encoder, why_selected
 
 
 def _train(config: TrainConfig) -> None:
@@ -23,6 +23,8 @@ def _train(config: TrainConfig) -> None:
     click.echo(
         f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
     )
+    if (encoder := run.encoder()) is not None:
+        click.echo(describe_encoder(encoder))
     click.echo(f"run: {run.path}")
     if config.refit:
         click.echo(f"refit on all raw data: {run.path / 'refit'}")
