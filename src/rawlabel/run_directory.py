@@ -226,7 +226,7 @@ def describe_encoder(encoder: Mapping[str, Any]) -> str:
     known = encoder["own_classes"]
     return (
         f"The classifier is a head on the frozen network {encoder['name']} (license: {encoder['license']}), which "
-        f"was trained on {encoder['trained_on']}, with the labels of {encoder['labels_of']}; of the classes here it "
+        f"was trained on {encoder['trained_on']}, with labels of {encoder['labels_of']}; of the classes here it "
         f"was taught {', '.join(known) if known else 'none, as far as is known'}."
     )
 

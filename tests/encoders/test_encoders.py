@@ -239,6 +239,6 @@ def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:
 def test_one_sentence_says_whose_labels_an_encoder_has_seen() -> None:
     facts = load_encoder("efficientnet_lite0").facts()
     said = describe_encoder({**facts, "own_classes": ["daisy"]})
-    assert "efficientnet_lite0 (license: Apache-2.0)" in said and "with the labels of people" in said
+    assert "efficientnet_lite0 (license: Apache-2.0)" in said and "with labels of people" in said
     assert said.endswith("of the classes here it was taught daisy.") and "\n" not in said
     assert describe_encoder({**facts, "own_classes": []}).endswith("taught none, as far as is known.")

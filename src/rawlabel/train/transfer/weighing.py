@@ -41,8 +41,9 @@ def weights_path(run: RunDirectory) -> Path:
 
 
 def require(config: TrainConfig) -> None:
-    """Raise `ConfigError` or `PluginError` where the method cannot heed weights or a setting needs pixels."""
+    """Raise `ConfigError` or `PluginError` for settings that a weighed head cannot be trained with."""
     refuse_pixels(config)
+    choose_device(config.device, config.gpu)
     method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
     load_options(method_type.Options, config.method_option, "--method-option")
     _refuse_heedless(method_type)
