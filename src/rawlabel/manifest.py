@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from rawlabel import __version__
 from rawlabel.errors import DataError
 from rawlabel.files import atomic_write, read_json, write_json
-from rawlabel.project import manifests_path
+from rawlabel.project import NEWEST, manifests_path
 from rawlabel.records import ClassSpec, Split, Verdict
 
 _COLUMNS = (
@@ -106,7 +106,7 @@ CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 LATER_COLUMNS = ("injected_from",)
 """Columns that manifests did not always have. Null says as much as a file without the column, and where it says
 nothing else it is no part of the fingerprint."""
-_FILE, _LATEST = "manifest.parquet", "latest.json"
+_FILE = "manifest.parquet"
 METADATA_KEY = b"rawlabel"
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 
@@ -209,7 +209,7 @@ def write_manifest(
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
     write_json(path.with_name("funnel.json"), manifest.funnel())
-    write_json(manifests_path(project) / _LATEST, {"manifest": digest[:12]})
+    write_json(manifests_path(project) / NEWEST, {"manifest": digest[:12]})
     return manifest
 
 
@@ -280,7 +280,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def newest_manifest(project: Path) -> Path | None:
     """Path of the project's newest manifest, or None when nothing has been curated yet."""
-    pointer = manifests_path(project) / _LATEST
+    pointer = manifests_path(project) / NEWEST
     if not pointer.is_file():
         return None
     content = read_json(pointer, "the name of the newest manifest")

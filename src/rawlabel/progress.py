@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -22,6 +22,7 @@ from rich.progress import (
 from rawlabel import processes
 
 SECONDS_BETWEEN_LINES = 10.0
+ITEMS_TO_ESTIMATE = 5
 
 
 def note(text: str) -> None:
@@ -42,6 +43,10 @@ class Task:
         self._bar = bar
         self._id = bar.add_task(title, total=total, note="") if bar else None
         self._last_line = time.monotonic()
+        self._first_at: float | None = None
+        self._counted_from = 0
+        self.when_estimated: Callable[[float], None] | None = None
+        """Told once, when a few items say how long the rest takes [seconds]."""
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """Say that `count` more items are done."""
@@ -52,6 +57,17 @@ class Task:
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self.say_line()
+        if self.when_estimated is not None:
+            self._estimate(self.when_estimated)
+
+    def _estimate(self, tell: Callable[[float], None]) -> None:
+        """The first item is not counted: it may have waited for much else."""
+        now, count = time.monotonic(), self.done - self._done_before
+        if self._first_at is None:
+            self._first_at, self._counted_from = now, count
+        elif count - self._counted_from >= ITEMS_TO_ESTIMATE:
+            self.when_estimated = None
+            tell((now - self._first_at) * (self.total - self.done) / (count - self._counted_from))
 
     def say_line(self) -> None:
         """Write one plain line (used where there is no terminal)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,49 @@ def test_bytes_under_many_authors_are_a_placeholder_and_none_survives() -> None:
     assert verdicts(found, decoded("gone", "a"), placeholder_copies=3) == expected
     one_author = [candidate(str(i), "owl", "gone", author="x") for i in range(3)]
     assert verdicts(one_author, decoded("gone"))[0] == KEPT
+
+
+def sent(
+    number: int, *, url: str | None = None, led_to: str | None = None, stated: tuple[int, int] | None = None
+) -> Candidate:
+    """A photo of nobody known for which the picture "x" came, which is 100 by 100."""
+    one = candidate(str(number), "owl", "x")
+    width, height = stated or (None, None)
+    photo = replace(one.photo, author_id="", url=url or f"http://host/{number}.jpg", width=width, height=height)
+    return replace(one, photo=photo, outcome=replace(one.outcome, final_url=led_to))
+
+
+GONE = "http://host/pictures/img_0.png"
+
+
+@pytest.mark.parametrize(
+    ("found", "is_kept"),
+    [
+        ([sent(1), sent(2), sent(3)], True),
+        ([sent(n, led_to=f"https://cdn/{n}.jpg") for n in range(3)], True),
+        ([sent(n, url="http://host/show.php", led_to="https://cdn/a.jpg") for n in range(2)], True),
+        ([sent(1, stated=(90, 90)), sent(2, stated=(300, 310)), sent(3)], True),
+        ([sent(7, url="http://host/get/7", led_to="https://cdn/photo-7-large.webp", stated=(300, 310))], True),
+        ([sent(1, url="http://host/no-image-today.jpg")], True),
+        ([sent(1, led_to=GONE)], True),
+        ([sent(1, led_to=GONE), sent(2, led_to=GONE)], False),
+        ([sent(1, led_to=GONE, stated=(400, 300))], False),
+        ([sent(1, led_to="http://host/photo-not-available.gif")], False),
+        ([sent(1, led_to="http://host/image_removed.png"), sent(2)], False),
+        ([sent(1, stated=(400, 300)), sent(2, stated=(300, 500))], False),
+        ([sent(1, stated=(400, 300))], True),
+    ],
+    ids=["copies in a folder", "to the same names elsewhere", "one script", "stated shapes", "named after it",
+         "a photo called so", "one led on", "led on to one file", "led on, other shape", "led on, called so",
+         "and what has its pixels", "other shapes", "a wrong size"],
+)  # fmt: skip
+def test_copies_of_a_photo_are_kept_once_and_placeholders_never(found: list[Candidate], is_kept: bool) -> None:
+    rows = verdicts(found, decoded("x"))
+    if is_kept:
+        assert rows[0] == KEPT
+        assert set(rows[1:]) <= {("rejected", "exact_duplicate")}
+    else:
+        assert set(rows) == {("rejected", "placeholder")}
 
 
 pixels = st.sampled_from(["a", "b", "c", "small", None])

@@ -22,6 +22,7 @@ from typing import Any
 
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.config import CurateConfig
+from rawlabel.curate.placeholders import is_placeholder
 from rawlabel.curate.same_picture import Names, near_copies, own_name, photo_names
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
@@ -70,7 +71,7 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
     """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
     rows = [decided_again(_row(candidate, decoded), candidate.last_seen) for candidate in candidates]
     names = photo_names(rows)
-    _reject_placeholders(rows, config.placeholder_copies, names)
+    _reject_placeholders(rows, candidates, config.placeholder_copies, names)
     _reject_same_photo(rows, names)
     _settle_cross_class(rows, names, config.cross_class)
     _reject_exact_duplicates(rows)
@@ -94,9 +95,14 @@ def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: Cura
         names = (photos.name(digest, media_type) for digest, media_type in objects.items())
         limits = (config.min_side, config.max_megapixels)
         found = pool.map(lambda name: check_image(photos.read(name), *limits), names)
-        for digest, one in zip(objects, found, strict=True):
-            decoded[digest] = one
-            task.advance()
+        try:
+            for digest, one in zip(objects, found, strict=True):
+                decoded[digest] = one
+                task.advance()
+        except BaseException:
+            # Whoever stops this does not want to wait for all the others.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return decoded
 
 
@@ -146,13 +152,12 @@ def _reject(row: dict[str, Any], reason: Reason, duplicate_of: str | None = None
     row["verdict"], row["reason"], row["duplicate_of"] = Verdict.REJECTED.value, reason.value, duplicate_of
 
 
-def _reject_placeholders(rows: list[dict[str, Any]], copies: int, names: Names) -> None:
-    """The same bytes under photos of so many authors are no photo of anybody's."""
+def _reject_placeholders(
+    rows: list[dict[str, Any]], candidates: list[Candidate], copies: int, names: Names
+) -> None:
+    sizes = {own_name(row): (one.photo.width, one.photo.height) for row, one in zip(rows, candidates, strict=True)}
     for group in _kept_by_pixels(rows):
-        # One photo that several sources know has an author's name at each of them.
-        photos = {names.of(own_name(row)): row for row in reversed(group)}
-        authors = {(row["source"], row["author_id"] or row["photo_id"]) for row in photos.values()}
-        if len(authors) >= copies:
+        if is_placeholder(group, copies, names, sizes):
             for row in group:
                 _reject(row, Reason.PLACEHOLDER)
 

@@ -26,6 +26,7 @@ from rawlabel.train.divergence import refuse_diverged, refuse_diverged_logits
 from rawlabel.train.epoch_journal import EpochJournal
 from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.epoch_timing import EpochTiming, log_timing
+from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.image_source import LabeledImages, UnreadableImage
 from rawlabel.train.jacobian import jacobian_norms
@@ -138,6 +139,7 @@ class Trainer:
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
             ):
+                task.when_estimated = lambda left: say_expected_time(left, self.config, self.predictor.device)
                 stop = self._stop = distributed.SharedStop(request)
                 while not self._is_last():
                     started = time.perf_counter()

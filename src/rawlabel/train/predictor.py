@@ -17,13 +17,15 @@ from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
-from rawlabel.train.device import choose_device, choose_precision, synchronize
+from rawlabel.train.device import choose_device, synchronize
 from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.memory import FittingParts, memory_errors
 from rawlabel.train.methods import Method
-from rawlabel.train.networks import build_network, load_network_options, published_normalization
+from rawlabel.train.networks import build_network, load_network_options, published_normalization, refuse_size
 from rawlabel.train.normalization import IMAGENET, Normalization, Normalizer
+from rawlabel.train.precision import settle_precision
+from rawlabel.train.schedule import image_size_at
 from rawlabel.train.transfer.encoded_views import (
     EncodedViews,
     EncoderTransform,
@@ -102,8 +104,10 @@ def build_predictor(
     num_classes: int,
     normalization: Normalization | None = None,
     encoder: Mapping[str, Any] | None = None,
+    *,
+    is_training: bool = True,
 ) -> Predictor:
-    """Build the method that `config` describes, freshly initialised, on its device.
+    """Build the method that `config` describes, freshly initialised, on its device, to train or to measure it.
 
     Images are normalised by `normalization`, by default as published weights expect it where they are asked for,
     and else by ImageNet's. `encoder` are the facts of the one that weights to be loaded were trained with.
@@ -124,6 +128,8 @@ def build_predictor(
         num_classes,
         options,
     )
+    if (smallest := image_size_at(config, 0)) != config.image_size:
+        refuse_size(method.network, config.model, smallest, "--progressive-from")
     if normalization is None:
         normalization = published_normalization(method.network, config.model) if config.pretrained else IMAGENET
     method.exchanges_bf16 = config.exchange == "bf16"
@@ -133,7 +139,7 @@ def build_predictor(
         method = method.to(device).to(memory_format=torch.channels_last)
     if store is not None:
         return _head_predictor(method, store, device)
-    precision = choose_precision(config.precision, device)
+    precision = settle_precision(config, method.network, device, is_training=is_training)
     return Predictor(method, transform, Normalizer(config.image_size, device, normalization), device, precision)
 
 
@@ -143,7 +149,9 @@ def _network_maker(config: TrainConfig, num_classes: int, store: FeatureStore | 
         num_features = encoding_in(store).encoder.num_features
         return lambda: FeatureHead(num_features, num_classes, config.hidden)
     options = load_network_options(config)
-    return lambda: build_network(config.model, num_classes, pretrained=config.pretrained, options=options)
+    return lambda: build_network(
+        config.model, num_classes, pretrained=config.pretrained, options=options, image_size=config.image_size
+    )
 
 
 def _head_predictor(method: Method[Any], store: FeatureStore, device: torch.device) -> Predictor:
@@ -170,17 +178,26 @@ def _method_options(config: TrainConfig) -> tuple[str, ...]:
 def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
     """Load the weights of an epoch; return predictor, class ids and epoch.
 
-    `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
+    `overrides` replace settings that do not change the weights, such as `device` and `precision`. Raises
+    `CheckpointError`.
     """
     saved = distributed.from_first(lambda: load_weights(path))
     try:
         config = TrainConfig(**saved["config"])
     except ValueError as error:
         raise CheckpointError(f"{path}: holds settings that are not known here; update rawlabel") from error
+    if overrides.get("precision") == "auto":
+        # What the run was told to be trained in holds until something else is said.
+        overrides = {**overrides, "precision": config.precision}
     config = config.model_copy(update={"pretrained": False, "gpu": None, **overrides})
     normalization = Normalization.of_weights_file(saved)
     predictor = build_predictor(
-        config, saved["num_samples"], len(saved["class_ids"]), normalization, saved.get("encoder")
+        config,
+        saved["num_samples"],
+        len(saved["class_ids"]),
+        normalization,
+        saved.get("encoder"),
+        is_training=False,
     )
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]
