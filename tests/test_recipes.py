@@ -55,6 +55,12 @@ def test_what_was_published_stays_as_it_was() -> None:
     assert paper.as_json() | {"recipe": None} == TrainConfig().as_json()
 
 
+def test_options_of_a_recipe_go_with_what_it_chose() -> None:
+    assert load_training(None, {}).stop_option == ("window=10",)
+    assert load_training(None, {"stop": "gwa"}).stop_option == ()
+    assert load_training(None, {"stop_option": ("window=3",)}).stop_option == ("window=3",)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path) -> None:
     config = load_training(None, {"recipe": name, "epochs": 7})

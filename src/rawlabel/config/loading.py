@@ -52,6 +52,10 @@ def load_training(file: Path | None = None, flags: Mapping[str, Any] | None = No
             f"--{flag}: is about a network that is trained on pixels, and --recipe {name} trains a head on the "
             "features of an encoder; leave it out, or use --recipe scratch"
         )
+    for choice in ("stop", "method"):
+        # Options belong to what the recipe chose; another choice has other ones.
+        if choice in flags or choice in from_file:
+            recipe.pop(f"{choice}_option", None)
     # Null in a file, as a run writes it, is no name.
     named = {key: value for key, value in from_file.items() if key != "recipe" or value is not None}
     return _validated(TrainConfig, recipe, named, file, flags)

@@ -33,6 +33,8 @@ FOLDS = 5
 """Parts of the photos that a head is fitted without."""
 STRENGTH = 3.0
 """scikit-learn's C of these heads, on features of length 1."""
+SHARPNESS = 1.5
+"""Power of the share that a raw label weighs: above 1, doubted labels count less."""
 _MOST_SIMILARITIES = 2**25
 """Similarities held in memory at a time."""
 _SMALL = 10**8
@@ -45,7 +47,7 @@ class Agreement:
     """What the witnesses say of each photo's raw label, in the last round."""
 
     weights: npt.NDArray[np.float64]
-    """Share of the raw label of the likeliest class's [photos]; 1 where they agree."""
+    """Share of the raw label of the likeliest class's, to the power `SHARPNESS` [photos]; 1 where they agree."""
     neighbors: Probabilities
     head: Probabilities
 
@@ -70,7 +72,7 @@ def agree(
         head = cross_fitted(features, labels, weights, num_classes, folds)
         joint = votes + head
         weights = joint[np.arange(len(labels)), labels] / joint.max(axis=1)
-    return Agreement(weights, votes, head)
+    return Agreement(weights**SHARPNESS, votes, head)
 
 
 def directions(features: Features, mean: npt.NDArray[np.float32]) -> Features:

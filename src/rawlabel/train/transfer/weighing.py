@@ -25,7 +25,7 @@ from rawlabel.train.device import choose_device
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.methods import Method
 from rawlabel.train.predictor import Predictor
-from rawlabel.train.transfer.agreement import FOLDS, Agreement, agree, directions
+from rawlabel.train.transfer.agreement import FOLDS, SHARPNESS, Agreement, agree, directions
 from rawlabel.train.transfer.encoded_views import encoding_store, refuse_pixels
 
 AGREE, DOUBT = "witnesses_agree", "witnesses_prefer_another"
@@ -127,7 +127,7 @@ def _write(path: Path, data: TrainingData, found: dict[str, Agreement], config: 
         rows, likeliest = np.arange(len(images)), agreement.likeliest
         weights = agreement.weights
         if config.weighing == "agreement":
-            weights = (weights > _LEAST).astype(np.float64)
+            weights = (weights > _LEAST**SHARPNESS).astype(np.float64)
         tables.append(
             pa.table(
                 {
