@@ -12,12 +12,9 @@
                         the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
-<<<<<<< HEAD
 `encoder.json`          the frozen network that a head was trained on, and which of the classes it was taught
 `label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
-=======
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
->>>>>>> main
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold

@@ -24,14 +24,11 @@ def _train(config: TrainConfig) -> None:
     click.echo(
         f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
     )
-<<<<<<< HEAD
     if (encoder := run.encoder()) is not None:
         click.echo(describe_encoder(encoder))
-=======
     for entry in summary.get("test_overlap", {}).values():
         if said := describe(entry):
             click.echo(f"{said}: {run.overlap_path}")
->>>>>>> main
     click.echo(f"run: {run.path}")
     if config.refit:
         click.echo(f"refit on all raw data: {run.path / 'refit'}")
