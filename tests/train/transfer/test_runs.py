@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rawlabel import cli
-from rawlabel.config import EvaluateConfig, PredictConfig, TrainConfig, load_training
+from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.evaluate import evaluate, make_epoch_evaluator
+from rawlabel.evaluate.frozen_probe import measure_probe
 from rawlabel.predict import predict
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import loop, train
@@ -120,6 +121,8 @@ def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory,
     logged = whole.log()[whole.summary()["selected_epoch"]]["holdout"]["acc1"]
     assert accuracy == pytest.approx(logged)
     assert held.features is not None and held.features.shape[0] == len(held.labels)
+    probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
+    assert (probe["backbone"], probe["origin"]) == (BACKBONE, "this run's own")
 
 
 def test_a_second_training_computes_no_features(
