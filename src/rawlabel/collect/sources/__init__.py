@@ -65,6 +65,21 @@ class Page:
     places: tuple[tuple[int, str], ...] = ()
     """Rank of each photo, and name or bounds of the part in which it counts, where another search than this one
     found it first (a manifest's do not count up from `first_rank`); empty where this one did."""
+    num_listed: int | None = None
+    """Results that the site listed on the page, those that are no photos included; None where each is a photo."""
+    ends_at: int | None = None
+    """How many of the site's results lie before the end of the page, listed or not; None where `first_rank` and
+    the number of photos say so."""
+
+    @property
+    def num_results(self) -> int:
+        """Results that the site listed on the page."""
+        return len(self.photos) if self.num_listed is None else self.num_listed
+
+    @property
+    def position(self) -> int:
+        """How many of the site's results lie before the end of the page."""
+        return self.first_rank + self.num_results if self.ends_at is None else self.ends_at
 
 
 @dataclass(frozen=True, slots=True)

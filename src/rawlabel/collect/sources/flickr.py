@@ -117,9 +117,10 @@ class Flickr(Source):
             photos = tuple(self._photo(one) for one in listing["photo"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SourceError(f"{self._site}: sent a reply without photos; is --base-url a photo site?") from error
-        is_last = not photos or number * PAGE_SIZE >= MOST_RESULTS
+        end = number * PAGE_SIZE
+        is_last = end >= MOST_RESULTS or (not photos and end >= total)
         next_cursor = None if is_last else str(number + 1)
-        return Page(photos, (number - 1) * PAGE_SIZE, next_cursor, total, len(photos) >= PAGE_SIZE)
+        return Page(photos, end - PAGE_SIZE, next_cursor, total, len(photos) >= PAGE_SIZE, ends_at=end)
 
     def first_parts(self, wanted: int) -> Sequence[tuple[str, Bounds]]:
         """The best by relevance while the site hands out enough of them, else all by date of upload."""

@@ -101,12 +101,20 @@ class Openverse(Source):
         if total is not None and total >= DEPTH:
             # Stated counts end at the depth, so one that reaches it stands for any number above.
             total = max(total, DEPTH + 1)
-        pages = integer(reply.get("page_count"))
-        is_last = not results or (number + 1) * size > DEPTH or (pages is not None and number >= pages)
-        is_full = len(results) >= size and not is_last
-        sources = tuple(source for one in results if (source := text(one.get("source"))))
-        cursor = None if is_last else str(number + 1)
-        return _Results(photos, (number - 1) * size, cursor, total, is_full, sources=sources)
+        # Neither number is exact, and either may be the lower one.
+        end, stated = number * size, max(total or 0, (integer(reply.get("page_count")) or 0) * size)
+        is_full = len(results) >= size
+        is_last = end + size > DEPTH or (end >= stated and not is_full)
+        return _Results(
+            photos,
+            end - size,
+            None if is_last else str(number + 1),
+            total,
+            is_full and not is_last,
+            num_listed=len(results),
+            ends_at=end,
+            sources=tuple(source for one in results if (source := text(one.get("source")))),
+        )
 
     def first_parts(self, wanted: int) -> Sequence[tuple[str, Bounds]]:
         """The best while the pages reach far enough, else parts by source, license and file type."""
@@ -161,7 +169,7 @@ class Openverse(Source):
         token = self._headers.get("Authorization", "").removeprefix("Bearer ")
         detail = reply.get("detail")
         words = message(detail if isinstance(detail, str) else str(detail or ""), *self._client, token)
-        if words.startswith(("No Image matches", "Not found")):
+        if words.startswith(("No Image matches", "Not found", "Invalid page")):
             return None
         if "throttled" in words:
             return f"asks to slow down ({words})"
