@@ -1,6 +1,6 @@
 """The same images trained from every input format: the logs should be equal to the last digit.
 
-    python -m benchmarks.input_formats --data ../shared/data --out results/input_formats
+    python -m benchmarks.input_formats --data ../shared/data --out results/measured/input_formats
 
 It writes a part of CIFAR-10N (PNG bytes, human labels) and the Flickr flowers (JPEG bytes, keywords as labels) in
 every format that `rawlabel train` reads, trains a small network from each with one seed, and notes the accuracies
@@ -48,7 +48,7 @@ def main() -> None:
     """Train from each format and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with cifar10n/ and flowers/")
-    parser.add_argument("--out", type=Path, default=Path("results/input_formats"))
+    parser.add_argument("--out", type=Path, default=Path("results/measured/input_formats"))
     options = parser.parse_args()
     data = options.data.resolve()
     rows = []

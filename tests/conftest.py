@@ -18,7 +18,14 @@ hypothesis.settings.load_profile("any machine")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED_DATA = Path(os.environ.get("RAWLABEL_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = Path(os.environ.get("RAWLABEL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def paper() -> Path:
+    """Folder whose `results` and `metadata` hold the paper's own numbers and class lists."""
+    return ROOT
 
 
 @pytest.fixture(scope="session")

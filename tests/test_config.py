@@ -14,7 +14,8 @@ from rawlabel.errors import ConfigError
 
 def test_later_wins(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
-    file.write_text(json.dumps({"lr": 0.2, "epochs": 7}))
+    # Editors of some systems begin a file with a byte-order mark.
+    file.write_text("\ufeff" + json.dumps({"lr": 0.2, "epochs": 7}), "utf-8")
     config = load_section(TrainConfig, file, {"lr": 0.3})
     assert (config.lr, config.epochs, config.momentum) == (0.3, 7, TrainConfig().momentum)
 
@@ -88,9 +89,8 @@ def test_a_published_key_that_would_be_another_training_is_refused_with_a_remedy
         load_section(TrainConfig, file)
 
 
-@pytest.mark.real_data
-def test_the_authors_own_files_are_all_read(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = sorted((shared_data / "paper" / "results").glob("*/config.json"))
+def test_the_authors_own_files_are_all_read(paper: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = sorted((paper / "results").glob("*/config.json"))
     configs = {file.parent.name: load_section(TrainConfig, file) for file in files}
     assert len(configs) == 8
     assert {config.model for config in configs.values()} == {"resnet50"}

@@ -1,4 +1,4 @@
-"""Pages that say what was found: each of their sentences rests on rows of `results/`, number by number."""
+"""Pages that say what was found: each sentence rests on rows of `results/measured/`, number by number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "docs" / "learning.md", ROOT / "results" / "cifar10n" / "README.md")
+PAGES = (ROOT / "docs" / "learning.md", ROOT / "results" / "measured" / "cifar10n" / "README.md")
 ITEMS = [
     (page, item)
     for page in PAGES
@@ -37,7 +37,7 @@ def cited(page: Path, item: str) -> str:
 )
 def test_every_number_stands_in_a_row_that_the_sentence_names(page: Path, item: str) -> None:
     rows = cited(page, item)
-    assert rows, "names no row of results/"
+    assert rows, "names no row of results/measured/"
     said = item[: item.rindex("([")]
     assert set(NUMBER.findall(said)) <= set(NUMBER.findall(rows))
 

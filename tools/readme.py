@@ -21,13 +21,13 @@ RESULTS = (
 
 
 def table() -> str:
-    """The result table: measured rows from `results/<name>/seeds.json`, the others said to be missing."""
+    """The result table: measured rows from `results/measured/<name>/seeds.json`, the others said to be missing."""
     lines = [
         "| data | raw labels right | test accuracy, chosen epoch | last epoch | oracle epoch | seeds |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for title, name in RESULTS:
-        path = ROOT / "results" / name / "seeds.json"
+        path = ROOT / "results" / "measured" / name / "seeds.json"
         if not path.is_file():
             lines.append(
                 f"| {title} | not yet measured | not yet measured | not yet measured | not yet measured | |"
@@ -37,7 +37,7 @@ def table() -> str:
         cells = (
             describe([row[key] for row in rows]) for key in ("raw_labels_right", "selected", "last", "oracle")
         )
-        lines.append(f"| [{title}](results/{name}/seeds.md) | {' | '.join(cells)} | {len(rows)} |")
+        lines.append(f"| [{title}](results/measured/{name}/seeds.md) | {' | '.join(cells)} | {len(rows)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -55,7 +55,7 @@ def main() -> int:
     after = before[:start] + table() + before[stop:]
     if "--check" in sys.argv[1:]:
         if before != after:
-            sys.stderr.write("README.md does not show what results/ holds; run `python tools/readme.py`\n")
+            sys.stderr.write("README.md does not show what results/measured holds; run `python tools/readme.py`\n")
         return int(before != after)
     path.write_text(after, "utf-8")
     return 0

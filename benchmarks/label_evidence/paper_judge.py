@@ -1,6 +1,6 @@
 """How far the paper's 35 excluded classes can be foreseen from what its authors published besides test results.
 
-    python benchmarks/label_evidence/paper_judge.py PAPER_FOLDER OUT.json
+    python benchmarks/label_evidence/paper_judge.py . results/measured/label_evidence/paper.json
 
 The published files have neither photos nor held-out predictions, so the detector itself cannot be run on them.
 What can be tried before any test result: numbers of photos, keywords, and the class list's warnings. The predicted
@@ -76,7 +76,7 @@ def read_truth(paper: Path) -> tuple[list[str], npt.NDArray[np.bool_], Floats, F
 
 def read_signs(paper: Path, ids: list[str], confusion: Floats) -> dict[str, Floats]:
     """For each sign one number a class, larger for more suspicious; NaN where the keyword file lacks the class."""
-    keywords = json.loads((paper / "metadata" / "imagenet_classes_to_search.json").read_text())
+    keywords = json.loads((paper / "metadata" / "tiny_classes_to_search.json").read_text())
     lines = (paper / "metadata" / "num_imgs_per_class.txt").read_text().splitlines()[1:]
     found = {line.split()[0]: int(line.split()[1]) for line in lines}
     wordnet = load_wordnet()

@@ -1,4 +1,4 @@
-"""Write results/label_evidence/README.md from the result files beside it.
+"""Write results/measured/label_evidence/README.md from the result files beside it.
 
 python benchmarks/label_evidence/write_readme.py
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[2] / "results" / "label_evidence"
+FOLDER = Path(__file__).parents[2] / "results" / "measured" / "label_evidence"
 
 
 def main() -> None:

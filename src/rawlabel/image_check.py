@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from rawlabel.image_files import IMAGE_FORMATS
+from rawlabel.image_pixels import PILLOW_FAULTS, open_image, orientation_of, upright_rgb
 from rawlabel.records import Reason
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+FORMATS = tuple(one.pillow_name for one in IMAGE_FORMATS)
 """Formats that are opened; Pillow reads many more, some of them dangerous for files from strangers."""
 
 NEAR_COPY_BITS = 51
@@ -34,7 +35,7 @@ class Decoded:
 
     reason: Reason | None = None
     width: int | None = None
-    """Pixels, after the turn that the EXIF orientation asks for."""
+    """Pixels, after the turn that the orientation asks for."""
     height: int | None = None
     pixel_sha256: str | None = None
     """SHA-256 (hex) of size and RGB pixels: equal for files that differ in metadata only."""
@@ -53,19 +54,16 @@ def check_image(source: Path | bytes, min_side: int, max_megapixels: float) -> D
 def decode_image(source: Path | bytes, max_megapixels: float) -> tuple[Decoded, Image.Image | None]:
     """What `check_image` finds, and the upright RGB picture when there is one."""
     try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        with open_image(data, FORMATS) as image:
             if image.width * image.height > max_megapixels * 1e6:
                 return Decoded(Reason.TOO_LARGE, image.width, image.height), None
-            image.load()
-            # In place, and converted only where need be: each copy takes as long as a third of the decoding.
-            ImageOps.exif_transpose(image, in_place=True)
-            picture = image if image.mode == "RGB" else image.convert("RGB")
+            picture = upright_rgb(image, orientation_of(data, FORMATS))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Decoded(Reason.TOO_LARGE), None
     except UnidentifiedImageError:
         return Decoded(Reason.NOT_AN_IMAGE), None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
-        # Pillow raises any of these for damaged files, by format and kind of damage.
+    except PILLOW_FAULTS:
         return Decoded(Reason.TRUNCATED), None
     pixels = np.asarray(picture)
     digest = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())

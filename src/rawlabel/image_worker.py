@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import resource
 import signal
 import struct
-import sys
 import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import cv2
+import psutil
 from PIL import Image
 
 from rawlabel import processes
@@ -46,7 +44,7 @@ class WorkerLimits:
     """What a decoding process may use."""
 
     megabytes: int
-    """Memory beyond what the process has when it starts."""
+    """Memory beyond what the process has when it starts; Linux and FreeBSD can hold it to that, others cannot."""
     max_megapixels: float
     resize: int | None = None
     """Shorter side of the pictures in `Examined.resized` [pixels]; smaller pictures keep their size."""
@@ -65,11 +63,11 @@ def start_worker(limits: WorkerLimits) -> None:
     _limits = limits
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if parent := multiprocessing.parent_process():
-        processes.end_with_parent(parent.pid or 0, signal.SIGKILL)
-    if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-        most = pages * resource.getpagesize() + limits.megabytes * 1_000_000
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        processes.end_with_parent(parent.pid or 0, processes.KILL)
+    own = psutil.Process()
+    if hasattr(own, "rlimit"):
+        most = own.memory_info().vms + limits.megabytes * 1_000_000
+        own.rlimit(psutil.RLIMIT_AS, (most, most))
     # The pool has a process for each core already.
     cv2.setNumThreads(0)
     # The limit of pixels is this project's own, and damaged files have much to warn of.

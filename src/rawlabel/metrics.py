@@ -1,7 +1,6 @@
 """Statistics of test results: exact intervals, tests for two models, confusion counts.
 
-Counts go in as integers and stay integers. Accuracies and intervals are fractions from 0 to 1, but for those that
-`log.json` has in percent.
+Counts go in as integers and stay integers. Accuracies and intervals are fractions from 0 to 1.
 """
 
 from __future__ import annotations
@@ -226,20 +225,3 @@ def _counts(values: Any, what: str) -> NDArray[np.int64]:
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-
-
-def top_k_correct(scores: NDArray[np.floating[Any]], labels: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
-    """Whether the true class is among the `k` highest scores, for each row of `scores` [images, classes].
-
-    With fewer than `k` classes every row is correct. Ties count against the row, so the order of the classes
-    never decides.
-    """
-    own = scores[np.arange(len(labels)), labels]
-    at_least = (scores >= own[:, None]).sum(axis=1)
-    result: NDArray[np.bool_] = at_least <= k
-    return result
-
-
-def logged_accuracies(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> dict[str, float]:
-    """Top-1 and top-5 accuracy [percent], as entries of `log.json` have them."""
-    return {f"acc{k}": 100 * float(top_k_correct(logits, labels, k).mean()) for k in (1, 5)}

@@ -30,6 +30,7 @@ class Family(StrEnum):
     LOGGER = "rawlabel.train.loggers"
     CONTESTANT = "rawlabel.bench.contestants"
     EXPERIMENT = "rawlabel.experiments"
+    ENCODER = "rawlabel.encoders"
 
     @property
     def label(self) -> str:

@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""The signal that no process can refuse; Windows knows none, and ends a process at once on SIGTERM."""
 
 
 @dataclass

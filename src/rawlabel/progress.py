@@ -24,6 +24,12 @@ from rawlabel import processes
 SECONDS_BETWEEN_LINES = 10.0
 
 
+def note(text: str) -> None:
+    """Say something that a person should know and that ends nothing, on a line beside the progress."""
+    if processes.is_first():
+        sys.stderr.write(f"note: {text}\n")
+
+
 class Task:
     """One piece of work that advances; `note` is shown beside the count."""
 

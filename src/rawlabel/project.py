@@ -33,3 +33,22 @@ def export_path(project: Path, export_format: str = "class_folders") -> Path:
 def downloads_path(root: Path) -> Path:
     """Where image sets that a library fetches go."""
     return root / "downloads"
+
+
+def how_to_get(root: Path, name: str) -> str:
+    """How the folder `name` of the published layout comes into being under `root`; empty for other names.
+
+    The layout is that of the paper's configuration files: `candidate`, photos from searches; `train` and `test`,
+    ImageNet's own; `test_copy`, the authors' copy of `test`. To be put behind the remedy of an error.
+    """
+    if name not in {"candidate", "train", "test", "test_copy"}:
+        return ""
+    classes, is_default = "metadata/tiny_classes_to_search.json", root == Path("project")
+    project, positional = ("", "") if is_default else (f" --project {root}", f" {root}")
+    copy = "; for test_copy say --test test" if name == "test_copy" else ""
+    return (
+        f"; in the published layout {root / 'candidate'} holds photos from searches (`rawlabel collect {classes} "
+        f"--source flickr{project}`, then `rawlabel curate{positional}` and `rawlabel export{positional}`), "
+        f"{root / 'train'} and {root / 'test'} those of ImageNet (`rawlabel prepare imagenet DOWNLOADS --out "
+        f"{root} --classes {classes}`){copy}"
+    )

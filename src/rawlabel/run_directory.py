@@ -21,14 +21,14 @@
 `predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
                         the evaluation
 ======================  ================================================================================
+
+While a process trains there, it holds the lock `.lock`, which it removes at its end.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -42,13 +42,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import BaseFileLock, FileLock, Timeout
 
 from rawlabel import __version__, processes
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, read_json, write_json
 
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.EINVAL}
-"""What file systems answer that cannot lock a folder, such as some of other machines."""
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL}
+"""What file systems answer that cannot lock a file, such as some of other machines."""
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -109,20 +110,24 @@ class RunDirectory:
             return
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.path, os.O_RDONLY)
+        lock = self.path / ".lock"
+        with disk_errors(lock):
+            held = _locked(lock)
+        if held is None:
+            raise ConfigError(
+                f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
+            )
         try:
-            with disk_errors(self.path):
-                is_ours = _lock(folder)
-            if not is_ours:
-                raise ConfigError(
-                    f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
-                )
             with disk_errors(self.path):
                 for left in self.path.rglob(".*.part"):
                     left.unlink(missing_ok=True)
             yield
         finally:
-            os.close(folder)
+            if held.is_locked:
+                # Whoever waits for the file that is gone sees that it is; Windows keeps it until it is let go.
+                with suppress(OSError):
+                    lock.unlink()
+                held.release()
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""
@@ -212,16 +217,20 @@ class RunDirectory:
         write_json(self.path / "summary.json", summary)
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock an open folder until it is closed; False when another process has it."""
+def _locked(path: Path) -> BaseFileLock | None:
+    """The lock of a file, held, or not held where the file system has none; None when another process has it.
+
+    The system lets go of it when the process ends, however that ends.
+    """
+    lock = FileLock(path, fallback_to_soft=False)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-    return True
+    return lock
 
 
 def describe_environment() -> dict[str, Any]:

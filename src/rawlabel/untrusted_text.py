@@ -27,6 +27,14 @@ def plain_text(text: object, longest: int = LONGEST_TEXT) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def quoted(value: object, longest: int = LONGEST_TEXT) -> str:
+    """A value as a message repeats it: in quotes, on one line, and cut."""
+    shown = repr(value[: longest + 1] if isinstance(value, str) else value)
+    return (
+        shown if len(shown) <= longest + 2 else f"{shown[:longest]}…{shown[0] if isinstance(value, str) else ''}"
+    )
+
+
 def web_address(address: str | None) -> str | None:
     """Return `address` when it is a plain web address that a link may lead to, else None."""
     if not address or len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:

@@ -89,6 +89,8 @@ def test_a_plain_list_searches_each_name(tmp_path: Path) -> None:
         ("case.txt", "Robin\nrobin\n", "'Robin' and 'robin' would share one folder"),
         ("form.txt", "caf\u00e9\ncafe\u0301\n", "stands there twice"),
         ("deep.json", "[" * 100_000, "not valid JSON"),
+        ("stars.json", '{"robin": ["robin", "***"]}', "the keyword '***' has no letter or digit"),
+        ("long.txt", "?" * 50_000, "cannot be a folder name"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(tmp_path: Path, name: str, text: str | None, named: str) -> None:
@@ -101,6 +103,25 @@ def test_a_mistake_is_named_in_one_line(tmp_path: Path, name: str, text: str | N
     assert name in message
     assert named in message
     assert "\n" not in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "robin\nowl"),
+        ("a.json", '{"robin": "robin", "owl": "owl"}'),
+        ("a.toml", 'robin = "robin"\nowl = "owl"'),
+    ],
+)
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path, name: str, text: str) -> None:
+    specs = read_classes(write(tmp_path, name, f"\ufeff{text}\n"))
+    assert specs == [ClassSpec("robin", "robin", ("robin",)), ClassSpec("owl", "owl", ("owl",))]
+
+
+def test_a_keyword_in_two_unicode_forms_is_one(tmp_path: Path) -> None:
+    (spec,) = read_classes(write(tmp_path, "a.json", '{"bird": ["\u00e9pervier", "e\u0301pervier"]}'))
+    assert spec.keywords == ("\u00e9pervier",)
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
@@ -124,8 +145,7 @@ def test_whatever_the_ids_no_folder_leaves_its_parent(
     assert {one.parent for one in made} <= {folder.resolve()}
 
 
-@pytest.mark.real_data
-def test_the_papers_own_class_file(shared_data: Path) -> None:
-    specs = read_classes(shared_data / "paper" / "metadata" / "imagenet_classes_to_search.json")
+def test_the_papers_own_class_file(paper: Path) -> None:
+    specs = read_classes(paper / "metadata" / "tiny_classes_to_search.json")
     assert len(specs) == 200
     assert sum(len(spec.keywords) for spec in specs) == 385

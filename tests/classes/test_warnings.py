@@ -137,9 +137,8 @@ def test_the_gravest_kind_comes_first_and_the_worst_of_a_kind_before_the_others(
     assert all(kind.describe() for kind in WarningKind)
 
 
-@pytest.mark.real_data
-def test_the_papers_own_class_file(shared_data: Path) -> None:
-    specs = read_classes(shared_data / "paper" / "metadata" / "imagenet_classes_to_search.json")
+def test_the_papers_own_class_file(paper: Path) -> None:
+    specs = read_classes(paper / "metadata" / "tiny_classes_to_search.json")
     found = find_warnings(specs, None, 1000)
     keywords = {kind: [one.keyword for one in found if one.kind is kind] for kind in WarningKind}
     assert keywords[WarningKind.SHARED_KEYWORD] == ["wagon"]

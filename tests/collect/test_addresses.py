@@ -7,13 +7,15 @@ import ipaddress
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from yarl import URL
 
 from rawlabel.collect.addresses import (
     PublicResolver,
     RefusedAddress,
     checked_url,
+    followed_url,
     guarded_socket,
     literal_address,
     may_ask,
@@ -138,3 +140,76 @@ def test_the_last_look_is_at_the_address_that_is_connected_to(
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     with pytest.raises(RefusedAddress):
         guarded_socket((family, socket.SOCK_STREAM, 6, "", (str(address), 80)), allow_loopback=False)
+
+
+pieces = st.sampled_from(
+    ["a", "Z", "9", "-", ".", "_", "~", "!", "$", "&", "'", "(", ")", "*", "+", ",", ";", "=", ":", "@",
+     "%2C", "%28", "%7E", "%40", "%c3%a9", "%C3%A9", "%2f", "%2F", "%25", "%20", "%3F", "%26", "%41", "%00", "|"]
+)  # fmt: skip
+written = st.lists(pieces, max_size=8).map("".join)
+paths = st.lists(written.filter(lambda one: one not in (".", "..")), max_size=4).map("/".join)
+queries = st.none() | st.lists(pieces | st.sampled_from(["/", "?"]), max_size=8).map("".join)
+
+
+@given(paths, queries)
+@example("photo", "u=http%3A%2F%2Fa.b%2Fc")
+@example("photo", "")
+@example("caf%c3%a9%2C%28%7E%40", None)
+def test_what_an_address_says_travels_as_it_is_written(path: str, query: str | None) -> None:
+    target = f"/{path}" + ("" if query is None else f"?{query}")
+    url = checked_url(f"https://example.org{target}#top")
+    assert (url.raw_path_qs, str(url)) == (target, f"https://example.org{target}")
+    assert followed_url(URL("http://other.example/some/where?x=1"), f"https://example.org{target}#top") == url
+    # The same as a reference to where the host has it, however much is left out; `//` would begin a host.
+    base = checked_url("https://example.org/some/where?")
+    if not path.startswith("/"):
+        assert followed_url(base, target) == url
+        if ":" not in path and path:
+            beside = followed_url(base, target[1:])
+            assert str(beside) == f"https://example.org/some{target}"
+    assert str(followed_url(url, f"?{query or ''}")).partition("?")[::2] == (
+        f"https://example.org/{path}", query or "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("address", "travels"),
+    [
+        ("http://h.example", "http://h.example/"),
+        ("http://h.example?a", "http://h.example/?a"),
+        ("http://h.example/a b/ü.jpg?q=ü 1", "http://h.example/a%20b/%C3%BC.jpg?q=%C3%BC%201"),
+        ("http://h.example/100%/50%z1?r=5%", "http://h.example/100%25/50%25z1?r=5%25"),
+        ('http://h.example/<a>"{b}^`\\', "http://h.example/%3Ca%3E%22%7Bb%7D%5E%60%5C"),
+        ("http://h.example/caf\udce9.jpg", "http://h.example/caf%E9.jpg"),
+        ("http://h.example/a/./b/../../c/..", "http://h.example/"),
+        ("http://h.example/../a/.", "http://h.example/a/"),
+        (" http://h.example/a\n.jpg\t", "http://h.example/a.jpg"),
+        ("http://BÜCHER.example:8080/x", "http://xn--bcher-kva.example:8080/x"),
+    ],
+)
+def test_only_what_no_request_can_hold_is_escaped(address: str, travels: str) -> None:
+    assert str(checked_url(address)) == travels
+
+
+@given(st.text(max_size=40) | st.text(max_size=30).map("//{}".format) | st.text(max_size=30).map("/{}?".format))
+def test_wherever_a_redirect_leads_is_checked(location: str) -> None:
+    try:
+        url = followed_url(URL("https://example.org/a/b"), location)
+    except (RefusedAddress, ValueError):
+        return
+    assert url.scheme in ("http", "https")
+    address = literal_address(url.raw_host or "")
+    assert address is None or may_ask(address)
+    assert url.raw_path_qs.isascii()
+    assert url.raw_path_qs.isprintable()
+    assert " " not in url.raw_path_qs
+
+
+def test_a_refusal_of_this_machine_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in ("http://127.0.0.1/", "http://[::1]:80/", "http://2130706433/"):
+        with pytest.raises(RefusedAddress, match="--allow-loopback"):
+            checked_url(address)
+    with pytest.raises(RefusedAddress, match="--allow-loopback"):
+        resolve(monkeypatch, ["127.0.0.1"])
+    with pytest.raises(RefusedAddress, match="private or special network"):
+        checked_url("http://10.0.0.1/")

@@ -380,3 +380,19 @@ def test_the_log_holds_no_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     asyncio.run(main(), debug=True)
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "target", ["/photo?u=http%3A%2F%2Fa.b%2Fc", "/photo?", "/photo?x=%2C%28%7E%40%c3", "/%c3%A9/photo?a+b&c=[1]"]
+)
+def test_the_host_hears_the_address_as_it_was_written(target: str) -> None:
+    async def main() -> Wire:
+        path = target.partition("?")[0]
+        async with wired(start=redirect(target)) as wire, HttpClient(settings()) as http:
+            wire.answers[path] = reply(body=jpeg())
+            for address in (target, "/start"):
+                response = await http.get(f"{wire.address}{address}", image=True)
+                assert response.failure is None
+            return wire
+
+    assert [one.target for one in asyncio.run(main()).asked] == [target, "/start", target]

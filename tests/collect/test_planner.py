@@ -152,8 +152,8 @@ def test_a_plan_without_asking(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(out.read_text())["classes"][0]["photos"] is None
 
 
-def test_the_papers_class_file_can_be_planned(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    classes = shared_data / "paper" / "metadata" / "imagenet_classes_to_search.json"
+def test_the_papers_class_file_can_be_planned(paper: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    classes = paper / "metadata" / "tiny_classes_to_search.json"
     assert cli.run(["plan", str(classes), "--offline", "--source", "flickr"]) == 0
     shown = capsys.readouterr().out
     assert "200 classes, 385 searches" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from PIL import Image
 
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.collect import collect
-from rawlabel.config import CollectConfig
+from rawlabel.config import CollectConfig, CurateConfig
+from rawlabel.curate import curate
 from rawlabel.errors import RawlabelError
+from rawlabel.image_files import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from rawlabel.project import catalogue_path
 from rawlabel.records import Reason, Status
 
@@ -125,3 +128,68 @@ def test_the_flower_photos_are_of_flickr(shared_data: Path, tmp_path: Path) -> N
     candidates = collected(shared_data / "flowers" / "test", tmp_path / "p", search_only=True)
     assert {one.event.class_id for one in candidates} == {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
     assert all(one.photo.identity.startswith("flickr:") for one in candidates)
+
+
+def saved(path: Path, number: int) -> None:
+    """A picture in the format that the path's extension names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    formats = {extension: one.pillow_name for one in IMAGE_FORMATS for extension in one.extensions}
+    pixels = np.random.default_rng(number).integers(0, 255, (80, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, formats[path.suffix.lower()])
+
+
+def test_every_format_is_read_at_any_depth_and_what_is_not_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = tmp_path / "t"
+    for number, extension in enumerate(sorted(IMAGE_EXTENSIONS)):
+        saved(tree / "owl" / f"{number}{extension}", number)
+        saved(tree / "robin" / "2024" / "may" / f"{number}{extension.upper()}", 100 + number)
+    for name in ("owl/a.txt", "owl/deep/b.txt", "robin/film.mp4", "robin/._0.jpg", "robin/README", "beside.jpg"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+    outcomes = found(collected(tree, tmp_path / "p"))
+    assert len(outcomes) == 2 * len(IMAGE_EXTENSIONS)
+    assert {status for _, _, status in outcomes} == {Status.FETCHED}
+    told = capsys.readouterr().err
+    assert "what is no image by its name is not read: 4 (2 .txt, 1 .mp4, 1 without extension)" in told
+    assert "images that lie in no folder of a class are not read: 1" in told
+    manifest = curate(CurateConfig(project=tmp_path / "p"))
+    assert manifest.table["verdict"].to_pylist() == ["kept"] * len(outcomes)
+
+
+def test_class_folders_of_a_class_file_may_lie_deeper(tmp_path: Path) -> None:
+    tree = plant(tmp_path / "t", "birds/day/Barn_owl/a.jpg", "birds/robin/b.jpg", "fish/tench/c.jpg")
+    classes = tmp_path / "classes.txt"
+    classes.write_text("barn owl\nrobin\n")
+    assert {names[:2] for names in found(collected(tree, tmp_path / "p", classes=classes))} == {
+        ("barn owl", "birds/day/Barn_owl/a.jpg"),
+        ("robin", "birds/robin/b.jpg"),
+    }
+
+
+def test_names_that_fall_together_are_kept_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = plant(
+        tmp_path / "t", "C/a.jpg", "C++/b.jpg", "x ray/c.jpg", "x-ray/d.jpg", "barn owl/e.jpg", "barn_owl/f.jpg"
+    )
+    assert {(one, path) for one, path, _ in found(collected(tree, tmp_path / "p"))} == {
+        ("C", "C/a.jpg"), ("C++", "C++/b.jpg"), ("x ray", "x ray/c.jpg"), ("x-ray", "x-ray/d.jpg"),
+        ("barn owl", "barn owl/e.jpg"), ("barn_owl", "barn_owl/f.jpg"),
+    }  # fmt: skip
+    plant(tree, "Barn-Owl/g.jpg")
+    classes = tmp_path / "classes.txt"
+    classes.write_text("barn owl\nbarn_owl\nc\n")
+    capsys.readouterr()
+    picked = {(one, path) for one, path, _ in found(collected(tree, tmp_path / "q", classes=classes))}
+    assert picked == {
+        ("barn owl", "barn owl/e.jpg"), ("barn_owl", "barn_owl/f.jpg"), ("c", "C/a.jpg")
+    }  # fmt: skip
+    assert "the name 'Barn-Owl' may mean any of the classes 'barn owl', 'barn_owl'" in capsys.readouterr().err
+
+
+def test_one_name_in_two_unicode_forms_is_one_class(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "épervier") for form in ("NFC", "NFD"))
+    tree = plant(tmp_path / "t", f"{composed}/a.jpg", f"{decomposed}/b.jpg")
+    assert {(one, path[-5:]) for one, path, _ in found(collected(tree, tmp_path / "p"))} == {
+        (composed, "a.jpg"), (composed, "b.jpg"),
+    }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import gzip
+import io
 import json
 import tracemalloc
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.collect import collect
 from rawlabel.collect.sources import Search, SourceContext
 from rawlabel.collect.sources.urls import UNPLACED_FILE, Urls
+from rawlabel.collect.tables import Table
 from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.project import catalogue_path
@@ -31,9 +33,9 @@ FLICKR = "https://live.staticflickr.com/65535/123456_abcdef_b.jpg"
 Rows = list[dict[str, Any]]
 
 
-def write_csv(path: Path, rows: Rows, delimiter: str = ",") -> None:
+def write_csv(path: Path, rows: Rows) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+        writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 
@@ -49,9 +51,14 @@ def write_jsonl(path: Path, rows: Rows) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
+def write_tsv(path: Path, rows: Rows) -> None:
+    lines = ["\t".join(rows[0]), *("\t".join(map(str, row.values())) for row in rows)]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 WRITERS: dict[str, Callable[[Path, Rows], None]] = {
     "t.csv": write_csv,
-    "t.tsv": lambda path, rows: write_csv(path, rows, "\t"),
+    "t.tsv": write_tsv,
     "t.csv.gz": write_packed,
     "t.jsonl": write_jsonl,
     "t.jsonl.gz": write_packed,
@@ -79,9 +86,10 @@ def labels(candidates: Iterable[Candidate]) -> set[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_kind_of_table_gives_the_same_photos(name: str, tmp_path: Path) -> None:
+    author = "Bé ta" if name == "t.tsv" else "Bé\nta"
     rows = [
         {"url": "https://h/1.jpg", "label": "owl", "author": "Ann", "license": BY},
-        {"url": "https://h/2.jpg", "label": "barn, \"owl\"", "author": "Bé\nta", "license": "CC0"},
+        {"url": "https://h/2.jpg", "label": "barn, \"owl\"", "author": author, "license": "CC0"},
         {"url": FLICKR, "label": "owl", "author": "", "license": ""},
     ]  # fmt: skip
     WRITERS[name](tmp_path / name, rows)
@@ -93,7 +101,7 @@ def test_every_kind_of_table_gives_the_same_photos(name: str, tmp_path: Path) ->
     }
     by_url = {one.photo.url: one.photo for one in found}
     assert by_url["https://h/1.jpg"].license_url == BY
-    assert (by_url["https://h/2.jpg"].license_name, by_url["https://h/2.jpg"].author) == ("CC0", "Bé\nta")
+    assert (by_url["https://h/2.jpg"].license_name, by_url["https://h/2.jpg"].author) == ("CC0", author)
     assert by_url[FLICKR].identity == "flickr:123456"
 
 
@@ -183,6 +191,123 @@ def test_no_row_is_lost(tmp_path: Path) -> None:
     assert unplaced == [
         "file,row,fault", "t.jsonl,6,has no class", "t.jsonl,7,is not JSON", "t.jsonl,8,is no JSON object",
     ]  # fmt: skip
+
+
+NAMES = st.sampled_from(["owl", "C", "C++", "barn owl", 'screech "owl"', "é", "x-ray", "A+"])
+
+
+@given(
+    st.lists(
+        st.tuples(NAMES, st.sampled_from(["", "note", 'a "b" c', "two\nlines", "a, b", 'x",\n"y', "\n"])),
+        min_size=1,
+    ),
+    st.sets(st.integers(0, 40), max_size=3),
+    st.booleans(),
+)
+def test_a_quote_that_opens_by_mistake_hides_no_line(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, str]], broken: set[int], class_first: bool
+) -> None:
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    order = ("class", "url", "note") if class_first else ("note", "url", "class")
+    writer.writerow(order)
+    for number, (name, remark) in enumerate(drawn):
+        values = {"class": name, "url": f"https://h/{number}.jpg", "note": remark}
+        if number in broken:
+            # Somebody typed an inch sign, and no writer of CSV saw it.
+            plain = values | {"class": '"owl', "note": ""}
+            stream.write(",".join(plain[column] for column in order) + "\n")
+        else:
+            writer.writerow([values[column] for column in order])
+    path.write_text(stream.getvalue(), encoding="utf-8", newline="")
+    rows = list(Table(path).rows())
+    seen = {row.values.get("url"): row.values.get("class", "").strip() for row in rows}
+    for number, (name, _) in enumerate(drawn):
+        if number in broken:
+            assert seen[f"https://h/{number}.jpg"] == "owl"
+        else:
+            assert seen[f"https://h/{number}.jpg"] == name
+    assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_a_lone_quote_costs_no_other_row_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, mark in (("t.tsv", "\t"), ("t.csv", ",")):
+        quotes = {10: '"', 50: '"', 90: '"'}
+        lines = [f"https://h/{n}.jpg{mark}{quotes.get(n, '')}owl\n" for n in range(100)]
+        (tmp_path / name).write_text(f"url{mark}class\n" + "".join(lines))
+        (tmp_path / name[-3:]).mkdir()
+        found = collected(tmp_path / name, tmp_path / name[-3:], {"owl": ["owl"]})
+        assert len(found) == 100
+    told = capsys.readouterr().err
+    # A quote is no more than a letter in TSV.
+    assert "3 of 100 rows are damaged, the first in t.csv, row 11: 3 that opens a quote" in told
+
+
+def test_a_line_of_column_names_with_a_lone_quote_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('url,"class\n' + "https://h/1.jpg,owl\n" * 9_000)
+    with pytest.raises(RawlabelError, match="line of column names opens a quote") as caught:
+        collected(tmp_path / "t.csv", tmp_path)
+    assert len(str(caught.value)) < 300
+
+
+def test_values_in_messages_are_cut(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"url,class\nhttps://h/1.jpg,{'?' * 50_000}\n")
+    with pytest.raises(RawlabelError, match="cannot be a folder name") as caught:
+        collected(tmp_path / "t.csv", tmp_path)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_class_columns_of_whole_floats_are_class_ids(name: str, tmp_path: Path) -> None:
+    rows = [{"url": f"https://h/{n}", "class": float(n % 2), "width": 640.0} for n in range(4)]
+    WRITERS[name](tmp_path / name, rows)
+    assert labels(collected(tmp_path / name, tmp_path)) == {
+        ("0", "https://h/0"), ("1", "https://h/1"), ("0", "https://h/2"), ("1", "https://h/3")
+    }  # fmt: skip
+
+
+def test_labels_that_were_denied_as_a_float_are_denied(tmp_path: Path) -> None:
+    folder = tmp_path / "oi"
+    folder.mkdir()
+    write_csv(folder / "images.csv", [{"ImageID": "a", "OriginalURL": "https://h/a.jpg"}])
+    rows = [{"ImageID": "a", "LabelName": one, "Confidence": sure} for one, sure in (("owl", 1.0), ("cat", 0.0))]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "labels.parquet")
+    assert labels(collected(folder, tmp_path)) == {("owl", "https://h/a.jpg")}
+
+
+def test_addresses_without_scheme_mean_https_and_escaped_ones_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"url": one, "class": "owl"} for one in ("//h/a.jpg", "https://h/b?x=1&amp;y=2", "https://h/c?x&y")]
+    write_csv(tmp_path / "t.csv", rows)
+    assert {url for _, url in labels(collected(tmp_path / "t.csv", tmp_path))} == {
+        "https://h/a.jpg", "https://h/b?x=1&amp;y=2", "https://h/c?x&y"
+    }  # fmt: skip
+    assert "1 of 3 addresses hold '&amp;'" in capsys.readouterr().err
+
+
+def test_labels_that_fall_together_are_kept_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["C", "C++", "A", "A+", "x ray", "x-ray", "barn owl", "barn_owl", "\u00e9", "e\u0301", "Barn-Owl"]
+    write_csv(tmp_path / "t.csv", [{"url": f"https://h/{n}", "class": name} for n, name in enumerate(names)])
+    classes = {name: [name] for name in names[:9]}
+    found = labels(collected(tmp_path / "t.csv", tmp_path, classes))
+    assert found == {(name, f"https://h/{n}") for n, name in enumerate(names[:9])} | {("\u00e9", "https://h/9")}
+    assert "1 of 11 rows stand for no class" in capsys.readouterr().err
+    (line,) = (tmp_path / "p" / UNPLACED_FILE).read_text().splitlines()[1:]
+    assert line == (
+        "t.csv,11,\"'Barn-Owl' may mean any of the classes 'barn owl', 'barn_owl'; write the class's own name\""
+    )
+
+
+def test_captions_that_cannot_tell_two_classes_apart_are_refused(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [{"url": "https://h/1", "caption": "an x-ray"}])
+    with pytest.raises(RawlabelError, match="captions cannot tell apart; leave out one, or change its keyword"):
+        collected(tmp_path / "t.csv", tmp_path, {"a": ["x ray"], "b": ["x-ray"]})
+    # One keyword that two classes share on purpose brings each photo under both, as a search does.
+    (tmp_path / "q").mkdir()
+    found = collected(tmp_path / "t.csv", tmp_path / "q", {"a": ["x-ray"], "b": ["x-ray"]})
+    assert {one for one, _ in labels(found)} == {"a", "b"}
 
 
 @pytest.mark.parametrize(

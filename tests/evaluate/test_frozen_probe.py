@@ -13,7 +13,7 @@ import torch
 from rawlabel import cli
 from rawlabel.config import ProbeConfig
 from rawlabel.evaluate.frozen_probe import measure_probe
-from rawlabel.probe.encoders import own_encoder
+from rawlabel.probe.encoders import make_encoder
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.networks import last_linear
@@ -74,14 +74,15 @@ def test_test_labels_change_nothing_but_the_test_accuracy(run: RunDirectory, dat
 
 def test_own_features_are_those_of_the_network_that_predicts(run: RunDirectory) -> None:
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device="cpu")
-    encoder = own_encoder(run, "cpu")
+    encoder = make_encoder(run, ProbeConfig(run=run.path, device="cpu"))
+    maker = encoder.store.maker
     assert encoder.epoch == epoch
     pixels = np.random.default_rng(1).integers(0, 255, (5, 16, 16, 3), dtype=np.uint8)
-    views = torch.stack([encoder.view(one) for one in pixels])
+    views = torch.stack([torch.from_numpy(maker.view(one)) for one in pixels])
     head = last_linear(predictor.method.averaged)
     assert head is not None
     with torch.inference_mode():
-        logits = head[1](torch.from_numpy(encoder.encode(views)))
+        logits = head[1](maker(views))
     tolerance = 1e-4 if predictor.precision == torch.float32 else 5e-2
     torch.testing.assert_close(logits, predictor.classify(views), rtol=tolerance, atol=tolerance)
 

@@ -140,9 +140,8 @@ def test_a_damaged_log_is_named(runs: list[Path]) -> None:
             compare_rules(CompareRulesConfig(runs=(runs[0],)))
 
 
-@pytest.mark.real_data
-def test_the_published_logs_tell_what_the_last_epoch_costs(shared_data: Path) -> None:
-    folders = [shared_data / "paper" / "results" / f"{kind}_cls100" for kind in ("flickr", "imagenet")]
+def test_the_published_logs_tell_what_the_last_epoch_costs(paper: Path) -> None:
+    folders = [paper / "results" / f"{kind}_cls100" for kind in ("flickr", "imagenet")]
     flickr, imagenet = compare_rules(CompareRulesConfig(runs=folders))
     assert (flickr.runs[0].oracle_epoch, round(flickr.runs[0].test[69], 2)) == (69, 89.44)
     assert (flickr.rules[0].rule, round(flickr.rules[0].regrets[0], 2)) == ("last_epoch", 1.06)
@@ -159,3 +158,21 @@ def test_runs_that_their_rule_ended_are_a_group_of_their_own(tmp_path: Path) -> 
     assert (len(first.runs), first.name, len(second.runs), second.name) == (
         2, "ended_early=False", 1, "ended_early=True",
     )  # fmt: skip
+
+
+def test_an_epoch_that_diverged_is_neither_selected_nor_the_oracle(tmp_path: Path) -> None:
+    """Older versions logged its NaN answers as 100 % right, and its loss as NaN."""
+    path = make_run(tmp_path / "run", [10, 40, 100], [10, 30, 100], seed=0)
+    log = json.loads((path / "log.json").read_text())
+    log[2]["holdout"]["loss"] = float("nan")
+    (path / "log.json").write_text(json.dumps(log))
+    [group] = compare_rules(
+        CompareRulesConfig(runs=(path,), rule=("noisy_holdout", "patience:halt=never", "last_epoch"))
+    )
+    assert group.runs[0].oracle_epoch == 1
+    found = {one.rule: (one.epochs, one.regrets) for one in group.rules}
+    assert found == {
+        "noisy_holdout": ((1,), (0,)),
+        "patience:halt=never": ((1,), (0,)),
+        "last_epoch": ((2,), (40,)),
+    }

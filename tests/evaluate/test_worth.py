@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rawlabel import cli
 from rawlabel.config import WorthConfig
 from rawlabel.errors import DataError
-from rawlabel.evaluate.worth import LearningCurve, fit_curve, measure_worth
+from rawlabel.evaluate.worth import LearningCurve, fit_curve, linear_in_log, measure_worth
 from tests.evaluate.test_rule_regret import make_run
 
 CURVE = LearningCurve(limit=95.0, scale=900.0, rate=0.45)
@@ -107,6 +107,30 @@ def test_the_command_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixt
         rows = list(csv.DictReader(stream))
     assert float(rows[-1]["clean_images_worth_as_much"]) == pytest.approx(found["raw"][0]["num_clean"], abs=1)
     assert len(rows) == len(clean) + len(raw)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"), [(37.6, 1203.5), (31.4, 375), (47.6, 3000), (31.3, None), (47.7, None)]
+)
+def test_a_line_in_log_n_is_the_second_opinion(accuracy: float, expected: float | None) -> None:
+    """Half of the way from 750 to 1500 in log n is at 1061; (37.6 - 34.8) / 4.1 of it at 750 * 2^0.6829."""
+    found = linear_in_log({375: 31.4, 750: 34.8, 1500: 38.9, 3000: 47.6}, accuracy)
+    assert found == (None if expected is None else pytest.approx(expected, rel=2e-3))
+
+
+def test_an_asymptote_on_its_bound_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Accuracies that rise ever faster in log n, as those of few images do, have no end that they would show."""
+    sizes = {375: 31.4, 750: 34.8, 1500: 38.9, 3000: 47.6}
+    clean = [make_finished(tmp_path / str(n) / "0", one, n, train_size=n) for n, one in sizes.items()]
+    raw = make_finished(tmp_path / "raw" / "0", 37.6, 3000)
+    flags = [word for path in clean for word in ("--clean", str(path))]
+    assert cli.run(["worth", str(raw), *flags, "--resamples", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert "the asymptote of the curve lies on its bound, 100 %" in printed
+    assert "; 1204 by a line in log n" in printed
+    worth = measure_worth(WorthConfig(runs=[raw], clean=clean, resamples=100))
+    assert worth.curve.is_limit_its_bound
+    assert not fit_curve({size: (float(CURVE.accuracy(size)),) for size in SIZES}).is_limit_its_bound
 
 
 def test_runs_that_cannot_carry_a_curve_are_refused(tmp_path: Path) -> None:

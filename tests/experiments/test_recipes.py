@@ -19,7 +19,7 @@ from rawlabel.train.optimizers import make_optimizer
 from rawlabel.train.schedule import learning_rate
 from rawlabel.train.stopping import StoppingRule
 
-RESULTS = Path(__file__).parents[2] / "results"
+RESULTS = Path(__file__).parents[2] / "results" / "measured"
 TABLES = [path for name in names(Family.EXPERIMENT) for path in sorted((RESULTS / name).glob("[cg]pu.json"))]
 
 
@@ -88,3 +88,7 @@ def test_a_committed_table_says_what_its_numbers_say(path: Path) -> None:
     table = json.loads(path.read_text("utf-8"))
     experiment = plugins.load(Family.EXPERIMENT, table["experiment"])()
     assert path.with_suffix(".md").read_text("utf-8") == as_markdown(table, experiment)
+
+
+def test_there_are_committed_tables_to_look_at() -> None:
+    assert {"cifar10n", "raw_against_clean", "rule_regret"} <= {path.parent.name for path in TABLES}

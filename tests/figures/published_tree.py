@@ -56,7 +56,7 @@ def write_published_tree(root: Path) -> Path:
         counts = {one: matrix[index][index] for index, one in enumerate(CLASS_IDS)}
         write_json(results / f"{model}_err" / "corr.json", counts)
     write_class_index(metadata)
-    write_json(metadata / "imagenet_classes_to_search.json", {"n01": ["cricket", "insect"], "n02": ["lemon"]})
+    write_json(metadata / "tiny_classes_to_search.json", {"n01": ["cricket", "insect"], "n02": ["lemon"]})
     (metadata / "num_imgs_per_class.txt").write_text("wnid num\nn02 500\nn01 70\nn03 600\n", "utf-8")
     (metadata / "num_imgs_per_class_excluded.txt").write_text("idx num\n1 70\n", "utf-8")
     return results

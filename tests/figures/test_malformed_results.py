@@ -38,7 +38,7 @@ MATRIX = "results/flickr_conf/confmat.npy"
 INDEX = "metadata/idx2cls.json"
 COUNTS = "metadata/num_imgs_per_class.txt"
 EXCLUDED = "metadata/num_imgs_per_class_excluded.txt"
-KEYWORDS = "metadata/imagenet_classes_to_search.json"
+KEYWORDS = "metadata/tiny_classes_to_search.json"
 
 
 @pytest.mark.parametrize(

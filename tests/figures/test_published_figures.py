@@ -241,9 +241,8 @@ def test_importing_the_figures_loads_no_matplotlib():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-@pytest.mark.real_data
-def test_the_published_files_give_the_published_numbers(shared_data, tmp_path):
-    summary = draw(shared_data / "paper" / "results", tmp_path)
+def test_the_published_files_give_the_published_numbers(paper, tmp_path):
+    summary = draw(paper / "results", tmp_path)
     assert summary.skipped == []
     curves = read_csv(tmp_path / "figure_2_summary.csv") + read_csv(tmp_path / "figure_7_summary.csv")
     assert [
@@ -261,12 +260,11 @@ def test_the_published_files_give_the_published_numbers(shared_data, tmp_path):
     assert (totals["total"], totals["classes"], totals["excluded_classes"]) == ("1782336", "135", "35")
     pairs = read_csv(tmp_path / "figure_5a_paired.csv")
     assert len(pairs) == 135 and sum(one["excluded"] == "yes" for one in pairs) == 35
-    # Cricket has no keyword in the published list and shows under its WordNet id.
     cricket = pairs[-1]
-    assert (cricket["class"], cricket["flickr_correct"], cricket["imagenet_correct"]) == ("n02229544", "3", "33")
+    assert (cricket["name"], cricket["flickr_correct"], cricket["imagenet_correct"]) == ("cricket", "3", "33")
     top = read_csv(tmp_path / "figure_5b_flickr.csv")[1]
-    assert (top["class"], top["destination_name"], top["count"], top["trials"]) == (
-        "n02229544",
+    assert (top["name"], top["destination_name"], top["count"], top["trials"]) == (
+        "cricket",
         "grasshopper",
         "37",
         "50",

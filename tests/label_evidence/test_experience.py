@@ -12,7 +12,7 @@ import pytest
 from rawlabel.label_evidence.experience import IN_ALL, OF_ESTIMATE
 from rawlabel.label_evidence.noise_share import _WORDS
 
-RESULTS = Path(__file__).parents[2] / "results" / "label_evidence"
+RESULTS = Path(__file__).parents[2] / "results" / "measured" / "label_evidence"
 HUMAN = json.loads((RESULTS / "cifar10n.json").read_text())["noises"]
 SITES = json.loads((RESULTS / "photo_site.json").read_text())["sites"]
 JUDGED: list[dict[str, Any]] = [share for one in (*HUMAN.values(), *SITES) for share in one["shares"]]

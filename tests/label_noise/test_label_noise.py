@@ -105,6 +105,19 @@ def test_asymmetric_noise_follows_the_published_map() -> None:
     assert (following == (labels + 1) % 10).all()
 
 
+def test_asymmetric_noise_of_cifar100_goes_in_circles_of_five() -> None:
+    """As `noisify_cifar100_asymmetric` of the published code: blocks of five on the diagonal, 4 to 0, 99 to 95."""
+    noisy = inject(np.repeat(np.arange(100), 10), 100, "asymmetric", 0.4, 0, options=["map=cifar100"]).noisy
+    block = np.array([
+        [0.6, 0.4, 0.0, 0.0, 0.0],
+        [0.0, 0.6, 0.4, 0.0, 0.0],
+        [0.0, 0.0, 0.6, 0.4, 0.0],
+        [0.0, 0.0, 0.0, 0.6, 0.4],
+        [0.4, 0.0, 0.0, 0.0, 0.6],
+    ])  # fmt: skip
+    np.testing.assert_allclose(noisy.transition, np.kron(np.eye(20), block))
+
+
 def test_siblings_are_those_of_a_group_or_the_nearest_in_wordnet() -> None:
     known = Evidence(class_ids=("a", "b", "c", "d"), class_names=("cat", "dog", "lynx", "owl"))
     labels = np.repeat(np.arange(4), 100)
@@ -139,6 +152,7 @@ def test_instance_dependent_noise_has_the_published_mean_rate_and_follows_the_fe
         ("symmetric", 1.5, [], Evidence(), ConfigError, "a rate of 1.5 is no share"),
         ("symmetric", float("nan"), [], Evidence(), ConfigError, "a rate of nan is no share"),
         ("symmetric", 0.4, ["q=1"], Evidence(), ConfigError, "--option q: unknown option"),
+        ("asymmetric", 0.4, ["map=cifar100"], Evidence(), ConfigError, "circles of 5 classes, but there are 6"),
         ("asymmetric", 0.4, ["map=1:9"], Evidence(), ConfigError, "no class is called '9'"),
         ("asymmetric", 0.4, ["map=1:1"], Evidence(), ConfigError, "maps a class to itself"),
         ("asymmetric", 0.4, ["map=cifar10"], EVIDENCE, ConfigError, "no class is called 'truck'"),

@@ -16,6 +16,8 @@ from rawlabel.errors import ConfigError
 from rawlabel.plugins import Family
 from rawlabel.train.loss_division import clean_probabilities
 from rawlabel.train.methods import Batch, Method
+from rawlabel.train.methods.coteaching import CoteachingOptions, forgotten
+from rawlabel.train.methods.gjs import GeneralizedJensenShannon, GeneralizedJensenShannonOptions
 
 SAMPLES, CLASSES, BATCH = 20, 4, 8
 
@@ -209,6 +211,60 @@ def test_coteaching_learns_from_what_the_other_network_finds_easy() -> None:
         easy = [np.argsort(each)[: BATCH - left_out] for each in losses]
         expected = losses[0][easy[1]].mean() + losses[1][easy[0]].mean()
         assert method(one).loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        # tau = 0.4 and T_k = 5: 0.4 min(T / 5, 1), and linspace(0, 0.4, 5) from its second value on.
+        ((), [0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.4]),
+        (("schedule=released",), [0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.4]),
+        # c = 2: 0.4 min(T^2 / 5, 1), and linspace(0, 0.16, 5), which is followed by 0.4.
+        (("exponent=2",), [0, 0.08, 0.32, 0.4, 0.4, 0.4, 0.4]),
+        (("exponent=2", "schedule=released"), [0.04, 0.08, 0.12, 0.16, 0.4, 0.4, 0.4]),
+        (("gradual_epochs=1", "schedule=released"), [0.4, 0.4]),
+    ],
+)
+def test_coteaching_forgets_as_the_paper_or_as_the_released_code(
+    options: tuple[str, ...], left_out: list[float]
+) -> None:
+    given = ("forget_rate=0.4", "gradual_epochs=5", *options)
+    loaded = load_options(CoteachingOptions, given, "--method-option")
+    assert [forgotten(epoch, loaded) for epoch in range(len(left_out))] == pytest.approx(left_out)
+
+
+def test_generalized_jensen_shannon_feeds_its_views_in_one_pass_or_in_two() -> None:
+    """Batch norm of features 1 and 3 in one view, 5 and 7 in the other: by (4, 5), or by (2, 1) and (6, 1)."""
+    views = tuple(torch.tensor(one).reshape(2, 1, 1, 1) for one in ([1.0, 3.0], [5.0, 7.0]))
+    one = Batch(views[0], torch.tensor([0, 1]), torch.tensor([0, 1]), views)
+    losses = []
+    for passes, features in ((1, np.array([-3, -1, 1, 3]) / np.sqrt(5)), (2, np.array([-1, 1, -1, 1]))):
+        options = load_options(GeneralizedJensenShannonOptions, (f"passes={passes}",), "--method-option")
+
+        def network() -> nn.Module:
+            normalized = nn.BatchNorm1d(1, eps=1e-12, affine=False)
+            head = nn.Linear(1, 2, bias=False)
+            nn.init.constant_(head.weight[:1], 0)
+            nn.init.constant_(head.weight[1:], 1)
+            return nn.Sequential(nn.Flatten(), normalized, head)
+
+        # Logits (0, x), so the second class has the probability 1 / (1 + e^-x).
+        sure = 1 / (1 + np.exp(-features))
+        p = np.stack([1 - sure, sure], axis=1)
+        expected = np.mean([_divergence_of_two(np.eye(2)[row], p[row], p[row + 2]) for row in (0, 1)])
+        losses.append(GeneralizedJensenShannon(network, 2, 2, options).train()(one).loss.item())
+        assert losses[-1] == pytest.approx(expected, rel=1e-5)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-2)
+
+
+def _divergence_of_two(label: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """H(m) - H(first) / 4 - H(second) / 4 over -log(1/2) / 2, for the weights 1/2, 1/4, 1/4."""
+
+    def entropy(p: np.ndarray) -> float:
+        return float(-(p * np.log(p)).sum())
+
+    middle = label / 2 + first / 4 + second / 4
+    return (entropy(middle) - entropy(first) / 4 - entropy(second) / 4) / (np.log(2) / 2)
 
 
 def dividemix_networks(method: Method) -> list[nn.Module]:

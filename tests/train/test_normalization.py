@@ -16,8 +16,8 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import train
 from rawlabel.train.checkpoint import load_weights, save_weights
 from rawlabel.train.networks import build_network, published_normalization
-from rawlabel.train.normalization import IMAGENET, Normalization
-from rawlabel.train.predictor import Normalizer, Predictor, build_predictor, load_predictor
+from rawlabel.train.normalization import IMAGENET, Normalization, Normalizer
+from rawlabel.train.predictor import Predictor, build_predictor, load_predictor
 from tests.train.conftest import make_class_folders, tiny
 
 HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

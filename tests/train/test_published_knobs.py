@@ -148,7 +148,7 @@ def test_the_gpu_that_is_named_is_computed_on(how: str, data: Path, tmp_path: Pa
 
 
 def test_lines_in_the_published_format(capsys: pytest.CaptureFixture[str]) -> None:
-    lines, statistics = StepLines(2, 3, 5), RunningStatistics()
+    lines, statistics = StepLines(2, 3, 5, num_classes=6), RunningStatistics()
     logits = torch.eye(8)[:4] * 5
     for step in range(5):
         lines.loaded(step, statistics)
@@ -162,7 +162,7 @@ def test_lines_in_the_published_format(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_no_lines_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    lines, statistics = StepLines(None, 0, 1), RunningStatistics()
+    lines, statistics = StepLines(None, 0, 1, num_classes=6), RunningStatistics()
     lines.loaded(0, statistics)
     lines.done(0, statistics)
     assert capsys.readouterr().out == ""

@@ -115,3 +115,29 @@ def test_the_decays_left_agree_with_the_rates_to_come() -> None:
     assert decays_left(TrainConfig(decay_rate=1), 0) == 0
     assert decays_left(TrainConfig(decay_max_epochs=45), 0) == 1
     assert learning_rate(config, 95) == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize(("gap", "scale"), [(1e-20, 1e-25), (1.0, 1.0), (55.0, 1.0), (400.0, 1.0), (55.0, 1e-15)])
+def test_the_alignment_of_the_surest_image_is_what_a_hand_computes(gap: float, scale: float) -> None:
+    """W z = (gap, 0, 0) with label 0: -d is a multiple of (1, -1/2, -1/2) however small it is.
+
+    With z = (scale, 0) and W = ((gap / scale, 0), 0, 0) the cosine is gap / (gap sqrt(1 + 1/4 + 1/4)).
+    """
+    head = nn.Linear(2, 3, bias=False)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[gap, 0.0], [0.0, 0.0], [0.0, 0.0]]) / scale)
+    tap = HeadTap(head)
+    head(torch.tensor([[scale, 0.0]]))
+    alignment = tap.alignment(torch.tensor([0]), 3)
+    assert alignment is not None
+    assert alignment.item() == pytest.approx(1 / np.sqrt(1.5), rel=1e-5)
+
+
+def test_an_image_without_features_has_no_alignment_to_speak_of() -> None:
+    head = nn.Linear(2, 3)
+    tap = HeadTap(head)
+    with torch.autocast("cpu", torch.bfloat16):
+        head(torch.zeros(2, 2))
+    alignment = tap.alignment(torch.tensor([0, 1]), 3)
+    assert alignment is not None
+    assert alignment.tolist() == [0, 0]

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.metrics import top_k_correct
 from rawlabel.train import train
+from rawlabel.train.correctness import is_right
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images
 from rawlabel.train.loader import Loader
@@ -59,7 +59,7 @@ def test_accuracies_by_name_and_a_row_for_each_image(data: Path, tmp_path: Path)
     predictor, _, _ = load_predictor(run.last_weights)
     images = Images(training.train.source, predictor.transform.stored_side, 1)
     logits = predictor.logits(images)
-    correct = top_k_correct(logits, training.train.labels, 1)
+    correct = is_right(logits, training.train.labels)
     assert last["train_full"]["acc1"] == pytest.approx(100 * correct.mean())
     rows = probe_rows(training.train.labels, 30, 7)
     assert last["train_probe"]["acc1"] == pytest.approx(100 * correct[rows].mean())

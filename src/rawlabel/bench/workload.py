@@ -8,6 +8,7 @@ from typing import Literal
 
 from rawlabel.bench.measuring import Probe
 from rawlabel.bench.trees import TreeSpec
+from rawlabel.config import Device
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Workload:
     """Threads of torch in the training process."""
     workers: int
     """Processes or threads that load images."""
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     seed: int
     momentum: float = 0.9
     weight_decay: float = 1e-4

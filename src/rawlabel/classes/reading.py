@@ -17,6 +17,7 @@ from typing import Any
 
 from rawlabel.errors import ClassFileError, did_you_mean
 from rawlabel.records import ClassSpec
+from rawlabel.untrusted_text import quoted
 
 # Names that Windows reserves for devices; a dataset should unpack anywhere.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(1, 10))}
@@ -33,7 +34,8 @@ def read_classes(path: Path) -> list[ClassSpec]:
     share one folder.
     """
     try:
-        text = path.read_text("utf-8")
+        # Editors of some systems begin a file with a byte-order mark, which is no part of the first name.
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise ClassFileError(f"{path}: no such file; write one class name a line into it") from error
     except OSError as error:
@@ -54,17 +56,17 @@ def class_spec(where: str, class_id: Any, entry: Any) -> ClassSpec:
     Raises `ClassFileError` that names `where` (a file or flag), the class and what to change.
     """
     if not isinstance(class_id, str):
-        raise ClassFileError(f"{where}: class {class_id!r} should be a text; put it in quotes")
+        raise ClassFileError(f"{where}: class {quoted(class_id)} should be a text; put it in quotes")
     safe_id = unicodedata.normalize("NFC", class_id.strip())
     if not _is_safe(safe_id):
         raise ClassFileError(
-            f"{where}: class {class_id!r} cannot be a folder name; use letters, digits, spaces, '-' and '_'"
+            f"{where}: class {quoted(class_id)} cannot be a folder name; use letters, digits, spaces, '-' and '_'"
         )
     table = entry if isinstance(entry, Mapping) else {"keywords": entry}
     unknown = next((key for key in table if key not in _TABLE_KEYS), None)
     if unknown is not None:
         known = did_you_mean(unknown, _TABLE_KEYS)
-        raise ClassFileError(f"{where}: class '{safe_id}': unknown key {unknown!r}{known}")
+        raise ClassFileError(f"{where}: class '{safe_id}': unknown key {quoted(unknown)}{known}")
     keywords = table.get("keywords", [])
     if isinstance(keywords, str):
         keywords = [keywords]
@@ -74,6 +76,12 @@ def class_spec(where: str, class_id: Any, entry: Any) -> ClassSpec:
     words = tuple(dict.fromkeys(word for word in cleaned if word))
     if not words:
         raise ClassFileError(f"{where}: class '{safe_id}' has no keyword; add at least one")
+    for word in words:
+        # Photo sites leave such characters out, and answer with whatever they have.
+        if not any(character.isalnum() for character in word):
+            raise ClassFileError(
+                f"{where}: class '{safe_id}': the keyword {quoted(word)} has no letter or digit; change it"
+            )
     name, definition = (_clean(where, safe_id, table.get(key, "")) for key in ("name", "definition"))
     return ClassSpec(safe_id, name or default_name(safe_id, words), words, definition)
 
@@ -128,18 +136,18 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
-            raise ValueError(f"the key {key!r} stands there twice")
+            raise ValueError(f"the key {quoted(key)} stands there twice")
         values[key] = value
     return values
 
 
 def _clean(where: str, class_id: str, text: Any) -> str:
-    """One line of text: these words go into addresses, logs and databases, which break on other things."""
+    """One line of text in one Unicode form: it goes into addresses, logs and databases, which break on others."""
     if not isinstance(text, str):
-        raise ClassFileError(f"{where}: class '{class_id}': {text!r} should be a text; put it in quotes")
-    line = " ".join(text.split())
+        raise ClassFileError(f"{where}: class '{class_id}': {quoted(text)} should be a text; put it in quotes")
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in line):
-        raise ClassFileError(f"{where}: class '{class_id}': {text!r} holds a control character; remove it")
+        raise ClassFileError(f"{where}: class '{class_id}': {quoted(text)} holds a control character; remove it")
     return line
 
 

@@ -92,6 +92,11 @@ def find_warnings(
     return sorted(warnings, key=lambda one: (order.index(one.kind), -one.weight, one.class_ids, one.keyword or ""))
 
 
+def find_shared_keywords(classes: Sequence[ClassSpec]) -> list[ClassWarning]:
+    """The warnings about shared keywords alone, in the order of the classes; they need no table and no number."""
+    return list(_shared(_searches(classes)))
+
+
 _Words = tuple[str, ...]
 _Searches = Mapping[_Words, Mapping[str, tuple[ClassSpec, str]]]
 

@@ -8,22 +8,26 @@ end as one that was never stopped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rawlabel.catalogue import Catalogue
+from rawlabel.classes.warnings import find_shared_keywords
 from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.session import Session, requested_classes, requested_sources
+from rawlabel.collect.sources import Source
 from rawlabel.collect.targets import ClassTarget, record_skipped
 from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError, first_error
 from rawlabel.files import write_json
-from rawlabel.progress import Task, progress
+from rawlabel.progress import Task, note, progress
 from rawlabel.project import catalogue_path
 from rawlabel.records import ClassSpec, Outcome, Photo
 from rawlabel.signals import run_until_stopped
 
 CLASSES_AT_ONCE = 8
 """Classes worked on side by side: enough to keep the downloads busy while one waits for a search."""
+_MOST_TOLD = 3
+"""Shared keywords that are named one by one."""
 COMMIT_EVERY = 64
 """Outcomes in one transaction; at most this many downloads are repeated after a kill."""
 
@@ -42,9 +46,21 @@ def collect(config: CollectConfig, *, api_key: str | None = None) -> dict[str, i
         session = Session(config, catalogue, source_types, api_key)
         catalogue.plan(list(source_types), classes, until=session.until)
         write_json(config.project / "collect.json", config.as_json())
+        _tell_shared_keywords(classes, source_types.values())
         run_until_stopped(_Collection(config, catalogue, session).run(classes))
         record_skipped(catalogue, config)
         return catalogue.counts()
+
+
+def _tell_shared_keywords(classes: Sequence[ClassSpec], source_types: Iterable[type[Source]]) -> None:
+    """Warn of searches that bring the same photos under several classes; files are told apart by name."""
+    if not any(kind.base_url for kind in source_types):
+        return
+    warnings = find_shared_keywords(classes)
+    for warning in warnings[:_MOST_TOLD]:
+        note(warning.message)
+    if len(warnings) > _MOST_TOLD:
+        note(f"{len(warnings) - _MOST_TOLD} more keywords are shared by classes; `rawlabel plan` lists them")
 
 
 class _Collection:

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
@@ -34,6 +37,14 @@ _SPECIAL = tuple(
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
+
+# Scheme with authority, path, query and fragment, as RFC 3986 (appendix B) cuts an address.
+_PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.ASCII | re.DOTALL)
+_AROUND = "".join(map(chr, range(33)))
+_LINE_BREAKS = re.compile(r"[\t\r\n]")
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_LEFT_ALONE = "%!$&'()*+,;=:@/?[]|"
+"""Characters of path and query, beside letters, digits and `-._~`, that browsers send as they stand."""
 
 _LOOKUPS_AT_A_TIME = 32
 """Threads that resolve names; a dead name holds one for seconds, so the few default threads would not do."""
@@ -78,10 +89,15 @@ def literal_address(host: str) -> Address | None:
 def checked_url(text: str | URL, *, allow_loopback: bool = False) -> URL:
     """Parse a URL that may be asked; a literal address gets its plain spelling, and the fragment goes.
 
+    Path and query travel as they are written, since hosts sign and compare them so: only what no request can hold
+    (spaces, letters beyond ASCII, a percent sign that begins no escape) is escaped, and dot segments are resolved.
     Raises `RefusedAddress` with a reason that does not repeat the URL, which may hold a key.
     """
+    parts = _PARTS.fullmatch(_cleaned(str(text)))
+    if parts is None:
+        raise RefusedAddress("is not an http or https address")
     try:
-        url = URL(text)
+        url = URL(parts[1])
         scheme, host = url.scheme, url.raw_host
         # Reading the port parses it.
         has_port = url.port is not None
@@ -94,11 +110,61 @@ def checked_url(text: str | URL, *, allow_loopback: bool = False) -> URL:
     if not host or not host.strip(".") or not has_port:
         raise RefusedAddress("names no host")
     address = literal_address(host)
-    if address is None:
-        return url.with_fragment(None)
-    if not may_ask(address, allow_loopback=allow_loopback):
-        raise RefusedAddress("leads to a private or special network")
-    return url.with_host(str(address)).with_fragment(None)
+    if address is not None:
+        if not may_ask(address, allow_loopback=allow_loopback):
+            raise _refusal([address])
+        url = url.with_host(str(address))
+    return _as_written(url, _without_dots(escaped(parts[2])) or "/", escaped(parts[3] or ""))
+
+
+def followed_url(base: URL, location: str, *, allow_loopback: bool = False) -> URL:
+    """Where a `Location` header leads from `base`, checked as `checked_url` does.
+
+    Raises `RefusedAddress`, and `ValueError` where it is no address at all.
+    """
+    location, _, _ = _cleaned(location).partition("#")
+    # The base as a plain URL, should its path hold the question mark of an empty query.
+    target = str(URL(str(base), encoded=True).join(URL(escaped(location), encoded=True)))
+    # yarl drops the question mark of an empty query.
+    is_bare = location.find("?") == len(location) - 1 and location != ""
+    return checked_url(f"{target}?" if is_bare else target, allow_loopback=allow_loopback)
+
+
+def _cleaned(text: str) -> str:
+    """Without what may stand around an address, or break its line, and is no part of it to any browser."""
+    return _LINE_BREAKS.sub("", text.strip(_AROUND))
+
+
+def escaped(text: str) -> str:
+    """Path or query with escapes for what no request can hold; escapes that are there stay as they are."""
+    # A header's bytes that are no UTF-8 come as lone surrogates, and go as the bytes they were.
+    return quote(_BARE_PERCENT.sub("%25", text), safe=_LEFT_ALONE, errors="surrogateescape")
+
+
+def _as_written(url: URL, path: str, query: str) -> URL:
+    """The scheme and host of `url` with an escaped path and query (with its question mark)."""
+    # An empty query would be dropped, so its question mark travels as part of the path.
+    path, query = (path + query, "") if query == "?" else (path, query[1:])
+    return URL.build(scheme=url.scheme, authority=url.raw_authority, path=path, query_string=query, encoded=True)
+
+
+def _without_dots(path: str) -> str:
+    """The path with its segments `.` and `..` resolved (RFC 3986, section 5.2.4)."""
+    segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del kept[max(1, len(kept) - 1) :]
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join([*kept, ""] if segments[-1] in (".", "..") else kept)
+
+
+def _refusal(addresses: Iterable[Address | None]) -> RefusedAddress:
+    """What is wrong with addresses none of which may be asked."""
+    if any(address in network for address in addresses if address is not None for network in _LOOPBACK):
+        return RefusedAddress("leads to this machine itself, which only --allow-loopback permits")
+    return RefusedAddress("leads to a private or special network")
 
 
 class PublicResolver(AbstractResolver):
@@ -116,7 +182,7 @@ class PublicResolver(AbstractResolver):
         found = await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
         allowed = [one for one in found if is_allowed_sockaddr(one[4], allow_loopback=self._allow_loopback)]
         if not allowed:
-            raise RefusedAddress("leads to a private or special network")
+            raise _refusal(literal_address(str(one[4][0])) for one in found)
         return [
             ResolveResult(
                 hostname=host,
@@ -149,5 +215,5 @@ def guarded_socket(info: tuple[Any, ...], *, allow_loopback: bool) -> socket.soc
     """Make the socket for a connection to `info` (as `getaddrinfo` gives it), or raise `RefusedAddress`."""
     family, kind, protocol, _, sockaddr = info
     if not is_allowed_sockaddr(sockaddr, allow_loopback=allow_loopback):
-        raise RefusedAddress("leads to a private or special network")
+        raise _refusal([literal_address(str(sockaddr[0]))])
     return socket.socket(family, kind, protocol)

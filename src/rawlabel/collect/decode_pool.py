@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +16,7 @@ from rawlabel import image_worker
 from rawlabel.errors import DataError
 from rawlabel.image_worker import Examined, WorkerLimits
 from rawlabel.records import Reason
+from rawlabel.signals import interrupts_blocked
 
 MOST_IN_BATCH, MOST_BYTES_IN_BATCH = 16, 4_000_000
 """A batch is what has gathered while the workers were busy; small enough to be decoded well within the time."""
@@ -132,11 +131,7 @@ class DecodePool:
         await asyncio.to_thread(_join, broken)
 
     def _started(self) -> ProcessPool:
-        # The first process that is spawned brings along multiprocessing's tracker, whose start unblocks Ctrl-C.
-        resource_tracker.ensure_running()
-        # Ctrl-C reaches all processes of a terminal; blocked here, it stays blocked in those that start now.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with interrupts_blocked():
             pool = ProcessPool(
                 self._num_workers,
                 initializer=image_worker.start_worker,
@@ -145,8 +140,6 @@ class DecodePool:
                 context=multiprocessing.get_context("spawn"),
             )
             pool.active  # noqa: B018 - reading it starts the workers
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pool
 
 

@@ -16,7 +16,13 @@ import aiohttp
 from yarl import URL
 
 from rawlabel import __version__
-from rawlabel.collect.addresses import PublicResolver, RefusedAddress, checked_url, guarded_socket
+from rawlabel.collect.addresses import (
+    PublicResolver,
+    RefusedAddress,
+    checked_url,
+    followed_url,
+    guarded_socket,
+)
 from rawlabel.collect.host_limits import LONGEST_WAIT, Answer, HostAway, HostLimits, HostPaused, RequestLimits
 from rawlabel.collect.http_headers import (
     AGENT_NAME,
@@ -29,7 +35,7 @@ from rawlabel.collect.http_headers import (
     unpacked,
 )
 from rawlabel.config import CollectConfig
-from rawlabel.image_store import sniff_media_type
+from rawlabel.image_files import sniff_media_type
 from rawlabel.records import Reason
 
 MAX_REDIRECTS = 5
@@ -203,7 +209,7 @@ class HttpClient:
     def _redirected(self, url: URL, location: str, passed: list[URL], wish: _Wish) -> URL:
         """Where a redirect leads. Raises `_BadRedirect`."""
         try:
-            following = checked_url(url.join(URL(location)), allow_loopback=self._config.allow_loopback)
+            following = followed_url(url, location, allow_loopback=self._config.allow_loopback)
         except RefusedAddress as error:
             raise _BadRedirect(Reason.REFUSED_ADDRESS, f"redirects to what {error}") from error
         except ValueError as error:

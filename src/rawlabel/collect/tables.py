@@ -2,6 +2,10 @@
 
 A row that cannot be read is a `Row` that says why, so that whoever counts rows loses none. Memory does not depend
 on the number of rows.
+
+TSV has no quotes: a cell is what stands between two tabs. In CSV a quoted cell may hold line breaks, and so a
+quote that is opened by mistake swallows the lines behind it. A cell that holds whole rows is taken for such a
+mistake: its first line is one row, and reading goes on with the next line.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ import csv
 import gzip
 import io
 import json
+import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +26,10 @@ from rawlabel.errors import DataError
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _BATCH = 1000
 _LONGEST_LINE = 10_000_000
-"""Bytes of a line of JSON; a longer one is skipped, not read into memory."""
-
+"""Bytes of a line of JSON, characters of other lines; a longer one is skipped, not read into memory."""
+_SWALLOWS = "opens a quote that it does not close"
+_TOO_LONG = "is too long"
+_ADDRESS = re.compile(r"(?:https?:)?//\S+", re.ASCII | re.IGNORECASE)
 
 MOST_GROUP_BYTES = 4_000_000_000
 
@@ -72,7 +80,14 @@ class Table:
             first = next((row for row in self._json_rows() if not row.fault), None)
             return list(first.values) if first else []
         with self._text() as stream:
-            return next(csv.reader(stream, delimiter=self._delimiter), [])
+            lines = _Lines(stream)
+            try:
+                columns = next(self._reader(lines), [])
+            except csv.Error:
+                columns = []
+        if len(lines.taken) > 1:
+            raise DataError(f"{self.path}: the line of column names {_SWALLOWS}; mend that line")
+        return columns
 
     def _refuse_huge_groups(self, metadata: Any) -> None:
         """A small file can say that it unpacks to any size."""
@@ -82,9 +97,10 @@ class Table:
                     f"{self.path}: has a row group of more than {MOST_GROUP_BYTES:,} bytes; write smaller ones"
                 )
 
-    @property
-    def _delimiter(self) -> str:
-        return "\t" if self._kind == ".tsv" else ","
+    def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        if self._kind == ".tsv":
+            return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return csv.reader(lines)
 
     def _binary(self) -> IO[bytes]:
         return cast("IO[bytes]", gzip.GzipFile(self.path)) if self._is_packed else self.path.open("rb")
@@ -94,25 +110,58 @@ class Table:
 
     def _csv_rows(self) -> Iterator[Row]:
         with self._text() as stream:
-            reader = csv.reader(stream, delimiter=self._delimiter)
+            lines = _Lines(stream)
+            reader = self._reader(lines)
             next(reader, None)
-            number = 0
+            number, before = 0, list[str]()
             while True:
-                number += 1
-                try:
-                    cells = next(reader)
-                except StopIteration:
+                lines.taken.clear()
+                cells, fault = self._next_row(lines, reader, before)
+                if cells is None:
                     return
-                except csv.Error as error:
-                    yield Row(number, {}, f"cannot be read ({error})")
-                    continue
-                if not cells:
-                    number -= 1
-                elif len(cells) != len(self.columns):
-                    fault = f"has {len(cells)} cells in place of {len(self.columns)}"
+                if cells or fault:
+                    number += 1
                     yield Row(number, dict(zip(self.columns, cells, strict=False)), fault)
-                else:
-                    yield Row(number, dict(zip(self.columns, cells, strict=True)))
+                if not fault:
+                    before = cells or before
+
+    def _next_row(
+        self, lines: _Lines, reader: Iterator[list[str]], before: list[str]
+    ) -> tuple[list[str] | None, str]:
+        """The cells of the next row (None at the end), and what is wrong with it; `before` is an earlier row."""
+        fault = ""
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            cells, fault = [], f"cannot be read ({error})"
+        if cells is None:
+            return None, ""
+        if (fault and len(lines.taken) > 1) or (not fault and self._holds_rows(lines.taken, cells, before)):
+            first = lines.put_back().rstrip("\r\n")
+            cells, fault = _cells(first), _SWALLOWS
+            if len(cells) != len(self.columns):
+                cells = _cells(first.replace('"', ""))
+        elif lines.taken and isinstance(lines.taken[-1], _CutLine):
+            fault = _TOO_LONG
+        elif cells and len(cells) != len(self.columns):
+            fault = f"has {len(cells)} cells in place of {len(self.columns)}"
+        return cells, fault
+
+    def _holds_rows(self, lines: Sequence[str], cells: Sequence[str], before: Sequence[str]) -> bool:
+        """Whether a row of several lines has swallowed others: it lacks cells, or a line in it is a row itself.
+
+        A line is one when it has all cells, and addresses where other rows have them.
+        """
+        if len(cells) != len(self.columns):
+            return len(lines) > 1 or any(line.count('"') % 2 for line in lines)
+        if len(lines) == 1 or len(cells) == 1:
+            return False
+        addresses = [at for at, cell in enumerate(before or cells) if _ADDRESS.fullmatch(cell.strip())]
+        for line in lines[1:]:
+            own = _cells(line)
+            if len(own) == len(cells) and all(_ADDRESS.fullmatch(own[at].strip()) for at in addresses):
+                return True
+        return False
 
     def _json_rows(self) -> Iterator[Row]:
         with self._binary() as stream:
@@ -124,7 +173,7 @@ class Table:
                 if is_whole and not line.strip():
                     continue
                 number += 1
-                yield _json_row(number, line) if is_whole else Row(number, {}, "is too long")
+                yield _json_row(number, line) if is_whole else Row(number, {}, _TOO_LONG)
 
     def _parquet_rows(self) -> Iterator[Row]:
         import pyarrow.parquet as pq
@@ -135,6 +184,42 @@ class Table:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values)
+
+
+class _CutLine(str):
+    """The start of a line that is too long: its first cells say which row it was."""
+
+
+class _Lines:
+    """The lines of a text, of which the last ones taken can be put back."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque()
+        self.taken: list[str] = []
+        """What was handed out since this list was cleared."""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._waiting.popleft() if self._waiting else self._read()
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        return line
+
+    def put_back(self) -> str:
+        """Put all lines back that were taken but the first, and return that."""
+        first, *rest = self.taken
+        self._waiting.extendleft(reversed(rest))
+        return first
+
+    def _read(self) -> str:
+        line = rest = self._stream.readline(_LONGEST_LINE)
+        while len(rest) == _LONGEST_LINE and rest[-1] not in "\r\n":
+            rest = self._stream.readline(_LONGEST_LINE)
+        return line if line is rest else _CutLine(line[:1000].replace('"', ""))
 
 
 def find_tables(path: Path) -> list[Table]:
@@ -157,6 +242,14 @@ def column_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """The column that bears the first of these names that is there, whatever its case."""
     folded = {column.casefold(): column for column in reversed(columns)}
     return next((folded[name] for name in names if name in folded), None)
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line of CSV on its own; empty where it cannot be read."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def _json_row(number: int, line: bytes) -> Row:

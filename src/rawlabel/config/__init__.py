@@ -5,7 +5,7 @@ hold them; `loading` reads files. pydantic checks types and ranges.
 """
 
 from rawlabel.config.bench_section import BenchConfig
-from rawlabel.config.declaring import Section
+from rawlabel.config.declaring import Device, Section
 from rawlabel.config.loading import load_options, load_section
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
@@ -42,6 +42,7 @@ __all__ = [
     "Config",
     "CurateConfig",
     "DemoConfig",
+    "Device",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Section, setting
 
 
 class BenchConfig(Section):
@@ -53,5 +53,5 @@ class BenchConfig(Section):
     workers: int | None = setting(
         None, "Processes or threads of each contestant that load images; by default as many as --threads.", ge=1
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
     seed: int = setting(0, "Seed of the images, the weights and the order.", ge=0)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+DEVICE_HELP = "Where to compute; auto takes an NVIDIA GPU if there is one; mps, an Apple GPU, only by its name."
 
 
 def setting(

@@ -20,6 +20,7 @@ from rawlabel import processes
 from rawlabel.config.declaring import Section
 from rawlabel.config.sections import Config
 from rawlabel.errors import ConfigError, did_you_mean
+from rawlabel.untrusted_text import quoted
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -61,7 +62,7 @@ def load_options(options: type[SectionType], pairs: Iterable[str], flag: str) ->
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
         values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
@@ -111,4 +112,4 @@ def _explain(error: ErrorDetails, section: type[Section], file: Path | None, fla
 def _reason(error: ErrorDetails) -> str:
     """What is wrong with a value; pydantic says of which kind our own reasons are, which helps nobody."""
     text = error["msg"].removeprefix("Value error, ")
-    return f"{text[0].lower()}{text[1:]}, got {error['input']!r}"
+    return f"{text[0].lower()}{text[1:]}, got {quoted(error['input'])}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Section, setting
 
 
 class CompareRulesConfig(Section):
@@ -65,7 +65,7 @@ class ExperimentConfig(Section):
         "How much to train: tiny shows that everything runs, cpu is small networks on few images (hours on two "
         "cores), gpu is the whole set with the published networks.",
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
     jobs: int | None = setting(
         None, "Trials at a time, each in a process of its own; by default one a core, or one on a GPU.", ge=1
     )
@@ -88,24 +88,25 @@ class LabelsConfig(Section):
     out: Path | None = setting(
         None, "Folder for label_evidence.json and suspicion.parquet; by default the first run's directory."
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
 
 
 class ProbeConfig(Section):
     """Measure a peer of a finished run: simple classifiers on the features of a frozen network.
 
     A linear one and k nearest neighbors are fitted to the run's raw labels, and chosen on its raw holdout. The
-    features are the run's own, those of its selected epoch, or those of a network of timm with weights that were
-    trained elsewhere.
+    features are the run's own, those of its selected epoch, or those of an encoder that was trained elsewhere.
     """
 
     run: Path | None = setting(None, "Finished run directory.", positional=True)
     backbone: str | None = setting(
-        None, "Network of timm, such as resnet50 or vit_small_patch14_dinov2; by default the run's own."
+        None,
+        "Encoder: efficientnet_lite0, which comes with the install, any network of timm, such as resnet50 or "
+        "vit_small_patch14_dinov2, or another that `rawlabel methods` lists; by default the run's own network.",
     )
     weights: Path | None = setting(
         None,
-        "File with the weights of --backbone (.safetensors or .pth, in timm's layout); by default timm's "
+        "File with the weights of --backbone (.safetensors or .pth, in the layout of its library); by default the "
         "pretrained ones, from the cache of its hub or the network.",
     )
     test: Path | None = setting(
@@ -115,4 +116,4 @@ class ProbeConfig(Section):
     confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
     batch_size: int = setting(128, "Images in a step.", ge=1)
     workers: int = setting(2, "Threads that decode images.", ge=1)
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import ValidationInfo, field_validator
 
 from rawlabel import processes
-from rawlabel.config.declaring import setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, setting
 from rawlabel.config.trainer_sections import TrainerSettings
 
 
@@ -193,7 +193,7 @@ class TrainConfig(TrainerSettings):
         "Compile the network (torch.compile): always, never, or on a GPU where a timed trial finds it faster and "
         "the run is long enough to pay for it.",
     )
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Where to compute; auto takes a GPU if any.")
+    device: Device = setting("auto", DEVICE_HELP)
     cache: Literal["auto", "none", "memory", "device"] = setting(
         "auto",
         "Where images are kept: device, small ones on the GPU, which then cuts the views itself; memory, decoded; "

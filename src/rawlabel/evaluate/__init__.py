@@ -17,15 +17,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
+from scipy.special import softmax
 
 from rawlabel import processes
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
-from rawlabel.metrics import clopper_pearson, confusion_matrix, logged_accuracies, top_k_correct
-from rawlabel.project import downloads_path
+from rawlabel.metrics import clopper_pearson, confusion_matrix
+from rawlabel.project import downloads_path, how_to_get
 from rawlabel.run_directory import RunDirectory
+from rawlabel.train.correctness import (
+    count_unanswered,
+    has_top5,
+    is_right,
+    logged_accuracies,
+    predicted_classes,
+)
 from rawlabel.train.data import TrainingData
+from rawlabel.train.epoch_log import has_diverged
 from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
@@ -85,7 +95,8 @@ def read_test_input(
     Raises `DataError` when its classes are not exactly the training classes.
     """
     if not is_address(path) and not path.exists():
-        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class")
+        layout = how_to_get(path.parent, path.name)
+        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class{layout}")
     found = read_input(path, request or InputRequest("test", label_flag=TEST_LABEL_FLAG))
     places = {class_id: index for index, class_id in enumerate(class_ids)}
     known, present = {*class_ids, *left_out}, set(found.class_ids)
@@ -106,7 +117,7 @@ def write_correct(folder: Path, labeled: LabeledImages, logits: npt.NDArray[np.f
 
     Raises `DiskError`.
     """
-    rows = np.flatnonzero(logits.argmax(axis=1) == labeled.labels).tolist()
+    rows = np.flatnonzero(is_right(logits, labeled.labels)).tolist()
     names = [labeled.source.name(row) for row in rows]
     write_json(folder / "correct.json", {"correct": rows, "names": names, "images": len(labeled.labels)})
 
@@ -154,7 +165,8 @@ def oracle_epoch(run: RunDirectory) -> tuple[int, float] | None:
 
     None when no test accuracy was logged.
     """
-    logged = [(entry["epoch"], entry["test"]["acc1"]) for entry in run.log() if entry["test"]["acc1"] is not None]
+    entries = [one for one in run.log() if one["test"]["acc1"] is not None and not has_diverged(one)]
+    logged = [(entry["epoch"], entry["test"]["acc1"]) for entry in entries]
     return max(logged, key=lambda one: (one[1], -one[0])) if logged else None
 
 
@@ -168,9 +180,15 @@ def _logged_test_set(run: RunDirectory) -> Path:
 def _accuracies(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], confidence: float
 ) -> dict[str, Any]:
+    """Top-1 and, where it says anything, top-5; how many images have no answer, if any has none."""
+    unanswered = count_unanswered(logits)
     return {
-        f"top{k}": with_interval(int(top_k_correct(logits, labels, k).sum()), len(labels), confidence)
-        for k in (1, 5)
+        **{
+            f"top{k}": with_interval(int(is_right(logits, labels, k).sum()), len(labels), confidence)
+            for k in (1, 5)
+            if k == 1 or has_top5(logits.shape[1])
+        },
+        **({"unanswered": unanswered} if unanswered else {}),
     }
 
 
@@ -188,22 +206,21 @@ def _write_evidence(
     run: RunDirectory, labeled: LabeledImages, logits: npt.NDArray[np.float32], class_ids: list[str]
 ) -> None:
     labels = labeled.labels
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-    predicted = logits.argmax(axis=1)
+    probabilities = softmax(logits, axis=1)
+    predicted = predicted_classes(torch.from_numpy(logits)).numpy()
     table = pa.table(
         {
             "file": labeled.names(),
             "true_class": [class_ids[i] for i in labels],
-            "predicted_class": [class_ids[i] for i in predicted],
+            "predicted_class": [class_ids[i] if i >= 0 else None for i in predicted],
             "probability": probabilities.max(axis=1),
             "true_class_probability": probabilities[np.arange(len(labels)), labels],
-            "is_correct": predicted == labels,
+            "is_correct": is_right(logits, labels),
         }
     )
     with atomic_write(run.path / "predictions.parquet") as stream:
         pq.write_table(table, stream)
-    matrix = confusion_matrix(labels, predicted, len(class_ids))
+    matrix = confusion_matrix(labels[predicted >= 0], predicted[predicted >= 0], len(class_ids))
     with atomic_write(run.path / "confmat.npy") as stream:
         np.save(stream, matrix)
     write_json(run.path / "corr.json", dict(zip(class_ids, np.diag(matrix).tolist(), strict=True)))

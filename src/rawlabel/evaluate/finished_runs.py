@@ -12,7 +12,7 @@ from rawlabel.errors import DataError
 from rawlabel.files import read_json
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
-from rawlabel.train.epoch_log import read_record
+from rawlabel.train.epoch_log import has_diverged, read_record
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it.
 _NOT_GROUPED = frozenset(
@@ -114,7 +114,7 @@ def _test_accuracy(entry: LogEntry, path: Path) -> float | None:
     value = measured.get("acc1") if isinstance(measured, dict) else None
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise DataError(f"{path}: test.acc1 of epoch {entry['epoch']} is no number; repeat the run")
-    return value
+    return 0.0 if value is not None and has_diverged(entry) else value
 
 
 def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -> dict[str, list[FinishedRun]]:

@@ -66,7 +66,7 @@ def _measure_test(
     trained, data = TrainConfig(**run.config()), probe.data
     found = read_test_input(folder, list(data.class_ids), test_request(trained), data.left_out)
     note_opening(run, folder, by="probe")
-    features = probe.cache.features(found.images.source, found.fingerprint, "features of test images")
+    features = probe.encoder.store.features(found.images.source, "features of test images").numpy()
     labels = found.images.labels
     for name, choice in probe.choices.items():
         correct = int((choice.predict(features) == labels).sum())

@@ -10,10 +10,10 @@ import torch
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.evaluate import note_opening, read_test_set, test_request, write_correct
-from rawlabel.metrics import logged_accuracies
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import find_run
 from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.correctness import logged_accuracies
 from rawlabel.train.data import load_training_data
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import locate
@@ -33,7 +33,8 @@ class CheckpointAccuracy:
     images: int
     top1: float
     """Accuracy [percent]."""
-    top5: float
+    top5: float | None
+    """None where there are no more than five classes."""
 
 
 def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:

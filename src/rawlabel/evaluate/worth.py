@@ -2,16 +2,18 @@
 
 A curve a(n) = a_inf - b n^(-c), the usual power law of learning curves (Hestness et al., arXiv 1712.00409), is
 fitted to runs on clean sets of several sizes n. Where it reaches the accuracy of the raw runs is their clean-label
-equivalent. Intervals are percentiles of a parametric bootstrap: the mean of each size's runs, and of the raw runs,
-is drawn anew by Student's t, so they speak of seeds and not of other test sets.
+equivalent. Beside it stands what a line in log n between the two nearest measured sizes says, which assumes less
+and knows nothing beyond them. Intervals are percentiles of a parametric bootstrap: the mean of each size's runs,
+and of the raw runs, is drawn anew by Student's t, so they speak of seeds and not of other test sets.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,12 @@ from rawlabel.evaluate.finished_runs import FinishedRun, group_by_settings, read
 from rawlabel.files import write_json
 
 Numbers = npt.NDArray[np.float64]
+_HIGHEST = 100.0
+"""No accuracy is higher, and so no asymptote [percent]."""
+BOUND_REMARK = (
+    "the asymptote of the curve lies on its bound, 100 %: these sizes do not tell where it ends, so what labels "
+    "are worth by it is as good as its form; a line in log n assumes less"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,11 @@ class LearningCurve:
     limit: float
     scale: float
     rate: float
+
+    @property
+    def is_limit_its_bound(self) -> bool:
+        """Whether the asymptote is the highest there can be: the sizes then do not say where the curve ends."""
+        return self.limit > _HIGHEST - 0.01
 
     def accuracy(self, size: npt.ArrayLike) -> Numbers:
         """Accuracy [percent] at each size."""
@@ -58,6 +71,8 @@ class Equivalent:
     """Clean images that train as well; infinite when the curve never gets there."""
     interval: tuple[float, float] | None
     """Bootstrap interval of `num_clean`; None when no size has a second run."""
+    linear_in_log: float | None = None
+    """Clean images by a line in log n between the two nearest sizes; None beyond what was measured."""
     note: str = ""
     """A warning where the number lies beyond what was measured."""
 
@@ -106,7 +121,7 @@ def fit_curve(points: dict[int, tuple[float, ...]]) -> LearningCurve:
     sizes = np.array([size for size, accuracies in points.items() for _ in accuracies], dtype=float)
     values = np.concatenate([np.array(accuracies, dtype=float) for accuracies in points.values()])
     first = (values.max() + 2, (values.max() - values.min() + 2) * sizes.min() ** 0.5, 0.5)
-    bounds = ([0, 0, 0.01], [100, np.inf, 3])
+    bounds = ([0, 0, 0.01], [_HIGHEST, np.inf, 3])
     try:
         with warnings.catch_warnings():
             # A covariance that cannot be estimated is no matter here: the intervals come from the bootstrap.
@@ -175,7 +190,21 @@ def _equivalent(
         note = f"beyond the largest clean set ({max(points)}): extrapolated"
     elif num_clean < min(points):
         note = f"below the smallest clean set ({min(points)}): extrapolated"
-    return Equivalent(name, sizes.pop(), tuple(accuracies.tolist()), num_clean, interval, note)
+    lines = linear_in_log({size: float(np.mean(values)) for size, values in points.items()}, accuracies.mean())
+    return Equivalent(name, sizes.pop(), tuple(accuracies.tolist()), num_clean, interval, lines, note)
+
+
+def linear_in_log(means: Mapping[int, float], accuracy: float) -> float | None:
+    """The size where lines in log n through the `means` first reach `accuracy`; None beyond the sizes."""
+    sizes = sorted(means)
+    if means[sizes[0]] > accuracy:
+        return None
+    for below, above in pairwise(sizes):
+        low, high = means[below], means[above]
+        if low <= accuracy <= high:
+            way = (accuracy - low) / (high - low) if high > low else 0.0
+            return float(below * (above / below) ** way)
+    return None
 
 
 def as_json(worth: Worth, config: WorthConfig) -> dict[str, Any]:
@@ -188,7 +217,7 @@ def as_json(worth: Worth, config: WorthConfig) -> dict[str, Any]:
         "confidence": config.confidence,
         "resamples": config.resamples,
         "clean": {str(size): list(values) for size, values in worth.clean.items()},
-        "curve": asdict(worth.curve),
+        "curve": {**asdict(worth.curve), "is_limit_its_bound": worth.curve.is_limit_its_bound},
         "raw": [
             {
                 **asdict(one),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, resource_tracker
+from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.progress import progress
-from rawlabel.signals import stop_requests
+from rawlabel.signals import interrupts_blocked, stop_requests, unblock_interrupts
 from rawlabel.train import train
 from rawlabel.train.device import choose_device
 
@@ -66,7 +66,7 @@ def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
 
 def _usual_jobs(device: str) -> int:
     """One a core on a processor; a GPU is best used by one."""
-    return 1 if choose_device(device).type == "cuda" else processes.cores()
+    return processes.cores() if choose_device(device).type == "cpu" else 1
 
 
 def _train_side_by_side(trials: Sequence[Trial], jobs: int, logs: Path) -> None:
@@ -101,14 +101,9 @@ def _start(trial: Trial, threads: int, logs: Path) -> _Running:
     assert trial.config.outpath is not None
     log = logs / f"{trial.config.outpath.name}.log"
     process = get_context("spawn").Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
-    # multiprocessing's tracker, which the first process brings along, unblocks Ctrl-C when it starts.
-    resource_tracker.ensure_running()
     # Until the process has left the terminal's group, a Ctrl-C waits.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with interrupts_blocked():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return _Running(trial, process, log)
 
 
@@ -116,7 +111,7 @@ def _refuse_failure(one: _Running) -> None:
     code = one.process.exitcode
     if code == 0:
         return
-    if code == -signal.SIGKILL:
+    if code == -processes.KILL:
         raise RawlabelError(f"{one.trial}: was killed, perhaps for want of memory; go on with fewer --jobs")
     said = one.log.read_text("utf-8").strip().splitlines() if one.log.exists() else []
     raise RawlabelError(f"{one.trial}: {said[-1] if said else f'ended with {code}'} (all it said is in {one.log})")
@@ -125,9 +120,10 @@ def _refuse_failure(one: _Running) -> None:
 def _train_alone(config: TrainConfig, threads: int, log: Path, parent: int) -> None:
     """Train in a process of its own, which ends with the one that wants the table."""
     # A Ctrl-C goes to all processes of a terminal; the one that wants the table passes it on, once.
-    os.setsid()
+    if hasattr(os, "setsid"):
+        os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    unblock_interrupts()
     processes.end_with_parent(parent, signal.SIGTERM)
     torch.set_num_threads(threads)
     with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream):

@@ -8,7 +8,7 @@ from typing import Any
 
 from rawlabel.config import ExperimentConfig, WorthConfig
 from rawlabel.evaluate.crossover import measure_crossover
-from rawlabel.evaluate.worth import as_json, measure_worth
+from rawlabel.evaluate.worth import BOUND_REMARK, as_json, measure_worth
 from rawlabel.experiments import SEEDS, Experiment, Row
 from rawlabel.experiments._human_labels import SMALLER, human_labels_config
 from rawlabel.experiments._trials import Trial
@@ -69,7 +69,12 @@ class RawAgainstClean(Experiment):
             mean, half_width = mean_interval(points)
             differences.append({"row": row.name, "raw_minus_clean": mean, "half_width": half_width})
         crossover = _crossovers(found, config)
-        return {"at_equal_size_and_steps": differences, "crossover": crossover, "worth": worth}
+        return {
+            "at_equal_size_and_steps": differences,
+            "crossover": crossover,
+            "curve": written["curve"],
+            "worth": worth,
+        }
 
     def remarks(self, table: dict[str, Any]) -> list[str]:
         """Every difference and every equivalent, whichever way it falls."""
@@ -79,9 +84,12 @@ class RawAgainstClean(Experiment):
             for one in table["at_equal_size_and_steps"]
         ]
         said += [_crossover_said(one) for one in table["crossover"]]
+        if table["curve"]["is_limit_its_bound"]:
+            said.append(BOUND_REMARK)
         for name, one in table["worth"].items():
             number = f"{one['num_clean']:.0f}" if one["num_clean"] is not None else "any number of"
-            note = f"; {one['note']}" if one["note"] else ""
+            note = f"; {one['linear_in_log']:.0f} by a line in log n" if one["linear_in_log"] is not None else ""
+            note += f"; {one['note']}" if one["note"] else ""
             said.append(f"{name}: worth {number} clean labels{_interval(one['interval'], '.0f')}{note}")
         return said
 

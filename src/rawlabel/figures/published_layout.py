@@ -123,7 +123,7 @@ def read_confusion_matrix(path: Path) -> NDArray[np.int64]:
 
 
 def read_keywords(path: Path) -> dict[str, str]:
-    """Read an `imagenet_classes_to_search.json`: the first search keyword by class id."""
+    """Read a class file of the published form: the first search keyword by class id."""
     form = "{class id: [search keywords]}"
     keywords = _read_object(path, form)
     for class_id, words in keywords.items():

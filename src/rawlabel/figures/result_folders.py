@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rawlabel.classes.reading import is_wordnet_id
+from rawlabel.classes.wordnet import load_wordnet
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
 from rawlabel.figures.published_layout import CandidateCounts, read_candidate_counts, read_keywords
@@ -13,6 +15,8 @@ PUBLISHED_NAMES = frozenset(
     f"{model}_{kind}" for model in ("flickr", "imagenet") for kind in ("cls100", "cls135", "err", "conf")
 )
 """Folder names of the authors, whose contents make up the paper's figures."""
+CLASS_FILES = ("tiny_classes_to_search.json", "imagenet_classes_to_search.json")
+"""Names under which the authors' list of classes and keywords goes; what the first says wins."""
 RUN_FILES = ("corr.json", "confmat.npy", "idx2cls.json")
 """Files of a run directory that has been evaluated."""
 
@@ -28,8 +32,14 @@ class ResultFolders:
     candidates: CandidateCounts | None
 
     def name(self, class_id: str) -> str:
-        """Readable name of a class; its id when no name is known."""
-        return self.names.get(class_id, class_id)
+        """Readable name of a class: of the metadata, else WordNet's; its id when nobody names it.
+
+        Raises `DataError` when a WordNet id is to be named and WordNet's tables are missing.
+        """
+        if class_id in self.names or not is_wordnet_id(class_id):
+            return self.names.get(class_id, class_id)
+        synset = load_wordnet().synsets.get(class_id)
+        return synset.lemmas[0] if synset else class_id
 
     @property
     def excluded(self) -> frozenset[str] | None:
@@ -77,8 +87,9 @@ def open_result_folders(config: FiguresConfig) -> ResultFolders:
     names: dict[str, str] = {}
     candidates = None
     if metadata is not None:
-        if (metadata / "imagenet_classes_to_search.json").is_file():
-            names = read_keywords(metadata / "imagenet_classes_to_search.json")
+        for name in CLASS_FILES:
+            if (metadata / name).is_file():
+                names = read_keywords(metadata / name) | names
         if (metadata / "num_imgs_per_class.txt").is_file():
             candidates = read_candidate_counts(metadata)
     return ResultFolders(results, metadata, names, candidates)

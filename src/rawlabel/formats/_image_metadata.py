@@ -16,12 +16,12 @@ import zlib
 from collections.abc import Callable
 from io import BytesIO
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from rawlabel.image_check import FORMATS, decode_image
-from rawlabel.image_store import sniff_media_type
+from rawlabel.image_files import sniff_media_type
+from rawlabel.image_pixels import orientation_of
 
-_PILLOW_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError)
 _PNG_CHUNKS = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP mDCV cLLI sBIT bKGD hIST sPLT pHYs acTL fcTL fdAT".split()
 )
@@ -32,7 +32,7 @@ _ENDS_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 def strip_metadata(data: bytes) -> bytes:
     """The same picture without metadata. Raises `ValueError` when the bytes are no image that can be decoded."""
-    orientation = _orientation(data)
+    orientation = orientation_of(data, FORMATS)
     try:
         return _WALKS[sniff_media_type(data)](data, orientation)
     except (KeyError, IndexError, ValueError, struct.error):
@@ -42,16 +42,6 @@ def strip_metadata(data: bytes) -> bytes:
         stream = BytesIO()
         picture.save(stream, "PNG")
         return stream.getvalue()
-
-
-def _orientation(data: bytes) -> int:
-    """What Pillow, and so curation, takes for the orientation; 1 is upright."""
-    try:
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
-            value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _PILLOW_FAULTS:
-        return 1
-    return value if isinstance(value, int) and 2 <= value <= 8 else 1
 
 
 def _exif(orientation: int) -> bytes:

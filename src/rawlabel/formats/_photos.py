@@ -18,11 +18,11 @@ from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.config import ExportConfig
 from rawlabel.errors import ClassFileError, DataError
 from rawlabel.formats._image_metadata import strip_metadata
+from rawlabel.image_files import EXTENSION_OF_MEDIA_TYPE
 from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import Manifest
 from rawlabel.records import Split, Verdict
 
-EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
 _DIGEST = r"^[0-9a-f]{64}$"
 _BATCH = 1000
 _ORDER = [(name, "ascending") for name in ("stored_sha256", "class_id", "source", "photo_id")]
@@ -46,7 +46,7 @@ def refuse_unsafe_rows(manifest: Manifest) -> None:
     known = {
         "class_id": pc.is_in(kept["class_id"], value_set=pa.array(manifest.class_ids, pa.string())),
         "stored_sha256": pc.match_substring_regex(kept["stored_sha256"], _DIGEST),
-        "media_type": pc.is_in(kept["media_type"], value_set=pa.array(list(EXTENSIONS))),
+        "media_type": pc.is_in(kept["media_type"], value_set=pa.array(list(EXTENSION_OF_MEDIA_TYPE))),
         "split": pc.is_in(kept["split"], value_set=pa.array([split.value for split in Split])),
     }
     for column, is_good in known.items():
@@ -81,7 +81,7 @@ def file_name(row: dict[str, Any]) -> str:
     """Name of a kept photo in every format, safe anywhere: `<class id>/<photo id>_<8 hex digits>.jpg`."""
     safe_id = re.sub(r"[^\w-]", "_", row["photo_id"], flags=re.ASCII)[:80]
     digest = hashlib.sha256(f"{row['source']}:{row['photo_id']}:{row['stored_sha256']}".encode()).hexdigest()
-    return f"{row['class_id']}/{safe_id}_{digest[:8]}{EXTENSIONS[row['media_type']]}"
+    return f"{row['class_id']}/{safe_id}_{digest[:8]}{EXTENSION_OF_MEDIA_TYPE[row['media_type']]}"
 
 
 class PhotoBytes:

@@ -12,6 +12,7 @@ from rawlabel.errors import DataError
 from rawlabel.files import disk_errors, write_json
 from rawlabel.formats._folder import MARK, read_marks
 from rawlabel.formats._photos import PhotoBytes, each_row, file_name
+from rawlabel.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.manifest import Manifest
 from rawlabel.progress import progress
 
@@ -40,7 +41,10 @@ class ClassFolders:
                 target = part / file_name(row)
                 # A hard link is the stored file itself, so "auto" keeps its bytes.
                 if config.metadata == "strip":
-                    target.write_bytes(photos.read(row))
+                    data = photos.read(row)
+                    # Stripping writes some formats anew, as PNG.
+                    extension = EXTENSION_OF_MEDIA_TYPE[sniff_media_type(data)]
+                    target.with_suffix(extension).write_bytes(data)
                 elif photos.is_remote:
                     target.write_bytes(photos.stored(row))
                 else:

@@ -16,9 +16,9 @@ from rawlabel.config import ExportConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.files import atomic_write, write_json
 from rawlabel.formats._folder import export_folder
-from rawlabel.formats._photos import EXTENSIONS, PhotoBytes, count_kept, each_row, shuffled
+from rawlabel.formats._photos import PhotoBytes, count_kept, each_row, shuffled
 from rawlabel.formats._provenance import provenance
-from rawlabel.image_store import sniff_media_type
+from rawlabel.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.manifest import Manifest
 from rawlabel.progress import progress
 from rawlabel.ray_cluster import connect, import_ray
@@ -106,7 +106,7 @@ def _shard(path: Path, rows: pa.Table, class_ids: list[str], config: ExportConfi
             for number, row in enumerate(each_row(rows)):
                 data, key = photos.read(row), f"{path.stem}-{number:06d}"
                 about = json.dumps(provenance(row), ensure_ascii=False, sort_keys=True)
-                _add(tar, f"{key}{EXTENSIONS[sniff_media_type(data)]}", data)
+                _add(tar, f"{key}{EXTENSION_OF_MEDIA_TYPE[sniff_media_type(data)]}", data)
                 _add(tar, f"{key}.cls", str(labels[row["class_id"]]).encode())
                 _add(tar, f"{key}.json", about.encode())
     with path.open("rb") as stream:

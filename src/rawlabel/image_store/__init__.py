@@ -14,7 +14,7 @@ from typing import Protocol
 
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import disk_errors, read_json, write_json
-from rawlabel.image_store.local import ImageStore, object_name, sniff_media_type
+from rawlabel.image_store.local import ImageStore, object_name
 from rawlabel.image_store.remote import RemoteStore, checked_address
 from rawlabel.project import images_path
 
@@ -26,7 +26,6 @@ __all__ = [
     "object_name",
     "open_store",
     "settle_store",
-    "sniff_media_type",
 ]
 
 _STORE_FILE = "store.json"

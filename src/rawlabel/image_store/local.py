@@ -13,8 +13,7 @@ from pathlib import Path
 
 from rawlabel.errors import DataError, DiskError
 from rawlabel.files import disk_errors
-
-_EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
+from rawlabel.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 
 
 class ImageStore:
@@ -92,17 +91,4 @@ class ImageStore:
 
 def object_name(sha256: str, media_type: str) -> str:
     """An object's place in its store, by the digest of its bytes and their media type."""
-    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}{_EXTENSIONS.get(media_type, '.bin')}"
-
-
-def sniff_media_type(data: bytes) -> str:
-    """Media type by the first bytes (the server's word is not taken); `application/octet-stream` if unknown."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return "image/gif"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return "application/octet-stream"
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}{EXTENSION_OF_MEDIA_TYPE.get(media_type, '.bin')}"

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rawlabel.errors import ConfigError, DataError, DiskError, RawlabelError
-from rawlabel.image_store.local import object_name, sniff_media_type
+from rawlabel.image_files import sniff_media_type
+from rawlabel.image_store.local import object_name
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

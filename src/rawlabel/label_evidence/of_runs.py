@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
 
-from rawlabel.config import LabelsConfig
+from rawlabel.config import Device, LabelsConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, write_json
 from rawlabel.label_evidence import experience
@@ -105,7 +105,7 @@ def held_out_of(
     )
 
 
-def _held_out(run: RunDirectory, device: Literal["auto", "cpu", "cuda"]) -> HeldOut:
+def _held_out(run: RunDirectory, device: Device) -> HeldOut:
     output = predict_holdout(run, device)
     return held_out_of(output.class_ids, output.photos, output.labels, output.logits, output.features)
 

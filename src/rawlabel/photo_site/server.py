@@ -26,6 +26,7 @@ from rawlabel.photo_site.other_dialects import OtherDialects
 from rawlabel.photo_site.pages import photo_page, results_page
 from rawlabel.photo_site.routes import IMAGE_LOG, REQUESTS, ImageRequest, Route, application_of
 from rawlabel.photo_site.site import PhotoSite
+from rawlabel.signals import loop_signals
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'"
@@ -203,24 +204,12 @@ def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Let SIGINT and SIGTERM set `stop`.
-
-    A handler that raises would interrupt whatever the loop is doing, so that a request is cut off.
-    """
+    """Let SIGINT and SIGTERM set `stop`, so that no request is cut off."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    earlier = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        loop.add_signal_handler(number, stop.set)
-    try:
+    with loop_signals((signal.SIGINT, signal.SIGTERM), stop.set):
         yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, earlier[number])
 
 
 def check_loopback(host: str) -> None:

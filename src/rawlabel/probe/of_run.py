@@ -10,8 +10,7 @@ import numpy as np
 from rawlabel.config import ProbeConfig
 from rawlabel.errors import DataError
 from rawlabel.probe.choice import Choice, LabeledFeatures
-from rawlabel.probe.encoders import FILE, OWN, PRETRAINED, Encoder, make_encoder
-from rawlabel.probe.features import FeatureCache
+from rawlabel.probe.encoders import FILE, OWN, PACKAGED, PRETRAINED, ProbeEncoder, make_encoder
 from rawlabel.probe.linear import choose_linear
 from rawlabel.probe.nearest_neighbors import choose_neighbors
 from rawlabel.run_directory import RunDirectory
@@ -19,13 +18,16 @@ from rawlabel.train.data import TrainingData
 from rawlabel.train.holdout import data_of_run
 from rawlabel.train.image_source import LabeledImages
 
-FEATURES = "probe_features"
+_ELSEWHERE = (
+    "A peer that is independent of the run, but seldom free of annotators: the weights were trained elsewhere, "
+    "often on labels of people such as ImageNet's, and the photos shown here, test photos among them, may "
+    "overlap with what they were trained on."
+)
 REMARKS = {
     OWN: "The run's own features were learned from the same raw labels, so this is no independent peer: it says "
     "what other last layers make of them.",
-    PRETRAINED: "A peer that is independent of the run, but seldom free of annotators: the weights were trained "
-    "elsewhere, often on labels of people such as ImageNet's, and the photos shown here, test photos among them, "
-    "may overlap with what they were trained on.",
+    PRETRAINED: _ELSEWHERE,
+    PACKAGED: _ELSEWHERE,
     FILE: "How the weights in this file were trained is not recorded: it may have taken labels of people, and the "
     "photos shown here, test photos among them, may overlap with what they were trained on.",
 }
@@ -36,8 +38,7 @@ REMARKS = {
 class FittedProbe:
     """Two classifiers on frozen features, chosen and fitted without any clean or test label."""
 
-    encoder: Encoder
-    cache: FeatureCache
+    encoder: ProbeEncoder
     data: TrainingData
     num_features: int
     choices: dict[str, Choice]
@@ -75,10 +76,9 @@ def fit_probe(run: RunDirectory, config: ProbeConfig) -> FittedProbe:
             "which this is the refit"
         )
     encoder = make_encoder(run, config)
-    cache = FeatureCache(run.path / FEATURES, encoder, config.batch_size, config.workers)
 
     def labeled(images: LabeledImages, title: str) -> LabeledFeatures:
-        features = cache.features(images.source, data.fingerprint, title)
+        features = encoder.store.features(images.source, title).numpy()
         return LabeledFeatures(features, images.labels.astype(np.int64))
 
     train = labeled(data.train, "features of training images")
@@ -87,7 +87,7 @@ def fit_probe(run: RunDirectory, config: ProbeConfig) -> FittedProbe:
         "linear": choose_linear(train, holdout),
         "nearest_neighbors": choose_neighbors(train, holdout, len(data.class_ids), encoder.device),
     }
-    return FittedProbe(encoder, cache, data, train.features.shape[1], choices)
+    return FittedProbe(encoder, data, train.features.shape[1], choices)
 
 
 def _describe(choice: Choice) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import io
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from rawlabel.image_check import FORMATS
+from rawlabel.image_pixels import PILLOW_FAULTS, open_image, orientation_of, upright_rgb
 from rawlabel.image_store import ProjectPhotos
 
 SIDE = 112
@@ -20,8 +21,6 @@ MOST_MEGAPIXELS = 200
 """Larger pictures are not decoded: a few of them would take all memory."""
 
 _QUALITIES = (75, 50, 25, 5)
-# Test sets are the user's own and may hold BMP; what comes from photo sites was sniffed by the image store.
-_FORMATS = (*FORMATS, "BMP")
 
 
 class Thumbnails:
@@ -41,11 +40,11 @@ class Thumbnails:
         if not photos.is_remote:
             return self.address(photos.path(name))
         if name not in self._made:
-            self._made[name] = _encode(io.BytesIO(photos.read(name)))
+            self._made[name] = _encode(photos.read(name))
         return self._made[name]
 
 
-def _encode(source: Path | io.BytesIO) -> str | None:
+def _encode(source: Path | bytes) -> str | None:
     small = _shrink(source)
     if small is None:
         return None
@@ -57,19 +56,19 @@ def _encode(source: Path | io.BytesIO) -> str | None:
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
-def _shrink(source: Path | io.BytesIO) -> Image.Image | None:
+def _shrink(source: Path | bytes) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
             # The size is judged below; Pillow's own warning about large pictures is of no use to the reader.
             warnings.simplefilter("ignore")
-            with Image.open(source, formats=_FORMATS) as image:
+            data = source if isinstance(source, bytes) else source.read_bytes()
+            with open_image(data, FORMATS) as image:
                 if image.width * image.height > MOST_MEGAPIXELS * 1e6:
                     return None
                 # Lets the JPEG decoder skip most of its work.
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, IndexError):
-        # Pillow raises any of these for damaged files, by format and kind of damage.
+                upright = upright_rgb(image, orientation_of(data, FORMATS))
+    except (Image.DecompressionBombError, *PILLOW_FAULTS):
         return None
     upright.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return upright

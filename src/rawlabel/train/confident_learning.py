@@ -36,6 +36,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.split import folds
 from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
+from rawlabel.train.divergence import refuse_diverged_logits
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
@@ -163,11 +164,10 @@ def _predict(
     network: RunDirectory, data: TrainingData, rows: npt.NDArray[np.int64], config: TrainConfig
 ) -> npt.NDArray[np.float32]:
     """Logits of the selected epoch for the training images at `rows`, without augmentation."""
-    predictor, _, _ = load_predictor(network.selected_checkpoint, device=config.device)
+    predictor, _, epoch = load_predictor(network.selected_checkpoint, device=config.device)
     side = predictor.transform.stored_side
-    return predictor.logits(
-        Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
-    )
+    images = Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
+    return refuse_diverged_logits(predictor.logits(images), "training images", epoch)
 
 
 def _write(path: Path, data: TrainingData, numbers: npt.NDArray[np.int64], judgment: Judgment) -> None:

@@ -14,7 +14,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.label_noise import Injection
 from rawlabel.manifest import newest_manifest
-from rawlabel.project import downloads_path, export_path
+from rawlabel.project import downloads_path, export_path, how_to_get
 from rawlabel.split import held_out
 from rawlabel.train.class_selection import keep_classes, random_subset
 from rawlabel.train.image_source import LabeledImages
@@ -93,7 +93,8 @@ def _locate(config: TrainConfig) -> Path:
     if config.main is not None:
         path = locate(config.root, config.main)
         if not is_address(path) and not path.exists():
-            raise DataError(f"{path}: no such folder or manifest; check --root and --main")
+            layout = how_to_get(config.root, config.main)
+            raise DataError(f"{path}: no such folder or manifest; check --root and --main{layout}")
         return path
     path = newest_manifest(config.root) or export_path(config.root)
     if not path.exists():

@@ -12,14 +12,14 @@ from rawlabel.errors import ConfigError
 
 
 def choose_device(name: str, gpu: int | None = None) -> torch.device:
-    """`auto` takes a GPU if there is one, the one of index `gpu` if that is given.
+    """`auto` takes an NVIDIA GPU if there is one, the one of index `gpu` if that is given.
 
-    Each process of a machine takes a GPU of its own. Raises `ConfigError` when `cuda` or a certain GPU is asked
-    for and absent, or there are fewer GPUs than processes.
+    Each process of a machine takes a GPU of its own. Raises `ConfigError` when `cuda`, `mps` or a certain GPU is
+    asked for and absent, or there are fewer GPUs than processes.
     """
     if gpu is not None:
-        if name == "cpu":
-            raise ConfigError(f"--gpu {gpu}: contradicts --device cpu; leave one of them out")
+        if name in ("cpu", "mps"):
+            raise ConfigError(f"--gpu {gpu}: contradicts --device {name}; leave one of them out")
         if processes.local_count() > 1:
             raise ConfigError(f"--gpu {gpu}: is one for all processes; leave it out, then each takes its own")
         count = torch.cuda.device_count()
@@ -30,6 +30,8 @@ def choose_device(name: str, gpu: int | None = None) -> torch.device:
         return torch.device("cuda", gpu)
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no GPU here; use --device cpu or auto")
+    if name == "mps":
+        return _apple_gpu()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
@@ -44,6 +46,14 @@ def _use_fast_kernels() -> None:
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
+
+
+def _apple_gpu() -> torch.device:
+    if not torch.backends.mps.is_available():
+        raise ConfigError("--device mps: torch finds no Apple GPU here; use --device cpu or auto")
+    if processes.count() > 1:
+        raise ConfigError("--device mps: takes one process; start it without torchrun, or use --device cpu")
+    return torch.device("mps")
 
 
 def _own_gpu() -> torch.device:
@@ -84,6 +94,13 @@ def synchronize(device: torch.device) -> None:
     """Wait for what the device still works on, so that the clock tells when it is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def sums_dtype(device: torch.device) -> torch.dtype:
+    """In what sums over many steps are kept on a device: Apple's GPUs have no floating point of 64 bits."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
@@ -94,6 +111,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def _has_bf16(device: torch.device) -> bool:
+    if device.type == "mps":
+        return False
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Emulated bf16 is slower than fp32, so only instructions for it count.

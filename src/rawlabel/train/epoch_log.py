@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,19 @@ def signals_entry(record: EpochRecord) -> dict[str, Any]:
 def read_record(entry: LogEntry, path: Path) -> EpochRecord:
     """The record of one entry of the log at `path`; signals that it lacks are None. Raises `DataError`."""
     values = {name: _look_up(entry, place, path) for name, place in _PLACES.items()}
+    if has_diverged(entry):
+        values |= dict.fromkeys(("holdout_accuracy", "alignment_mean", "alignment_kurtosis"))
     return EpochRecord(epoch=entry["epoch"], **values)
+
+
+def has_diverged(entry: LogEntry) -> bool:
+    """Whether a loss of the epoch is no finite number.
+
+    Runs end at such an epoch, but those of older versions went on, and counted answers that were NaN as right.
+    """
+    parts = [entry.get(part) for part in ("train", "holdout")]
+    losses = [part.get("loss") for part in parts if isinstance(part, dict)]
+    return any(isinstance(loss, float) and not math.isfinite(loss) for loss in losses)
 
 
 def _look_up(entry: LogEntry, place: tuple[str, ...], path: Path) -> Any:

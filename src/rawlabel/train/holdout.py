@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rawlabel import processes
-from rawlabel.config import TrainConfig
+from rawlabel.config import Device, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import read_json
 from rawlabel.run_directory import RunDirectory
@@ -34,7 +33,7 @@ class HoldoutOutput:
     """Input of the last linear layer [photos, features]; None for a network that does not end in one."""
 
 
-def predict_holdout(run: RunDirectory, device: Literal["auto", "cpu", "cuda"] = "auto") -> HoldoutOutput:
+def predict_holdout(run: RunDirectory, device: Device = "auto") -> HoldoutOutput:
     """Load the selected weights and classify the run's own holdout.
 
     Raises `DataError` when the run is not finished, held nothing out, or its data have changed since, and

@@ -89,8 +89,9 @@ def _is_for_device(source: ImageSource, config: TrainConfig, predictor: Predicto
         what, remedy = f"--cache device: {len(source)} images", "use --cache auto, or a smaller --image-size"
         room_for(needed, free, what, remedy)
         return True
-    # On the processor, the threads' views cost an epoch no more (benchmarks/image_cache.py).
-    is_apart = predictor.device.type != "cpu"
+    # On the processor, whose memory an Apple GPU shares, the threads' views cost an epoch no more
+    # (benchmarks/image_cache.py).
+    is_apart = predictor.device.type == "cuda"
     return config.cache == "auto" and is_apart and not _obstacle(predictor) and needed <= AUTO_SHARE * free
 
 

@@ -19,6 +19,8 @@ import torch
 
 from rawlabel import processes
 from rawlabel.errors import ConfigError
+from rawlabel.image_check import FORMATS
+from rawlabel.image_pixels import decode_upright
 from rawlabel.progress import progress
 from rawlabel.train.image_source import ImageSource, StoredImage, UnreadableImage
 
@@ -198,9 +200,9 @@ def decode_image(stored: StoredImage, shorter_side: int | None) -> Pixels:
     Small images get exactly that side. Raises `ValueError` when it cannot be decoded.
     """
     if stored.ndim == 3:
-        return np.ascontiguousarray(_scaled(stored, shorter_side))
+        return np.ascontiguousarray(shrunk(stored, shorter_side))
     # The decoder writes RGB by itself; swapping the channels afterwards would take another twentieth of the time.
-    return _scaled(decode_file(stored, cv2.IMREAD_COLOR_RGB), shorter_side)
+    return shrunk(decode_file(stored, cv2.IMREAD_COLOR_RGB), shorter_side)
 
 
 def decode_file(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
@@ -208,17 +210,11 @@ def decode_file(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
 
     Raises `ValueError` when it cannot be.
     """
-    try:
-        decoded = cv2.imdecode(stored, how) if stored.size else None
-    except cv2.error:
-        # The header claims more pixels than OpenCV agrees to decode.
-        decoded = None
-    if decoded is None:
-        raise ValueError("no image that OpenCV can decode")
-    return _as_pixels(decoded)
+    return decode_upright(stored, how, FORMATS)
 
 
-def _scaled(pixels: Pixels, shorter_side: int | None) -> Pixels:
+def shrunk(pixels: Pixels, shorter_side: int | None) -> Pixels:
+    """A decoded image at the side at which it would be kept, see `decode_image`."""
     if shorter_side is None:
         return pixels
     height, width = pixels.shape[:2]

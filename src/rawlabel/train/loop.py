@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rawlabel.config import TrainConfig
-from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.errors import CheckpointError, DataError
 from rawlabel.progress import Task, progress
 from rawlabel.records import EpochRecord
 from rawlabel.run_directory import LogEntry, RunDirectory
@@ -23,6 +22,7 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.checkpoint_writer import CheckpointWriter
 from rawlabel.train.data import TrainingData
 from rawlabel.train.device import synchronize
+from rawlabel.train.divergence import refuse_diverged, refuse_diverged_logits
 from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.image_source import LabeledImages, UnreadableImage
@@ -62,7 +62,7 @@ class _Measured(NamedTuple):
     """What was measured after the steps of an epoch, as parts of its log entry."""
 
     train: dict[str, Any]
-    holdout: dict[str, float]
+    holdout: dict[str, Any]
     tests: dict[str, Any]
 
 
@@ -198,7 +198,7 @@ class Trainer:
         if self.step == 0:
             self.statistics = RunningStatistics()
             self.method.on_epoch_start()
-        lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps)
+        lines = StepLines(self.config.print_freq, self.epoch, loader.num_steps, len(self.data.class_ids))
         first_batch: float | None = None
         began, self.seen_before = time.perf_counter(), self.statistics.seen
         for raw_batch in loader.epoch(self.epoch, self.step):
@@ -232,11 +232,11 @@ class Trainer:
 
     def _add_gradient(self, part: RawBatch, share: float, is_measured: bool) -> torch.Tensor:
         """Add the gradient of a part of the batch, which counts as `share` of the whole, and return its loss."""
-        ids, normalize = part.sample_ids.to(self.predictor.device, non_blocking=True), self.predictor.normalizer
+        device, precision, normalize = self.predictor.device, self.predictor.precision, self.predictor.normalizer
+        ids = part.sample_ids.to(device, non_blocking=device.type == "cuda")
         strong = tuple(normalize(views) for views in part.strong_views)
         batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
-        precision = self.predictor.precision
-        with torch.autocast(self.predictor.device.type, precision, enabled=precision != torch.float32):
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             output: StepOutput = self.method(batch)
         loss = output.loss if share == 1 else output.loss * share
         loss.backward()  # type: ignore[no-untyped-call]
@@ -268,19 +268,19 @@ class Trainer:
         """What there is beside `train`: the holdout, for the rule, and the test sets, for people."""
         held = {}
         if len(holdout):
-            held = holdout_statistics(self.predictor.logits(holdout), self.data.holdout.labels)
+            logits = refuse_diverged_logits(self.predictor.logits(holdout), "held-out images", self.epoch)
+            held = holdout_statistics(logits, self.data.holdout.labels)
         return _Measured(train, held, self.evaluator(self.predictor) if self.evaluator else {})
 
     def _finish_epoch(self, measured: _Measured) -> None:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
-        seen, loss = self.statistics.seen, float(self.statistics.loss)
-        train = dict(zip(("acc1", "acc5"), (100 * self.statistics.correct / seen).tolist(), strict=True))
+        train = self.statistics.entry(len(self.data.class_ids))
         held = measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         record = EpochRecord(
             epoch=self.epoch,
             learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
-            train_loss=loss / seen,
+            train_loss=train["loss"],
             train_accuracy=train["acc1"],
             holdout_loss=held.get("loss"),
             holdout_accuracy=held.get("acc1"),
@@ -295,7 +295,7 @@ class Trainer:
         entry: LogEntry = {
             "epoch": self.epoch,
             "lr": self.records[-1].learning_rate,
-            "train": {**train, "loss": loss / seen},
+            "train": train,
             **measured.train,
             **self.weights.measure(self.epoch),
             "holdout": held,
@@ -313,9 +313,7 @@ class Trainer:
 
     def _refuse_divergence(self) -> None:
         """Before anything is saved from which no run could go on. Raises `ConfigError`."""
-        loss = float(self.statistics.loss)
-        if not math.isfinite(loss):
-            raise ConfigError(f"--lr: the loss became {loss} in epoch {self.epoch}; try a lower learning rate")
+        refuse_diverged(self.method, float(self.statistics.loss), self.epoch)
 
     def _decode(self, images: LabeledImages, what: str) -> KeptImages:
         return keep_images(images.source, self.config, self.predictor, f"reading {what} images")

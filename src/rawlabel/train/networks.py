@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rawlabel.config import TrainConfig
+from rawlabel.encoders import hub_errors
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.train.normalization import Normalization
 
@@ -70,7 +72,20 @@ def build_network(
         ) from error
     if network is None:
         raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
+    if (head := last_linear(network)) is not None:
+        head[1].register_forward_hook(_answer_in_fp32)
     return network
+
+
+def _answer_in_fp32(head: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+    """Outside training, compute the last layer in fp32 whatever the rest is in.
+
+    With the eight bits of bfloat16, the two best logits of some images in a thousand would be equal.
+    """
+    if head.training or output.dtype == torch.float32 or not torch.is_autocast_enabled(output.device.type):
+        return None
+    with torch.autocast(output.device.type, enabled=False):
+        return F.linear(inputs[0].float(), head.weight, head.bias)
 
 
 def published_normalization(network: nn.Module, name: str) -> Normalization:
@@ -92,17 +107,6 @@ def published_normalization(network: nn.Module, name: str) -> Normalization:
     weights = models.get_model_weights(name)
     views = weights.DEFAULT.transforms()
     return Normalization(tuple(views.mean), tuple(views.std))
-
-
-def hub_errors() -> tuple[type[Exception], ...]:
-    """What says that weights cannot be had.
-
-    A connection that breaks is told by the hub's client library, another one in each of the hub's versions.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    client = (one for one in HfHubHTTPError.__mro__ if one.__name__ == "HTTPError" and issubclass(one, Exception))
-    return (OSError, *client)
 
 
 def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:

@@ -17,38 +17,13 @@ from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
-from rawlabel.train.device import CopyStream, choose_device, choose_precision, synchronize
+from rawlabel.train.device import choose_device, choose_precision, synchronize
 from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.memory import FittingParts, memory_errors
 from rawlabel.train.methods import Method
 from rawlabel.train.networks import build_network, load_network_options, published_normalization
-from rawlabel.train.normalization import IMAGENET, Normalization
-
-
-class Normalizer:
-    """uint8 [batch, size, size, 3] to float [batch, 3, size, size] in channels-last memory, on the device."""
-
-    def __init__(self, image_size: int, device: torch.device, normalization: Normalization = IMAGENET) -> None:
-        self._image_size, self._device, self._copies = image_size, device, CopyStream(device)
-        self.use(normalization)
-
-    def use(self, normalization: Normalization) -> None:
-        """Normalise by other values from now on: those of weights that are loaded."""
-        self.normalization = normalization
-        mean, std = torch.tensor(normalization.mean), torch.tensor(normalization.std)
-        # One row of the image as one inner dimension: broadcasting over the three channels alone is slow.
-        self._scale = (1 / (255 * std)).repeat(self._image_size).to(self._device)
-        self._shift = (-mean / std).repeat(self._image_size).to(self._device)
-
-    def __call__(self, views: Tensor) -> Tensor:
-        """Normalise one batch of views."""
-        batch, height, width, channels = views.shape
-        rows = self._copies.send(views).view(batch, height, width * channels)
-        # Views smaller than the largest take the beginning of the repeated row.
-        scale, shift = self._scale[: width * channels], self._shift[: width * channels]
-        scaled = torch.addcmul(shift, rows.float(), scale)
-        return scaled.view(batch, height, width, channels).permute(0, 3, 1, 2)
+from rawlabel.train.normalization import IMAGENET, Normalization, Normalizer
 
 
 def _go_on() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rawlabel.files import atomic_write
+from rawlabel.train.correctness import ranks
 from rawlabel.train.image_source import LabeledImages
 
 
@@ -38,7 +39,7 @@ class SampleStatistics:
         own = logits.gather(1, labels[:, None])[:, 0]
         best_other = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
         margin = own - best_other
-        is_correct = margin > 0
+        is_correct = ranks(logits, labels) < 1
         self.seen[ids] += 1
         self.correct[ids] += is_correct.to(torch.int32)
         self.forgotten[ids] += (self.was_correct[ids] & ~is_correct).to(torch.int32)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from rawlabel.metrics import logged_accuracies
 from rawlabel.train import distributed
+from rawlabel.train.correctness import accuracies, logged_accuracies, predicted_classes, ranks
+from rawlabel.train.device import sums_dtype
 from rawlabel.train.networks import last_linear
 
 
@@ -18,9 +20,14 @@ def _zeros(size: int, dtype: torch.dtype) -> Tensor:
     return torch.zeros(size, dtype=dtype)
 
 
+def _sum_on(device: torch.device, sums: Tensor) -> Tensor:
+    """Sums so far, moved to the device of the next step; only the first of an epoch has something to move."""
+    return sums.to(device, sums_dtype(device))
+
+
 @dataclass
 class RunningStatistics:
-    """Sums over the steps of an epoch, on the device: reading one would wait for it."""
+    """Sums over the steps of an epoch, from the first one on the device: reading one would wait for it."""
 
     seen: int = 0
     loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
@@ -33,25 +40,30 @@ class RunningStatistics:
     """Sums of the first four powers of the alignments of `aligned` images."""
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        """Add one step's mean loss and its logits; returns the predicted class of each image."""
+        """Add one step's mean loss and its logits; returns the predicted class of each image, -1 for none."""
         count = len(labels)
         self.seen += count
-        self.loss = self.loss + (loss.detach() * count).to(self.loss)
-        best = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices
-        top = best == labels[:, None]
-        self.correct = self.correct + torch.stack((top[:, 0].sum(), top.sum())).to(self.correct)
-        return best[:, 0]
+        self.loss = _sum_on(loss.device, self.loss) + loss.detach() * count
+        rank = ranks(logits, labels)
+        self.correct = self.correct.to(rank.device) + torch.stack(((rank < 1).sum(), (rank < 5).sum()))
+        return predicted_classes(logits)
 
     def add_changes(self, before: Tensor, now: Tensor) -> None:
         """Compare the predictions of some images with those of the epoch before, where there were any (>= 0)."""
         known = before >= 0
-        self.changes = self.changes + torch.stack(((known & (before != now)).sum(), known.sum())).to(self.changes)
+        self.changes = self.changes.to(now.device) + torch.stack(((known & (before != now)).sum(), known.sum()))
 
     def add_alignment(self, alignment: Tensor) -> None:
         """Add the gradient-weight alignments of some images."""
         self.aligned += len(alignment)
-        powers = torch.stack([alignment.double() ** power for power in (1, 2, 3, 4)], dim=1)
-        self.alignment = self.alignment + powers.sum(dim=0).to(self.alignment)
+        self.alignment = _sum_on(alignment.device, self.alignment)
+        powers = torch.stack([alignment.to(self.alignment.dtype) ** power for power in (1, 2, 3, 4)], dim=1)
+        self.alignment = self.alignment + powers.sum(dim=0)
+
+    def entry(self, num_classes: int) -> dict[str, Any]:
+        """Accuracies [percent] and mean loss, as the log has them."""
+        top1, top5 = (100 * self.correct / self.seen).tolist()
+        return {**accuracies(top1, top5, num_classes), "loss": float(self.loss) / self.seen}
 
     def changed_percent(self) -> float | None:
         """Share of changed predictions; None when nothing could be compared."""
@@ -98,7 +110,7 @@ class HeadTap:
 
         The cosine of W, the layer's weights, and -d zᵀ, the descent direction, where z is the layer's input
         and d = softmax - one-hot label (arXiv 2510.25480). None when the network does not end in a linear
-        layer of one output a class.
+        layer of one output a class. 0 where z or W is: there is no direction then.
         """
         heard, self._pass = self._pass, None
         if self._head is None or heard is None or heard[1].shape[1:] != (num_classes,) or heard[0].dim() != 2:
@@ -106,18 +118,19 @@ class HeadTap:
         own = distributed.own(labels)
         features, logits = (part[: len(own)].float() for part in heard)
         weight = self._head.weight.float()
-        difference = logits.softmax(dim=1)
-        rows = torch.arange(len(own), device=own.device)
-        # The sum of the other classes, not 1 less: that would be 0 for the surest images.
-        difference[rows, own] = 0
-        difference[rows, own] = -difference.sum(dim=1)
-        product = -(difference * (logits if self._head.bias is None else logits - self._head.bias)).sum(dim=1)
-        scale = features.norm(dim=1) * difference.norm(dim=1) * torch.linalg.vector_norm(weight)
-        cosine: Tensor = product / scale.clamp(min=torch.finfo(scale.dtype).tiny)
+        # d without its length, which underflows for the surest images: a softmax among the other classes, and -1.
+        direction = logits.scatter(1, own[:, None], -torch.inf).softmax(dim=1).scatter(1, own[:, None], -1.0)
+        outputs = logits if self._head.bias is None else logits - self._head.bias
+        length, size = features.abs().amax(dim=1), torch.linalg.vector_norm(weight)
+        smallest = torch.finfo(length.dtype).tiny
+        features = features / length.clamp(min=smallest)[:, None]
+        product = -(direction * outputs).sum(dim=1) / length.clamp(min=smallest)
+        cosine = product / (features.norm(dim=1) * direction.norm(dim=1) * size).clamp(min=smallest)
+        cosine = torch.where((length > 0) & (size > 0), cosine.clamp(-1, 1), 0)
         return distributed.whole_batch(cosine, len(labels))
 
 
-def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, float]:
+def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, Any]:
     """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them."""
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     return {**logged_accuracies(logits, labels), "loss": float(loss)}

@@ -8,6 +8,7 @@ import time
 from torch import Tensor
 
 from rawlabel import processes
+from rawlabel.train.correctness import has_top5
 from rawlabel.train.statistics import RunningStatistics
 
 
@@ -17,8 +18,11 @@ class StepLines:
     Each quantity is shown of the step and, in brackets, as the mean of the epoch since it began or went on.
     """
 
-    def __init__(self, every: int | None, epoch: int, num_steps: int) -> None:
+    def __init__(self, every: int | None, epoch: int, num_steps: int, num_classes: int) -> None:
+        """Print a line every so many steps, if at all; top-5 accuracies, as the logs, where they say anything."""
         self._every, self._epoch, self._num_steps = every, epoch, num_steps
+        names = ["Loss {:.4f} ({:.4f})", "Acc@1 {:.3f} ({:.3f})", "Acc@5 {:.3f} ({:.3f})"]
+        self._names = names if has_top5(num_classes) else names[:2]
         self._count, self._data, self._total = 0, 0.0, 0.0
         self._start = self._loaded = time.perf_counter()
         self._before: tuple[int, Tensor, Tensor] | None = None
@@ -49,8 +53,7 @@ class StepLines:
         count = statistics.seen - seen
         now = [float(statistics.loss), *(100.0 * statistics.correct).tolist()]
         before = [float(loss), *(100.0 * correct).tolist()]
-        names = ("Loss {:.4f} ({:.4f})", "Acc@1 {:.3f} ({:.3f})", "Acc@5 {:.3f} ({:.3f})")
         return "\t".join(
             name.format((one - earlier) / count, one / statistics.seen)
-            for name, one, earlier in zip(names, now, before, strict=True)
+            for name, one, earlier in zip(self._names, now, before, strict=False)
         )

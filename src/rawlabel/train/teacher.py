@@ -20,6 +20,7 @@ from rawlabel.files import atomic_write
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
+from rawlabel.train.divergence import refuse_diverged_logits
 from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
 
@@ -32,11 +33,12 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
     """
     path, everything = teacher.path / "predicted_labels.npy", data.train.join(data.holdout)
     if not distributed.from_first(path.exists):
-        predictor, _, _ = load_predictor(teacher.selected_checkpoint, device=config.device)
+        predictor, _, epoch = load_predictor(teacher.selected_checkpoint, device=config.device)
         side = predictor.transform.stored_side
         images = Images(everything.source, side, config.reading_threads, "reading images for the teacher")
         with atomic_write(path) as stream:
-            np.save(stream, predictor.logits(images).argmax(axis=1).astype(np.int64))
+            logits = refuse_diverged_logits(predictor.logits(images), "training images", epoch)
+            np.save(stream, logits.argmax(axis=1).astype(np.int64))
     labels = distributed.from_first(lambda: _read_labels(path, len(everything)))
     return replace(data, train=data.train.relabeled(labels[: len(data.train)]))
 

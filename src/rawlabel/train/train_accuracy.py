@@ -18,8 +18,9 @@ import numpy.typing as npt
 import torch
 
 from rawlabel.config import TrainConfig
-from rawlabel.metrics import logged_accuracies
 from rawlabel.train import distributed
+from rawlabel.train.correctness import Accuracies, Logits, logged_accuracies
+from rawlabel.train.divergence import refuse_diverged_logits
 from rawlabel.train.images import DecodedImages, Pixels
 from rawlabel.train.loader import BatchLoader
 from rawlabel.train.predictor import Predictor
@@ -52,17 +53,24 @@ def measure_train_accuracy(
     labels: npt.NDArray[np.int64],
     loader: BatchLoader,
     epoch: int,
-) -> dict[str, dict[str, float]]:
-    """Entries of the log for `epoch`: `train_probe`, `train_full` and `train_augmented`, as `config` asks."""
+) -> dict[str, Accuracies]:
+    """Entries of the log for `epoch`: `train_probe`, `train_full` and `train_augmented`, as `config` asks.
+
+    Raises `ConfigError` when the network answers with numbers that are none.
+    """
+
+    def measured(logits: Logits, own: npt.NDArray[np.int64]) -> Accuracies:
+        return logged_accuracies(refuse_diverged_logits(logits, "training images", epoch), own)
+
     entries = {}
     for kind in config.train_accuracy:
         if kind == "probe":
             rows = probe_rows(labels, config.probe_images, config.seed or 0)
-            entries["train_probe"] = logged_accuracies(predictor.logits(_part(images, rows)), labels[rows])
+            entries["train_probe"] = measured(predictor.logits(_part(images, rows)), labels[rows])
         elif kind == "full":
-            entries["train_full"] = logged_accuracies(predictor.logits(images), labels)
+            entries["train_full"] = measured(predictor.logits(images), labels)
         elif kind == "augmented":
-            entries["train_augmented"] = _augmented(predictor, loader, labels, epoch, config.epochs)
+            entries["train_augmented"] = measured(*_augmented(predictor, loader, labels, epoch, config.epochs))
     return entries
 
 
@@ -81,11 +89,11 @@ def probe_rows(labels: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArr
 
 def _augmented(
     predictor: Predictor, loader: BatchLoader, labels: npt.NDArray[np.int64], epoch: int, num_epochs: int
-) -> dict[str, float]:
+) -> tuple[Logits, npt.NDArray[np.int64]]:
     logits, ids = [], []
     # Epochs beyond the last have random numbers of their own, on which nothing was trained.
     for batch in loader.epoch(num_epochs + epoch):
         for part in batch.parts():
             logits.append(distributed.whole_batch(predictor.classify(part.views), len(part.sample_ids)))
             ids.append(part.sample_ids)
-    return logged_accuracies(torch.cat(logits).numpy(), labels[torch.cat(ids).cpu().numpy()])
+    return torch.cat(logits).numpy(), labels[torch.cat(ids).cpu().numpy()]

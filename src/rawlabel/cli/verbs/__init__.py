@@ -26,7 +26,7 @@ SUMMARIES = {
     "noise": "write a manifest with a known share of wrong labels",
     "bench": "measure training speed against other loops on the same work",
     "sources": "list the photo sites",
-    "methods": "list the training methods, stopping rules, kinds of label noise and experiments",
+    "methods": "list the training methods, stopping rules, kinds of label noise, encoders and experiments",
     "formats": "list the formats that `export` writes and `train` reads",
     "photo-site": "serve a simulated photo site on loopback",
 }

@@ -60,6 +60,8 @@ def describe_accuracies(one: dict[str, Any]) -> str:
         if key in one:
             lower, upper = one[key]["interval"]
             parts.append(f"{name} {one[key]['accuracy']:.2f} % [{lower:.2f}, {upper:.2f}]")
+    if one.get("unanswered"):
+        parts.append(f"{one['unanswered']} images have no finite answer, for the network has diverged")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""`rawlabel methods`: what is chosen by name: training methods, stopping rules, noise, loggers, experiments."""
+"""`rawlabel methods`: what is chosen by name: methods, stopping rules, noise, loggers, encoders, experiments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _WITH_ANY_METHOD = ("ema", "student", "confident_learning", "refit")
 
 @click.command(
     "methods",
-    help="List what is chosen by name (methods, stopping rules, noise, loggers, experiments), with its options.",
+    help="List what is chosen by name (methods, stopping rules, noise, loggers, encoders, experiments), with "
+    "its options.",
 )
 def COMMAND() -> None:
     """Print each plug-in's documentation and options."""
@@ -28,6 +29,7 @@ def COMMAND() -> None:
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
         ("Kinds of label noise (rawlabel noise --kind)", Family.LABEL_NOISE, "--option"),
         ("Run loggers (--logger)", Family.LOGGER, ""),
+        ("Families of encoders (rawlabel probe --backbone)", Family.ENCODER, ""),
         ("Experiments (rawlabel experiment NAME)", Family.EXPERIMENT, ""),
     ):
         click.echo(f"{title}:")

@@ -35,7 +35,7 @@ def _evaluate(config: TrainConfig) -> None:
     if not processes.is_first():
         return
     click.echo(f"{found.checkpoint}, epoch {found.epoch}, on {found.images} images of {found.test}:")
-    click.echo(f" * Acc@1 {found.top1:.3f} Acc@5 {found.top5:.3f}")
+    click.echo(f" * Acc@1 {found.top1:.3f}" + (f" Acc@5 {found.top5:.3f}" if found.top5 is not None else ""))
 
 
 COMMAND = section_command("train", TrainConfig, _train)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _worth(config: WorthConfig) -> None:
-    from rawlabel.evaluate.worth import measure_worth
+    from rawlabel.evaluate.worth import BOUND_REMARK, measure_worth
 
     worth = measure_worth(config)
     curve = worth.curve
@@ -22,6 +22,8 @@ def _worth(config: WorthConfig) -> None:
         f"clean labels: accuracy = {curve.limit:.2f} - {curve.scale:.4g} n^-{curve.rate:.3g} %, through runs on "
         f"{', '.join(map(str, worth.clean))} images"
     )
+    if curve.is_limit_its_bound:
+        click.echo(BOUND_REMARK)
     for one in worth.equivalents:
         click.echo(f"{one.name}: {_result(one, config.confidence)}")
     if config.out is not None:
@@ -37,7 +39,8 @@ def _result(one: Equivalent, confidence: float) -> str:
     else:
         interval = f"{100 * confidence:g} % interval {_count(one.interval[0])} to {_count(one.interval[1])}"
     per_label = f"{one.per_label:.2f}" if one.num_clean < float("inf") else "more than any"
-    note = f"; {one.note}" if one.note else ""
+    note = f"; {one.linear_in_log:.0f} by a line in log n" if one.linear_in_log is not None else ""
+    note += f"; {one.note}" if one.note else ""
     return (
         f"{one.num_raw} raw labels are worth {_count(one.num_clean)} clean ones ({interval}; {per_label} for each "
         f"raw label; {len(one.accuracies)} run{'s' if len(one.accuracies) > 1 else ''}){note}"

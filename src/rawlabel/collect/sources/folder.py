@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from rawlabel.classes import read_classes
 from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.collect.identities import flickr_photo_of_file
-from rawlabel.collect.phrases import phrase, phrases_of
+from rawlabel.collect.phrases import Ambiguous, NameLookup, exact
 from rawlabel.collect.reply_values import integer
 from rawlabel.collect.sources import Page, Presence, Search, SearchLimits, Source, SourceContext
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError, SourceError
+from rawlabel.image_files import describe_ignored, images_below, is_image_name
+from rawlabel.progress import note
 from rawlabel.records import ClassSpec, Photo
 
 PAGE_SIZE = 500
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp"})
+_DEEPEST = 32
+"""Folders within folders that are looked through for the class folders."""
 
 
 class Folder(Source):
-    """A tree of images (`--input`): its sub-folders are the classes, or those of a class file are looked for."""
+    """A tree of images (`--input`): its sub-folders are the classes, or those of a class file are looked for.
+
+    The folders of a class are read to the bottom. Those of a class file may lie at any depth, but not inside each
+    other.
+    """
 
     base_url = ""
     terms = "the files stay where they are and are copied into the project; their rights are for you to know"
@@ -33,13 +41,19 @@ class Folder(Source):
         super().__init__(context)
         self._tree = _tree(context.config)
         classes = context.config.classes
-        self._phrases = phrases_of(read_classes(classes) if classes is not None else _own_classes(self._tree))
+        self._has_own = classes is None
+        self._lookup = NameLookup(read_classes(classes) if classes is not None else _own_classes(self._tree))
+        self._folders: dict[tuple[str, str], list[Path]] = {}
         self._listed: dict[tuple[str, str], list[str]] = {}
 
     @classmethod
     def classes(cls, config: CollectConfig) -> list[ClassSpec]:
         """One class a sub-folder; raises `ClassFileError` for a name that cannot be a class id."""
         return _own_classes(_tree(config))
+
+    async def prepare(self) -> None:
+        """Find the folders of the classes, and say what in the tree is not read."""
+        await asyncio.to_thread(self._look_through)
 
     async def search(self, search: Search) -> Page:
         """The next files of the folders that bear the keyword's or the class's name, by path."""
@@ -61,10 +75,30 @@ class Folder(Source):
         """Whether each file is there still."""
         return {photo.photo_id: Presence(self._path(photo.photo_id) is not None) for photo in photos}
 
+    def _look_through(self) -> None:
+        ignored: Counter[str] = Counter()
+        waiting = [(one, 1) for one in reversed(_folders(self._tree))]
+        while waiting:
+            folder, depth = waiting.pop()
+            try:
+                questions = self._lookup.questions(folder.name)
+            except Ambiguous as error:
+                note(f"{folder}: is not read, since the name {error}; rename it")
+                continue
+            for question in questions:
+                self._folders.setdefault(question, []).append(folder)
+            if questions:
+                ignored += _images(self._tree, folder)[1]
+            elif not self._has_own and depth < _DEEPEST:
+                waiting += [(one, depth + 1) for one in reversed(_folders(folder, self._tree))]
+        where = f"--input {self._tree}"
+        if ignored:
+            note(f"{where}: what is no image by its name is not read: {describe_ignored(ignored)}")
+        if beside := sum(is_image_name(one.name) for one in self._tree.iterdir()):
+            note(f"{where}: images that lie in no folder of a class are not read: {beside:,}")
+
     def _files(self, question: tuple[str, str]) -> list[str]:
-        wanted = set(self._phrases.get(question, ()))
-        folders = [one for one in _folders(self._tree) if (phrase(one.name) or one.name) in wanted]
-        return [name for folder in folders for name in _images(self._tree, folder)]
+        return [name for folder in self._folders.get(question, ()) for name in _images(self._tree, folder)[0]]
 
     def _read(self, photo_id: str) -> bytes | None:
         path = self._path(photo_id)
@@ -96,33 +130,45 @@ def _tree(config: CollectConfig) -> Path:
     return config.input
 
 
-def _folders(tree: Path) -> list[Path]:
-    """The sub-folders by name, without hidden ones and links that lead out of the tree."""
+def _folders(folder: Path, tree: Path | None = None) -> list[Path]:
+    """The sub-folders by name, without hidden ones and links that lead out of the tree (the folder itself)."""
     try:
-        names = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and entry.name[0] != ".")
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
     except OSError as error:
-        raise SourceError(f"--input {tree}: cannot be read ({error.strerror}); check its permissions") from error
-    inside = Path(os.path.realpath(tree))
-    return [tree / name for name in names if Path(os.path.realpath(tree / name)).is_relative_to(inside)]
+        raise _unreadable(error, folder) from error
+    inside = Path(os.path.realpath(tree or folder))
+    return [folder / name for name in names if Path(os.path.realpath(folder / name)).is_relative_to(inside)]
+
+
+def _unreadable(error: OSError, folder: Path) -> SourceError:
+    return SourceError(
+        f"--input {error.filename or folder}: cannot be read ({error.strerror}); check its permissions"
+    )
 
 
 def _own_classes(tree: Path) -> list[ClassSpec]:
     where = f"--input {tree}"
+    # One name may stand there twice, in two Unicode forms.
+    names = dict.fromkeys(exact(one.name) for one in _folders(tree))
     # The words of the folder's name are what another source would be searched for.
-    specs = [class_spec(where, one.name, " ".join(one.name.replace("_", " ").split())) for one in _folders(tree)]
+    specs = [class_spec(where, name, " ".join(name.replace("_", " ").split())) for name in names]
     refuse_collisions(where, specs)
     if not specs:
         raise SourceError(f"{where}: has no sub-folders; put the images of each class into a folder of its own")
     return specs
 
 
-def _images(tree: Path, folder: Path) -> Iterator[str]:
-    """Photo ids of the image files below a folder, in order: their paths from the tree."""
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in _SUFFIXES:  # noqa: PTH122
-                yield _photo_id(os.path.relpath(os.path.join(where, name), tree))  # noqa: PTH118
+def _images(tree: Path, folder: Path) -> tuple[list[str], Counter[str]]:
+    """Photo ids of the image files below a folder, in order, and how many other files lie there, by extension.
+
+    The ids are their paths from the tree. Raises `SourceError`.
+    """
+    try:
+        found = images_below(folder, inside=tree)
+    except OSError as error:
+        raise _unreadable(error, folder) from error
+    start = folder.relative_to(tree).as_posix()
+    return [_photo_id(f"{start}/{name}") for name, _ in found.files], found.ignored
 
 
 def _photo_id(relative: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def _path(config: CollectConfig) -> Path:
 
 
 def _key(class_id: str, keyword: str) -> str:
-    return json.dumps([class_id, keyword])
+    # Classes and keywords of a class file are in one Unicode form; those of an older manifest may not be.
+    return unicodedata.normalize("NFC", json.dumps([class_id, keyword], ensure_ascii=False))
 
 
 def _opened(path: Path) -> Any:

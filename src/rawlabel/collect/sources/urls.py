@@ -13,13 +13,15 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from rawlabel.classes import read_classes
 from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.collect.identities import identity_of_address
-from rawlabel.collect.phrases import phrase, phrases_of, words
+from rawlabel.collect.phrases import Ambiguous, NameLookup, Question, exact
 from rawlabel.collect.reply_values import MOST_ADDRESS_CHARACTERS, integer, text, web_address
 from rawlabel.collect.row_index import RowIndex
 from rawlabel.collect.sources import Page, Search, SearchLimits, Source, SourceContext
@@ -27,6 +29,7 @@ from rawlabel.collect.tables import Row, Table, column_of, find_tables
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write
+from rawlabel.progress import note
 from rawlabel.records import ClassSpec, Photo
 
 PAGE_SIZE = 500
@@ -48,6 +51,7 @@ _FACTS = {
 }
 _IMAGE_ID, _LABEL_NAME, _CONFIDENCE = "ImageID", "LabelName", "Confidence"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
+_WHOLE = re.compile(r"(-?\d+)\.0", re.ASCII)
 
 
 class Urls(Source):
@@ -63,7 +67,7 @@ class Urls(Source):
         self._input = _Input(context.config)
         classes = context.config.classes
         specs = read_classes(classes) if classes is not None else self._input.classes()
-        self._phrases = phrases_of(specs)
+        self._lookup = NameLookup(specs)
         self._index = RowIndex()
 
     @classmethod
@@ -81,7 +85,7 @@ class Urls(Source):
             row, rank = json.loads(search.cursor or "[0, 0]")
         except (ValueError, TypeError):
             row, rank = 0, 0
-        keys = self._phrases.get((search.class_id, search.keyword), ())
+        keys = [_key((search.class_id, search.keyword))]
         found = await asyncio.to_thread(self._index.page, keys, integer(row) or 0, PAGE_SIZE)
         # Two rows of one address are one photo.
         photos = tuple({photo.photo_id: photo for _, photo, _ in found}.values())
@@ -89,17 +93,61 @@ class Urls(Source):
         return Page(photos, integer(rank) or 0, cursor, self._index.count(keys), cursor is not None)
 
     def _read(self) -> None:
-        wanted = {one for some in self._phrases.values() for one in some}
         self._input.read_labels(self._index)
+        path = self.context.config.project / UNPLACED_FILE
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", newline="") as unplaced:
-            write = csv.writer(unplaced).writerow
-            write(("file", "row", "fault"))
-            empty = unplaced.tell()
-            self._index.fill(self._input.entries(self._index, wanted, write))
-            if unplaced.tell() > empty:
+            seen = _Seen(csv.writer(unplaced))
+            self._index.fill(self._input.entries(self._index, self._lookup, seen))
+            if seen.num_unplaced:
                 unplaced.seek(0)
-                with atomic_write(self.context.config.project / UNPLACED_FILE) as stream:
+                with atomic_write(path) as stream:
                     stream.writelines(line.encode() for line in unplaced)
+        for line in seen.remarks(str(path)):
+            note(f"{self.context.config.input}: {line}")
+
+
+@dataclass
+class _Seen:
+    """What the rows of all tables came to."""
+
+    unplaced: Any
+    """A CSV writer, for the rows that bear no class."""
+    num_rows: int = 0
+    num_unplaced: int = 0
+    num_escaped: int = 0
+    """Addresses written as in the source of a web page."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Of rows that bear a class."""
+    first_fault: str = ""
+
+    def leave_out(self, name: str, row: Row, fault: str) -> None:
+        """Note a row that bears no class."""
+        if not self.num_unplaced:
+            self.unplaced.writerow(("file", "row", "fault"))
+        self.num_unplaced += 1
+        self.unplaced.writerow((name, row.number, fault))
+
+    def take(self, name: str, row: Row) -> None:
+        """Note a row that bears a class."""
+        if row.fault:
+            self.faults[row.fault] += 1
+            self.first_fault = self.first_fault or f"{name}, row {row.number}"
+
+    def remarks(self, path: str) -> Iterator[str]:
+        """What a person should know of it."""
+        if self.num_unplaced:
+            yield f"{self.num_unplaced:,} of {self.num_rows:,} rows stand for no class; {path} lists them"
+        if self.faults:
+            kinds = ", ".join(f"{count:,} that {fault}" for fault, count in self.faults.most_common(3))
+            yield (
+                f"{self.faults.total():,} of {self.num_rows:,} rows are damaged, the first in {self.first_fault}: "
+                f"{kinds}; what could be read of them was taken"
+            )
+        if self.num_escaped:
+            yield (
+                f"{self.num_escaped:,} of {self.num_rows:,} addresses hold '&amp;', as web pages write it; "
+                "they are asked for as they stand; write '&' in its place if they fail"
+            )
 
 
 class _Input:
@@ -150,29 +198,32 @@ class _Input:
                 (image, name) for row in self._label_rows() for image, name in [self._label(row)] if image and name
             )
 
-    def entries(
-        self, index: RowIndex, wanted: set[str], unplaced: Callable[[Iterable[object]], object]
-    ) -> Iterator[tuple[str, int, Photo, None]]:
-        """Each image row under each wanted phrase that it bears; `unplaced` hears of rows without any class."""
-        longest = max((len(one.split()) for one in wanted), default=1)
+    def entries(self, index: RowIndex, lookup: NameLookup, seen: _Seen) -> Iterator[tuple[str, int, Photo, None]]:
+        """Each image row under each question that it answers; `seen` hears of all rows."""
         before = 0
         for table in self._images:
             class_column, is_caption = self._class_column(table), self._is_caption(table)
-            make = _photo_maker(table, str(self._url_column(table)))
-            row = None
+            if is_caption:
+                _refuse_shared_words(lookup, table)
+            photos, row = _PhotoMaker(table, str(self._url_column(table))), None
             for row in table.rows():
                 number = before + row.number
-                if self._with_labels:
-                    names = index.labels(text(row.values.get(_IMAGE_ID)))
+                seen.num_rows += 1
+                seen.num_escaped += "&amp;" in photos.written(row)
+                names = index.labels(_cell(row, _IMAGE_ID)) if self._with_labels else [_cell(row, class_column)]
+                questions: set[Question] = set()
+                fault = "" if any(names) else row.fault or "has no class"
+                for name in filter(None, names):
+                    try:
+                        questions |= lookup.questions_in(name) if is_caption else {*lookup.questions(name)}
+                    except Ambiguous as error:
+                        fault = f"{error}; write the class's own name"
+                if fault:
+                    seen.leave_out(table.path.name, row, fault)
                 else:
-                    names = [name] if (name := text(row.values.get(class_column)).strip()) else []
-                if not names:
-                    unplaced((table.path.name, row.number, row.fault or "has no class"))
-                phrases = {phrase(name) or name for name in names}
-                if is_caption and names:
-                    phrases = set(_runs(words(names[0]), longest))
-                for one in sorted(phrases & wanted):
-                    yield one, number, make(row, number), None
+                    seen.take(table.path.name, row)
+                for one in sorted(questions):
+                    yield _key(one), number, photos.make(row, number), None
             before += row.number if row is not None else 0
 
     def _url_column(self, table: Table) -> str | None:
@@ -198,8 +249,7 @@ class _Input:
     def _column_values(self) -> Iterator[str]:
         for table in self._images:
             column = self._class_column(table)
-            values = (text(row.values.get(column)).strip() for row in table.rows())
-            yield from (value for value in values if value)
+            yield from (name for row in table.rows() if (name := _cell(row, column)))
 
     def _label_names(self) -> Iterator[str]:
         return (name for row in self._label_rows() for _, name in [self._label(row)] if name)
@@ -210,10 +260,10 @@ class _Input:
 
     def _label(self, row: Row) -> tuple[str, str]:
         """Image id and name of the label; no name where the label was denied."""
-        code = text(row.values.get(_LABEL_NAME)).strip()
-        if text(row.values.get(_CONFIDENCE)).strip() in ("0", "0.0"):
+        code = _cell(row, _LABEL_NAME)
+        if _cell(row, _CONFIDENCE) == "0":
             return "", ""
-        return text(row.values.get(_IMAGE_ID)), self._display_names.get(code, code)
+        return _cell(row, _IMAGE_ID), self._display_names.get(code, code)
 
     def _named_labels(self) -> Iterator[tuple[str, str]]:
         """Label and name of each line of the tables of names, which may lack a line of column names."""
@@ -227,21 +277,46 @@ class _Input:
                     yield text(cells[0]), text(cells[1])
 
 
-def _runs(parts: list[str], longest: int) -> Iterator[str]:
-    """All runs of up to `longest` words that follow each other."""
-    for start in range(len(parts)):
-        for end in range(start + 1, min(len(parts), start + longest) + 1):
-            yield " ".join(parts[start:end])
+def _key(question: Question) -> str:
+    return json.dumps(question)
 
 
-def _photo_maker(table: Table, url_column: str) -> Callable[[Row, int], Photo]:
-    """What makes the photo of a row of this table."""
-    columns = {name: column_of(table.columns, known) for name, known in _FACTS.items()}
+def _cell(row: Row, column: str) -> str:
+    """A name out of a row; a whole number is one name however it is written, as libraries make floats of it."""
+    value = row.values.get(column)
+    name = exact(str(value) if isinstance(value, bool | float) and value == value else text(value))
+    whole = _WHOLE.fullmatch(name)
+    return whole[1] if whole else name
 
-    def make(row: Row, number: int) -> Photo:
-        values: Mapping[str, Any] = row.values
-        facts = {name: values.get(column) if column else None for name, column in columns.items()}
-        address = text(values.get(url_column)).strip()
+
+def _refuse_shared_words(lookup: NameLookup, table: Table) -> None:
+    """Raises `ConfigError` when captions cannot tell two classes apart."""
+    try:
+        lookup.refuse_shared_words()
+    except Ambiguous as error:
+        raise ConfigError(
+            f"{table.path}: the words {error}, which captions cannot tell apart; leave out one, or change its "
+            "keyword"
+        ) from None
+
+
+class _PhotoMaker:
+    """Makes the photos of the rows of one table."""
+
+    def __init__(self, table: Table, url_column: str) -> None:
+        self._url_column = url_column
+        self._columns = {name: column_of(table.columns, known) for name, known in _FACTS.items()}
+
+    def written(self, row: Row) -> str:
+        """The photo's address as the row has it."""
+        return text(row.values.get(self._url_column)).strip()
+
+    def make(self, row: Row, number: int) -> Photo:
+        """The photo of a row; `number` counts over all tables."""
+        facts = {name: row.values.get(column) if column else None for name, column in self._columns.items()}
+        address = self.written(row)
+        if address.startswith("//"):
+            address = f"https:{address}"
         # Whether the address may be asked is for the downloader to say, which gives the reason.
         url = address if _ADDRESS.match(address) and len(address) < MOST_ADDRESS_CHARACTERS else None
         license_text = text(facts["license"]).strip()
@@ -256,12 +331,14 @@ def _photo_maker(table: Table, url_column: str) -> Callable[[Row, int], Photo]:
             author_url=web_address(facts["author_url"]),
             license_name="" if web_address(license_text) else license_text,
             license_url=web_address(license_text) or "",
-            width=integer(facts["width"]),
-            height=integer(facts["height"]),
+            width=_pixels(facts["width"]),
+            height=_pixels(facts["height"]),
             origin=identity_of_address(text(facts["page_url"])) or identity_of_address(address),
         )
 
-    return make
+
+def _pixels(value: Any) -> int | None:
+    return integer(int(value)) if isinstance(value, float) and value.is_integer() else integer(value)
 
 
 PLUGIN = Urls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ class CoteachingOptions(Section):
     )
     gradual_epochs: int = setting(10, "Epochs until the whole share is left out, T_k; 10 as published.", ge=1)
     exponent: float = setting(1.0, "Exponent c of the way there; 1 as published.", gt=0)
+    schedule: Literal["paper", "released"] = setting(
+        "paper", "The way there: as the paper's algorithm has it, or as the authors' released code does."
+    )
 
 
 class Coteaching(Method[CoteachingOptions]):
@@ -28,6 +32,11 @@ class Coteaching(Method[CoteachingOptions]):
     NeurIPS 2018, arXiv 1804.06872, algorithm 1. Published: tau as the noise rate, which must be known or guessed;
     Adam at 0.001 with a linear decay from epoch 80 of 200. The loss is the sum of both networks', the first
     network predicts.
+
+    The released code (github.com/bhanML/Co-teaching) does otherwise, and so does `schedule=released`: what is left
+    out goes in T_k - 1 even steps from 0 to tau^c, and is tau from then on. Its first epoch only measures the
+    fresh networks, so training begins with the second value: R(T) = 1 - tau^c (T + 1) / (T_k - 1) for T + 1 < T_k,
+    else 1 - tau. With c = 1 it leaves out the whole share two epochs earlier than the paper.
     """
 
     Options = CoteachingOptions
@@ -55,10 +64,17 @@ class Coteaching(Method[CoteachingOptions]):
     def _easy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Positions of the samples with the smallest losses."""
         options = self.options
-        way = min(self.epoch**options.exponent / options.gradual_epochs, 1.0)
-        count = max(int((1 - options.forget_rate * way) * len(labels)), 1)
+        count = max(int((1 - forgotten(self.epoch, options)) * len(labels)), 1)
         losses = F.cross_entropy(logits.detach().float(), labels, reduction="none")
         return losses.argsort(stable=True)[:count]
+
+
+def forgotten(epoch: int, options: CoteachingOptions) -> float:
+    """Share of a batch that is left out in `epoch`, counted from 0."""
+    tau, exponent, gradual = options.forget_rate, options.exponent, options.gradual_epochs
+    if options.schedule == "paper":
+        return float(tau * min(epoch**exponent / gradual, 1.0))
+    return float(tau**exponent * (epoch + 1) / (gradual - 1) if epoch + 1 < gradual else tau)
 
 
 PLUGIN = Coteaching

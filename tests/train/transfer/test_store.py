@@ -1,0 +1,138 @@
+"""Features are computed once an image, and survive what kills their process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rawlabel.errors import DataError
+from rawlabel.train.image_source import ImageArray
+from rawlabel.train.images import Pixels
+from rawlabel.train.transfer import store as stores
+from rawlabel.train.transfer.store import FeatureStore
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (10, 6, 6, 3), dtype=np.uint8)
+
+
+class Maker:
+    """Three features an image, and how many images it was asked for."""
+
+    name, key, device = "a maker", "maker 1", torch.device("cpu")
+
+    def __init__(self, ends_after: int = 10**9) -> None:
+        self.seen, self.ends_after = 0, ends_after
+
+    def view(self, pixels: Pixels) -> Pixels:
+        return pixels
+
+    def __call__(self, views: torch.Tensor) -> torch.Tensor:
+        if self.seen >= self.ends_after:
+            raise KeyboardInterrupt
+        self.seen += len(views)
+        return views[:, 0].float().mean(dim=1)
+
+
+def by_hand(pixels: np.ndarray) -> np.ndarray:
+    return pixels[:, 0].astype(np.float32).mean(axis=1)
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "CHUNK", 4)
+
+
+def test_each_image_is_computed_once_whatever_list_it_is_in(tmp_path: Path) -> None:
+    maker = Maker()
+    store = FeatureStore(tmp_path, maker, 1)
+    first = store.features(ImageArray(PIXELS[:7], "array"), "features")
+    np.testing.assert_allclose(first.numpy(), by_hand(PIXELS[:7]), rtol=1e-6)
+    # Another order, a repeated image, and three that are new.
+    rows = np.array([9, 2, 2, 8, 0, 7])
+    again = store.features(ImageArray(PIXELS[rows], "another array"), "features")
+    np.testing.assert_allclose(again.numpy(), by_hand(PIXELS[rows]), rtol=1e-6)
+    np.testing.assert_array_equal(again.at(torch.tensor([3, 1])).numpy(), again.numpy()[[3, 1]])
+    assert maker.seen == 10
+    mirrored = store.features(ImageArray(PIXELS[:2], "array"), "features", is_mirrored=True)
+    np.testing.assert_allclose(mirrored.numpy(), by_hand(PIXELS[:2, :, ::-1]), rtol=1e-6)
+    assert maker.seen == 12
+
+
+def test_what_another_maker_made_is_not_taken(tmp_path: Path) -> None:
+    other = Maker()
+    FeatureStore(tmp_path, Maker(), 1).features(ImageArray(PIXELS, "array"), "features")
+    other.key = "maker 2"
+    FeatureStore(tmp_path, other, 1).features(ImageArray(PIXELS, "array"), "features")
+    assert other.seen == 10
+
+
+def test_a_piece_that_is_cut_short_is_computed_again(tmp_path: Path) -> None:
+    maker = Maker()
+    images = ImageArray(PIXELS, "array")
+    features = FeatureStore(tmp_path, maker, 1).features(images, "features").numpy()
+    piece = min(one for one in tmp_path.rglob("*.npy") if "keys" not in one.name)
+    piece.write_bytes(piece.read_bytes()[:-3])
+    np.testing.assert_array_equal(FeatureStore(tmp_path, maker, 1).features(images, "features").numpy(), features)
+    assert 10 < maker.seen <= 14
+
+
+def test_features_that_are_no_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Maker, "__call__", lambda self, views: torch.full((len(views), 3), torch.nan))
+    with pytest.raises(DataError, match="a maker: its features of array: image 0 and following images"):
+        FeatureStore(tmp_path, Maker(), 1).features(ImageArray(PIXELS, "array"), "features")
+
+
+def test_where_memory_is_short_features_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FeatureStore(tmp_path, Maker(), 1)
+    whole = store.features(ImageArray(PIXELS, "array"), "features")
+    monkeypatch.setattr("rawlabel.train.transfer.kept_features.free_memory", lambda: 0)
+    mapped = store.features(ImageArray(PIXELS, "array"), "features")
+    ids = torch.tensor([9, 0, 4, 4])
+    assert torch.equal(mapped.at(ids), whole.at(ids)) and torch.equal(mapped.mean(), whole.mean())
+
+
+COMPUTE = """
+import sys, time
+from pathlib import Path
+from rawlabel.train.transfer import store
+from tests.train.transfer.test_store import PIXELS, Maker
+from rawlabel.train.image_source import ImageArray
+
+class Slow(Maker):
+    def __call__(self, views):
+        time.sleep(float(sys.argv[2]))
+        return super().__call__(views)
+
+store.CHUNK = 2
+maker = Slow()
+features = store.FeatureStore(Path(sys.argv[1]), maker, 1).features(ImageArray(PIXELS, "array"), "features")
+print(maker.seen, features.numpy().tobytes().hex())
+"""
+
+
+def start(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", COMPUTE, str(folder), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.integration
+def test_killed_it_goes_on_and_processes_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    killed = start(tmp_path, 0.5)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.rglob("*.keys.npy"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    two = [start(tmp_path, 0.1) for _ in range(2)]
+    said = [process.communicate(timeout=60) for process in two]
+    seen = sorted(int(out.split()[0]) for out, _ in said)
+    # One has computed what was left, and the other has waited for it.
+    assert seen[0] == 0 and 0 < seen[1] <= 6
+    assert {out.split()[1] for out, _ in said} == {by_hand(PIXELS).tobytes().hex()}
