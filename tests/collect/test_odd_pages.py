@@ -1,4 +1,4 @@
-"""Pages that come short or empty, totals that contradict them, and facts that come in pieces: nothing is lost silently.
+"""Pages that come short or empty, totals that contradict them, facts in pieces: nothing is lost silently.
 
 Each site is an object in this process that lists its results by the site's own rules, with what hypothesis draws
 going wrong. What a search must find follows from the draws alone.
@@ -91,7 +91,7 @@ class Site:
         return {"result_count": self.total, "page_count": pages, "results": results}
 
     def inaturalist(self, parameters: Mapping[str, str]) -> Any:
-        """Ids mark the pages here: a short page is followed by what it left out, an empty one is a passing mood."""
+        """Ids mark the pages: a short page is followed by what it left out, an empty one is a passing mood."""
         above = int(parameters["id_above"])
         ids = list(range(above + 1, self.total + 1))[: self.size]
         number = above // self.size

@@ -89,7 +89,8 @@ class Catalogue(Upkeep):
             "SELECT q.source, q.class_id, q.keyword, q.until, q.total_reported, "
             "(SELECT count(*) FROM label_event e WHERE (e.found_by, e.class_id, e.keyword) = "
             "(q.source, q.class_id, q.keyword)), count(p.name), coalesce(sum(p.pages), 0), "
-            "coalesce(sum(p.state = 'open'), 0), coalesce(sum(p.state = 'truncated'), 0), coalesce(sum(p.missing), 0) "
+            "coalesce(sum(p.state = 'open'), 0), coalesce(sum(p.state = 'truncated'), 0), "
+            "coalesce(sum(p.missing), 0) "
             "FROM query q LEFT JOIN part p USING (source, class_id, keyword) WHERE ? IS NULL OR q.class_id = ? "
             "GROUP BY q.source, q.class_id, q.keyword ORDER BY q.position, q.source",
             (class_id, class_id),
@@ -103,9 +104,9 @@ class Catalogue(Upkeep):
     def parts(self, query: QueryState, state: PartState | None = None) -> list[Part]:
         """Parts of one search (in one state), in the order in which they are asked."""
         rows = self._select(
-            "SELECT source, class_id, keyword, name, bounds, cursor, pages, total_reported, num_listed, num_barren "
-            "FROM part "
-            "WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) ORDER BY name",
+            "SELECT source, class_id, keyword, name, bounds, cursor, pages, total_reported, num_listed, "
+            "num_barren FROM part WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) "
+            "ORDER BY name",
             (query.source, query.class_id, query.keyword, state, state),
         )
         return [Part(*(*row[:4], json.loads(row[4]), *row[5:])) for row in rows]
@@ -307,6 +308,14 @@ class Catalogue(Upkeep):
                 why = Reason(reason) if reason else None
                 found[source, photo_id] = Outcome(source, photo_id, Status(status), why, *rest)
         return found
+
+    def failed_addresses(self) -> Iterator[tuple[str | None, Reason, int | None]]:
+        """Address, reason and HTTP status of each download that failed."""
+        rows = self._connection.execute(
+            "SELECT url, reason, http_status FROM outcome JOIN photo USING (source, photo_id) "
+            "WHERE status = 'failed' AND reason IS NOT NULL"
+        )
+        return ((url, Reason(reason), status) for url, reason, status in rows)
 
     # -- reading ---------------------------------------------------------------------------------------
 

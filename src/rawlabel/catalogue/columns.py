@@ -40,8 +40,8 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             **_key("source", "class_id", "keyword"),
             "name": "Name of the part; parts sort by it in the order in which they are asked.",
             "bounds": "What narrows the search to the part (JSON); {} is the whole search.",
-            "state": "open, done, split (into smaller parts), truncated (more results than handed out) or incomplete "
-            "(fewer results listed than stated).",
+            "state": "open, done, split (into smaller parts), truncated (more results than handed out) or "
+            "incomplete (fewer results listed than stated).",
             "cursor": "Where the next page begins, in the source's words.",
             "pages": "Pages asked for.",
             "total_reported": "Results that the source said the part has.",

@@ -22,7 +22,7 @@ KEPT_WIDTHS = tuple(width for width in LADDER if width >= 250)
 """Those that a photo is taken at."""
 _FOLDERS = "/[0-9a-f]/[0-9a-f]{2}/"
 _THUMBNAIL = re.compile(
-    rf"(?P<start>.*?)(?P<thumb>/thumb)?(?P<file>{_FOLDERS}[^/?#]+)/(?P<page>(?:[^/?#]+-)?)(?P<width>[0-9]{{1,5}})px-"
+    rf"(?P<start>.*?)(?P<thumb>/thumb)?(?P<file>{_FOLDERS}[^/?#]+)/(?P<page>(?:(?:lossy|lossless|qlow|page[0-9]+|lang[a-z]+)-)*)(?P<width>[0-9]{{1,5}})px-"
     r"(?P<name>[^/?#]*)(?P<query>\?[^#]*)?"
 )
 _ORIGINAL = re.compile(rf"(.*/wikipedia/commons)({_FOLDERS})([^/?#]+\.(?i:jpe?g|png|gif))(\?[^#]*)?")

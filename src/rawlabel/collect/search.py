@@ -12,12 +12,13 @@ themselves. When its pages listed fewer results than the site states, the part i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from rawlabel.catalogue import Catalogue, Part, PartState, QueryState, Standing
 from rawlabel.collect.sources import Page, Search, Source
 from rawlabel.records import LabelEvent
 
+Verify = Callable[[Source, Page], Awaitable[None]]
 BARREN_PAGES = 2
 """So many pages in a row without anything new end a part, whatever the site states."""
 
@@ -40,10 +41,13 @@ class ClassSearch:
         self.last_keyword = ""
         self.num_pages = 0
         """Pages asked for in this run."""
+        self.num_stated: int | None = None
+        """Results that the sites state for the class, as of the last page; None while one has not been asked."""
 
     async def next_page(self) -> bool:
         """Ask for one more page; False when the searches have nothing more to give. Raises `SourceError`."""
         queries = [one for one in self._catalogue.queries(self._class_id) if one.source in self._sources]
+        self.num_stated = _stated(queries)
         open_queries = [(query, part) for query in queries if (part := self._open_part(query))]
         if not open_queries:
             return False
@@ -52,11 +56,14 @@ class ClassSearch:
         await self._ask(query, part)
         return True
 
-    async def ask_first(self, query: QueryState) -> None:
-        """Ask for the first page of one search, if it has not been asked for. Raises `SourceError`."""
+    async def ask_first(self, query: QueryState, verify: Verify | None = None) -> None:
+        """Ask for the first page of one search, if it has not been asked for. Raises `SourceError`.
+
+        `verify` sees the page before it is recorded, and may raise.
+        """
         part = self._open_part(query)
         if part is not None and not query.pages:
-            await self._ask(query, part)
+            await self._ask(query, part, verify)
 
     def _open_part(self, query: QueryState) -> Part | None:
         """The part of a search that is asked next; None when it has given what it can or what is wanted of it."""
@@ -78,10 +85,12 @@ class ClassSearch:
         parts = self._catalogue.parts(query, PartState.OPEN)
         return parts[0] if parts else None
 
-    async def _ask(self, query: QueryState, part: Part) -> None:
+    async def _ask(self, query: QueryState, part: Part, verify: Verify | None = None) -> None:
         source = self._sources[query.source]
         await source.prepare_once()
         page = await source.search(Search(query.class_id, query.keyword, part.bounds, part.cursor, query.until))
+        if verify is not None:
+            await verify(source, page)
         self.last_keyword, self.num_pages = query.keyword, self.num_pages + 1
         events = []
         for number, photo in enumerate(page.photos):
@@ -140,6 +149,12 @@ class ClassSearch:
             return False
         # Where the same photos were seen in another order before, a page of known ones says nothing of the next.
         return len({one.name.partition(".")[0] for one in self._catalogue.parts(query)}) == 1
+
+
+def _stated(queries: Sequence[QueryState]) -> int | None:
+    """Results that the sites state; None while one has not been asked."""
+    known = [one.num_events if one.exhausted else one.total_reported for one in queries]
+    return None if None in known else sum(number for number in known if number is not None)
 
 
 def _is_over(page: Page, stated: int, most: int | None, num_barren: int) -> bool:

@@ -22,6 +22,10 @@ Bounds = Mapping[str, Any]
 """What narrows a search to a part of it, in the source's own words (JSON values); empty for the whole."""
 
 
+ABOUT_PHOTOS = "to say whether photos are still there"
+"""What a site refuses when it is not asked to search."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchLimits:
     """What one search of a source can return, and how often its API may be asked."""
@@ -118,6 +122,10 @@ class Source(ABC):
     """What the site's terms ask, in one sentence."""
     label_notice: ClassVar[str] = ""
     """A warning where what the source says about a photo is more than a raw label; empty where it is not."""
+    common_word: ClassVar[str] = "bird"
+    """A word for which the site is known to have results."""
+    wants_contact: ClassVar[bool] = False
+    """Whether the site's policy asks for a contact in the user agent, and throttles whoever gives none."""
     splits: ClassVar[bool] = False
     """Whether `split` gets at all results of a search, however many there are."""
     limits: SearchLimits

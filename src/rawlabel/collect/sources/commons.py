@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rawlabel.collect.commons_sizes import best_size
@@ -21,7 +22,7 @@ from rawlabel.collect.reply_values import (
     text,
     web_address,
 )
-from rawlabel.collect.sources import Page, Presence, Search, SearchLimits, Source
+from rawlabel.collect.sources import ABOUT_PHOTOS, Page, Presence, Search, SearchLimits, Source
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.records import Photo
@@ -81,6 +82,7 @@ class Commons(Source):
         "name a contact (--contact), at most two downloads at a time, credit the author and the license of each "
         "file; every license allows commercial use and changes"
     )
+    wants_contact = True
     limits = SearchLimits(PAGE_SIZE, MOST_RESULTS, calls=((60, 60.0),))
 
     @classmethod
@@ -155,7 +157,8 @@ class Commons(Source):
                     "prop": "imageinfo",
                     "iiprop": "mime|extmetadata",
                     "iiextmetadatafilter": "License|LicenseShortName|LicenseUrl|UsageTerms",
-                }
+                },
+                ABOUT_PHOTOS,
             )
             for page in _pages(mapping(reply.get("query"))):
                 is_there = not page.get("missing") and bool(items(page.get("imageinfo")))
@@ -163,11 +166,13 @@ class Commons(Source):
                 found[text(page.get("pageid"))] = Presence(is_there, *(license_ or (None, None, None))[1:])
         return {photo.photo_id: found[photo.photo_id] for photo in photos if photo.photo_id in found}
 
-    async def _query(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+    async def _query(self, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
         common = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5"}
         address = f"{self.context.base_url}/w/api.php"
         try:
-            reply = await self.context.api.get_json(address, {**common, **parameters}, self._explain)
+            reply = await self.context.api.get_json(
+                address, {**common, **parameters}, partial(self._explain, asked=asked)
+            )
         except SourceError as error:
             is_refused = any(status in str(error) for status in ("HTTP 403", "HTTP 429"))
             if is_refused and not self.context.config.contact:
@@ -176,7 +181,7 @@ class Commons(Source):
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         if not isinstance(reply, dict) or not ({"error", "query", "batchcomplete"} & set(reply)):
             raise SourceError(
                 f"{self.context.base_url}: sent a reply that is not MediaWiki's; is --base-url Wikimedia Commons?"
@@ -187,7 +192,7 @@ class Commons(Source):
         code, words = message(error.get("code")), message(error.get("info"))
         if code.startswith(_PASSING):
             return f"is not available ({code}: {words})"
-        raise SourceError(f"{self.context.base_url}: refuses the search ({code}: {words})")
+        raise SourceError(f"{self.context.base_url}: refuses {asked} ({code}: {words})")
 
     def _photo(self, page: dict[str, Any]) -> Photo | None:
         """The photo of a page; None where the page is no photo, or is deleted already."""

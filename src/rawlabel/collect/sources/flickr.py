@@ -9,7 +9,16 @@ from urllib.parse import quote
 
 from rawlabel.collect.api import Explain
 from rawlabel.collect.reply_values import integer, mapping, message, text, web_address
-from rawlabel.collect.sources import Bounds, Page, Presence, Search, SearchLimits, Source, SourceContext
+from rawlabel.collect.sources import (
+    ABOUT_PHOTOS,
+    Bounds,
+    Page,
+    Presence,
+    Search,
+    SearchLimits,
+    Source,
+    SourceContext,
+)
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
 from rawlabel.records import Photo
@@ -179,7 +188,7 @@ class Flickr(Source):
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         """Say what a failure reply means; raises `SourceError` at once when asking again is no use."""
         if not isinstance(reply, dict):
             return "sent a reply without a status"
@@ -189,11 +198,13 @@ class Flickr(Source):
         if code in _KEY_CODES:
             raise SourceError(f"{self._site}: refuses the API key ({words}); check {self.key_variables[0]}")
         if code not in _PASSING_CODES and not any(one in words.lower() for one in _PASSING_WORDS):
-            raise SourceError(f"{self._site}: refuses the search (code {code}: {words})")
+            raise SourceError(f"{self._site}: refuses {asked} (code {code}: {words})")
         return f"is not available (code {code}: {words})"
 
     def _explain_presence(self, reply: Any) -> str | None:
-        return None if integer(mapping(reply).get("code")) in _GONE_CODES else self._explain(reply)
+        if integer(mapping(reply).get("code")) in _GONE_CODES:
+            return None
+        return self._explain(reply, ABOUT_PHOTOS)
 
     def _photo(self, raw: dict[str, Any]) -> Photo:
         size = self._best_size(raw)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rawlabel.collect.reply_values import (
@@ -19,7 +20,7 @@ from rawlabel.collect.reply_values import (
     text,
     web_address,
 )
-from rawlabel.collect.sources import Page, Presence, Search, SearchLimits, Source
+from rawlabel.collect.sources import ABOUT_PHOTOS, Page, Presence, Search, SearchLimits, Source
 from rawlabel.errors import SourceError
 from rawlabel.licenses import LicensePreset
 from rawlabel.records import Photo
@@ -57,6 +58,7 @@ class Inaturalist(Source):
         "for scraping: for whole taxa use the open data set on AWS; credit each photo's author and license"
     )
     label_notice = "its labels are identifications by people, so they are not raw labels"
+    common_word = "Aves"
     limits = SearchLimits(PAGE_SIZE, calls=((60, 60.0), (10_000, 86_400.0)))
 
     async def search(self, search: Search) -> Page:
@@ -89,7 +91,7 @@ class Inaturalist(Source):
         found: dict[str, Presence] = {}
         for start in range(0, len(ids), OBSERVATIONS_AT_ONCE):
             some = ids[start : start + OBSERVATIONS_AT_ONCE]
-            reply = await self._get(f"/v1/observations/{','.join(some)}", {})
+            reply = await self._get(f"/v1/observations/{','.join(some)}", {}, ABOUT_PHOTOS)
             there = {
                 text(photo.get("id")): LICENSES.get(text(photo.get("license_code")), ("All Rights Reserved", ""))
                 for one in items(reply.get("results"))
@@ -115,18 +117,19 @@ class Inaturalist(Source):
             )
         return await self._get("/v1/observations", parameters)
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        reply = await self.context.api.get_json(self.context.base_url + path, parameters, self._explain)
+    async def _get(self, path: str, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
+        explain = partial(self._explain, asked=asked)
+        reply = await self.context.api.get_json(self.context.base_url + path, parameters, explain)
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         site = self.context.base_url
         if isinstance(reply, dict) and isinstance(reply.get("results"), list):
             return None
         words = message(mapping(reply).get("error"))
         if words:
-            raise SourceError(f"{site}: refuses the search ({words})")
+            raise SourceError(f"{site}: refuses {asked} ({words})")
         raise SourceError(f"{site}: sent a reply without observations; is --base-url the API of iNaturalist?")
 
     def _photos(self, observation: dict[str, Any]) -> Iterator[Photo]:
