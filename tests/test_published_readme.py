@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +93,13 @@ def test_the_committed_numbers_are_the_published_ones(shared_data: Path) -> None
             assert np.array_equal(np.load(ours), np.load(file))
         else:
             assert ours.read_bytes() == file.read_bytes(), file
+
+
+@pytest.mark.integration
+def test_the_notebooks_hold_what_comes_out_of_them() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "notebooks.py"), "--check"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    for name in ("visualize_train_logs", "error_analysis"):
+        text = (ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8")
+        assert text.count('"image/png"') >= 2 and len(text) < 600_000

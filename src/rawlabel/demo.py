@@ -36,6 +36,7 @@ from rawlabel.manifest import Manifest
 from rawlabel.metrics import mean_interval
 from rawlabel.records import Reason
 from rawlabel.report import build_report
+from rawlabel.run_directory import why_selected
 from rawlabel.train import train
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -218,7 +219,7 @@ def describe(result: DemoResult) -> list[str]:
         f"kept          {funnel['kept']} photos with their raw labels; no label was edited, nobody labelled any",
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
         f"epoch chosen  {test['selected']['epoch']} of 0..{test['last']['epoch']}, without clean labels: "
-        f"{result.summary['why']}",
+        f"{why_selected(result.summary)}",
         f"test accuracy {_top1(test['selected'])} at the chosen epoch, on {test['images']} clean test images",
         f"              {_top1(test['last'])} at the last epoch ({test['last']['epoch']})",
         f"              {_top1(test['oracle'])} at the oracle epoch ({test['oracle']['epoch']}), the best on the "

@@ -13,10 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 from rawlabel import processes
 from rawlabel.errors import DataError, DiskError
 
 _UMASK = threading.Lock()
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL}
+"""What file systems answer that cannot lock a file, such as some of other machines."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -77,6 +81,33 @@ def read_json(path: Path, what: str) -> Any:
         raise DataError(f"{path}: cannot be read ({error.strerror}); it should hold {what}") from error
     except ValueError as error:
         raise DataError(f"{path}: is not valid JSON ({error}); it should hold {what}") from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` for the block, and say whether it is ours; false when another process has it.
+
+    The system lets go of it when the process ends, however that ends. A file system without locks holds nothing.
+    Raises `DiskError`.
+    """
+    lock = FileLock(path, fallback_to_soft=False)
+    with disk_errors(path):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+    try:
+        yield True
+    finally:
+        if lock.is_locked:
+            # Whoever waits for the file that is gone sees that it is; Windows keeps it until it is let go.
+            with suppress(OSError):
+                path.unlink()
+            lock.release()
 
 
 def _umask() -> int:

@@ -27,7 +27,6 @@ While a process trains there, it holds the lock `.lock`, which it removes at its
 
 from __future__ import annotations
 
-import errno
 import json
 import platform
 import subprocess
@@ -42,14 +41,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import BaseFileLock, FileLock, Timeout
 
 from rawlabel import __version__, processes
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.files import atomic_write, disk_errors, read_json, write_json
-
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL}
-"""What file systems answer that cannot lock a file, such as some of other machines."""
+from rawlabel.files import atomic_write, disk_errors, locked, read_json, write_json
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -110,24 +105,15 @@ class RunDirectory:
             return
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = self.path / ".lock"
-        with disk_errors(lock):
-            held = _locked(lock)
-        if held is None:
-            raise ConfigError(
-                f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
-            )
-        try:
+        with locked(self.path / ".lock") as is_ours:
+            if not is_ours:
+                raise ConfigError(
+                    f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
+                )
             with disk_errors(self.path):
                 for left in self.path.rglob(".*.part"):
                     left.unlink(missing_ok=True)
             yield
-        finally:
-            if held.is_locked:
-                # Whoever waits for the file that is gone sees that it is; Windows keeps it until it is let go.
-                with suppress(OSError):
-                    lock.unlink()
-                held.release()
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""
@@ -217,20 +203,9 @@ class RunDirectory:
         write_json(self.path / "summary.json", summary)
 
 
-def _locked(path: Path) -> BaseFileLock | None:
-    """The lock of a file, held, or not held where the file system has none; None when another process has it.
-
-    The system lets go of it when the process ends, however that ends.
-    """
-    lock = FileLock(path, fallback_to_soft=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-    return lock
+def why_selected(summary: dict[str, Any]) -> str:
+    """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
+    return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
 
 
 def describe_environment() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -25,6 +25,10 @@ class ImageHost:
     per_second: int | None = None
     """Requests in any second above which it answers 429."""
     address: str = ""
+    odd: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
+    """Other answers than a picture, by path."""
+    refuses_after: int | None = None
+    """Answers 403 to everything after so many pictures, as hosts do that have had enough of somebody."""
     times: list[tuple[float, int]] = field(default_factory=list)
     """Time and status of each request."""
     asked: Counter[str] = field(default_factory=Counter)
@@ -39,6 +43,10 @@ class ImageHost:
         self.times.append((now, status))
         self.asked[request.path] += 1
         await asyncio.sleep(self.seconds)
+        if request.path in self.odd:
+            return self.odd[request.path]()
+        if self.refuses_after is not None and sum(one == 200 for _, one in self.times) > self.refuses_after:
+            return web.Response(status=403)
         if status == 429:
             return web.Response(status=429, headers={"Retry-After": "1"})
         return web.Response(body=jpeg(int(request.path[1:-4])), content_type="image/jpeg")

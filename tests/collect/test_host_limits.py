@@ -15,16 +15,18 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.collect.host_limits import (
+from rawlabel.collect.host_limits import HostLimits
+from rawlabel.collect.host_rules import KNOWN_HOSTS, HostRule
+from rawlabel.collect.host_state import (
     FIRST_COOL_DOWN,
-    KNOWN_HOSTS,
+    LONGEST_HEARD,
     LONGEST_WAIT,
+    REFUSED_IN_A_ROW,
     SILENT_IN_A_ROW,
+    STRAINS_OF_A_HOST,
     Answer,
     HostAway,
-    HostLimits,
     HostPaused,
-    HostRule,
     HostState,
 )
 
@@ -209,6 +211,50 @@ def test_a_pause_longer_than_a_run_waits_is_no_wait() -> None:
     host.end(host.start(LONGEST_WAIT), Answer.THROTTLED, 3600, LONGEST_WAIT)
     with pytest.raises(HostPaused):
         host.next_start(LONGEST_WAIT + 1)
+
+
+def test_a_pause_of_years_ends_after_an_hour_and_is_told() -> None:
+    host, years = HostState(HostRule(8)), 2.5e11
+    host.end(host.start(0.0), Answer.THROTTLED, years, 0.0)
+    with pytest.raises(HostPaused) as pause:
+        host.next_start(1.0)
+    assert pause.value.seconds == years
+    assert host.next_start(LONGEST_HEARD) <= LONGEST_HEARD
+
+
+def test_a_lone_503_binds_its_address_and_many_in_a_row_their_host() -> None:
+    host = HostState(HostRule(8))
+    for moment in range(100):
+        answer = Answer.STRAINED if moment % 5 == 0 else Answer.GRANTED
+        host.end(host.start(moment), answer, 86_400.0 if answer is Answer.STRAINED else None, moment)
+        assert host.next_start(moment) == moment
+    for count in range(STRAINS_OF_A_HOST):
+        moment = host.next_start(200.0 + 100 * count)
+        host.end(host.start(moment), Answer.STRAINED, 86_400.0, moment)
+    with pytest.raises(HostPaused) as pause:
+        host.next_start(2000.0)
+    assert pause.value.answer is Answer.STRAINED
+
+
+def test_a_short_pause_that_two_503s_ask_for_holds_for_the_host() -> None:
+    host = HostState(HostRule(8))
+    first, second = host.start(0.0), host.start(0.0)
+    host.end(first, Answer.STRAINED, 30.0, 1.0)
+    assert host.next_start(1.0) == 1.0 or host.in_flight
+    host.end(second, Answer.STRAINED, 30.0, 1.0)
+    assert host.next_start(1.0) == 31.0
+
+
+def test_one_refused_address_says_nothing_about_a_host_that_serves_others() -> None:
+    host, now = HostState(HostRule(8)), 0.0
+    for count in range(400):
+        host.end(host.start(now), Answer.REFUSED if count % 2 else Answer.GRANTED, None, now)
+        assert host.next_start(now) == now
+    for _ in range(REFUSED_IN_A_ROW):
+        host.end(host.start(now), Answer.REFUSED, None, now)
+    with pytest.raises(HostPaused) as pause:
+        host.next_start(now)
+    assert pause.value.answer is Answer.REFUSED
 
 
 @pytest.mark.parametrize("rule", sorted(set(KNOWN_HOSTS.values()), key=str), ids=str)

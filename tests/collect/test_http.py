@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import time
+import zlib
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
@@ -15,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from rawlabel.collect.host_limits import LONGEST_WAIT
+from rawlabel.collect.host_state import LONGEST_WAIT
 from rawlabel.collect.http import HttpClient, Response
 from rawlabel.collect.http_headers import opt_out_directive, retry_after_seconds
 from rawlabel.records import Reason
@@ -115,6 +116,49 @@ def test_each_fault_has_its_reason_and_only_passing_ones_are_tried_again(
 def test_a_fault_that_passes_is_no_fault() -> None:
     response, wire = ask([reply(500), reply(body=jpeg())])
     assert (response.failure, response.attempts, len(wire.asked)) == (None, 2, 2)
+
+
+PARTS = (jpeg()[:100], jpeg()[100:])
+WHOLE = f"bytes 0-{len(jpeg()) - 1}/{len(jpeg())}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(body=jpeg(), Content_Encoding="UTF-8"),
+        reply(body=jpeg(), Content_Encoding="gzip"),
+        reply(body=jpeg(), Content_Encoding="br"),
+        reply(body=jpeg(), Content_Encoding="none"),
+        reply(body=gzip.compress(jpeg()), Content_Encoding="GZIP"),
+        reply(body=gzip.compress(PARTS[0]) + gzip.compress(PARTS[1]), Content_Encoding="gzip"),
+        reply(body=gzip.compress(jpeg()) + bytes(7), Content_Encoding="x-gzip"),
+        reply(body=gzip.compress(gzip.compress(jpeg())), Content_Encoding="gzip, gzip"),
+        reply(body=gzip.compress(jpeg()), Content_Encoding="utf-8, gzip"),
+        reply(body=zlib.compress(jpeg()), Content_Encoding="deflate"),
+        reply(body=zlib.compress(jpeg())[2:-4], Content_Encoding="deflate"),
+        reply(203, jpeg()),
+        reply(206, jpeg(), Content_Range=WHOLE),
+    ],
+)
+def test_a_whole_photo_is_one_whatever_its_host_says_of_the_way_it_came(answer: bytes) -> None:
+    response, wire = ask(answer)
+    assert (response.failure, response.body == jpeg(), len(wire.asked)) == (None, True, 1), response.detail
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(206, jpeg(), Content_Range=f"bytes 0-{len(jpeg()) - 1}/{len(jpeg()) + 1}"),
+        reply(206, jpeg()[:-1], Content_Range=WHOLE),
+        reply(206, jpeg(), Content_Range="bytes 0-0/*"),
+        reply(body=b"{}", Content_Encoding="br"),
+        reply(body=gzip.compress(b"{}")[:-9], Content_Encoding="gzip"),
+        reply(body=b"x", Content_Encoding=", ".join(["gzip"] * 9)),
+    ],
+)
+def test_a_part_of_a_photo_and_damaged_compression_are_faults(answer: bytes) -> None:
+    response, _ = ask(answer)
+    assert (response.failure, response.body) == (Reason.HTTP_ERROR, b"")
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])

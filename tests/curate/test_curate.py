@@ -21,7 +21,7 @@ from rawlabel.image_store import ImageStore
 from rawlabel.manifest import read_manifest
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
-from rawlabel.split import split_of
+from rawlabel.split import splits_of
 
 
 def candidate(
@@ -115,10 +115,15 @@ def test_every_candidate_gets_one_verdict_and_keeps_its_label(
 
 def test_the_split_is_stable_and_follows_the_author() -> None:
     authors = [f"flickr:{i}" for i in range(4000)]
-    held = {one for one in authors if split_of(one, 0, 0.1) == "holdout"}
+
+    def held_out(seed: int, share: float) -> set[str]:
+        parts = splits_of(authors, ["owl"] * len(authors), seed, share)
+        return {author for author, part in zip(authors, parts, strict=True) if part == "holdout"}
+
+    held = held_out(0, 0.1)
     assert 0.08 < len(held) / len(authors) < 0.12
-    assert held <= {one for one in authors if split_of(one, 0, 0.2) == "holdout"}
-    assert held != {one for one in authors if split_of(one, 1, 0.1) == "holdout"}
+    assert held <= held_out(0, 0.2)
+    assert held != held_out(1, 0.1)
     series = [candidate(str(i), "owl", name, author="same") for i, name in enumerate("abc")]
     rows = decide(series, decoded("a", "b", "c"), CurateConfig(holdout=0.5))
     assert len({row["split"] for row in rows}) == 1

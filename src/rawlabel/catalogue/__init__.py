@@ -81,7 +81,8 @@ class Catalogue(Upkeep):
     def classes(self) -> list[ClassSpec]:
         """The classes asked for, in the class file's order."""
         rows = self._select("SELECT class_id, name, keywords, definition FROM class ORDER BY position")
-        return [ClassSpec(one, name, tuple(json.loads(words)), text) for one, name, words, text in rows]
+        with self._reading():
+            return [ClassSpec(one, name, tuple(json.loads(words)), text) for one, name, words, text in rows]
 
     def queries(self, class_id: str | None = None) -> list[QueryState]:
         """All keyword searches (of one class), in the class file's order."""
@@ -109,7 +110,8 @@ class Catalogue(Upkeep):
             "ORDER BY name",
             (query.source, query.class_id, query.keyword, state, state),
         )
-        return [Part(*(*row[:4], json.loads(row[4]), *row[5:])) for row in rows]
+        with self._reading():
+            return [Part(*(*row[:4], json.loads(row[4]), *row[5:])) for row in rows]
 
     def add_part(self, query: QueryState, name: str, bounds: Mapping[str, Any]) -> None:
         """Note a part that is to be searched, unless it is there already."""
@@ -239,17 +241,20 @@ class Catalogue(Upkeep):
     def found(self, class_id: str, after: int = 0) -> Iterator[Found]:
         """Photos of a class in the order of finding, from behind position `after`; one for each label event."""
         columns = ", ".join(f"p.{field.name}" for field in fields(Photo))
-        rows = self._connection.execute(
+        rows = self._each(
             f"SELECT {columns}, e.rowid, o.status, o.reason, o.pixel_sha256, "
-            "min(o.width, o.height), s.reason FROM label_event e JOIN photo p USING (source, photo_id) "
+            "min(o.width, o.height), o.http_status, s.reason "
+            "FROM label_event e JOIN photo p USING (source, photo_id) "
             "LEFT JOIN outcome o USING (source, photo_id) LEFT JOIN last_presence s USING (source, photo_id) "
             "WHERE e.class_id = ? AND e.rowid > ? ORDER BY e.rowid",
             (class_id, after),
         )
-        for *photo, position, status, reason, pixels, side, barred in rows:
-            state, why = (Status.FAILED, barred) if barred else (status or Status.FOUND, reason)
-            why = Reason(why) if why else None
-            yield Found(position, Photo(*photo), Status(state), why, pixels, side or 0)
+        with self._reading():
+            for *photo, position, status, reason, pixels, side, http_status, barred in rows:
+                state, why = (Status.FAILED, barred) if barred else (status or Status.FOUND, reason)
+                why = Reason(why) if why else None
+                known = Status(state), why, pixels, side or 0, http_status is not None
+                yield Found(position, Photo(*photo), *known)
 
     def unasked(self, after: tuple[str, str] = ("", ""), most: int = 1000) -> list[Photo]:
         """Up to `most` photos without any outcome, by source and id, from behind `after`."""
@@ -304,9 +309,10 @@ class Catalogue(Upkeep):
                 f"SELECT {_OUTCOME_COLUMNS} FROM outcome WHERE (source, photo_id) IN (VALUES {marks})",
                 [value for key in some for value in key],
             )
-            for source, photo_id, status, reason, *rest in rows:
-                why = Reason(reason) if reason else None
-                found[source, photo_id] = Outcome(source, photo_id, Status(status), why, *rest)
+            with self._reading():
+                for source, photo_id, status, reason, *rest in rows:
+                    why = Reason(reason) if reason else None
+                    found[source, photo_id] = Outcome(source, photo_id, Status(status), why, *rest)
         return found
 
     def failed_addresses(self) -> Iterator[tuple[str | None, Reason, int | None]]:
@@ -323,7 +329,7 @@ class Catalogue(Upkeep):
         """Every label event with its photo and outcome, by class, keyword, source, part and rank."""
         kinds = ((LabelEvent, "e"), (Photo, "p"), (Outcome, "o"))
         columns = ", ".join(f"{table}.{field.name}" for kind, table in kinds for field in fields(kind))
-        rows = self._connection.execute(
+        rows = self._each(
             f"SELECT {columns}, coalesce(part.bounds, nullif(e.part, ''), '{{}}'), e.searched_at, p.found_at, "
             "CASE o.status WHEN 'fetched' THEN o.recorded_at END, "
             "s.is_there, s.license_name, s.license_url, s.reason, s.asked_at FROM label_event e "
@@ -335,14 +341,15 @@ class Catalogue(Upkeep):
             "ORDER BY q.position, e.source, e.part, e.rank, e.photo_id"
         )
         ends = tuple(accumulate(len(fields(kind)) for kind, _ in kinds))
-        for row in rows:
-            event, photo = LabelEvent(*row[: ends[0]]), Photo(*row[ends[0] : ends[1]])
-            _, _, status, reason, *measured, attempts = row[ends[1] : ends[2]]
-            state = Status(status or Status.FOUND), Reason(reason) if reason else None
-            outcome = Outcome(*(photo.source, photo.photo_id, *state, *measured, attempts or 0))
-            bounds, searched_at, found_at, fetched_at, *seen = row[ends[2] :]
-            last_seen = _last_seen(photo, seen)
-            yield Candidate(event, photo, outcome, bounds, searched_at, found_at, fetched_at, last_seen)
+        with self._reading():
+            for row in rows:
+                event, photo = LabelEvent(*row[: ends[0]]), Photo(*row[ends[0] : ends[1]])
+                _, _, status, reason, *measured, attempts = row[ends[1] : ends[2]]
+                state = Status(status or Status.FOUND), Reason(reason) if reason else None
+                outcome = Outcome(*(photo.source, photo.photo_id, *state, *measured, attempts or 0))
+                bounds, searched_at, found_at, fetched_at, *seen = row[ends[2] :]
+                last_seen = _last_seen(photo, seen)
+                yield Candidate(event, photo, outcome, bounds, searched_at, found_at, fetched_at, last_seen)
 
     def counts(self) -> dict[str, int]:
         """Counts for people: label events, photos, and photos fetched, pending, and not fetched by reason."""
@@ -371,7 +378,7 @@ class Catalogue(Upkeep):
         ):
             digest.update(table.encode())
             statement = f"SELECT {columns} FROM {table} ORDER BY {columns}"
-            for row in self._connection.execute(statement):
+            for row in self._each(statement):
                 digest.update(json.dumps(row, ensure_ascii=False).encode())
         return digest.hexdigest()
 

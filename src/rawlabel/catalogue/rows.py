@@ -140,6 +140,8 @@ class Found:
     pixel_sha256: str | None
     shorter_side: int
     """Pixels; 0 before it is fetched."""
+    was_answered: bool = False
+    """Its own address was asked before and did answer; not so where its host was left alone or silent."""
 
     @property
     def is_pending(self) -> bool:

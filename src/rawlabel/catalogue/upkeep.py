@@ -14,10 +14,6 @@ from rawlabel.records import Outcome, Reason, Status
 class Upkeep(Database):
     """The part of a catalogue that verify, rebuild and prune need."""
 
-    def faults(self) -> list[str]:
-        """What SQLite finds wrong with the file itself (https://sqlite.org/pragma.html#pragma_quick_check)."""
-        return [str(row[0]) for row in self._select("PRAGMA quick_check") if row[0] != "ok"]
-
     def stored_objects(self, prefix: str) -> list[StoredObject]:
         """The files that should be stored whose SHA-256 begins with `prefix`, in order."""
         rows = self._select(
@@ -81,9 +77,10 @@ class Upkeep(Database):
             (source, earliest),
         )
         found = {}
-        for photo_id, is_there, name, url, reason, asked_at in rows:
-            why = Reason(reason) if reason else None
-            found[photo_id] = LastSeen(source, photo_id, bool(is_there), name, url, why, asked_at)
+        with self._reading():
+            for photo_id, is_there, name, url, reason, asked_at in rows:
+                why = Reason(reason) if reason else None
+                found[photo_id] = LastSeen(source, photo_id, bool(is_there), name, url, why, asked_at)
         return found
 
     def objects_taken_down(self) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from rawlabel.catalogue import Catalogue
 from rawlabel.classes.warnings import find_shared_keywords
 from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.expectation import Expectation
+from rawlabel.collect.refusals import Refusals
 from rawlabel.collect.self_check import require_known_form
 from rawlabel.collect.session import Session, requested_classes, requested_sources
 from rawlabel.collect.sources import Page, Source
@@ -82,6 +83,7 @@ class _Collection:
     def __init__(self, config: CollectConfig, catalogue: Catalogue, session: Session) -> None:
         self._config, self._catalogue, self._session = config, catalogue, session
         self._slots = asyncio.Semaphore(CLASSES_AT_ONCE)
+        self._refusals = Refusals()
         self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
         self._expectation = Expectation(len(catalogue.classes()), config.per_class)
 
@@ -145,7 +147,8 @@ class _Collection:
         def record(outcome: Outcome) -> None:
             nonlocal num_fetched
             num_fetched += outcome.status is Status.FETCHED
-            outcomes.append(outcome)
+            photo = mine[outcome.source, outcome.photo_id]
+            outcomes.extend(self._refusals.judged(outcome, photo.url))
             if len(outcomes) >= COMMIT_EVERY:
                 self._commit(outcomes)
 

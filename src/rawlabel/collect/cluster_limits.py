@@ -20,7 +20,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rawlabel.collect.host_limits import Answer, HostAway, HostLimits, HostPaused, Ticket
+from rawlabel.collect.host_limits import HostLimits
+from rawlabel.collect.host_state import Answer, HostAway, HostPaused, Ticket
 
 MOST_AT_ONCE = 8
 """Permits for one host that a process gets at a time: few, or the first to ask would have them all."""
@@ -42,7 +43,7 @@ class Grant:
 
     keeper: str
     numbers: tuple[int, ...] = ()
-    trouble: type[HostAway | HostPaused] | None = None
+    trouble: HostAway | HostPaused | None = None
     rate: float | None = None
     """The host's learned rate, for the case that the keeper dies."""
 
@@ -77,7 +78,7 @@ class LimitsKeeper:
         try:
             tickets = [await self._limits.acquire(host)]
         except (HostAway, HostPaused) as error:
-            return Grant(self._name, trouble=type(error))
+            return Grant(self._name, trouble=error)
         finally:
             sweeping.cancel()
         while len(tickets) < wanted and (another := self._limits.try_acquire(host)) is not None:
@@ -94,7 +95,7 @@ class LimitsKeeper:
             if ticket in known.held:
                 known.held.remove(ticket)
                 self._limits.report(Ticket(ticket.host, ticket.number), answer, retry_after)
-            elif answer in (Answer.THROTTLED, Answer.STRAINED):
+            elif answer in (Answer.THROTTLED, Answer.STRAINED, Answer.REFUSED):
                 # The permit has lapsed or was another keeper's, but what the host says holds all the same.
                 number = self._limits.state(ticket.host).start(time.monotonic())
                 self._limits.report(Ticket(ticket.host, number), answer, retry_after)
@@ -183,7 +184,7 @@ class ClusterLimits:
                 for number in grant.numbers:
                     self._hand_over(LeasedTicket(host, number, grant.keeper), queue)
                 if grant.trouble is not None:
-                    self._refuse(queue, grant.trouble())
+                    self._refuse(queue, grant.trouble)
         except ConnectionError:
             self._refuse(queue, HostPaused())
         finally:

@@ -7,7 +7,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -23,16 +23,18 @@ from rawlabel.collect.addresses import (
     followed_url,
     guarded_socket,
 )
-from rawlabel.collect.host_limits import LONGEST_WAIT, Answer, HostAway, HostLimits, HostPaused, RequestLimits
+from rawlabel.collect.host_limits import HostLimits, RequestLimits
+from rawlabel.collect.host_state import Answer, HostAway, HostPaused
+from rawlabel.collect.http_answers import Hop, left_for_later, refused, silent
 from rawlabel.collect.http_headers import (
     AGENT_NAME,
     TooLarge,
     header_text,
     looks_like_html,
     opt_out_directive,
-    retry_after_seconds,
     stated_size,
     unpacked,
+    whole_size,
 )
 from rawlabel.config import CollectConfig
 from rawlabel.image_files import sniff_media_type
@@ -45,7 +47,6 @@ SPEED_GRACE = 5.0
 MOST_BYTES_HELD = 256_000_000
 """Received photos may take so much memory before no further request starts."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING_STATUSES = frozenset({408, 425, 429})
 _KEEP_ALIVE = 10.0
 
 
@@ -81,23 +82,6 @@ class _Wish:
     is_image: bool
     is_bound: bool
     """Whether the request carries what no other host may see (parameters, of which one may be a key; a form)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Hop:
-    """What one request came to."""
-
-    status: int | None = None
-    failure: Reason | None = None
-    detail: str = ""
-    answer: Answer | None = None
-    """What the host's limits hear of it."""
-    retry_after: float | None = None
-    may_help: bool = False
-    """Whether asking again in this run may help."""
-    location: str | None = None
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpClient:
@@ -188,26 +172,26 @@ class HttpClient:
         attempt = 0
         while True:
             attempt += 1
-            response, may_help = await self._follow(wish)
-            if not may_help or attempt >= self._config.attempts:
+            response, again_after = await self._follow(wish)
+            if again_after is None or attempt >= self._config.attempts:
                 return replace(response, attempts=attempt)
             back_off = min(FIRST_BACK_OFF * 2 ** (attempt - 1), LONGEST_BACK_OFF)
-            await asyncio.sleep(back_off * random.uniform(0.8, 1.2))
+            await asyncio.sleep(max(back_off * random.uniform(0.8, 1.2), again_after))
 
-    async def _follow(self, wish: _Wish) -> tuple[Response, bool]:
-        """One try with its redirects; the second value says whether another may help."""
+    async def _follow(self, wish: _Wish) -> tuple[Response, float | None]:
+        """One try with its redirects; the second value says after how long another may help, if it may."""
         url, headers = wish.url, wish.headers
         passed: list[URL] = []
         while True:
             hop = await self._ask(url, headers, wish)
             if hop.location is None:
-                return _response(url, passed, hop), hop.may_help
+                return _response(url, passed, hop), hop.again_after
             passed.append(url)
             try:
                 url = self._redirected(url, hop.location, passed, wish)
             except _BadRedirect as error:
                 hop = replace(hop, failure=error.reason, detail=str(error))
-                return _response(passed[-1], passed[:-1], hop), False
+                return _response(passed[-1], passed[:-1], hop), None
             if not _is_same_site(wish.url, url):
                 headers = {}
 
@@ -229,18 +213,18 @@ class HttpClient:
             raise _BadRedirect(Reason.REDIRECTS, "redirects a request with a key or form to another host")
         return following
 
-    async def _ask(self, url: URL, headers: Mapping[str, str], wish: _Wish) -> _Hop:
+    async def _ask(self, url: URL, headers: Mapping[str, str], wish: _Wish) -> Hop:
         """One request, when the limits of its host allow it."""
         try:
             ticket = await self._limits.acquire(f"{url.raw_host}:{url.port}")
         except HostAway:
-            return _Hop(failure=Reason.UNREACHABLE, detail="gave no answer several times in a row")
-        except HostPaused:
-            return _Hop(failure=Reason.THROTTLED, detail="asks for a longer pause than a run waits")
+            return Hop(failure=Reason.UNREACHABLE, detail="gave no answer several times in a row")
+        except HostPaused as pause:
+            return left_for_later(pause)
         if ticket.number == 1:
             # Many hosts are asked only once; their connections would pile up.
             headers = {**headers, "Connection": "close"}
-        hop = _Hop()
+        hop = Hop()
         try:
             async with self._slots:
                 await self._has_room.wait()
@@ -249,7 +233,7 @@ class HttpClient:
             self._limits.report(ticket, hop.answer, hop.retry_after)
         return hop
 
-    async def _request(self, url: URL, headers: Mapping[str, str], wish: _Wish) -> _Hop:
+    async def _request(self, url: URL, headers: Mapping[str, str], wish: _Wish) -> Hop:
         method = "GET" if wish.form is None else "POST"
         status: int | None = None
         try:
@@ -263,34 +247,36 @@ class HttpClient:
                 return await self._read(reply, wish)
         except TimeoutError:
             if status is None:
-                return _silent(Reason.TIMEOUT, "does not answer in time")
-            return _Hop(status, Reason.TIMEOUT, "sends too slowly", Answer.GRANTED)
+                return silent(Reason.TIMEOUT, "does not answer in time")
+            return Hop(status, Reason.TIMEOUT, "sends too slowly", Answer.GRANTED)
         except aiohttp.ClientConnectorDNSError as error:
             if isinstance(error.os_error, RefusedAddress):
-                return _Hop(failure=Reason.REFUSED_ADDRESS, detail=str(error.os_error))
+                return Hop(failure=Reason.REFUSED_ADDRESS, detail=str(error.os_error))
             is_passing = error.os_error.errno == socket.EAI_AGAIN
-            return replace(_silent(Reason.UNREACHABLE, "has no address"), may_help=is_passing)
+            return replace(silent(Reason.UNREACHABLE, "has no address"), again_after=0.0 if is_passing else None)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, RefusedAddress):
-                return _Hop(failure=Reason.REFUSED_ADDRESS, detail=str(error.os_error))
-            return _silent(Reason.UNREACHABLE, f"cannot be reached ({_first_words(error)})")
+                return Hop(failure=Reason.REFUSED_ADDRESS, detail=str(error.os_error))
+            return silent(Reason.UNREACHABLE, f"cannot be reached ({_first_words(error)})")
         except aiohttp.InvalidURL:
-            return _Hop(failure=Reason.REFUSED_ADDRESS, detail="is not a web address")
+            return Hop(failure=Reason.REFUSED_ADDRESS, detail="is not a web address")
         except aiohttp.ClientResponseError:
-            return _Hop(None, Reason.HTTP_ERROR, "does not speak HTTP", Answer.GRANTED, may_help=True)
+            return Hop(None, Reason.HTTP_ERROR, "does not speak HTTP", Answer.GRANTED, again_after=0.0)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if status is None:
-                return _silent(Reason.UNREACHABLE, f"cannot be reached ({_first_words(error)})")
-            return _Hop(status, Reason.HTTP_ERROR, "breaks off in the middle", Answer.GRANTED, may_help=True)
+                return silent(Reason.UNREACHABLE, f"cannot be reached ({_first_words(error)})")
+            return Hop(status, Reason.HTTP_ERROR, "breaks off in the middle", Answer.GRANTED, again_after=0.0)
 
-    async def _read(self, reply: aiohttp.ClientResponse, wish: _Wish) -> _Hop:
+    async def _read(self, reply: aiohttp.ClientResponse, wish: _Wish) -> Hop:
         """Judge a reply by its status and headers, and read its body where one is wanted."""
         status, headers = reply.status, reply.headers
         if status in _REDIRECTS and "Location" in headers:
-            return _Hop(status, location=headers["Location"], answer=Answer.GRANTED)
-        hop = _Hop(status, answer=Answer.GRANTED, headers=headers)
-        if status != 200:
-            hop = _refused(hop)
+            return Hop(status, location=headers["Location"], answer=Answer.GRANTED)
+        hop = Hop(status, answer=Answer.GRANTED, headers=headers)
+        # 203 is a 200 that a proxy on the way has touched; a 206 may send all there is.
+        whole = whole_size(headers) if status == 206 else None
+        if status not in (200, 203) and whole is None:
+            hop = refused(hop)
             if 400 <= status < 500 and not wish.is_image and "json" in headers.get("Content-Type", ""):
                 # An API explains itself in the body.
                 body, failure = await self._body(reply)
@@ -302,6 +288,8 @@ class HttpClient:
         if directive is not None:
             return replace(hop, failure=Reason.OPT_OUT, detail=directive)
         body, failure = await self._body(reply)
+        if failure is None and whole is not None and len(body) != whole:
+            failure = Reason.HTTP_ERROR, "sends a part, which nothing asked for"
         if failure is not None:
             return replace(hop, failure=failure[0], detail=failure[1])
         is_page = reply.content_type in ("text/html", "application/xhtml+xml") or looks_like_html(body)
@@ -327,7 +315,7 @@ class HttpClient:
             if elapsed > SPEED_GRACE and size < elapsed * self._config.min_speed * 1000:
                 return b"", (Reason.TIMEOUT, "sends too slowly")
         try:
-            encoding = reply.headers.get("Content-Encoding", "").strip().lower()
+            encoding = reply.headers.get("Content-Encoding", "")
             return unpacked(b"".join(chunks), encoding, self._most_bytes), None
         except TooLarge:
             return b"", too_large
@@ -343,29 +331,7 @@ class _BadRedirect(Exception):
         self.reason = reason
 
 
-def _refused(hop: _Hop) -> _Hop:
-    """What a status other than 200 means."""
-    status = hop.status or 0
-    after = retry_after_seconds(hop.headers.get("Retry-After"))
-    if status in (404, 410):
-        return replace(hop, failure=Reason.HTTP_GONE, detail="is gone")
-    if status == 429:
-        hop = replace(hop, failure=Reason.THROTTLED, answer=Answer.THROTTLED, retry_after=after)
-    elif status >= 500 or status in _PASSING_STATUSES:
-        answer = Answer.STRAINED if status == 503 else Answer.GRANTED
-        hop = replace(hop, failure=Reason.HTTP_ERROR, answer=answer, retry_after=after if status == 503 else None)
-    elif status >= 400:
-        return replace(hop, failure=Reason.FORBIDDEN, detail=f"refuses with HTTP {status}")
-    else:
-        return replace(hop, failure=Reason.HTTP_ERROR, detail=f"answers HTTP {status}, which nothing asked for")
-    return replace(hop, detail=f"answers HTTP {status}", may_help=(after or 0.0) <= LONGEST_WAIT)
-
-
-def _silent(reason: Reason, detail: str) -> _Hop:
-    return _Hop(None, reason, detail, Answer.SILENT, may_help=True)
-
-
-def _response(url: URL, passed: list[URL], hop: _Hop) -> Response:
+def _response(url: URL, passed: list[URL], hop: Hop) -> Response:
     headers = hop.headers
     return Response(
         hop.body,

@@ -5,10 +5,13 @@ packed.
 from __future__ import annotations
 
 import math
+import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+
+from rawlabel.image_files import sniff_media_type
 
 OPT_OUTS = frozenset({"noai", "noimageai", "noindex", "noimageindex", "none"})
 """Directives of `X-Robots-Tag` that close an image to collecting; `none` is short for `noindex, nofollow`."""
@@ -18,6 +21,13 @@ AGENT_NAME = "rawlabel"
 _WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
 _LONGEST_TEXT = 300
+_GZIP = b"\x1f\x8b"
+_OTHER_ENCODINGS = frozenset(
+    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm"}
+)
+"""Encodings of IANA's registry that nothing here undoes; whatever else a host writes is not one."""
+_MOST_ENCODINGS = 4
+_RANGE = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", re.IGNORECASE)
 
 
 class TooLarge(ValueError):
@@ -38,6 +48,15 @@ def retry_after_seconds(header: str | None, now: float | None = None) -> float |
     except (TypeError, ValueError, OverflowError, OSError):
         return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def in_words(seconds: float) -> str:
+    """A time for people, in the unit of which it has at least two."""
+    if not math.isfinite(seconds):
+        return "unknown length"
+    units = (("years", 365 * 86_400), ("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
+    name, size = next((one for one in units if seconds >= 2 * one[1]), units[-1])
+    return f"{seconds / size:,.0f} {name}"
 
 
 def opt_out_directive(robots_tags: Sequence[str], tdm_reservation: str | None) -> str | None:
@@ -82,14 +101,59 @@ def stated_size(headers: Mapping[str, str]) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
+def whole_size(headers: Mapping[str, str]) -> int | None:
+    """Size of the body of a 206 that sends all there is, though nobody asked for a part; None of any other.
+
+    See RFC 9110, section 14.4.
+    """
+    found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    first, last, size = map(int, found.groups()) if found else (0, 0, 0)
+    return size if size and (first, last) == (0, size - 1) else None
+
+
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a `Content-Encoding` that came although none was asked for. Raises `TooLarge` and `ValueError`."""
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError("an unknown content encoding")
-    # 32 more than the window makes zlib tell gzip from deflate.
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    """Undo a `Content-Encoding` that came although none was asked for. Raises `TooLarge` and `ValueError`.
+
+    Hosts put many things there that are none (a charset, `none`), or name one that they did not apply. A body that
+    shows by its first bytes to be an image is taken for one, whatever the header says.
+    """
+    names = [part.strip() for part in encoding.lower().split(",")]
+    if len(names) > _MOST_ENCODINGS:
+        raise ValueError("too many content encodings")
+    for name in reversed(names):
+        if sniff_media_type(body) != "application/octet-stream":
+            return body
+        if name in ("gzip", "x-gzip") and body.startswith(_GZIP):
+            body = _members(body, limit)
+        elif name == "deflate":
+            body = _deflated(body, limit)
+        elif name in _OTHER_ENCODINGS:
+            raise ValueError(f"the content encoding {name}, which nothing asked for")
+    return body
+
+
+def _members(body: bytes, limit: int) -> bytes:
+    """A gzip file may be of several members, one behind the other (RFC 1952, section 2.2); other bytes end it."""
+    plain = []
+    while body.startswith(_GZIP):
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        plain.append(_whole(unpacker, body, limit))
+        limit -= len(plain[-1])
+        body = unpacker.unused_data
+    return b"".join(plain)
+
+
+def _deflated(body: bytes, limit: int) -> bytes:
+    """With the zlib header that it should have, or without, as some servers send it."""
+    try:
+        return _whole(zlib.decompressobj(), body, limit)
+    except TooLarge:
+        raise
+    except ValueError:
+        return _whole(zlib.decompressobj(-zlib.MAX_WBITS), body, limit)
+
+
+def _whole(unpacker: zlib._Decompress, body: bytes, limit: int) -> bytes:
     try:
         plain = unpacker.decompress(body, limit + 1)
     except zlib.error as error:

@@ -4,7 +4,8 @@ The photos of a class are walked in the order of finding. One counts when it is 
 pixels that none before it showed; one whose bytes have not been asked for is taken to be good. The walk ends
 where the target is reached, and what it met on the way without bytes is downloaded. Since a failed download
 only ever makes the walk longer, the photos that are asked for in the end do not depend on when a run was
-stopped, or on the order in which downloads end.
+stopped, or on the order in which downloads end. What an earlier run asked for in vain comes last: an address that
+binds its host must not keep the others from being fetched, run after run.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class ClassTarget:
         self._tried: set[tuple[str, str]] = set()
         self._position, self._num_good = 0, 0
         self._brought = False
+        self._is_last_round, self._has_more = False, False
 
     def need(self) -> Need:
         """Look at what is found and fetched by now."""
@@ -46,7 +48,8 @@ class ClassTarget:
 
     def _need_for_target(self) -> Need:
         good, assumed = 0, 0
-        downloads: list[Photo] = []
+        first: list[Photo] = []
+        last: list[Photo] = []
         identities: set[str] = set()
         pictures: set[str] = set()
         for one in self._catalogue.found(self._class_id):
@@ -57,13 +60,14 @@ class ClassTarget:
             if one.is_pending and not self._was_tried(one):
                 identities.add(one.photo.identity)
                 assumed += 1
-                if len(downloads) < CHUNK and not self._config.search_only:
-                    downloads.append(one.photo)
+                some = last if one.was_answered else first
+                if len(some) < CHUNK and not self._config.search_only:
+                    some.append(one.photo)
             elif self._is_good(one) and one.pixel_sha256 not in pictures:
                 identities.add(one.photo.identity)
                 pictures.add(one.pixel_sha256 or "")
                 good += 1
-        return Need(downloads, good, good + assumed < self._config.per_class)
+        return Need(first or last, good, good + assumed < self._config.per_class)
 
     def _need_all(self) -> Need:
         """The next photos of the class; what lies before them is never looked at again, so memory stays flat."""
@@ -77,6 +81,8 @@ class ClassTarget:
                 self._num_good += 1
             wanted = one.is_pending and not self._was_tried(one) and self._is_licensed(one)
             wanted = wanted and one.photo.identity not in identities
+            if wanted and one.was_answered and not self._is_last_round:
+                self._has_more, wanted = True, False
             if wanted and not self._config.search_only and not self._catalogue.is_fetched_elsewhere(one.photo):
                 identities.add(one.photo.identity)
                 downloads.append(one.photo)
@@ -86,11 +92,14 @@ class ClassTarget:
     def start_over(self) -> bool:
         """Walk from the start again if all photos are wanted; False when the last walk brought no download.
 
-        A photo may stand in for the same one of another source whose download failed.
+        A photo may stand in for the same one of another source whose download failed. Then it is also the turn of
+        those that earlier runs asked for in vain.
         """
-        brought, self._brought = self._brought, False
+        goes_on = self._brought or self._has_more
+        self._is_last_round = self._is_last_round or self._has_more
+        self._brought = self._has_more = False
         self._position, self._num_good = 0, 0
-        return brought and self._config.per_class == 0
+        return goes_on and self._config.per_class == 0
 
     def note_tried(self, photos: Sequence[Photo]) -> None:
         """These photos are being downloaded; what comes of it is final for this run."""

@@ -10,7 +10,7 @@ duplicates), so it is written out here and is not configurable:
 4. a photo or equal pixels under several classes are a contradiction of labels (`--cross-class`);
 5. of equal pixels within one class the first found stays;
 6. of near copies on different sites, within one class, the first found stays;
-7. what is left is kept and split into training and holdout by author.
+7. what is left is kept and split into training and holdout by author, so that no class has too few on a side.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rawlabel.presence import decided_again
 from rawlabel.progress import progress
 from rawlabel.project import catalogue_path
 from rawlabel.records import Reason, Status, Verdict
-from rawlabel.split import split_of
+from rawlabel.split import splits_of
 
 
 def curate(config: CurateConfig) -> Manifest:
@@ -67,9 +67,10 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
     _reject_exact_duplicates(rows)
     for row, earlier in list(near_copies([row for row in rows if row["verdict"] == Verdict.KEPT])):
         _reject(row, Reason.NEAR_DUPLICATE, earlier["photo_id"])
-    for row in rows:
-        if row["verdict"] == Verdict.KEPT:
-            row["split"] = split_of(row["group"], config.seed, config.holdout)
+    kept = [row for row in rows if row["verdict"] == Verdict.KEPT]
+    groups, classes = ([row[name] for row in kept] for name in ("group", "class_id"))
+    for row, split in zip(kept, splits_of(groups, classes, config.seed, config.holdout), strict=True):
+        row["split"] = split
     return rows
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rawlabel.figures.output import Cell, FigureFolder
 from rawlabel.figures.published_layout import AccuracyLog, read_accuracy_log
 from rawlabel.figures.result_folders import ResultFolders
-from rawlabel.figures.style import CLEAN_COLOR, HOLDOUT_COLOR, NEUTRAL_COLOR, RAW_COLOR, new_figure
+from rawlabel.figures.style import (
+    CLEAN_COLOR,
+    COLUMN_WIDTH,
+    HOLDOUT_COLOR,
+    NEUTRAL_COLOR,
+    RAW_COLOR,
+    SUBSET_COLOR,
+    new_figure,
+)
 
-_CURVES_HEADER = ("run", "epoch", "train_top1", "test_top1", "holdout_top1")
+_CURVES_HEADER = ("run", "epoch", "train_top1", "test_top1", "holdout_top1", "subset_top1")
 _SUMMARY_HEADER = (
     "run",
     "epochs",
@@ -48,7 +56,7 @@ def draw_published_curves(out: FigureFolder, folders: ResultFolders, number: int
     if untested:
         out.summary.skipped.append(f"Figure {number} needs test accuracies in {' and '.join(untested)}/log.json.")
         return
-    figure = new_figure(8, 4.8)
+    figure = new_figure(COLUMN_WIDTH, 3.3)
     axes = figure.subplots()
     best = float(raw.log.test[raw.log.oracle_position])
     axes.axhline(best, color=NEUTRAL_COLOR, linewidth=1)
@@ -70,15 +78,16 @@ def draw_published_curves(out: FigureFolder, folders: ResultFolders, number: int
     )
 
 
-def draw_run_curves(out: FigureFolder, name: str, folder: Path) -> None:
-    """Draw `curves_<name>` of a run directory, with the selected and the oracle epoch marked."""
-    run = _Run(name, "", RAW_COLOR, read_accuracy_log(folder))
-    log = run.log
-    figure = new_figure(8, 4.8)
+def draw_run_curves(out: FigureFolder, name: str, log: AccuracyLog) -> None:
+    """Draw `curves_<name>` of a run, with the selected and the oracle epoch marked."""
+    run = _Run(name, "", RAW_COLOR, log)
+    figure = new_figure(COLUMN_WIDTH, 3.3)
     axes = figure.subplots()
     _plot_run(axes, run)
     if not np.isnan(log.holdout).all():
         axes.plot(log.epochs, log.holdout, color=HOLDOUT_COLOR, linewidth=1.3, label="held-out raw labels")
+    if not np.isnan(log.subset).all():
+        axes.plot(log.epochs, log.subset, color=SUBSET_COLOR, linewidth=1.3, label="second test set")
     if log.selected_epoch is not None:
         label = f"selected epoch {log.selected_epoch}"
         axes.axvline(log.selected_epoch, color=NEUTRAL_COLOR, linewidth=1.2, linestyle=":", label=label)
@@ -90,10 +99,10 @@ def draw_run_curves(out: FigureFolder, name: str, folder: Path) -> None:
 
 def _plot_run(axes: Axes, run: _Run) -> None:
     log = run.log
-    axes.plot(log.epochs, log.train, color=run.color, linewidth=1.1, linestyle="--", label=f"{run.label}training")
+    axes.plot(log.epochs, log.train, color=run.color, linewidth=1.0, linestyle="--", label=f"{run.label}training")
     if not log.has_test:
         return
-    axes.plot(log.epochs, log.test, color=run.color, linewidth=1.6, label=f"{run.label}test")
+    axes.plot(log.epochs, log.test, color=run.color, linewidth=1.4, label=f"{run.label}test")
     best = log.oracle_position
     axes.plot(
         log.epochs[best],
@@ -101,7 +110,7 @@ def _plot_run(axes: Axes, run: _Run) -> None:
         color=run.color,
         linestyle="none",
         marker="o",
-        markersize=6,
+        markersize=5,
         markerfacecolor="white",
         markeredgewidth=1.5,
         label=f"{run.label}oracle epoch {log.epochs[best]}",
@@ -114,15 +123,16 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_ylabel("top-1 accuracy [%]")
     axes.set_ylim(0, 100)
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.grid()
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="lower right", fontsize=7, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def _write_numbers(out: FigureFolder, name: str, runs: tuple[_Run, ...]) -> None:
     curves: list[list[Cell]] = []
     for run in runs:
         log = run.log
-        measured = zip(log.epochs.tolist(), log.train, log.test, log.holdout, strict=True)
+        measured = zip(log.epochs.tolist(), log.train, log.test, log.holdout, log.subset, strict=True)
         curves += [
             [run.name, epoch, *(None if np.isnan(value) else float(value) for value in values)]
             for epoch, *values in measured

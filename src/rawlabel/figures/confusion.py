@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from rawlabel.figures.class_results import Confusions, read_confusions
 from rawlabel.figures.output import Cell, FigureFolder
 from rawlabel.figures.result_folders import ResultFolders
-from rawlabel.figures.style import CORRECT_COLOR, LIGHT_COLOR, new_figure, shorten
+from rawlabel.figures.style import CLEAN_COLOR, COLUMN_WIDTH, NEUTRAL_COLOR, RAW_COLOR, new_figure, shorten
 from rawlabel.metrics import clopper_pearson, top_confusions
 
 _NUM_CLASSES = 20
 _NUM_DESTINATIONS = 10
 _MODELS = {"flickr": "raw labels", "imagenet": "clean labels"}
-_WIDTH = 13.0
-_CHARACTERS_PER_BAR = 200
-"""Characters of the small font that fit in a whole bar."""
+_NUM_NAMED = 3
+"""Destinations with a colour and a name; the further ones are told together, and each in the CSV."""
+_ERROR_COLORS = (RAW_COLOR, "#F2A65A", "#FBDDBD")
+"""Of the named destinations. One hue that gets lighter, so that they differ in grey and for any colour vision."""
+_HATCH = "/////"
+_PANELS = (1.45, 3.1)
+"""Widths of the bars and of the names beside them."""
+_ROW = 0.165
+"""Height of a class [inches]."""
+_LONGEST_NAME = 18
+_DIGIT = 0.05
+"""Width of a digit of the small font [inches]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,57 +96,102 @@ def _segments(confusions: Confusions, index: int) -> list[_Segment]:
 
 def _draw(out: FigureFolder, folders: ResultFolders, name: str, title: str, confusions: Confusions) -> None:
     indices = _worst_classes(confusions)
-    figure = new_figure(_WIDTH, 1.6 + 0.3 * len(indices))
-    axes = figure.subplots()
+    height_of_rows = _ROW * len(indices)
+    figure = new_figure(COLUMN_WIDTH, 0.9 + height_of_rows)
+    bars, names = figure.subplots(1, 2, sharey=True, width_ratios=_PANELS)
     labels: list[str] = []
     rows: list[list[Cell]] = []
     for height, index in enumerate(indices):
         class_id = confusions.class_ids[index]
         segments = _segments(confusions, int(index))
-        _plot_bar(axes, height, segments, folders)
-        labels.append(shorten(folders.name(class_id)))
+        parts = _shown(segments)
+        _plot_bar(bars, height, parts)
+        _write_names(names, height, parts, folders)
+        labels.append(shorten(folders.name(class_id), _LONGEST_NAME))
         rows += _numbers(class_id, segments, folders)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("share of the class's test images [%]")
-    axes.set_title(f"{title} ({len(indices)} of {len(confusions.class_ids)} classes)", loc="left", pad=24)
-    handles = [
-        Patch(color=CORRECT_COLOR, label="correct"),
-        Patch(color=_rank_color(0), label="most frequent error"),
-        Patch(color=_rank_color(_NUM_DESTINATIONS - 1), label=f"less frequent, down to the {_NUM_DESTINATIONS}th"),
-        Patch(color=LIGHT_COLOR, label="all other errors"),
-    ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    bars.set_yticks(range(len(labels)), labels, fontsize=6.5)
+    bars.tick_params(axis="y", length=0, pad=2)
+    bars.set(xlim=(0, 100), ylim=(len(labels) - 0.4, -0.6))
+    bars.set_xlabel("share of test images [%]")
+    names.set_xlim(0, 1)
+    names.set_axis_off()
+    _write_head(bars, names, height_of_rows)
+    shown = f"{len(indices)} of {len(confusions.class_ids)} classes"
+    figure.suptitle(f"{title} ({shown})", fontsize=8.5)
     out.save(figure, name)
     header = ("class", "name", "kind", "destination", "destination_name", "count", "trials", "share")
     out.write_csv(name, (*header, "lower", "upper"), rows)
 
 
-def _rank_color(rank: int) -> tuple[float, float, float, float]:
-    """Colour of the `rank`-th most frequent error: the darker, the more frequent."""
-    red, green, blue, alpha = colormaps["Oranges"](0.75 - 0.6 * rank / (_NUM_DESTINATIONS - 1))
-    return red, green, blue, alpha
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of a drawn bar: `place` 0 is correct, 1 to 3 the named errors, 4 all others together."""
+
+    place: int
+    segment: _Segment
+    num_classes: int = 1
 
 
-def _plot_bar(axes: Axes, height: int, segments: list[_Segment], folders: ResultFolders) -> None:
-    left, rank = 0.0, 0
-    for segment in segments:
-        share = 100 * segment.count / segment.trials
-        color: str | tuple[float, float, float, float] = LIGHT_COLOR
-        text = str(segment.count)
-        if segment.kind == "correct":
-            color = CORRECT_COLOR
-        elif segment.destination is not None:
-            color = _rank_color(rank)
-            rank += 1
-            room = int(share / 100 * _CHARACTERS_PER_BAR) - len(text) - 1
-            if room >= 4:
-                text = f"{shorten(folders.name(segment.destination), room)} {text}"
-        axes.barh(height, share, left=left, height=0.8, color=color, edgecolor="white", linewidth=0.8)
-        axes.text(left + share / 2, height, text, ha="center", va="center_baseline", fontsize=6)
+def _shown(segments: list[_Segment]) -> list[_Part]:
+    """The pieces of one bar: correct images, the most frequent errors, and all others as one."""
+    parts = [_Part(0, one) for one in segments if one.kind == "correct"]
+    errors = [one for one in segments if one.kind != "correct"]
+    # "Other errors" comes last and has no destination, so it is among the first three where there are few.
+    named = [one for one in errors[:_NUM_NAMED] if one.destination is not None]
+    parts += [_Part(place, one) for place, one in enumerate(named, start=1)]
+    rest = errors[len(named) :]
+    if rest:
+        count = sum(one.count for one in rest)
+        parts.append(_Part(_NUM_NAMED + 1, _Segment("other errors", None, count, rest[0].trials), len(rest)))
+    return parts
+
+
+def _look(place: int) -> dict[str, Any]:
+    """How a piece at `place` is filled."""
+    if place == 0:
+        return {"facecolor": CLEAN_COLOR, "edgecolor": "white"}
+    if place <= _NUM_NAMED:
+        return {"facecolor": _ERROR_COLORS[place - 1], "edgecolor": "white"}
+    return {"facecolor": "white", "edgecolor": NEUTRAL_COLOR, "hatch": _HATCH}
+
+
+def _plot_bar(axes: Axes, height: int, parts: list[_Part]) -> None:
+    left = 0.0
+    for part in parts:
+        share = 100 * part.segment.count / part.segment.trials
+        axes.barh(height, share, left=left, height=0.78, linewidth=0.5, **_look(part.place))
+        text = str(part.segment.count)
+        if part.place == 0 and share / 100 * _PANELS[0] > _DIGIT * len(text):
+            middle = left + share / 2
+            axes.text(middle, height, text, fontsize=5.5, color="white", ha="center", va="center_baseline")
         left += share
+
+
+def _write_names(axes: Axes, height: int, parts: list[_Part], folders: ResultFolders) -> None:
+    """One column a place, each with how many images went there and, of the named ones, where that is."""
+    for part in parts:
+        if part.place == 0:
+            continue
+        text = str(part.segment.count)
+        if part.segment.destination is not None:
+            room = _LONGEST_NAME + 2 - max(2, len(text))
+            text += f" {shorten(folders.name(part.segment.destination), room)}"
+        axes.text(_column(part.place), height, text, fontsize=6, va="center_baseline")
+
+
+def _column(place: int) -> float:
+    """Where the column of a place begins, as a share of the panel's width; the last one holds numbers alone."""
+    return (place - 1) * 0.305
+
+
+def _write_head(bars: Axes, names: Axes, height: float) -> None:
+    """Above the bars and the columns, what their fillings mean. `height` is that of the rows [inches]."""
+    words = ("correct", "most frequent", "second", "third", "others")
+    foot, side = 1 + 0.05 / height, 0.06 / height
+    for place, word in enumerate(words):
+        axes, x, width = (bars, 0.0, 0.055) if place == 0 else (names, _column(place), 0.026)
+        axes.add_patch(Rectangle((x, foot), width, side, transform=axes.transAxes, clip_on=False, **_look(place)))
+        axes.text(x + 1.5 * width, foot, word, transform=axes.transAxes, fontsize=6, va="bottom")
 
 
 def _numbers(class_id: str, segments: list[_Segment], folders: ResultFolders) -> list[list[Cell]]:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from rawlabel.figures.output import FigureFolder
 from rawlabel.figures.published_layout import CandidateCounts
 from rawlabel.figures.result_folders import ResultFolders
-from rawlabel.figures.style import CLEAN_COLOR, RAW_COLOR, new_figure, shorten
+from rawlabel.figures.style import (
+    CLEAN_COLOR,
+    RAW_COLOR,
+    class_row_axes,
+    class_rows_figure,
+    finish_class_rows,
+    label_class_rows,
+    split_into_columns,
+)
+
+_ROWS = 45
+"""Most classes in a column."""
+_HATCH = "/////"
 
 
 def draw_images_per_class(out: FigureFolder, folders: ResultFolders) -> None:
@@ -27,24 +42,19 @@ def draw_images_per_class(out: FigureFolder, folders: ResultFolders) -> None:
     class_ids = [candidates.class_ids[position] for position in order]
     counts = candidates.counts[order]
     marks = [class_id in excluded for class_id in class_ids]
-    figure = new_figure(max(6, 1.2 + 0.125 * len(class_ids)), 5.2)
-    axes = figure.subplots()
-    colors = [RAW_COLOR if mark else CLEAN_COLOR for mark in marks]
-    hatches = ["////" if mark else "" for mark in marks]
-    axes.bar(range(len(counts)), counts, width=0.8, color=colors, hatch=hatches, edgecolor="white", linewidth=0)
-    names = [shorten(folders.name(class_id)) for class_id in class_ids]
-    axes.set_xticks(range(len(counts)), names, rotation=90, fontsize=6.5)
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.8, len(counts) - 0.2)
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel("candidate images")
-    axes.grid(axis="y")
-    axes.set_title(f"Figure 8: {counts.sum():,} candidate images of {len(counts)} classes")
+    columns = split_into_columns(len(counts), _ROWS)
+    figure = class_rows_figure(columns)
+    for axes, rows in zip(class_row_axes(figure, columns), columns, strict=True):
+        _plot_rows(axes, counts[rows.start : rows.stop], marks[rows.start : rows.stop])
+        label_class_rows(axes, [folders.name(one) for one in class_ids[rows.start : rows.stop]], len(columns[0]))
+        axes.set_xlim(0, 1.04 * counts.max())
+        axes.grid(visible=False, axis="y")
+    finish_class_rows(figure, f"Figure 8: {counts.sum():,} candidate images of {len(counts)} classes", "images")
     if candidates.excluded is not None:
         kept = Patch(color=CLEAN_COLOR, label=f"kept ({len(counts) - sum(marks)} classes)")
-        left_out = Patch(facecolor=RAW_COLOR, hatch="////", edgecolor="white", linewidth=0)
+        left_out = Patch(facecolor=RAW_COLOR, hatch=_HATCH, edgecolor="white", linewidth=0)
         left_out.set_label(f"excluded ({sum(marks)} classes)")
-        axes.legend(handles=[kept, left_out], loc="upper right")
+        figure.legend(handles=[kept, left_out], loc="outside lower center", ncols=2)
     out.save(figure, "figure_8")
     known = candidates.excluded is not None
     out.write_csv(
@@ -56,6 +66,14 @@ def draw_images_per_class(out: FigureFolder, folders: ResultFolders) -> None:
         ],
     )
     _write_summary(out, candidates)
+
+
+def _plot_rows(axes: Axes, counts: NDArray[np.int64], marks: list[bool]) -> None:
+    colors = [RAW_COLOR if mark else CLEAN_COLOR for mark in marks]
+    hatches = [_HATCH if mark else "" for mark in marks]
+    axes.barh(range(len(counts)), counts, height=0.78, color=colors, hatch=hatches, edgecolor="white", linewidth=0)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def _write_summary(out: FigureFolder, candidates: CandidateCounts) -> None:

@@ -15,9 +15,9 @@ from rawlabel.figures.style import (
     CLEAN_COLOR,
     RAW_COLOR,
     class_row_axes,
+    class_rows_figure,
     finish_class_rows,
     label_class_rows,
-    new_figure,
     split_into_columns,
 )
 from rawlabel.metrics import holm, paired_counts_p
@@ -55,7 +55,7 @@ def draw_paired(out: FigureFolder, folders: ResultFolders, raw: ClassResults, cl
     pair = _make_pair(raw, clean)
     excluded = folders.excluded or frozenset()
     columns = split_into_columns(len(pair.raw.class_ids))
-    figure = new_figure(max(6.5, 6 * len(columns)), 1.8 + 0.155 * len(columns[0]))
+    figure = class_rows_figure(columns)
     for axes, rows in zip(class_row_axes(figure, columns), columns, strict=True):
         _plot_rows(axes, pair, rows)
         class_ids = pair.raw.class_ids[rows.start : rows.stop]
@@ -66,13 +66,13 @@ def draw_paired(out: FigureFolder, folders: ResultFolders, raw: ClassResults, cl
             if pair.raw.class_ids[position] in excluded:
                 tick.set_fontstyle("italic")
     note = (
-        "thin lines: 95 % Clopper-Pearson intervals; bold name: the models differ (Fisher's exact test, p ≤ "
-        f"{_SIGNIFICANT} after Holm's correction)"
+        "thin lines: 95 % Clopper-Pearson intervals; bold: the models differ (Fisher's exact test, Holm's p ≤ "
+        f"{_SIGNIFICANT})"
     )
     if excluded:
-        note += "\nitalic name: class left out of the 100-class figures"
-    title = "Figure 5-a, paired: raw and clean labels class by class, sorted by difference"
-    finish_class_rows(figure, title, note, "test top-1 accuracy [%]")
+        note += "\nitalic: class left out of the 100-class figures"
+    title = "Figure 5-a, paired: raw and clean labels class by class, by difference"
+    finish_class_rows(figure, title, "test top-1 accuracy [%]", note)
     out.save(figure, "figure_5a_paired")
     _write_numbers(out, folders, pair)
     out.summary.headline.append(_describe(pair, folders.excluded))
@@ -90,15 +90,15 @@ def _make_pair(raw: ClassResults, clean: ClassResults) -> _Pair:
 
 def _plot_rows(axes: Axes, pair: _Pair, rows: range) -> None:
     part, heights = slice(rows.start, rows.stop), np.arange(len(rows))
-    axes.hlines(heights, pair.raw.accuracy[part], pair.clean.accuracy[part], color="#4D4D4D", linewidth=1.4)
+    axes.hlines(heights, pair.raw.accuracy[part], pair.clean.accuracy[part], color="#4D4D4D", linewidth=0.9)
     for results, color, marker, label, shift in (
         (pair.clean, CLEAN_COLOR, "D", "clean labels", 0.2),
         (pair.raw, RAW_COLOR, "o", "raw labels", -0.2),
     ):
         lower, upper = results.interval()
-        axes.hlines(heights + shift, lower[part], upper[part], color=color, alpha=0.45, linewidth=0.9)
-        axes.plot(results.accuracy[part], heights, marker, color=color, markersize=4, label=label)
-    axes.set_xlim(-1, 101)
+        axes.hlines(heights + shift, lower[part], upper[part], color=color, alpha=0.45, linewidth=0.6)
+        axes.plot(results.accuracy[part], heights, marker, color=color, markersize=2.6, label=label)
+    axes.set_xlim(-1, 103)
 
 
 def _write_numbers(out: FigureFolder, folders: ResultFolders, pair: _Pair) -> None:

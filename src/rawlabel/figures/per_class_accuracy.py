@@ -13,10 +13,12 @@ from rawlabel.figures.paired_accuracy import draw_paired
 from rawlabel.figures.result_folders import ResultFolders
 from rawlabel.figures.style import (
     CLEAN_COLOR,
+    COLUMN_WIDTH,
     INTERVAL_LABEL,
     LIGHT_COLOR,
     RAW_COLOR,
     class_row_axes,
+    class_rows_figure,
     finish_class_rows,
     label_class_rows,
     new_figure,
@@ -93,7 +95,7 @@ def _published_confusions(folders: ResultFolders, model: str) -> Confusions | No
 
 def _draw_band(out: FigureFolder, folders: ResultFolders, name: str, title: str, models: Sequence[_Model]) -> None:
     """Draw accuracy over rank with a band of intervals, each model's classes in an order of their own."""
-    figure = new_figure(8, 4.8)
+    figure = new_figure(COLUMN_WIDTH, 3.3)
     axes = figure.subplots()
     rows: list[list[Cell]] = []
     for model in models:
@@ -115,7 +117,7 @@ def _draw_band(out: FigureFolder, folders: ResultFolders, name: str, title: str,
     axes.set_ylim(0, 101)
     axes.set_xlim(0.5, 0.5 + max(len(model.results.class_ids) for model in models))
     axes.grid()
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", fontsize=7)
     out.save(figure, name)
     out.write_csv(name, _HEADER, rows)
 
@@ -125,15 +127,15 @@ def _draw_rows(out: FigureFolder, folders: ResultFolders, name: str, title: str,
     results = model.results.take(np.argsort(-model.results.accuracy, kind="stable"))
     lower, upper = results.interval()
     columns = split_into_columns(len(results.class_ids))
-    figure = new_figure(max(6.5, 6 * len(columns)), 1.8 + 0.155 * len(columns[0]))
+    figure = class_rows_figure(columns)
     for axes, rows in zip(class_row_axes(figure, columns), columns, strict=True):
         part, heights = slice(rows.start, rows.stop), range(len(rows))
-        axes.hlines(heights, lower[part], upper[part], color=LIGHT_COLOR, linewidth=3, label=INTERVAL_LABEL)
-        axes.plot(results.accuracy[part], heights, "o", color=model.color, markersize=4, label=model.label)
+        axes.hlines(heights, lower[part], upper[part], color=LIGHT_COLOR, linewidth=2.2, label=INTERVAL_LABEL)
+        axes.plot(results.accuracy[part], heights, "o", color=model.color, markersize=2.8, label=model.label)
         label_class_rows(axes, [folders.name(one) for one in results.class_ids[part]], len(columns[0]))
-        axes.set_xlim(-1, 101)
+        axes.set_xlim(-1, 103)
     note = f"mean over {len(results.class_ids)} classes: {results.accuracy.mean():.2f} %"
-    finish_class_rows(figure, title, note, "test top-1 accuracy [%]")
+    finish_class_rows(figure, title, "test top-1 accuracy [%]", note)
     out.save(figure, name)
     out.write_csv(name, _HEADER, _numbers(model.name, results, folders))
 

@@ -28,6 +28,8 @@ class AccuracyLog:
     train: NDArray[np.float64]
     test: NDArray[np.float64]
     holdout: NDArray[np.float64]
+    subset: NDArray[np.float64]
+    """Of a second test set."""
     selected_epoch: int | None = None
     """Epoch that the stopping rule selected; None in the authors' logs, which have no rule."""
 
@@ -71,7 +73,7 @@ def read_accuracy_log(folder: Path) -> AccuracyLog:
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{path}: has no epoch; it should hold {_LOG_FORM}")
     epochs = np.empty(len(entries), dtype=np.int64)
-    accuracies = {part: np.full(len(entries), np.nan) for part in ("train", "test", "holdout")}
+    accuracies = {part: np.full(len(entries), np.nan) for part in ("train", "test", "holdout", "subset")}
     for position, entry in enumerate(entries):
         epoch: Any = entry.get("epoch") if isinstance(entry, dict) else None
         if not _is_count(epoch) or (position > 0 and epoch <= epochs[position - 1]):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rawlabel.classes.reading import is_wordnet_id
 from rawlabel.classes.wordnet import load_wordnet
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
 from rawlabel.figures.published_layout import CandidateCounts, read_candidate_counts, read_keywords
+from rawlabel.figures.run_search import find_runs
+from rawlabel.figures.text_logs import is_text_log
 
 PUBLISHED_NAMES = frozenset(
     f"{model}_{kind}" for model in ("flickr", "imagenet") for kind in ("cls100", "cls135", "err", "conf")
@@ -56,6 +60,24 @@ class ResultFolders:
             if base is not None and (base / "idx2cls.json").is_file():
                 return base / "idx2cls.json"
         return None
+
+    def matching(self, wanted: Mapping[str, Any]) -> list[tuple[str, Path]]:
+        """Name and path of each folder, at any depth, whose settings are `wanted`."""
+        return [
+            ("-".join(path.relative_to(self.results).parts) or self.results.resolve().name, path)
+            for path in find_runs(self.results, wanted)
+        ]
+
+    def text_logs(self) -> list[tuple[str, Path]]:
+        """Name and path of each text log, in the results folder and in the subfolders that have no log.json."""
+        folders = [self.results, *sorted(one for one in self.results.iterdir() if one.is_dir())]
+        return [
+            (path.stem if folder == self.results else f"{folder.name}-{path.stem}", path)
+            for folder in folders
+            if folder.name not in PUBLISHED_NAMES and not (folder / "log.json").is_file()
+            for path in sorted(folder.glob("*.txt"))
+            if is_text_log(path)
+        ]
 
     def runs(self) -> list[tuple[str, Path]]:
         """Name and path of each run directory: the results folder itself, then its subfolders by name."""

@@ -16,20 +16,23 @@ RAW_COLOR = "#D55E00"
 CLEAN_COLOR = "#0072B2"
 HOLDOUT_COLOR = "#009E73"
 CORRECT_COLOR = "#56B4E9"
+SUBSET_COLOR = "#CC79A7"
 NEUTRAL_COLOR = "#7F7F7F"
 LIGHT_COLOR = "#D9D9D9"
-SERIES_COLORS = (RAW_COLOR, HOLDOUT_COLOR, CORRECT_COLOR, "#CC79A7", "#E69F00", NEUTRAL_COLOR)
+SERIES_COLORS = (RAW_COLOR, HOLDOUT_COLOR, CORRECT_COLOR, SUBSET_COLOR, "#E69F00", NEUTRAL_COLOR)
 """Of what is compared with clean labels, one after the other."""
 
+COLUMN_WIDTH = 5.5
+"""Width of the paper's text [inches]: figures are drawn at this size, so that no text shrinks on the page."""
 INTERVAL_LABEL = "95 % Clopper-Pearson interval"
 ROWS_PER_COLUMN = 70
 """Most class names in one column of a figure with a row a class."""
 
 _SETTINGS: dict[Any, Any] = {
     "figure.dpi": 150,
-    "savefig.dpi": 150,
+    "savefig.dpi": 200,
     "figure.constrained_layout.use": True,
-    "font.size": 9,
+    "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -75,11 +78,16 @@ def log_axis(axes: Axes, values: Iterable[float]) -> None:
     axes.minorticks_off()
 
 
-def split_into_columns(count: int) -> list[range]:
-    """Cut `count` rows into columns of equal length of at most `ROWS_PER_COLUMN`; the last may be shorter."""
-    columns = -(-count // ROWS_PER_COLUMN)
+def split_into_columns(count: int, longest: int = ROWS_PER_COLUMN) -> list[range]:
+    """Cut `count` rows into columns of equal length of at most `longest`; the last may be shorter."""
+    columns = -(-count // longest)
     length = -(-count // columns)
     return [range(start, min(start + length, count)) for start in range(0, count, length)]
+
+
+def class_rows_figure(rows_of: Sequence[range]) -> Figure:
+    """Return an empty figure for columns of class rows, as wide as the paper's text where that is wide enough."""
+    return new_figure(max(COLUMN_WIDTH, 1.8 * len(rows_of)), 1.2 + 0.112 * len(rows_of[0]))
 
 
 def class_row_axes(figure: Figure, rows_of: Sequence[range]) -> list[Axes]:
@@ -89,16 +97,18 @@ def class_row_axes(figure: Figure, rows_of: Sequence[range]) -> list[Axes]:
 
 def label_class_rows(axes: Axes, names: Sequence[str], longest: int) -> None:
     """Put one class name on each row, the first on top, and keep `longest` rows of space."""
-    axes.set_yticks(range(len(names)), [shorten(name) for name in names], fontsize=6.5)
-    axes.tick_params(axis="y", length=0)
+    axes.set_yticks(range(len(names)), [shorten(name) for name in names], fontsize=6)
+    axes.tick_params(axis="y", length=0, pad=2)
     axes.set_ylim(longest - 0.3, -0.7)
     axes.grid(axis="both")
 
 
-def finish_class_rows(figure: Figure, title: str, note: str, quantity: str) -> None:
+def finish_class_rows(figure: Figure, title: str, quantity: str, note: str = "") -> None:
     """Give a figure with a row a class its title, a note below it, the x axis' quantity and one legend."""
-    figure.suptitle(f"{title}\n{note}", fontsize=9)
+    figure.suptitle(f"{title}\n{note}" if note else title, fontsize=7.5)
     for axes in figure.axes:
-        axes.set_xlabel(quantity)
+        axes.set_xlabel(quantity, fontsize=7)
+        axes.tick_params(axis="x", labelsize=7)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

@@ -13,6 +13,7 @@ from rawlabel.catalogue import Catalogue
 from rawlabel.collect.api import Api
 from rawlabel.collect.engines import Engine, make_engine
 from rawlabel.collect.http import HttpClient
+from rawlabel.collect.refusals import Refusals
 from rawlabel.collect.sources import Page, Search, SearchLimits, Source, SourceContext
 from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError, SourceError, first_error
@@ -35,25 +36,29 @@ async def download(
 
     `names` are those of the photos' sources. Raises `SourceError` and `DiskError`.
     """
+    refusals = Refusals()
     async with HttpClient(config) as http:
         sources = _sources(names, config, http, catalogue)
         async with make_engine(config, http, sources) as engine:
             with progress("rebuilding", total) as task:
                 for promises in wanted:
                     try:
-                        await _download_some(promises, catalogue, engine, task)
+                        await _download_some(promises, catalogue, engine, refusals, task)
                     except* RawlabelError as errors:
                         raise first_error(errors) from None
 
 
-async def _download_some(promises: Promises, catalogue: Catalogue, engine: Engine, task: Task) -> None:
+async def _download_some(
+    promises: Promises, catalogue: Catalogue, engine: Engine, refusals: Refusals, task: Task
+) -> None:
     outcomes = catalogue.outcomes(list(promises))
     open_keys = [key for key, one in promises.items() if likeness(one, outcomes.get(key)) is Likeness.PENDING]
     task.advance(len(promises) - len(open_keys))
     fresh: list[Outcome] = []
 
     def record(outcome: Outcome) -> None:
-        fresh.append(_compared(outcome, promises[outcome.source, outcome.photo_id]))
+        promise = promises[outcome.source, outcome.photo_id]
+        fresh.extend(refusals.judged(_compared(outcome, promise), promise.url))
         task.advance()
         if len(fresh) >= COMMIT_EVERY:
             commit()

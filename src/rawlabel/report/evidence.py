@@ -63,6 +63,7 @@ class Summary(_Record):
     rule: str
     selected_epoch: int
     why: str
+    doubt: str = ""
     last_epoch: int
     seed: int | None = None
     data: str = ""

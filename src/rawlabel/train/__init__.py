@@ -20,6 +20,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, loggers
 from rawlabel.train.confident_learning import describe, prune
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.holdout_doubt import holdout_doubt
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
 from rawlabel.train.memory import OUTSIDE_OF_STEPS, memory_errors
@@ -111,12 +112,14 @@ def _run(
         with run.claimed():
             trainer = _start(config, labeled, rule, run, evaluator)
             selection = trainer.fit()
+        doubt = holdout_doubt(trainer.records, selection.epoch, len(data.holdout)) if rule.needs_holdout else None
         run.write_summary(
             {
                 "rule": config.stop,
                 "rule_options": rule.options.as_json(),
                 "selected_epoch": selection.epoch,
                 "why": selection.why,
+                **({"doubt": doubt} if doubt else {}),
                 "last_epoch": trainer.records[-1].epoch,
                 "seed": config.seed,
                 "data": data.fingerprint,

@@ -15,7 +15,7 @@ from rawlabel.errors import DataError
 from rawlabel.label_noise import Injection
 from rawlabel.manifest import newest_manifest
 from rawlabel.project import downloads_path, export_path, how_to_get
-from rawlabel.split import held_out
+from rawlabel.split import held_out, held_out_of_classes
 from rawlabel.train.class_selection import keep_classes, random_subset
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
@@ -63,9 +63,9 @@ def load_training_data(config: TrainConfig) -> TrainingData:
     found = keep_classes(everything, config, path)
     if len(found.class_ids) < 2:
         raise DataError(f"{path}: holds one class; a classifier needs at least two")
-    held = _held_out(found, config)
+    held, split = _split(found, config)
     found, injections = add_noise(found, config, training_request(config))
-    fingerprint = _fingerprint(found, config)
+    fingerprint = _fingerprint(found, split)
     train, kept = random_subset(np.flatnonzero(~held), config), set(found.class_ids)
     data = TrainingData(
         found.class_ids,
@@ -102,20 +102,21 @@ def _locate(config: TrainConfig) -> Path:
     return path
 
 
-def _held_out(found: InputSet, config: TrainConfig) -> npt.NDArray[np.bool_]:
-    """Which images are held out.
+def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which images are held out, and what the fingerprint has to say of that.
 
-    Without a split of its own, an input is split by a hash of its images' names, so that added images never move
-    the others.
+    Without a split of its own, an input is split by a hash of its images' names (`rawlabel.split`), so that added
+    images move others only where a class has too few.
     """
     if found.is_held_out is not None:
-        return found.is_held_out
-    return held_out(found.images.keys_or_names(), config.seed_of_data, config.holdout)
+        return found.is_held_out, ""
+    keys, seed = found.images.keys_or_names(), config.seed_of_data
+    held = held_out_of_classes(keys, found.images.labels, seed, config.holdout)
+    # Runs of the time when the hash alone decided are on other data where it left a class short.
+    is_hash_alone = (held == held_out(keys, seed, config.holdout)).all()
+    return held, f"holdout={config.holdout}:{seed}{'' if is_hash_alone else ':none short'}"
 
 
-def _fingerprint(found: InputSet, config: TrainConfig) -> str:
+def _fingerprint(found: InputSet, split: str) -> str:
     """That of data and split."""
-    if found.is_held_out is not None:
-        return found.fingerprint
-    split = f"holdout={config.holdout}:{config.seed_of_data}"
-    return hashlib.sha256(f"{found.fingerprint}{split}".encode()).hexdigest()
+    return hashlib.sha256(f"{found.fingerprint}{split}".encode()).hexdigest() if split else found.fingerprint

@@ -7,6 +7,7 @@ import click
 from rawlabel import processes
 from rawlabel.cli.options import section_command
 from rawlabel.config import TrainConfig
+from rawlabel.run_directory import why_selected
 
 
 def _train(config: TrainConfig) -> None:
@@ -19,7 +20,9 @@ def _train(config: TrainConfig) -> None:
     if not processes.is_first():
         return None
     summary = run.summary()
-    click.echo(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {summary['why']}")
+    click.echo(
+        f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
+    )
     click.echo(f"run: {run.path}")
     if config.refit:
         click.echo(f"refit on all raw data: {run.path / 'refit'}")

@@ -1,0 +1,99 @@
+"""What one address of a host answers is its own affair, and what a host does to all of them is not final."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from rawlabel.catalogue import Catalogue
+from rawlabel.collect import collect
+from rawlabel.collect.host_state import REFUSED_IN_A_ROW, STRAINS_OF_A_HOST
+from rawlabel.config import CollectConfig
+from rawlabel.project import catalogue_path
+from rawlabel.records import Outcome, Reason, Status
+from tests.collect.image_host import ImageHost, image_host
+
+pytestmark = pytest.mark.integration
+
+FAR_AWAY = ["86400", "Fri, 31 Dec 9999 23:59:59 GMT"]
+
+
+def run(host: ImageHost, folder: Path, count: int, per_class: int = 0) -> list[Outcome]:
+    """Collect the first `count` pictures of the host into a project, in the order of the table."""
+    table = folder / "table.csv"
+    folder.mkdir(exist_ok=True)
+    rows = [f"owl,{host.address}/{number}.jpg" for number in range(count)]
+    table.write_text("\n".join(["class,url", *rows]), "utf-8")
+    config = CollectConfig(
+        source=("urls",), input=table, project=folder / "p", allow_loopback=True, attempts=2, per_class=per_class
+    )
+    collect(config)
+    with Catalogue(catalogue_path(folder / "p")) as catalogue:
+        return [one.outcome for one in catalogue.candidates()]
+
+
+def reasons(outcomes: list[Outcome]) -> Counter[Reason | None]:
+    return Counter(one.reason for one in outcomes if one.status is not Status.FETCHED)
+
+
+@pytest.mark.parametrize("after", FAR_AWAY)
+@pytest.mark.parametrize("per_class", [0, 41])
+def test_a_503_with_an_absurd_pause_holds_up_nobody_else(tmp_path: Path, after: str, per_class: int) -> None:
+    with image_host() as host:
+        host.odd["/0.jpg"] = lambda: web.Response(status=503, headers={"Retry-After": after})
+        started = time.monotonic()
+        outcomes = run(host, tmp_path, 41, per_class)
+        assert time.monotonic() - started < 20
+        bad = [one for one in outcomes if one.status is not Status.FETCHED]
+        assert [(one.reason, one.http_status, one.attempts) for one in bad] == [(Reason.HTTP_ERROR, 503, 1)]
+        assert "asks for a pause of" in (bad[0].detail or "")
+
+
+@pytest.mark.parametrize("per_class", [0, 41])
+def test_what_was_asked_in_vain_comes_last_in_the_next_run(tmp_path: Path, per_class: int) -> None:
+    """A 429 is obeyed by the whole host, so the first run ends with it; the second must not begin with it."""
+    with image_host() as host:
+        host.odd["/0.jpg"] = lambda: web.Response(status=429, headers={"Retry-After": "86400"})
+        first = run(host, tmp_path, 41, per_class)
+        assert reasons(first)[Reason.THROTTLED] >= 30
+        second = run(host, tmp_path, 41, per_class)
+        assert reasons(second) == {Reason.THROTTLED: 1}
+        assert host.asked["/0.jpg"] == 2
+
+
+def test_a_host_whose_every_address_asks_for_a_day_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rawlabel.collect.host_state.FIRST_PAUSE", 0.05)
+    with image_host() as host:
+        for number in range(60):
+            host.odd[f"/{number}.jpg"] = lambda: web.Response(status=503, headers={"Retry-After": "86400"})
+        outcomes = run(host, tmp_path, 60)
+        assert reasons(outcomes) == {Reason.HTTP_ERROR: 60}
+        assert STRAINS_OF_A_HOST <= host.asked.total() <= 2 * STRAINS_OF_A_HOST
+
+
+def test_a_host_that_has_had_enough_is_asked_again_for_all_that_it_refused(tmp_path: Path) -> None:
+    """Final as a refused address is, all that came after the block was lost for good."""
+    with image_host() as host:
+        host.odd["/3.jpg"] = lambda: web.Response(status=403)
+        host.refuses_after = 30
+        outcomes = run(host, tmp_path, 100)
+        assert reasons(outcomes)[Reason.FORBIDDEN] <= 1
+        assert reasons(outcomes)[Reason.HTTP_ERROR] >= 60
+        assert host.asked.total() <= 32 + REFUSED_IN_A_ROW + 8
+        host.refuses_after = None
+        again = run(host, tmp_path, 100)
+        assert reasons(again) == {Reason.FORBIDDEN: 1}
+
+
+def test_an_address_that_is_refused_amid_others_is_not_asked_again(tmp_path: Path) -> None:
+    with image_host() as host:
+        host.odd["/3.jpg"] = lambda: web.Response(status=403)
+        for _ in range(2):
+            assert reasons(run(host, tmp_path, 20)) == {Reason.FORBIDDEN: 1}
+        assert host.asked["/3.jpg"] == 1
