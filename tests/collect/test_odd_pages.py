@@ -19,11 +19,14 @@ from hypothesis import strategies as st
 
 from rawlabel import plugins
 from rawlabel.catalogue import Catalogue, QueryState
+from rawlabel.collect import collect
 from rawlabel.collect.api import Explain
 from rawlabel.collect.search import ClassSearch
 from rawlabel.collect.sources import SourceContext
-from rawlabel.config import CollectConfig
+from rawlabel.config import CollectConfig, PhotoSiteConfig
+from rawlabel.photo_site import NO_FAULTS, PhotoSite, SiteRules, running
 from rawlabel.plugins import Family
+from rawlabel.project import catalogue_path
 from rawlabel.records import ClassSpec
 
 EMPTY = -1
@@ -197,3 +200,30 @@ def test_odd_pages_that_were_seen(name: str, site: Site, num_found: int, tmp_pat
     query, state, ids = searched(name, site, tmp_path, WANTED[name])
     assert (len(ids), query.missing) == (num_found, site.total - num_found)
     assert state == ("incomplete" if query.missing else "done")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["commons", "openverse"])
+def test_the_simulated_sites_have_these_moods_too(name: str, tmp_path: Path) -> None:
+    rules = SiteRules(speed=600, odd_pages=0.5 if name == "openverse" else 0.0)
+    site = PhotoSite.build(
+        PhotoSiteConfig(seed=3, per_class=80 if name == "openverse" else 300), NO_FAULTS, rules=rules
+    )
+    (tmp_path / "classes.txt").write_text("three\nnine\n")
+    with running(site) as served:
+        collect(
+            CollectConfig(
+                classes=tmp_path / "classes.txt", project=tmp_path / "p", source=(name,), search_only=True,
+                base_url=(served.base_url,), allow_loopback=True, contact="someone@example.org", per_class=240,
+                calls_per_hour=100_000,
+            )
+        )  # fmt: skip
+    with Catalogue(catalogue_path(tmp_path / "p")) as catalogue:
+        queries = catalogue.queries()
+    stated = {one.keyword: min(one.total_reported or 0, 240) for one in queries}
+    if name == "openverse":
+        assert any(one.missing for one in queries)
+        assert all(one.num_events + one.missing >= stated[one.keyword] for one in queries if one.exhausted)
+    else:
+        # A file that was deleted is listed, and has nothing to say.
+        assert all(one.num_events > 0.9 * stated[one.keyword] > 50 and not one.missing for one in queries)

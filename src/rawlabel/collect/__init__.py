@@ -90,7 +90,9 @@ class _Collection:
     async def run(self, classes: Sequence[ClassSpec]) -> None:
         """Work on all classes until each has what it needs."""
         async with self._session, make_engine(self._config, self._session.http, self._session.readers) as engine:
-            with progress("collecting", self._expectation.total) as task:
+            # Without downloads there are no good photos to count; classes are.
+            total = len(classes) if self._config.search_only else self._expectation.total
+            with progress("searching" if self._config.search_only else "collecting", total) as task:
                 async with self._session.telling(task):
                     await self._check_sources()
                     try:
@@ -116,7 +118,7 @@ class _Collection:
         async with self._slots:
             target = ClassTarget(spec.class_id, self._catalogue, self._config)
             search = self._session.search(spec.class_id)
-            shown = _Shown(spec, self._expectation, task, is_target=self._config.per_class > 0)
+            shown = _Shown(spec, self._expectation, task, self._config)
             has_results = True
             while True:
                 need = target.need()
@@ -171,14 +173,18 @@ class _Collection:
 class _Shown:
     """What of one class the progress shows."""
 
-    def __init__(self, spec: ClassSpec, expectation: Expectation, task: Task, *, is_target: bool) -> None:
-        self._spec, self._expectation, self._task, self._is_target = spec, expectation, task, is_target
+    def __init__(self, spec: ClassSpec, expectation: Expectation, task: Task, config: CollectConfig) -> None:
+        self._spec, self._expectation, self._task = spec, expectation, task
+        self._is_target, self._is_search = config.per_class > 0, config.search_only
         self._shown = self._fetched = 0
         self._is_first_walk = True
 
     def note(self, num_good: int, num_stated: int | None) -> None:
         """So many good photos were met, and the sites state so many results."""
         # Where all are wanted, what this run fetches is met only by the next walk.
+        if self._is_search:
+            self._task.advance(0, note=self._spec.name)
+            return
         good = num_good if self._is_target else num_good + self._fetched if self._is_first_walk else self._shown
         self._expectation.note(self._spec.class_id, num_stated)
         self._advance(good)
@@ -190,6 +196,9 @@ class _Shown:
         self._is_first_walk = False
 
     def conclude(self) -> None:
+        if self._is_search:
+            self._task.advance(1, note=self._spec.name)
+            return
         self._expectation.conclude(self._spec.class_id, self._shown)
         self._advance(self._shown)
 

@@ -19,6 +19,9 @@ from rawlabel.errors import SourceError
 from rawlabel.plugins import Family, load
 from rawlabel.signals import run_until_stopped
 
+FEWEST_FOR_DOUBT = 20
+"""Stated results from which on an empty page is a fault of the form; small totals are often wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -33,7 +36,7 @@ def form_fault(page: Page, *, needs_addresses: bool = True) -> str | None:
     """What is wrong with the form of a first page of results, in words; None when nothing is."""
     if page.num_results and not page.photos:
         return f"lists {page.num_results} results of which none reads as a photo"
-    if not page.num_results and page.total_reported:
+    if not page.num_results and (page.total_reported or 0) >= FEWEST_FOR_DOUBT:
         return f"says that it has {page.total_reported:,} results and lists none"
     if needs_addresses and page.photos and all(photo.url is None for photo in page.photos):
         return f"gives no address of an image for any of {len(page.photos)} photos"
