@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
+# What a trial of a test says of this machine is no user's.
+os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
+atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
+
 SHARED_DATA = Path(os.environ.get("RAWLABEL_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 

@@ -32,6 +32,8 @@ from tests.folders import files_of
 from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 REWRITING = ("parquet", "webdataset")
+HOLDING = ("class_folders", *REWRITING)
+"""Formats that write the photos themselves."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_every_format_counts_and_does_nothing_twice(name: str, birds: Manifest, 
     config = ExportConfig(project=birds.project, format=name, out=tmp_path / "out", per_shard=5)
     first = export(config)
     before = files_of(tmp_path / "out")
-    assert first == (tmp_path / "out", birds.kept().num_rows)
+    assert first == (tmp_path / "out", birds.kept().num_rows if name in HOLDING else 0)
     assert before
     assert not [path for path in before if ".part" in path]
     assert export(config) == first
@@ -70,7 +72,7 @@ def test_a_vanished_photo_is_one_line_or_not_needed(
     victim.unlink()
     code = run(["export", str(manifest.project), "--format", name])
     last = capsys.readouterr().err.strip().splitlines()[-1] if code else ""
-    if name in ("class_folders", *REWRITING):
+    if name in HOLDING:
         assert (code, last.count("\n")) == (2, 0)
         assert str(victim) in last
         assert "run `rawlabel collect` again" in last
@@ -80,6 +82,31 @@ def test_a_vanished_photo_is_one_line_or_not_needed(
                 export(ExportConfig(project=manifest.project, format=name))
     else:
         assert code == 0
+
+
+def test_only_photos_that_are_there_are_counted(
+    birds: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["export", str(birds.project), "--out", str(tmp_path / "out"), "--format"]
+    assert run([*command, "dataset_card"]) == 0
+    assert capsys.readouterr().out == f"dataset_card without photos in {tmp_path / 'out'}\n"
+    assert run([*command, "parquet"]) == run([*command, "dataset_card"]) == 0
+    counted = f"{birds.kept().num_rows} photos in {tmp_path / 'out'}\n"
+    assert capsys.readouterr().out == 2 * counted
+
+
+@pytest.mark.parametrize("name", [one for one in names(Family.FORMAT) if one != "class_folders"])
+def test_what_a_kill_left_half_written_is_not_exported(name: str, birds: Manifest, tmp_path: Path) -> None:
+    """Whichever format it was: people share the folder as it is."""
+    out = tmp_path / "out"
+    (out / "data").mkdir(parents=True)
+    left = [out / ".rawlabel-export.json.a1b2c3d4.part", out / ".manifest.jsonl.a1b2c3d4.part",
+            out / "data" / ".train-00000-of-00001.parquet.a1b2c3d4.part"]  # fmt: skip
+    for path in left:
+        path.write_bytes(b"half")
+    (out / "notes.part").write_bytes(b"mine")
+    export(ExportConfig(project=birds.project, format=name, out=out))
+    assert [path for path in files_of(out) if path.endswith(".part")] == ["notes.part"]
 
 
 def test_class_folders_hold_the_kept_photos_by_hard_link(birds: Manifest, tmp_path: Path) -> None:
@@ -216,11 +243,11 @@ def test_parquet_is_loaded_by_datasets(birds: Manifest, tmp_path: Path, monkeypa
 
 
 def test_attributions_credit_every_photo_and_run_nothing(birds: Manifest, tmp_path: Path) -> None:
-    out, count = export(ExportConfig(project=birds.project, format="attributions", out=tmp_path))
+    out, _ = export(ExportConfig(project=birds.project, format="attributions", out=tmp_path))
     folders, _ = export(ExportConfig(project=birds.project))
     with (out / "attributions.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == count
+    assert len(rows) == birds.kept().num_rows
     assert all((folders / row["file"]).is_file() for row in rows)
     assert not [cell for row in rows for cell in row.values() if cell.lstrip()[:1] in {"=", "+", "-", "@"}]
     titles = {row["title"].removeprefix("'") for row in rows}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rawlabel import manifest_reading
 from rawlabel.errors import DataError, RawlabelError
-from rawlabel.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, read_manifest
+from rawlabel.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, fingerprint_of, read_manifest
 from rawlabel.manifest_reading import read_received_manifest
 from tests.manifest_rows import CLASSES, forge, kept_row, write_rows
 
@@ -44,7 +44,19 @@ def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
     for path in (written.path, written.path.parent):
         read = read_received_manifest(path)
         assert read.table.equals(written.table)
-        assert (read.fingerprint, read.classes) == (written.fingerprint, CLASSES)
+        # Nothing is kept of the second class.
+        assert (read.fingerprint, read.all_classes) == (written.fingerprint, CLASSES)
+        assert (read.classes, read.left_out) == (CLASSES[:1], CLASSES[1:])
+
+
+def test_a_manifest_that_keeps_photos_of_a_class_that_it_leaves_out_is_refused(tmp_path: Path) -> None:
+    written = write_rows(tmp_path, ROWS)
+    header = header_of(written.path)
+    header["classes"] = [one | {"left_out": True} for one in header["classes"]]
+    header["fingerprint"] = fingerprint_of(header["classes"], written.table)
+    path = write_table(tmp_path / "forged.parquet", written.table, header)
+    with pytest.raises(DataError, match="keeps photos of a class that it leaves out"):
+        read_received_manifest(path)
 
 
 def test_the_fingerprint_is_that_of_the_plain_json(tmp_path: Path) -> None:

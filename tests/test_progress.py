@@ -7,6 +7,17 @@ import pytest
 from rawlabel import progress
 
 
+def test_the_time_that_is_left_is_told_once_after_a_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = [0.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.progress("training", 1000, done=400) as task:
+        task.when_estimated = told.append
+        for seconds in (90, 2, 2, 2, 2, 2, 2, 2):  # the first one waited for much else
+            now[0] += seconds
+            task.advance()
+    assert told == [2 * 594]
+
+
 def test_a_line_says_how_much_is_done_and_how_long_the_rest_takes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,9 +82,10 @@ def extension_of(name: str) -> str:
     return name[dot:].lower() if dot > 0 else ""
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file of this name is read as an image."""
-    return not name.startswith(".") and extension_of(name) in IMAGE_EXTENSIONS
+def is_image_name(name: str, extra: frozenset[str] = frozenset()) -> bool:
+    """Whether a file of this name is read as an image; `extra` are extensions beside the usual ones."""
+    extension = extension_of(name)
+    return not name.startswith(".") and (extension in IMAGE_EXTENSIONS or extension in extra)
 
 
 class FolderImages(NamedTuple):
@@ -96,11 +97,14 @@ class FolderImages(NamedTuple):
     """How many files are none, by extension (`NO_EXTENSION`, `ELSEWHERE`, `SPECIAL` for what has none)."""
 
 
-def images_below(folder: str | Path, inside: str | Path | None = None) -> FolderImages:
+def images_below(
+    folder: str | Path, inside: str | Path | None = None, extra: frozenset[str] = frozenset()
+) -> FolderImages:
     """List the image files of a folder and of the folders in it, however deep, without opening one.
 
     Links are followed, but not to a folder that holds the link, and, where `inside` is given, to no folder outside
-    of it. Raises `OSError` that names what cannot be listed.
+    of it. `extra` are extensions of images beside the usual ones. Raises `OSError` that names what cannot be
+    listed.
     """
     files: list[tuple[str, os.DirEntry[str]]] = []
     ignored: Counter[str] = Counter()
@@ -121,7 +125,7 @@ def images_below(folder: str | Path, inside: str | Path | None = None) -> Folder
                         waiting.append((entry.path, f"{prefix}{entry.name}/", target, above | {target}))
                 elif not (entry.is_file() or entry.is_symlink()):
                     ignored[SPECIAL] += 1
-                elif is_image_name(entry.name):
+                elif is_image_name(entry.name, extra):
                     files.append((prefix + entry.name, entry))
                 else:
                     ignored[extension_of(entry.name) or NO_EXTENSION] += 1

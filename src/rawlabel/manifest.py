@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from rawlabel import __version__
 from rawlabel.errors import DataError
 from rawlabel.files import atomic_write, read_json, write_json
-from rawlabel.project import manifests_path
+from rawlabel.project import NEWEST, manifests_path
 from rawlabel.records import ClassSpec, Split, Verdict
 
 _COLUMNS = (
@@ -106,7 +106,7 @@ CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 LATER_COLUMNS = ("injected_from",)
 """Columns that manifests did not always have. Null says as much as a file without the column, and where it says
 nothing else it is no part of the fingerprint."""
-_FILE, _LATEST = "manifest.parquet", "latest.json"
+_FILE = "manifest.parquet"
 METADATA_KEY = b"rawlabel"
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 
@@ -121,6 +121,8 @@ class Manifest:
     fingerprint: str
     parent: str | None = None
     """Fingerprint of the manifest that it was made from; None when it was curated from a catalogue."""
+    left_out: tuple[ClassSpec, ...] = ()
+    """Classes that were asked for and of which no photo is left: nothing is trained on them."""
 
     @property
     def project(self) -> Path:
@@ -132,6 +134,20 @@ class Manifest:
         """Class ids in index order."""
         return [spec.class_id for spec in self.classes]
 
+    @property
+    def all_classes(self) -> tuple[ClassSpec, ...]:
+        """The classes, and behind them those that are left out: the rows speak of all."""
+        return (*self.classes, *self.left_out)
+
+    def warnings(self) -> list[str]:
+        """What is not as it was asked for, one sentence for each class that is left out."""
+        counts = {row["class_id"]: row for row in self.funnel()} if self.left_out else {}
+        return [
+            f"class '{spec.class_id}' is left out: none of its {counts[spec.class_id]['found']:,} label events is "
+            "kept; collect more for it, or take it out of the list"
+            for spec in self.left_out
+        ]
+
     def kept(self, split: Split | None = None) -> pa.Table:
         """Rows that are kept (of one split, or both)."""
         mask = pc.equal(self.table["verdict"], Verdict.KEPT.value)
@@ -142,7 +158,8 @@ class Manifest:
     def funnel(self) -> list[dict[str, Any]]:
         """Counts for each class and in all: found, then each verdict and reason; they add up by row."""
         columns = (self.table[name].to_pylist() for name in ("class_id", "verdict", "reason"))
-        counts: dict[str, Counter[str]] = {class_id: Counter() for class_id in [*self.class_ids, "all"]}
+        class_ids = [spec.class_id for spec in self.all_classes]
+        counts: dict[str, Counter[str]] = {class_id: Counter(found=0) for class_id in [*class_ids, "all"]}
         for class_id, verdict, reason in zip(*columns, strict=True):
             for name in (class_id, "all"):
                 counts[name]["found"] += 1
@@ -163,17 +180,16 @@ def write_manifest(
 ) -> Manifest:
     """Freeze the decisions `rows` in `project`/manifests/<fingerprint>/ and make them the newest.
 
-    `config` holds the resolved settings of the verb that decided, saved with the manifest, and `parent` is the
-    fingerprint of the manifest that it was made from, if any. Raises `DiskError`.
+    Classes of which no row is kept are marked as left out and come last, unless all are so. `config` holds the
+    resolved settings of the verb that decided, saved with the manifest, and `parent` is the fingerprint of the
+    manifest that it was made from, if any. Raises `DiskError`.
     """
+    kept = {row["class_id"] for row in rows if row["verdict"] == Verdict.KEPT}
+    left_out = tuple(spec for spec in classes if spec.class_id not in kept) if kept else ()
+    classes = tuple(spec for spec in classes if spec not in left_out)
     described = [
-        {
-            "class_id": spec.class_id,
-            "name": spec.name,
-            "keywords": list(spec.keywords),
-            "definition": spec.definition,
-        }
-        for spec in classes
+        *(_described(spec) for spec in classes),
+        *(_described(spec) | {"left_out": True} for spec in left_out),
     ]
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     digest = fingerprint_of(described, table)
@@ -188,13 +204,32 @@ def write_manifest(
     }
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
     path = manifests_path(project) / digest[:12] / _FILE
-    manifest = Manifest(path, table, tuple(classes), digest, parent)
+    manifest = Manifest(path, table, classes, digest, parent, left_out)
     with atomic_write(path) as stream:
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
     write_json(path.with_name("funnel.json"), manifest.funnel())
-    write_json(manifests_path(project) / _LATEST, {"manifest": digest[:12]})
+    write_json(manifests_path(project) / NEWEST, {"manifest": digest[:12]})
     return manifest
+
+
+def _described(spec: ClassSpec) -> dict[str, Any]:
+    """A class as the header lists it."""
+    return {
+        "class_id": spec.class_id,
+        "name": spec.name,
+        "keywords": list(spec.keywords),
+        "definition": spec.definition,
+    }
+
+
+def by_mark(
+    classes: Sequence[ClassSpec], described: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[ClassSpec, ...], tuple[ClassSpec, ...]]:
+    """The classes of a header, and those of them that it marks as left out."""
+    marked = [one.get("left_out") is True for one in described]
+    pairs = list(zip(classes, marked, strict=True))
+    return tuple(spec for spec, is_out in pairs if not is_out), tuple(spec for spec, is_out in pairs if is_out)
 
 
 def fingerprint_of(classes: Sequence[Mapping[str, Any]], table: pa.Table) -> str:
@@ -221,9 +256,12 @@ def read_manifest(path: Path) -> Manifest:
     try:
         table = pq.read_table(path)
         header = json.loads((table.schema.metadata or {})[METADATA_KEY])
-        classes = tuple(
-            ClassSpec(one["class_id"], one["name"], tuple(one["keywords"]), one.get("definition", ""))
-            for one in header["classes"]
+        classes, left_out = by_mark(
+            [
+                ClassSpec(one["class_id"], one["name"], tuple(one["keywords"]), one.get("definition", ""))
+                for one in header["classes"]
+            ],
+            header["classes"],
         )
         fingerprint, parent = header["fingerprint"], header.get("parent")
     except FileNotFoundError as error:
@@ -237,12 +275,12 @@ def read_manifest(path: Path) -> Manifest:
             field = SCHEMA.field(name)
             nulls = pa.nulls(table.num_rows, field.type)
             table = table.add_column(SCHEMA.get_field_index(name), field, nulls)
-    return Manifest(path.absolute(), table, classes, fingerprint, parent)
+    return Manifest(path.absolute(), table, classes, fingerprint, parent, left_out)
 
 
 def newest_manifest(project: Path) -> Path | None:
     """Path of the project's newest manifest, or None when nothing has been curated yet."""
-    pointer = manifests_path(project) / _LATEST
+    pointer = manifests_path(project) / NEWEST
     if not pointer.is_file():
         return None
     content = read_json(pointer, "the name of the newest manifest")

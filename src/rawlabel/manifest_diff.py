@@ -108,7 +108,7 @@ def diff(config: DiffConfig) -> tuple[Manifest, Manifest, list[Difference]]:
 
 def differences_between(before: Manifest, after: Manifest) -> Iterator[Difference]:
     """Everything but clock readings in which two manifests differ, sorted by kind, then by label event."""
-    yield from _classes(before.classes, after.classes)
+    yield from _classes(before.all_classes, after.all_classes)
     for key, added, removed in (
         (PHOTO_KEY, Kind.PHOTO_ADDED, Kind.PHOTO_REMOVED),
         (EVENT_KEY, Kind.EVENT_ADDED, Kind.EVENT_REMOVED),

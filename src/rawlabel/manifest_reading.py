@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.errors import DataError
-from rawlabel.manifest import LATER_COLUMNS, SCHEMA, Manifest, fingerprint_of, newest_manifest
+from rawlabel.manifest import LATER_COLUMNS, SCHEMA, Manifest, by_mark, fingerprint_of, newest_manifest
 from rawlabel.project import manifests_path
 from rawlabel.records import ClassSpec, Reason, Split, Verdict
 
@@ -88,7 +88,11 @@ def read_received_manifest(path: Path) -> Manifest:
         raise DataError(f"{path}: was changed after it was written (its fingerprint does not fit); {_GET_ANEW}")
     parent = header.get("parent")
     parent = parent if isinstance(parent, str) and _FINGERPRINT.fullmatch(parent) else None
-    return Manifest(path.absolute(), table, classes, header["fingerprint"], parent)
+    kept, left_out = by_mark(classes, described)
+    manifest = Manifest(path.absolute(), table, kept, header["fingerprint"], parent, left_out)
+    if not set(manifest.kept()["class_id"].unique().to_pylist()) <= set(manifest.class_ids):
+        raise DataError(f"{path}: keeps photos of a class that it leaves out; {_GET_ANEW}")
+    return manifest
 
 
 def row_faults(table: pa.Table, class_ids: list[str]) -> Iterator[str]:

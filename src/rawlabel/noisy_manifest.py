@@ -66,7 +66,7 @@ def write_noisy_manifest(config: NoiseConfig) -> tuple[Manifest, Injection]:
     noisy = write_manifest(
         manifest.project,
         rows,
-        manifest.classes,
+        manifest.all_classes,
         config=config.as_json() | {"injected": injection.record()},
         catalogue_fingerprint=header["catalogue_fingerprint"],
         parent=manifest.fingerprint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from rawlabel import processes
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_EQUAL_LINES = 60.0
 """Where nothing has changed, it is said that often."""
+ITEMS_TO_ESTIMATE = 5
 
 
 def note(text: str) -> None:
@@ -47,6 +48,10 @@ class Task:
         self._last_line = time.monotonic()
         self._said = (done, total, "")
         self._told_at: dict[str, float] = {}
+        self._first_at: float | None = None
+        self._counted_from = 0
+        self.when_estimated: Callable[[float], None] | None = None
+        """Told once, when a few items say how long the rest takes [seconds]."""
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """Say that `count` more items are done."""
@@ -56,6 +61,8 @@ class Task:
             self._bar.update(self._id, completed=self.done, total=self.total, note=self.note)
         else:
             self.keep_alive()
+        if self.when_estimated is not None:
+            self._estimate(self.when_estimated)
 
     def keep_alive(self) -> None:
         """Show that the work goes on, also while it waits; call it now and then."""
@@ -65,6 +72,15 @@ class Task:
         has_changed = (self.done, self.total, self.note) != self._said
         if since > (SECONDS_BETWEEN_LINES if has_changed else SECONDS_BETWEEN_EQUAL_LINES):
             self.say_line()
+
+    def _estimate(self, tell: Callable[[float], None]) -> None:
+        """The first item is not counted: it may have waited for much else."""
+        now, count = time.monotonic(), self.done - self._done_before
+        if self._first_at is None:
+            self._first_at, self._counted_from = now, count
+        elif count - self._counted_from >= ITEMS_TO_ESTIMATE:
+            self.when_estimated = None
+            tell((now - self._first_at) * (self.total - self.done) / (count - self._counted_from))
 
     def tell_wait(self, who: str, words: str) -> None:
         """Say who makes the work wait and how long: at once, or nothing would be said until it goes on."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+NEWEST = "latest.json"
+"""Names the newest manifest, beside the manifests' folders."""
+
 
 def catalogue_path(project: Path) -> Path:
     """The facts."""
@@ -18,6 +21,11 @@ def images_path(project: Path) -> Path:
 def manifests_path(project: Path) -> Path:
     """The decisions, one folder a curation."""
     return project / "manifests"
+
+
+def is_project(path: Path) -> bool:
+    """Whether a folder holds a collection, or manifests alone."""
+    return catalogue_path(path).is_file() or (manifests_path(path) / NEWEST).is_file()
 
 
 def runs_path(project: Path) -> Path:

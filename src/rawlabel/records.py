@@ -101,7 +101,8 @@ _REASON_TEXT = {
     Reason.TIMEOUT: "the image host did not answer in time, or too slowly",
     Reason.SOFT_BLOCK: "the image host sent a web page in place of the image",
     Reason.REDIRECTS: "the address redirects too often or to where it must not",
-    Reason.REFUSED_ADDRESS: "the address is not one that may be asked (scheme, or a private or special network)",
+    Reason.REFUSED_ADDRESS: "the address is not asked here (its scheme, a private or special network, or this "
+    "machine itself without --allow-loopback)",
     Reason.OPT_OUT: "the host asks that the image is not used for machine learning (X-Robots-Tag)",
     Reason.NO_URL: "the photo site gave no image address",
     Reason.NOT_FETCHED: "not downloaded yet; run `rawlabel collect` again",
@@ -110,7 +111,7 @@ _REASON_TEXT = {
     Reason.TAKEN_DOWN: "the photo was taken down or made private after it was collected",
     Reason.CHANGED: "the address now serves another picture than the manifest promises",
     Reason.PLACEHOLDER: "a 'photo unavailable' picture stands in for the photo",
-    Reason.NOT_AN_IMAGE: "the bytes are not a JPEG, PNG, GIF or WebP image",
+    Reason.NOT_AN_IMAGE: "the bytes are no image of a format that is read",
     Reason.TRUNCATED: "the image file is cut short or damaged",
     Reason.TOO_SMALL: "the image is smaller than the smallest side asked for",
     Reason.TOO_LARGE: "the image has more pixels or bytes than allowed",
@@ -121,7 +122,11 @@ _REASON_TEXT = {
     Reason.CROSS_CLASS: "photos of another class show the same picture, so at least one label is wrong",
     Reason.REPLACED: "another photo was put in its place on purpose, by `rawlabel noise`",
 }
-_PASSING = frozenset({Reason.HTTP_ERROR, Reason.UNREACHABLE, Reason.THROTTLED, Reason.TIMEOUT, Reason.SOFT_BLOCK})
+# What was refused here says nothing of the photo: another network or another flag may have it.
+_PASSING = frozenset(
+    {Reason.HTTP_ERROR, Reason.UNREACHABLE, Reason.THROTTLED, Reason.TIMEOUT, Reason.SOFT_BLOCK,
+     Reason.REFUSED_ADDRESS}
+)  # fmt: skip
 _CHOSEN = frozenset({Reason.NOT_NEEDED, Reason.LICENSE, Reason.OPT_OUT, Reason.REFUSED_ADDRESS, Reason.REPLACED})
 
 

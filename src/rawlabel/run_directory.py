@@ -28,12 +28,13 @@ While a process trains there, it holds the lock `.lock`, which it removes at its
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -43,8 +44,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel import __version__, processes
+from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, locked, read_json, write_json
+from rawlabel.project import export_path, manifests_path, runs_path
 
 LogEntry = dict[str, Any]
 """One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
@@ -90,30 +93,68 @@ class RunDirectory:
         return self.path / "checkpoints" / "selected.safetensors"
 
     def config(self) -> dict[str, Any]:
-        """The resolved settings."""
-        return dict(read_json(self.path / "config.json", "the settings of a run"))
+        """The resolved settings, as they were given; what an older version did not have is at its default."""
+        return TrainConfig().as_json() | dict(read_json(self.path / "config.json", "the settings of a run"))
+
+    def settings(self) -> TrainConfig:
+        """The resolved settings, with the folder that holds the data where that lies now.
+
+        Settings of older versions lack newer keys, which have their defaults. Raises `ConfigError` for settings of
+        a newer version.
+        """
+        try:
+            config = TrainConfig(**self.config())
+        except ValueError as error:
+            path = self.path / "config.json"
+            raise ConfigError(f"{path}: holds settings that are not known here; update rawlabel") from error
+        path = self.path / "environment.json"
+        starts = read_json(path, "the starts of a run") if path.exists() else []
+        noted = starts[-1].get("root") or {} if starts else {}
+        # Runs of older versions noted nothing, but theirs may be the project that they lie in.
+        is_inside = not noted and self.path.resolve().parent.name == runs_path(Path()).name
+        noted = {"absolute": str(self.path.resolve().parent.parent)} if is_inside else noted
+        root = find_place(self.path, noted, config.root, lambda place: _holds_data_of(place, config))
+        return config.model_copy(update={"root": root})
+
+    def place_of(self, path: Path) -> dict[str, str]:
+        """Where `path` lies, by itself and from the run, so that it is found from anywhere and after a move."""
+        place, own = path.resolve(), self.path.resolve()
+        try:
+            from_run = {"from_run": Path(os.path.relpath(place, own)).as_posix()}
+        except ValueError:  # on another drive
+            from_run = {}
+        return {"absolute": str(place), **from_run}
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Make the directory and keep other processes from training in it; of one run's processes, the first does.
 
-        What a killed process left half written is removed. Raises `ConfigError` when another process trains here.
+        What a killed process left half written is removed, and so is a directory that is still empty at the end.
+        Raises `ConfigError` when another process trains here.
         The claim ends with the process, however that ends. A file system without such locks has none.
         """
         if not processes.is_first():
             yield
             return
+        made = [one for one in (self.path, *self.path.absolute().parents) if not one.exists()]
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with locked(self.path / ".lock") as is_ours:
-            if not is_ours:
-                raise ConfigError(
-                    f"--outpath: {self.path} is being trained by another process; wait for it, or choose another"
-                )
-            with disk_errors(self.path):
-                for left in self.path.rglob(".*.part"):
-                    left.unlink(missing_ok=True)
-            yield
+        try:
+            with locked(self.path / ".lock") as is_ours:
+                if not is_ours:
+                    raise ConfigError(
+                        f"--outpath: {self.path} is being trained by another process; "
+                        "wait for it, or choose another"
+                    )
+                with disk_errors(self.path):
+                    for left in self.path.rglob(".*.part"):
+                        left.unlink(missing_ok=True)
+                yield
+        finally:
+            # Where nothing came of it, as with a network that nobody has, no folder is left.
+            with suppress(OSError):
+                for folder in made:
+                    folder.rmdir()
 
     def start(self, config: dict[str, Any], **facts: Any) -> None:
         """Write the settings, and add this start to `environment.json`."""
@@ -203,6 +244,25 @@ class RunDirectory:
         write_json(self.path / "summary.json", summary)
 
 
+def find_place(run: Path, noted: Mapping[str, Any], given: Path, is_it: Callable[[Path], bool]) -> Path:
+    """Where something lies now: where it lay from the run, or by itself, or from here as it was given.
+
+    `noted` is what `RunDirectory.place_of` said of it. Spelled as it was `given` where that is the same place, or
+    no other is found.
+    """
+    known = [run.resolve() / str(noted["from_run"])] if "from_run" in noted else []
+    known += [Path(str(noted["absolute"]))] if "absolute" in noted else []
+    found = next((place for place in known if is_it(place)), None)
+    return given if found is None or (is_it(given) and found.resolve() == given.resolve()) else found.resolve()
+
+
+def _holds_data_of(root: Path, config: TrainConfig) -> bool:
+    """Whether what the settings name lies under `root`; an address, such as hub:NAME, lies nowhere."""
+    if config.main is None:
+        return manifests_path(root).is_dir() or export_path(root).is_dir()
+    return ":" in config.main or (root / config.main).exists()
+
+
 def why_selected(summary: dict[str, Any]) -> str:
     """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
     return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
@@ -218,7 +278,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "command": " ".join(sys.argv[1:]),
     }
 
@@ -240,7 +300,8 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the system calls its processor."""
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file():
         for line in cpu_info.read_text("utf-8", errors="replace").splitlines():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -16,37 +17,80 @@ from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, TypeVar
 
+from rawlabel import processes
 from rawlabel.errors import Interrupted
 
 Result = TypeVar("Result")
 
 _AGAIN_AFTER = 0.05
 """A signal that was dropped is sent again after so many seconds."""
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_FINISHING = "stopping as soon as what is under way is finished; the same again stops at once"
+_asked: set[int] = set()
+"""The signals that asked this process to stop, where the process is a command."""
+_is_command = False
 
 
 def raise_on_stop() -> None:
-    """From here on SIGTERM raises `Interrupted`, as Ctrl-C raises `KeyboardInterrupt`, and neither is lost.
+    """For a command: SIGTERM raises `Interrupted`, as Ctrl-C raises `KeyboardInterrupt`, and neither is lost.
 
-    Where a handler happens to strike inside a finalizer or the callback of a weak reference, Python drops what it
-    raises and prints a traceback; such a signal is sent again instead.
+    The same signal again ends the process at once and without a traceback: what is on the disk is complete at any
+    moment. Where a handler happens to strike inside a finalizer or the callback of a weak reference, Python drops
+    what it raises and prints a traceback; such a signal is sent again instead.
     """
-    signal.signal(signal.SIGTERM, _raise)
+    global _is_command
+    _is_command = True
+    for number in _heeded():
+        signal.signal(number, _raise)
     sys.unraisablehook = _send_again
 
 
 def ignore_stops() -> None:
     """From here on nothing stops the process: all is done and said, and a traceback is all it could add."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
 
 
+def _heeded() -> list[signal.Signals]:
+    """Those that are not ignored; a shell has Ctrl-C ignored by what it starts in the background."""
+    return [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def _raise(signal_number: int, frame: FrameType | None) -> None:
+    _note(signal_number)
+    if signal_number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise Interrupted(signal_number)
+
+
+def _note(signal_number: int) -> None:
+    """Remember a signal; a command that it asked to stop before ends here."""
+    if not _is_command:
+        return
+    if signal_number in _asked:
+        # Nothing that Python would do on its way out is of use, and any of it may print a traceback.
+        _say("stopped at once; the same command goes on from what is on the disk", is_last=True)
+        os._exit(128 + signal_number)
+    _asked.add(signal_number)
+
+
+def _say(message: str, *, is_last: bool = False) -> None:
+    """Write a line from within a signal handler, where streams and locks may be in use."""
+    if not (_is_command and processes.is_speaker()):
+        return
+    is_terminal = os.isatty(2)
+    # A progress bar leaves its line unfinished, and the cursor hidden.
+    text = (
+        ("\n" if is_terminal else "") + f"rawlabel: {message}\n" + ("\x1b[?25h" if is_terminal and is_last else "")
+    )
+    with suppress(OSError):
+        os.write(2, text.encode())
 
 
 def _send_again(dropped: sys.UnraisableHookArgs) -> None:
     if isinstance(dropped.exc_value, Interrupted | KeyboardInterrupt):
         number = signal.Signals(getattr(dropped.exc_value, "signal_number", signal.SIGINT))
+        _asked.discard(number)
         timer = threading.Timer(_AGAIN_AFTER, _signal_main_thread, (number,))
         timer.daemon = True
         timer.start()
@@ -123,21 +167,24 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Hold back Ctrl-C and SIGTERM for the block; a second one ends it at once.
+    """Hold back Ctrl-C and SIGTERM for the block and say so; the same one again ends it at once.
 
     Outside the main thread, where Python sets no handlers, nothing is held back.
     """
     request = StopRequest()
 
     def note(signal_number: int, frame: FrameType | None) -> None:
-        if request:
+        _note(signal_number)
+        if request.signal_number == signal_number:
             raise Interrupted(signal_number)
-        request.signal_number = signal_number
+        if not request:
+            request.signal_number = signal_number
+            _say(_FINISHING)
 
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in _heeded()}
     try:
         yield request
     finally:
@@ -146,28 +193,38 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run` that ends on SIGTERM as it does on Ctrl-C: the task is cancelled, so it can tidy up.
+    """`asyncio.run` that Ctrl-C and SIGTERM end alike: the task is cancelled, so it can tidy up.
 
-    Raises `Interrupted` then.
+    Raises `KeyboardInterrupt` or `Interrupted` then.
     """
     if threading.current_thread() is not threading.main_thread():
         return asyncio.run(main)
-    was_asked: list[bool] = []
+    asked: list[int] = []
 
     async def cancellable() -> Result:
-        task = asyncio.current_task()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
-        def stop() -> None:
-            was_asked.append(True)
-            task.cancel()
+        def stop(signal_number: int, frame: FrameType | None) -> None:
+            _note(signal_number)
+            if not asked:
+                _say(_FINISHING)
+            asked.append(signal_number)
+            # The task may be at work just now, or the loop asleep.
+            loop.call_soon_threadsafe(task.cancel)
 
-        with loop_signals([signal.SIGTERM], stop):
+        before = {number: signal.signal(number, stop) for number in _heeded()}
+        try:
             return await main
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     try:
         return asyncio.run(cancellable())
     except asyncio.CancelledError:
-        if was_asked:
-            raise Interrupted(signal.SIGTERM) from None
-        raise
+        if not asked:
+            raise
+        if asked[0] == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise Interrupted(asked[0]) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -48,6 +50,72 @@ def test_a_signal_that_strikes_in_a_finalizer_stops_the_command_all_the_same(nam
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert ended.returncode == code, ended.stderr
     assert ended.stderr == "rawlabel: stopped; the same command goes on from here\n"
+
+
+STOPPED_TWICE = """
+import asyncio, sys, time
+from rawlabel import cli, signals
+
+def wait():
+    print("waiting", flush=True)
+    time.sleep(20)
+
+def in_a_step():
+    with signals.stop_requests():
+        for _ in range(200):
+            time.sleep(0.1)
+
+def in_a_loop():
+    async def main():
+        try:
+            await asyncio.sleep(20)
+        finally:
+            time.sleep(20)
+    signals.run_until_stopped(main())
+
+def while_tidying_up():
+    try:
+        time.sleep(20)
+    finally:
+        time.sleep(20)
+
+def while_ending():
+    import threading
+    thread = threading.Thread(target=time.sleep, args=(20,))
+    thread.start()
+    thread.join()
+
+def work(*arguments, **settings):
+    print("at work", flush=True)
+    {where}()
+
+cli.rawlabel.main = work
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["in_a_step", "in_a_loop", "while_tidying_up", "while_ending"])
+def test_the_same_signal_again_ends_the_command_at_once_and_without_a_traceback(
+    where: str, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", STOPPED_TWICE.format(where=where)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == "at work\n"
+    time.sleep(0.3)
+    process.send_signal(number)
+    if where in ("in_a_step", "in_a_loop"):
+        first = process.stderr.readline()
+        assert (
+            first == "rawlabel: stopping as soon as what is under way is finished; the same again stops at once\n"
+        )
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors
+    assert errors.count("\n") == 1, errors
 
 
 DAMAGED_METADATA = """

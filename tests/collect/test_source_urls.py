@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rawlabel import cli
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.collect import collect
 from rawlabel.collect.sources import Search, SourceContext
@@ -372,3 +373,25 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert (page.total_reported, len(page.photos)) == (count // 2, 500)
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_what_was_refused_here_is_asked_when_it_is_permitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_csv(tmp_path / "t.csv", [{"url": "http://127.0.0.1:9/a.jpg", "class": "owl"}])
+    command = ["collect", "--source", "urls", "--input", str(tmp_path / "t.csv"), "--project", str(tmp_path / "p")]
+    told = []
+    for more in ([], ["--allow-loopback", "--attempts", "1"]):
+        assert cli.run([*command, *more]) == 1
+        told.append(capsys.readouterr())
+    assert "this machine itself without --allow-loopback" in told[0].out
+    assert "the image host could not be reached" in told[1].out
+    assert "none of the photos could be downloaded" in told[1].err
+
+
+def test_a_collection_that_finds_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_csv(tmp_path / "t.csv", [{"url": "https://h/a.jpg", "class": "owl"}])
+    (tmp_path / "classes.txt").write_text("robin\n")
+    command = ["collect", str(tmp_path / "classes.txt"), "--source", "urls", "--input", str(tmp_path / "t.csv")]
+    assert cli.run([*command, "--project", str(tmp_path / "p")]) == 1
+    assert "no search found a photo; check the keywords" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from rawlabel import cli
 from rawlabel.catalogue import Candidate, Catalogue, Part, PartState
-from rawlabel.config import CurateConfig
+from rawlabel.config import CurateConfig, VerifyConfig
 from rawlabel.curate import curate, decide
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
 from rawlabel.image_store import ImageStore
-from rawlabel.manifest import read_manifest
+from rawlabel.manifest import newest_manifest, read_manifest
+from rawlabel.manifest_reading import read_received_manifest
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
 from rawlabel.split import splits_of
+from rawlabel.verify import verify
+from rawlabel.verify.findings import Kind
 
 
 def candidate(
@@ -83,6 +88,49 @@ def test_bytes_under_many_authors_are_a_placeholder_and_none_survives() -> None:
     assert verdicts(found, decoded("gone", "a"), placeholder_copies=3) == expected
     one_author = [candidate(str(i), "owl", "gone", author="x") for i in range(3)]
     assert verdicts(one_author, decoded("gone"))[0] == KEPT
+
+
+def sent(
+    number: int, *, url: str | None = None, led_to: str | None = None, stated: tuple[int, int] | None = None
+) -> Candidate:
+    """A photo of nobody known for which the picture "x" came, which is 100 by 100."""
+    one = candidate(str(number), "owl", "x")
+    width, height = stated or (None, None)
+    photo = replace(one.photo, author_id="", url=url or f"http://host/{number}.jpg", width=width, height=height)
+    return replace(one, photo=photo, outcome=replace(one.outcome, final_url=led_to))
+
+
+GONE = "http://host/pictures/img_0.png"
+
+
+@pytest.mark.parametrize(
+    ("found", "is_kept"),
+    [
+        ([sent(1), sent(2), sent(3)], True),
+        ([sent(n, led_to=f"https://cdn/{n}.jpg") for n in range(3)], True),
+        ([sent(n, url="http://host/show.php", led_to="https://cdn/a.jpg") for n in range(2)], True),
+        ([sent(1, stated=(90, 90)), sent(2, stated=(300, 310)), sent(3)], True),
+        ([sent(7, url="http://host/get/7", led_to="https://cdn/photo-7-large.webp", stated=(300, 310))], True),
+        ([sent(1, url="http://host/no-image-today.jpg")], True),
+        ([sent(1, led_to=GONE)], True),
+        ([sent(1, led_to=GONE), sent(2, led_to=GONE)], False),
+        ([sent(1, led_to=GONE, stated=(400, 300))], False),
+        ([sent(1, led_to="http://host/photo-not-available.gif")], False),
+        ([sent(1, led_to="http://host/image_removed.png"), sent(2)], False),
+        ([sent(1, stated=(400, 300)), sent(2, stated=(300, 500))], False),
+        ([sent(1, stated=(400, 300))], True),
+    ],
+    ids=["copies in a folder", "to the same names elsewhere", "one script", "stated shapes", "named after it",
+         "a photo called so", "one led on", "led on to one file", "led on, other shape", "led on, called so",
+         "and what has its pixels", "other shapes", "a wrong size"],
+)  # fmt: skip
+def test_copies_of_a_photo_are_kept_once_and_placeholders_never(found: list[Candidate], is_kept: bool) -> None:
+    rows = verdicts(found, decoded("x"))
+    if is_kept:
+        assert rows[0] == KEPT
+        assert set(rows[1:]) <= {("rejected", "exact_duplicate")}
+    else:
+        assert set(rows) == {("rejected", "placeholder")}
 
 
 pixels = st.sampled_from(["a", "b", "c", "small", None])
@@ -214,10 +262,37 @@ def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:
         assert row["found"] == row.get("kept", 0) + row.get("rejected", 0) + row.get("failed", 0)
 
 
-def test_a_class_with_nothing_left_is_named(tmp_path: Path) -> None:
+def test_a_set_with_nothing_left_is_named_with_the_reasons(tmp_path: Path) -> None:
     project = make_project(tmp_path)
-    with pytest.raises(DataError, match="class 'owl' has no photo left"):
+    with pytest.raises(DataError, match=r"no photo of any class is left.*24: the image is smaller"):
         curate(CurateConfig(project=project, min_side=1000))
+
+
+def test_a_class_with_no_photo_left_is_left_out_with_a_warning_that_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(tmp_path)
+    with Catalogue(catalogue_path(project)) as catalogue:
+        # All addresses of one class are dead; another is an empty folder (`__MACOSX`).
+        gone = [one.photo for one in catalogue.candidates() if one.event.class_id == "owl"]
+        catalogue.record_outcomes(
+            Outcome(one.source, one.photo_id, Status.FAILED, Reason.HTTP_GONE) for one in gone
+        )
+        catalogue.plan(["flickr"], [*catalogue.classes(), ClassSpec("__MACOSX", "MACOSX", ("MACOSX",))])
+    assert cli.run(["curate", str(project)]) == 0
+    assert "note: class 'owl' is left out: none of its 12 label events is kept" in capsys.readouterr().err
+    path = newest_manifest(project)
+    assert path is not None
+    for manifest in (read_manifest(path), read_received_manifest(path)):
+        assert manifest.class_ids == ["robin"]
+        assert [spec.class_id for spec in manifest.left_out] == ["owl", "__MACOSX"]
+        assert len(manifest.warnings()) == 2
+        counts = {row["class_id"]: row["found"] for row in manifest.funnel()}
+        assert counts == {"robin": 12, "owl": 12, "__MACOSX": 0, "all": 24}
+    # The bytes of the class belong to no photo now; the manifest is whole.
+    assert {finding.kind for finding in verify(VerifyConfig(project=project))} == {Kind.STRAY}
+    # A manifest of now is made of the same decisions when it is made anew.
+    assert curate(CurateConfig(project=project)).path == path
 
 
 @pytest.mark.parametrize("content", [b"no parquet", b""])

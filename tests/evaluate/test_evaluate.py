@@ -90,7 +90,7 @@ def test_predictions_take_images_folders_and_a_pipe(
     assert sum(one.path.parent.name == one.class_id for one in from_folder) >= 6
     import io
 
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{path}\n" for path in paths)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("".join(f"{path}\n" for path in paths).encode())))
     capsys.readouterr()
     assert cli.run(["predict", str(run.path), "-", "--top", "3"]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]

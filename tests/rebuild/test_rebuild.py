@@ -18,12 +18,13 @@ from rawlabel.config import CollectConfig, CurateConfig, RebuildConfig, VerifyCo
 from rawlabel.curate import curate
 from rawlabel.errors import DataError
 from rawlabel.image_check import NEAR_COPY_BITS
-from rawlabel.manifest import Manifest, newest_manifest
+from rawlabel.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.manifest_diff import Kind, differences_between
 from rawlabel.photo_site import Change, ChangedSite, RunningSite, running
 from rawlabel.project import catalogue_path, images_path
 from rawlabel.rebuild import Likeness, Rebuilt, rebuild
-from rawlabel.records import Reason, Verdict
+from rawlabel.rebuild.comparison import Promise, likeness
+from rawlabel.records import Outcome, Reason, Status, Verdict
 from rawlabel.verify import verify
 from tests.collect.conftest import KEY
 from tests.processes import forked
@@ -229,3 +230,25 @@ def test_a_project_that_holds_something_else_is_left_alone(
     with pytest.raises(DataError, match="another manifest was rebuilt here"):
         rebuild(settings(other, tmp_path / "new"))
     assert cli.run(["rebuild"]) == 2
+
+
+def test_what_was_refused_here_is_not_gone_and_the_permission_brings_it(
+    then: Then, same_site: RunningSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["rebuild", str(then.manifest.path), "--project", str(tmp_path / "new"), "--per-host", "16"]
+    assert cli.run(command) == 1
+    refused = json.loads((tmp_path / "new" / "rebuild-report.json").read_text())
+    assert (refused["counts"]["gone"], refused["counts"]["pending"]) == (0, then.manifest.kept().num_rows)
+    told = capsys.readouterr()
+    assert "--allow-loopback" in told.out
+    assert "none of its photos could be had" in told.err
+    assert cli.run([*command, "--allow-loopback"]) == 0
+    path = newest_manifest(tmp_path / "new")
+    assert path is not None
+    assert read_manifest(path).kept().equals(then.manifest.kept())
+
+
+@pytest.mark.parametrize("reason", [Reason.TOO_LARGE, Reason.DECODE_LIMIT])
+def test_what_this_machines_limits_stopped_is_not_gone(reason: Reason) -> None:
+    outcome = Outcome("flickr", "1", Status.FAILED, reason)
+    assert likeness(Promise("00", None, None, "https://h/1"), outcome) is Likeness.PENDING

@@ -118,3 +118,5 @@ def test_a_network_of_nan_is_measured_as_wrong_by_all_that_evaluate_writes(
     rows = pq.read_table(run.path / "predictions.parquet").to_pylist()
     assert {(row["predicted_class"], row["is_correct"]) for row in rows} == {(None, False)}
     assert np.load(run.path / "confmat.npy").sum() == 0
+    assert cli.run(["predict", str(run.path), str(data / "test")]) == 2
+    assert "its network has diverged and says NaN" in capsys.readouterr().err

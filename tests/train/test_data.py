@@ -28,7 +28,7 @@ from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 
 def test_class_folders_are_read_in_a_fixed_order(data: Path) -> None:
-    class_ids, names, _, labels = read_class_folders(data / "candidate")
+    class_ids, names, _, labels, _ = read_class_folders(data / "candidate")
     assert tuple(class_ids) == CLASSES
     assert [class_ids[label] for label in labels] == [name.split("/")[0] for name in names]
     assert np.bincount(labels).tolist() == [40, 40, 40]

@@ -178,6 +178,16 @@ def test_shards_that_do_not_fit_are_one_clear_line(kind: str, line: str, tmp_pat
     assert str(tmp_path / "set") in str(caught.value)
 
 
+def test_names_with_dots_that_fall_together_are_told_to_do_so(folders: dict[str, Path], tmp_path: Path) -> None:
+    names, data, labels = files_of(folders["train"])
+    dotted = [f"photo.{index}.png" for index in range(len(names))]
+    write_tars(tmp_path / "set", "train", (dotted, data, labels))
+    with pytest.raises(
+        DataError, match=r"It is the dots: .* 'photo\.0\.png' ends in '\.0\.png', which is no image"
+    ):
+        read_input(tmp_path / "set", InputRequest())
+
+
 def test_addresses_that_cannot_be_loaded_are_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

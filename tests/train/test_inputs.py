@@ -108,6 +108,32 @@ def test_one_of_several_label_columns_is_never_guessed(tmp_path: Path) -> None:
     assert (np.bincount(data.train.join(data.holdout).labels) == 10).all()
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        LABELS.astype(float),
+        pa.array([[one] for one in LABELS.tolist()]),
+        pa.array([[float(one)] for one in LABELS.tolist()], pa.list_(pa.float32(), 1)),
+    ],
+)
+def test_whole_numbers_as_floats_and_lists_of_one_label_are_labels(tmp_path: Path, labels: Any) -> None:
+    path = tmp_path / "photos.parquet"
+    pq.write_table(table(species=labels), path)
+    _, found, class_ids = decoded(path)
+    assert (found == LABELS).all() and class_ids == ("0", "1", "2")
+    # Where another column can be nothing else, a score beside it is not asked about.
+    pq.write_table(table(score=LABELS / 2, species=LABELS), path)
+    assert (decoded(path)[1] == LABELS).all()
+
+
+def test_rows_with_several_labels_are_told(tmp_path: Path) -> None:
+    labels = [[one] for one in LABELS.tolist()]
+    labels[3], labels[5] = [0, 1], []
+    pq.write_table(table(species=labels), tmp_path / "photos.parquet")
+    with pytest.raises(DataError, match="column 'species': 2 rows do not have one label; keep one each"):
+        read_input(tmp_path / "photos.parquet", InputRequest())
+
+
 def test_class_names_come_from_the_schema_or_from_the_values(tmp_path: Path) -> None:
     path = tmp_path / "photos.parquet"
     names = ["owl", "robin", "wren"]
@@ -252,7 +278,11 @@ def test_arrays_that_are_no_photos_with_labels_are_told(
 @pytest.mark.parametrize(
     ("columns", "request_", "told"),
     [
-        ({"raw": LABELS / 2}, InputRequest(label_column="raw"), "column 'raw': labels are float64"),
+        (
+            {"raw": LABELS / 2},
+            InputRequest(label_column="raw"),
+            "column 'raw': labels are float64, and not all are whole numbers",
+        ),
         ({"raw": LABELS}, InputRequest(label_column="image"), "column 'image': labels are object"),
         ({"raw": LABELS}, InputRequest(image_column="raw"), "--image-column raw: .* has no images in this column"),
     ],
@@ -272,7 +302,7 @@ def test_an_image_whose_header_claims_more_than_can_be_decoded_is_named(tmp_path
     claim[29:33] = zlib.crc32(bytes(claim[12:29])).to_bytes(4, "big")
     (folder / "red" / "001.png").write_bytes(claim)
     source = read_input(folder, InputRequest()).images.source
-    with pytest.raises(DataError, match=r"001\.png: is not an image that can be decoded"):
+    with pytest.raises(DataError, match=r"001\.png: has 100,000 x 100,000 pixels"):
         Images(source, 16, 1)
     facts = pack(PackConfig(source=folder, out=tmp_path / "packed", mode="copy"))
     assert (facts["found"], facts["packed"], len(facts["unreadable"])) == (12, 11, 1)

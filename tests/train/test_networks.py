@@ -15,7 +15,9 @@ from rawlabel.errors import ConfigError
 from rawlabel.experiments.fast_small import RECIPE
 from rawlabel.train.methods.cross_entropy import CrossEntropyOptions
 from rawlabel.train.networks import CIFAR_RESNETS, build_network, hub_errors, load_network_options
+from rawlabel.train.predictor import build_predictor
 from rawlabel.train.schedule import learning_rate
+from tests.train.conftest import tiny
 
 
 @pytest.mark.parametrize(
@@ -133,3 +135,33 @@ def test_the_recipe_for_small_images_is_a_file_that_training_takes() -> None:
     assert options.label_smoothing > 0
     assert {key: getattr(config, key) for key in RECIPE} == RECIPE
     assert learning_rate(config, config.epochs - 1, 99, 100) < 0.01 * config.lr
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("vit_tiny_patch16_224", 96),
+        ("swin_tiny_patch4_window7_224", 96),
+        ("timm/mixer_s32_224", 64),
+        ("vit_b_32", 64),
+        ("swin_t", 96),
+    ],
+)
+def test_a_network_for_one_side_is_made_for_the_side_of_the_images(name: str, size: int) -> None:
+    network = build_network(name, 3, image_size=size)
+    assert network(torch.zeros(2, 3, size, size)).shape == (2, 3)
+    assert network.training
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("vit_b_32", 100), ("maxvit_t", 96), ("inception_v3", 32), ("alexnet", 32)]
+)
+def test_a_side_that_a_network_cannot_take_is_one_line(name: str, size: int) -> None:
+    with pytest.raises(ConfigError, match=rf"--image-size {size}: {name} takes no images of this side \(.*; try"):
+        build_network(name, 3, image_size=size)
+
+
+def test_views_too_small_for_the_network_are_told_before_the_first_step(data: Path) -> None:
+    config = tiny(data, model="vit_tiny_patch16_224", image_size=64, progressive_from=32)
+    with pytest.raises(ConfigError, match="--progressive-from 32: vit_tiny_patch16_224 takes no images"):
+        build_predictor(config, 10, 3)

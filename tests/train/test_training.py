@@ -22,8 +22,10 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.train import find_run, train
 from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.data import load_training_data
+from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.holdout import predict_holdout
 from tests.processes import forked
 from tests.test_config import PUBLISHED
@@ -258,3 +260,70 @@ def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
     (folder / "red" / "002.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"002\.png: is not an image that can be decoded"):
         fit(tiny(tmp_path, test=None, holdout=0, stop="last_epoch", outpath=tmp_path / "run"))
+
+
+def test_a_second_test_set_may_come_while_a_run_is_trained(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny(data, outpath=tmp_path / "run", epochs=2)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    given = config.model_copy(update={"sub": "test"})
+    run = train(given, make_epoch_evaluator)
+    assert ["subset" in entry for entry in run.log()] == [False, True]
+    assert run.log()[1]["subset"] == run.log()[1]["test"]
+    assert "--sub" not in capsys.readouterr().err
+    train(given.model_copy(update={"sub": "candidate"}), make_epoch_evaluator)
+    assert f"--sub: {run.path} is finished" in (said := capsys.readouterr().err)
+    assert f"--test {data / 'candidate'}` measures it" in said
+
+
+def test_a_run_is_called_the_same_with_a_second_test_set(data: Path) -> None:
+    config = tiny(data)
+    training = load_training_data(config)
+    plain = find_run(config, training).path
+    assert find_run(config.model_copy(update={"sub": "test"}), training).path == plain
+    assert find_run(config.model_copy(update={"lr": 0.5}), training).path != plain
+
+
+def test_fewer_epochs_than_the_resumed_run_has_are_refused(
+    whole: RunDirectory, data: Path, tmp_path: Path
+) -> None:
+    shorter = tiny(data, outpath=tmp_path / "shorter", resume=str(whole.path), epochs=2)
+    with pytest.raises(ConfigError, match=r"--epochs 2: .*last\.pt has 4 epochs behind it"):
+        fit(shorter)
+    assert not RunDirectory(tmp_path / "shorter").log()
+    with pytest.raises(ConfigError, match=r"--epochs: .* was made with 4, not 2"):
+        fit(tiny(data, outpath=whole.path, epochs=2))
+    assert len(fit(tiny(data, outpath=tmp_path / "same", resume=str(whole.path))).log()) == 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "device", "expected"),
+    [
+        (30, "cpu", []),
+        (600, "cpu", ["rawlabel: the steps will take about 0:10:00 on this processor"]),
+        (9 * 3600, "cuda", ["rawlabel: the steps will take about 9.0 hours on this GPU"]),
+        (
+            5 * 86400,
+            "cpu",
+            [
+                "rawlabel: the steps will take about 5.0 days on this processor",
+                "rawlabel: what takes minutes on a processor: fewer epochs, smaller images or a smaller network "
+                "(--epochs 12, --image-size 112, --model small_convnet), one of these or all",
+            ],
+        ),
+    ],
+)
+def test_long_work_says_how_long_and_what_is_short(
+    seconds: float, device: str, expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_expected_time(seconds, TrainConfig(epochs=120), torch.device(device))
+    assert capsys.readouterr().err.splitlines() == expected
+
+
+def test_without_a_holdout_a_run_trains_on_all_images(data: Path, tmp_path: Path) -> None:
+    """As the page about the published trainer says."""
+    run = fit(tiny(data, outpath=tmp_path / "all", epochs=1, holdout=0, stop="last_epoch"))
+    start = json.loads((run.path / "environment.json").read_text())[0]
+    assert (start["training_images"], start["holdout_images"]) == (120, 0)

@@ -77,3 +77,12 @@ def test_what_was_injected_is_on_record_and_only_raw_labels_are_seen(data: Path,
 def test_noise_that_cannot_be_made_is_told(data: Path, wanted: dict[str, object], told: str) -> None:
     with pytest.raises(RawlabelError, match=told):
         load_training_data(tiny(data, **wanted))
+
+
+def test_a_mix_that_replaces_nothing_says_so(tmp_path: Path) -> None:
+    make_class_folders(tmp_path / "candidate", 12, 1)
+    make_class_folders(tmp_path / "second", 12, 2)
+    line = load_training_data(tiny(tmp_path, mix="second", mix_rate=0.04)).counts()
+    assert "--mix replaced none, since 0.04 of no class is a whole image: raise --mix-rate" in line
+    assert "--mix replaced 9" in load_training_data(tiny(tmp_path, mix="second", mix_rate=0.25)).counts()
+    assert "--mix" not in load_training_data(tiny(tmp_path)).counts()

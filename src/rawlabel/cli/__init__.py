@@ -67,7 +67,7 @@ def rawlabel() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit: 0 done, 1 something found, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
+    """Run the command and exit: 0 done, 1 amiss or empty, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
     signals.raise_on_stop()
     # Photos whose metadata are damaged are read all the same.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICE_HELP = "Where to compute; auto takes an NVIDIA GPU if there is one; mps, an Apple GPU, only by its name."
 
@@ -35,6 +36,15 @@ def setting(
         json_schema_extra={"positional": positional, "flags": list(flags), "bare": bare},
         **checks,
     )
+
+
+MAX_MEGAPIXELS = 64.0
+"""Pixels up to which images are decoded: three bytes each, and several images at a time [megapixels]."""
+
+
+def pixel_limit() -> Any:
+    """Declare `max_megapixels`, which whatever decodes images has."""
+    return setting(MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0)
 
 
 class Section(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import Section, pixel_limit, setting
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
 from rawlabel.licenses import LicensePreset
 
@@ -25,7 +25,7 @@ class VerifyConfig(Section):
         "Remove damaged files and note their photos, and those whose files are missing, as not downloaded, so "
         "that `rawlabel collect` or `rawlabel rebuild` asks for them again.",
     )
-    max_megapixels: float = setting(64.0, "Largest image decoded [megapixels]; read from the header.", gt=0)
+    max_megapixels: float = pixel_limit()
     workers: int = setting(2, "Threads that read and decode photos.", ge=1)
     out: Path | None = setting(None, "File that gets every finding (JSON lines).")
 

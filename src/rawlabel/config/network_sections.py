@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import Section, pixel_limit, setting
 
 
 class NetworkSettings(Section):
@@ -38,7 +38,7 @@ class DownloadSettings(NetworkSettings):
         None,
         "Where the photos go: a folder or an fsspec address (s3://bucket/photos); by default PROJECT/images.",
     )
-    max_megapixels: float = setting(64.0, "Largest image decoded [megapixels]; read from the header.", gt=0)
+    max_megapixels: float = pixel_limit()
     workers: int = setting(2, "Processes that decode photos.", ge=1)
     decode_seconds: float = setting(10.0, "Longest time for decoding one photo [seconds].", gt=0)
     decode_megabytes: int = setting(1024, "Most memory of a process that decodes [megabytes].", ge=256)

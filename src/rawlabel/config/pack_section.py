@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import Section, pixel_limit, setting
 
 
 class PackConfig(Section):
@@ -15,7 +15,9 @@ class PackConfig(Section):
     decoded, and are left out and listed in OUT/pack.json; 2: no pack was written.
     """
 
-    source: Path | None = setting(None, "Class folders, manifest or file with images and labels.", positional=True)
+    source: Path | None = setting(
+        None, "Class folders, a project, a manifest or a file with images and labels.", positional=True
+    )
     out: Path | None = setting(None, "Folder to write.")
     part: Literal["train", "test"] = setting(
         "train", "What the images are for, and which part to take where the source holds both."
@@ -42,4 +44,5 @@ class PackConfig(Section):
     )
     label_column: str | None = setting(None, "Column of the labels, where the source is a table.")
     image_column: str | None = setting(None, "Column of the images, where the source is a table.")
+    max_megapixels: float = pixel_limit()
     workers: int = setting(2, "Threads that decode and encode.", ge=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rawlabel.config.bench_section import BenchConfig
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import Precision, Section, pixel_limit, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, SourcesConfig
 from rawlabel.config.pack_section import PackConfig
@@ -126,9 +126,9 @@ class CurateConfig(Section):
 
     project: Path = setting(Path("project"), "Folder that holds the collection.", positional=True)
     min_side: int = setting(32, "Smallest accepted shorter side [pixels].", ge=1)
-    max_megapixels: float = setting(64.0, "Largest accepted image [megapixels].", gt=0)
+    max_megapixels: float = pixel_limit()
     placeholder_copies: int = setting(
-        3, "An image served under at least this many photos of different authors is a placeholder.", ge=2
+        3, "An image served under at least this many photos of different known authors is a placeholder.", ge=2
     )
     cross_class: Literal["reject", "first", "keep"] = setting(
         "reject",
@@ -147,6 +147,13 @@ class EvaluateConfig(Section):
         None, "Folder of class folders with clean labels; by default the one that the run logged."
     )
     batch_size: int = setting(256, "Images in a step.", ge=1)
+    precision: Precision = setting(
+        "auto", "Arithmetic: bf16, fp32, or auto: what the run was trained in, where the machine has it."
+    )
+    max_megapixels: float = pixel_limit()
+    partial_test: bool = setting(
+        False, "Measure also on a test set that lacks training classes, on the classes it has, which are named."
+    )
     confidence: float = setting(0.95, "Confidence of the intervals [0 to 1].", gt=0, lt=1)
     truth: Path | None = setting(
         None,
@@ -191,7 +198,11 @@ class ReportConfig(Section):
 
 
 class PredictConfig(Section):
-    """Classify images with a finished run."""
+    """Classify images with a finished run: path, class and probability, separated by tabs, a line each.
+
+    Tabs and line breaks in a path are written as \\t, \\n and \\r. Exit code 0: all images are classified; 1: some
+    cannot be read or decoded, and are named with what to do; 2: nothing was classified.
+    """
 
     run: Path | None = setting(None, "Run directory.", positional=True)
     images: tuple[str, ...] = setting(
@@ -199,6 +210,10 @@ class PredictConfig(Section):
     )
     top: int = setting(1, "Classes to print for each image.", ge=1)
     batch_size: int = setting(64, "Images in a step.", ge=1)
+    precision: Precision = setting(
+        "auto", "Arithmetic: bf16, fp32, or auto, the faster one in a short trial on this machine."
+    )
+    max_megapixels: float = pixel_limit()
 
 
 class ExportConfig(Section):

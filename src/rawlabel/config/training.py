@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import ValidationInfo, field_validator
 
 from rawlabel import processes
-from rawlabel.config.declaring import DEVICE_HELP, Device, setting
+from rawlabel.config.declaring import DEVICE_HELP, Device, Precision, pixel_limit, setting
 from rawlabel.config.trainer_sections import TrainerSettings
 
 
@@ -31,6 +31,9 @@ class TrainConfig(TrainerSettings):
     )
     sub: str | None = setting(
         None, "A second test set under --root, logged as `subset`, for people only.", also="sub_file"
+    )
+    partial_test: bool = setting(
+        False, "Measure also on a test set that lacks training classes, on the classes it has, which are named."
     )
     label_column: str | None = setting(None, "Column of the raw labels, where the training data is a table.")
     test_label_column: str | None = setting(None, "Column of the labels, where the test set is a table.")
@@ -137,6 +140,7 @@ class TrainConfig(TrainerSettings):
         ge=0,
         also="max_lr_adjusting_epoch",
     )
+    max_megapixels: float = pixel_limit()
     image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
     progressive_from: int = setting(
         0,
@@ -174,8 +178,10 @@ class TrainConfig(TrainerSettings):
         "Keep what the network said of each training image in each epoch, in the folder `training_predictions` of "
         "the run directory: what evidence about the labels is made from, at up to 2 bytes an image and epoch.",
     )
-    precision: Literal["auto", "bf16", "fp32"] = setting(
-        "auto", "Arithmetic: bf16 where the processor has it (auto), or always bf16 or fp32."
+    precision: Precision = setting(
+        "auto",
+        "Arithmetic: bf16, fp32, or auto: of what the machine has, the faster one in a short trial, whose outcome "
+        "is kept for this machine and network.",
     )
     exchange: Literal["fp32", "bf16"] = setting(
         "fp32",

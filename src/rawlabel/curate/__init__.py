@@ -15,14 +15,14 @@ duplicates), so it is written out here and is not configurable:
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rawlabel.catalogue import Candidate, Catalogue
 from rawlabel.config import CurateConfig
+from rawlabel.curate.placeholders import is_placeholder
 from rawlabel.curate.same_picture import Names, near_copies, own_name, photo_names
 from rawlabel.errors import DataError
 from rawlabel.image_check import Decoded, check_image
@@ -38,7 +38,8 @@ from rawlabel.split import splits_of
 def curate(config: CurateConfig) -> Manifest:
     """Decide about every label event of the project's catalogue and freeze the decisions.
 
-    Raises `DataError` when there is no catalogue or a class has nothing left, and `DiskError`.
+    A class of which nothing is left is left out, which the manifest says. Raises `DataError` when there is no
+    catalogue or no class has anything left, and `DiskError`.
     """
     with Catalogue(catalogue_path(config.project)) as catalogue:
         candidates = list(catalogue.candidates())
@@ -51,17 +52,26 @@ def curate(config: CurateConfig) -> Manifest:
     for row in rows:
         if row["stored_sha256"]:
             row["path"] = photos.name(row["stored_sha256"], row["media_type"])
-    _refuse_empty_classes([spec.class_id for spec in classes], rows, config.project)
+    if not any(row["verdict"] == Verdict.KEPT for row in rows):
+        raise DataError(
+            f"{config.project}: no photo of any class is left; collect more, or loosen --min-side ({_most(rows)})"
+        )
     return write_manifest(
         config.project, rows, classes, config=config.as_json(), catalogue_fingerprint=fingerprint
     )
+
+
+def _most(rows: list[dict[str, Any]]) -> str:
+    """The most frequent reasons in words."""
+    counts = Counter(row["reason"] for row in rows)
+    return "; ".join(f"{count:,}: {Reason(reason).describe()}" for reason, count in counts.most_common(3))
 
 
 def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[dict[str, Any]]:
     """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
     rows = [decided_again(_row(candidate, decoded), candidate.last_seen) for candidate in candidates]
     names = photo_names(rows)
-    _reject_placeholders(rows, config.placeholder_copies, names)
+    _reject_placeholders(rows, candidates, config.placeholder_copies, names)
     _reject_same_photo(rows, names)
     _settle_cross_class(rows, names, config.cross_class)
     _reject_exact_duplicates(rows)
@@ -85,9 +95,14 @@ def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: Cura
         names = (photos.name(digest, media_type) for digest, media_type in objects.items())
         limits = (config.min_side, config.max_megapixels)
         found = pool.map(lambda name: check_image(photos.read(name), *limits), names)
-        for digest, one in zip(objects, found, strict=True):
-            decoded[digest] = one
-            task.advance()
+        try:
+            for digest, one in zip(objects, found, strict=True):
+                decoded[digest] = one
+                task.advance()
+        except BaseException:
+            # Whoever stops this does not want to wait for all the others.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return decoded
 
 
@@ -137,13 +152,12 @@ def _reject(row: dict[str, Any], reason: Reason, duplicate_of: str | None = None
     row["verdict"], row["reason"], row["duplicate_of"] = Verdict.REJECTED.value, reason.value, duplicate_of
 
 
-def _reject_placeholders(rows: list[dict[str, Any]], copies: int, names: Names) -> None:
-    """The same bytes under photos of so many authors are no photo of anybody's."""
+def _reject_placeholders(
+    rows: list[dict[str, Any]], candidates: list[Candidate], copies: int, names: Names
+) -> None:
+    sizes = {own_name(row): (one.photo.width, one.photo.height) for row, one in zip(rows, candidates, strict=True)}
     for group in _kept_by_pixels(rows):
-        # One photo that several sources know has an author's name at each of them.
-        photos = {names.of(own_name(row)): row for row in reversed(group)}
-        authors = {(row["source"], row["author_id"] or row["photo_id"]) for row in photos.values()}
-        if len(authors) >= copies:
+        if is_placeholder(group, copies, names, sizes):
             for row in group:
                 _reject(row, Reason.PLACEHOLDER)
 
@@ -188,13 +202,3 @@ def _reject_exact_duplicates(rows: list[dict[str, Any]]) -> None:
                 _reject(row, Reason.EXACT_DUPLICATE, first[row["class_id"]])
             else:
                 first[row["class_id"]] = row["photo_id"]
-
-
-def _refuse_empty_classes(class_ids: list[str], rows: list[dict[str, Any]], project: Path) -> None:
-    kept = {row["class_id"] for row in rows if row["verdict"] == Verdict.KEPT}
-    for class_id in class_ids:
-        if class_id not in kept:
-            raise DataError(
-                f"{project}: class '{class_id}' has no photo left; add keywords for it, collect more, "
-                "or loosen --min-side"
-            )

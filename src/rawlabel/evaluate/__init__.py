@@ -7,11 +7,13 @@ the record that a stopping rule reads has no field for them.
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix
 from rawlabel.project import downloads_path, how_to_get
-from rawlabel.run_directory import RunDirectory
+from rawlabel.run_directory import RunDirectory, find_place
 from rawlabel.train.correctness import (
     count_unanswered,
     has_top5,
@@ -35,12 +37,14 @@ from rawlabel.train.correctness import (
     predicted_classes,
 )
 from rawlabel.train.data import TrainingData
+from rawlabel.train.device import choose_device
 from rawlabel.train.epoch_log import has_diverged
 from rawlabel.train.image_cache import KeptImages, keep_images
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
+from rawlabel.train.precision import precision_of_run
 from rawlabel.train.predictor import Predictor, load_predictor
 
 TEST_LABEL_FLAG = "--test-label-column"
@@ -76,7 +80,13 @@ def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> LabeledIma
 def test_request(config: TrainConfig) -> InputRequest:
     """What is wanted of a test set."""
     return InputRequest(
-        "test", config.test_label_column, config.image_column, TEST_LABEL_FLAG, downloads_path(config.root)
+        "test",
+        config.test_label_column,
+        config.image_column,
+        TEST_LABEL_FLAG,
+        downloads_path(config.root),
+        config.max_megapixels,
+        config.partial_test,
     )
 
 
@@ -92,21 +102,31 @@ def read_test_input(
 ) -> InputSet:
     """A test set, its images labeled by index into `class_ids`; those of `left_out` classes are left out.
 
-    Raises `DataError` when its classes are not exactly the training classes.
+    Raises `DataError` when its classes are not exactly the training classes; where `request` says so, some may be
+    missing. Names in different Unicode forms, as Apple's and other systems write them, are one class.
     """
     if not is_address(path) and not path.exists():
         layout = how_to_get(path.parent, path.name)
         raise DataError(f"{path}: no such folder; it should hold one folder of images for each class{layout}")
-    found = read_input(path, request or InputRequest("test", label_flag=TEST_LABEL_FLAG))
-    places = {class_id: index for index, class_id in enumerate(class_ids)}
-    known, present = {*class_ids, *left_out}, set(found.class_ids)
-    for class_id in found.class_ids:
-        if class_id not in known:
+    request = request or InputRequest("test", label_flag=TEST_LABEL_FLAG)
+    found = read_input(path, request)
+    if found.ignored and processes.is_first():
+        sys.stderr.write(f"rawlabel: {path}: {found.ignored}\n")
+    places = {normalize("NFC", class_id): index for index, class_id in enumerate(class_ids)}
+    known = {*places, *(normalize("NFC", class_id) for class_id in left_out)}
+    names = [normalize("NFC", class_id) for class_id in found.class_ids]
+    for name, class_id in zip(names, found.class_ids, strict=True):
+        if name not in known:
             raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")
-    for class_id in class_ids:
-        if class_id not in present:
-            raise DataError(f"{path}: training class '{class_id}' is missing; add images of it")
-    index = np.array([places.get(class_id, -1) for class_id in found.class_ids], dtype=np.int64)
+    missing = [class_id for class_id in class_ids if normalize("NFC", class_id) not in names]
+    if missing and not request.may_lack_classes:
+        raise DataError(
+            f"{path}: training class '{missing[0]}' is missing; add images of it, or measure on the others with "
+            "--partial-test"
+        )
+    if len(missing) == len(class_ids):
+        raise DataError(f"{path}: holds none of the training classes; name another test set")
+    index = np.array([places.get(name, -1) for name in names], dtype=np.int64)
     labels = index[found.images.labels]
     images = replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
     return replace(found, class_ids=tuple(class_ids), images=images)
@@ -134,22 +154,34 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     run = RunDirectory.existing(config.run)
     summary = run.summary()
     folder = config.test or _logged_test_set(run)
-    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint)
-    trained = TrainConfig(**run.config())
-    labeled = read_test_set(folder, class_ids, test_request(trained), summary.get("left_out", ()))
+    own = precision_of_run(run, choose_device("auto"))
+    precision = config.precision if config.precision != "auto" else own
+    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint, precision=precision)
+    trained = run.settings()
+    request = replace(
+        test_request(trained),
+        max_megapixels=max(config.max_megapixels, trained.max_megapixels),
+        may_lack_classes=config.partial_test or trained.partial_test,
+    )
+    labeled = read_test_set(folder, class_ids, request, summary.get("left_out", ()))
     labels = labeled.labels
     note_opening(run, folder)
     images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
-    last = load_predictor(run.last_weights)[0].logits(images, config.batch_size)
+    last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
     test = {
         "folder": str(folder),
+        "place": run.place_of(folder),
         "images": len(labels),
         "confidence": config.confidence,
+        "precision": str(predictor.precision).removeprefix("torch."),
         "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
         "last": {"epoch": summary["last_epoch"], **_accuracies(last, labels, config.confidence)},
     }
+    present = [class_ids[index] for index in np.unique(labels)]
+    if len(present) < len(class_ids):
+        test["classes"], test["training_classes"] = present, len(class_ids)
     oracle = oracle_epoch(run)
     if oracle is not None and config.test is None:
         correct = round(oracle[1] * len(labels) / 100)
@@ -171,10 +203,21 @@ def oracle_epoch(run: RunDirectory) -> tuple[int, float] | None:
 
 
 def _logged_test_set(run: RunDirectory) -> Path:
-    config = TrainConfig(**run.config())
+    config = run.settings()
     if config.test is None:
         raise ConfigError("--test: the run logged no test set; name a folder of class folders")
     return locate(config.root, config.test)
+
+
+def measured_folder(run: RunDirectory, measured: Mapping[str, Any]) -> Path:
+    """The test set of a measurement in `summary.json`, where it lies now."""
+    given = Path(measured["folder"])
+    if is_address(given):
+        return given
+    place, config = find_place(run.path, measured.get("place", {}), given, Path.exists), run.config()
+    # Older versions noted no place, but the test set may be the one that was logged.
+    is_logged = not place.exists() and config.get("test") and given == Path(config["root"]) / config["test"]
+    return _logged_test_set(run) if is_logged else place
 
 
 def _accuracies(

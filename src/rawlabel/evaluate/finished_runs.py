@@ -18,7 +18,7 @@ from rawlabel.train.epoch_log import has_diverged, read_record
 _NOT_GROUPED = frozenset(
     {
         "seed", "outpath", "workers", "device", "stop", "stop_option", "refit", "gpu", "print_freq", "details",
-        "cache", "evaluate", "track_correct", "resume", "start_epoch", "logger", "keep_predictions",
+        "cache", "evaluate", "track_correct", "resume", "start_epoch", "logger", "keep_predictions", "sub",
         *TrainConfig.refused, *TrainConfig.replaced,
     }
 )  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.evaluate.truth import content_of_files, is_site_truth
 from rawlabel.files import read_json, write_json
@@ -66,7 +65,7 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[
     neither is known, or the run kept no training predictions. Raises `DataError`, `DiskError`.
     """
     predictions = run.training_predictions()
-    config = TrainConfig(**run.config())
+    config = run.settings()
     if predictions is None or (truth_file is None and not config.inject_noise):
         return None
     data = data_of_run(run)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rawlabel.config import ProbeConfig, TrainConfig
+from rawlabel.config import ProbeConfig
 from rawlabel.errors import ConfigError, DataError, RawlabelError
-from rawlabel.evaluate import note_opening, read_test_input, test_request, with_interval
+from rawlabel.evaluate import measured_folder, note_opening, read_test_input, test_request, with_interval
 from rawlabel.files import read_json, write_json
 from rawlabel.probe.encoders import FILE, OWN
 from rawlabel.probe.of_run import FittedProbe, fit_probe
@@ -58,29 +59,33 @@ def _measure_test(
     run: RunDirectory, config: ProbeConfig, probe: FittedProbe, entry: dict[str, Any]
 ) -> dict[str, Any] | None:
     """Add the test accuracies to `entry`; return which test set, None without any."""
-    folder = config.test or _test_set(run)
+    folder, name = _test_set(run) if config.test is None else (config.test, str(config.test))
     if folder is None:
         for name in probe.choices:
             entry[name]["test"] = None
         return None
-    trained, data = TrainConfig(**run.config()), probe.data
-    found = read_test_input(folder, list(data.class_ids), test_request(trained), data.left_out)
+    trained, data = run.settings(), probe.data
+    # What `rawlabel evaluate` measured on request is measured here as well.
+    is_partial = trained.partial_test or (config.test is None and "classes" in run.summary().get("test", {}))
+    request = replace(test_request(trained), may_lack_classes=is_partial)
+    found = read_test_input(folder, list(data.class_ids), request, data.left_out)
     note_opening(run, folder, by="probe")
     features = probe.encoder.store.features(found.images.source, "features of test images").numpy()
     labels = found.images.labels
     for name, choice in probe.choices.items():
         correct = int((choice.predict(features) == labels).sum())
         entry[name]["test"] = with_interval(correct, len(labels), config.confidence)
-    return {"folder": str(folder), "images": len(labels)}
+    return {"folder": name, "place": run.place_of(folder), "images": len(labels)}
 
 
-def _test_set(run: RunDirectory) -> Path | None:
-    """The test set that the run was evaluated on, or else the one that it logged."""
+def _test_set(run: RunDirectory) -> tuple[Path | None, str]:
+    """The test set that the run was evaluated on, or else the one that it logged; and how it was called."""
     measured = run.summary().get("test")
     if measured:
-        return Path(measured["folder"])
-    trained = TrainConfig(**run.config())
-    return locate(trained.root, trained.test) if trained.test is not None else None
+        return measured_folder(run, measured), measured["folder"]
+    trained = run.settings()
+    folder = locate(trained.root, trained.test) if trained.test is not None else None
+    return folder, str(folder)
 
 
 def _read_entries(path: Path) -> list[dict[str, Any]]:

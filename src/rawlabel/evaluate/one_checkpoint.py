@@ -15,9 +15,11 @@ from rawlabel.train import find_run
 from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.correctness import logged_accuracies
 from rawlabel.train.data import load_training_data
+from rawlabel.train.device import choose_device
 from rawlabel.train.images import Images
 from rawlabel.train.inputs import locate
 from rawlabel.train.normalization import IMAGENET
+from rawlabel.train.precision import precision_of_run
 from rawlabel.train.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.resuming import existing_checkpoint, load_into, read_published
 
@@ -70,7 +72,10 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
 
 def _load(path: Path, config: TrainConfig) -> tuple[Predictor, list[str], int]:
     """Predictor, class ids and last trained epoch of a checkpoint of ours or a published one."""
-    where = {"device": config.device, "gpu": config.gpu}
+    device = choose_device(config.device, config.gpu)
+    own = precision_of_run(RunDirectory(path.parent.parent), device)
+    precision = config.precision if config.precision != "auto" else own
+    where = {"device": config.device, "gpu": config.gpu, "precision": precision}
     if path.suffix == ".safetensors":
         return load_predictor(path, **where)
     published = read_published(path)
@@ -80,6 +85,6 @@ def _load(path: Path, config: TrainConfig) -> tuple[Predictor, list[str], int]:
         return predictor, class_ids, saved["epoch"] - (saved["step"] == 0)
     data = load_training_data(config)
     torch.manual_seed(config.seed or 0)
-    predictor = build_predictor(config, len(data.train), len(data.class_ids), IMAGENET)
+    predictor = build_predictor(config, len(data.train), len(data.class_ids), IMAGENET, is_training=False)
     load_into(predictor.method.network, published.network, path)
     return predictor, list(data.class_ids), published.epoch - 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from rawlabel.errors import DataError
 from rawlabel.files import read_json
 from rawlabel.manifest import Manifest, read_manifest
-from rawlabel.run_directory import RunDirectory
+from rawlabel.run_directory import RunDirectory, find_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def content_of_files(run: RunDirectory, truth_file: Path) -> dict[str, str]:
 
 def _manifest_of(run: RunDirectory) -> Manifest:
     starts = read_json(run.path / "environment.json", "the starts of a run")
-    origin = Path(starts[-1]["data"]["origin"])
+    data = starts[-1]["data"]
+    origin = find_place(run.path, data.get("place") or {}, Path(data["origin"]), Path.exists)
     file = origin / "manifest.parquet" if origin.is_dir() else origin
     if not file.is_file():
         raise DataError(f"{run.path}: was trained on class folders; --truth needs a run on a manifest")

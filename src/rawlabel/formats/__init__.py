@@ -20,7 +20,7 @@ class Format(Protocol):
     """What a format must offer."""
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
-        """Write the kept photos to the folder `out`; return how many.
+        """Write to the folder `out`; return how many photos lie there then, which for some formats is none.
 
         A format killed half-way leaves no half file under its final name, and goes on when it is called again.
         Raises `DataError` and `DiskError`.
@@ -29,7 +29,7 @@ class Format(Protocol):
 
 
 def export(config: ExportConfig) -> tuple[Path, int]:
-    """Export a manifest, by default the project's newest; return where to, and how many photos.
+    """Export a manifest, by default the project's newest; return where to, and how many photos are there.
 
     Raises `PluginError` for an unknown format, `DataError` for a manifest that is absent, malformed or unsafe,
     and `DiskError`.

@@ -160,6 +160,7 @@ def _notices(manifest: Manifest) -> list[str]:
     used = sorted(known & set(manifest.table["source"].to_pylist()))
     notices = ((name, plugins.load(plugins.Family.SOURCE, name).label_notice) for name in used)
     found = [f"{name}: {notice}" for name, notice in notices if notice]
+    found += manifest.warnings()
     kept = manifest.kept()
     injected = kept.num_rows - kept["injected_from"].null_count
     if injected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from rawlabel.errors import DataError
 from rawlabel.files import disk_errors, read_json, write_json
 
 MARK = "rawlabel-export.json"
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]+\.part")
+"""What `files.atomic_write` calls a file that it has not finished."""
 
 
 def read_marks(out: Path) -> dict[str, Any]:
@@ -47,11 +50,18 @@ def export_folder(
             for path in _matching(out, patterns) if clear else []:
                 path.unlink()
         write_json(out / MARK, {**marks, name: {**made_from, "complete": False}})
-    with disk_errors(out):
-        for path in _matching(out, [f"{Path(one).parent}/.{Path(one).name}.*.part" for one in patterns]):
-            path.unlink()
+    _remove_unfinished(out)
     yield
+    _remove_unfinished(out)
     write_json(out / MARK, {**read_marks(out), name: {**made_from, "complete": True}})
+
+
+def _remove_unfinished(out: Path) -> None:
+    """Delete what a killed export of any format was writing; it would travel with the folder."""
+    with disk_errors(out):
+        for path in _matching(out, [".*.part", "data/.*.part"]):
+            if _UNFINISHED.fullmatch(path.name):
+                path.unlink()
 
 
 def _matching(out: Path, patterns: Sequence[str]) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rawlabel.config import ExportConfig
 from rawlabel.files import atomic_write
 from rawlabel.formats._folder import export_folder
-from rawlabel.formats._photos import count_kept, each_row
+from rawlabel.formats._photos import each_row
 from rawlabel.formats._provenance import provenance
 from rawlabel.manifest import Manifest
 from rawlabel.untrusted_text import disarmed
@@ -31,7 +31,7 @@ class Attributions:
         """Write `attributions.csv`."""
         with export_folder(out, "attributions", {"manifest": manifest.fingerprint}, [FILE], clear=False):
             write_attributions(manifest, out / FILE)
-        return count_kept(manifest)
+        return 0
 
 
 def write_attributions(manifest: Manifest, path: Path) -> None:

@@ -17,7 +17,6 @@ from rawlabel.files import atomic_write, write_json
 from rawlabel.formats._croissant_vocabulary import CONFORMS_TO, CONTEXT
 from rawlabel.formats._facts import Facts, gather
 from rawlabel.formats._folder import export_folder, read_marks
-from rawlabel.formats._photos import count_kept
 from rawlabel.formats._provenance import COLUMNS
 from rawlabel.formats._responsible_ai import responsible_ai
 from rawlabel.formats._version import Version, version_after
@@ -45,7 +44,7 @@ class Croissant:
         made_from = {"manifest": manifest.fingerprint, **asdict(version)}
         with export_folder(out, "croissant", made_from, [FILE, MANIFEST], clear=False):
             write_croissant(manifest, gather(manifest, out, config), version, out)
-        return count_kept(manifest)
+        return 0
 
 
 def next_version(name: str, manifest: Manifest, out: Path, config: ExportConfig) -> Version:

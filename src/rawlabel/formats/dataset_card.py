@@ -14,7 +14,6 @@ from rawlabel.config import ExportConfig
 from rawlabel.files import atomic_write
 from rawlabel.formats._facts import Facts, gather
 from rawlabel.formats._folder import export_folder
-from rawlabel.formats._photos import count_kept
 from rawlabel.licenses import license_conditions
 from rawlabel.manifest import Manifest
 
@@ -37,8 +36,9 @@ class DatasetCard:
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
         """Write `README.md`."""
         with export_folder(out, "dataset_card", {"manifest": manifest.fingerprint}, [FILE], clear=False):
-            write_card(gather(manifest, out, config), out / FILE)
-        return count_kept(manifest)
+            facts = gather(manifest, out, config)
+            write_card(facts, out / FILE)
+        return facts.kept if facts.has_pixels else 0
 
 
 def write_card(facts: Facts, path: Path) -> None:

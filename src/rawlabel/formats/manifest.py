@@ -11,7 +11,7 @@ from rawlabel.files import atomic_write
 from rawlabel.formats import attributions, croissant, dataset_card
 from rawlabel.formats._facts import gather
 from rawlabel.formats._folder import export_folder
-from rawlabel.formats._photos import count_kept, each_row
+from rawlabel.formats._photos import each_row
 from rawlabel.manifest import Manifest
 
 _LINES = "manifest.jsonl"
@@ -36,7 +36,7 @@ class ManifestOnly:
             attributions.write_attributions(manifest, out / attributions.FILE)
             dataset_card.write_card(facts, out / dataset_card.FILE)
             croissant.write_croissant(manifest, facts, version, out)
-        return count_kept(manifest)
+        return 0
 
 
 PLUGIN = ManifestOnly

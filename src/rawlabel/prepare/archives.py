@@ -12,7 +12,8 @@ from typing import IO
 
 from rawlabel.classes.reading import is_wordnet_id
 from rawlabel.errors import DataError
-from rawlabel.prepare.found import SUFFIXES, Batch, Found, LeftOut, PartSource, Wanted
+from rawlabel.image_files import is_image_name
+from rawlabel.prepare.found import Batch, Found, LeftOut, PartSource, Wanted
 from rawlabel.tar_files import refuse_cut
 
 _LARGEST_PHOTO = 2**28
@@ -62,9 +63,8 @@ class ValidationArchive(PartSource):
 
 def labeled_photo(name: str, labels: Mapping[str, str], wanted: Wanted, found: Found) -> Found:
     """`found` with its class by the labels, or left out."""
-    stem, dot, suffix = name.rpartition(".")
-    class_id = labels.get(stem)
-    if f"{dot}{suffix}".lower() not in SUFFIXES:
+    class_id = labels.get(name.rpartition(".")[0])
+    if not is_image_name(name):
         return Found(name, left_out=LeftOut.NO_PHOTO)
     if class_id is None:
         return Found(name, left_out=LeftOut.NO_LABEL)
@@ -79,7 +79,7 @@ def _class_photos(path: Path, outer: tarfile.TarFile, member: tarfile.TarInfo, c
         stream = outer.extractfile(member)
         assert stream is not None
         for archive, photo, name in _walk(where, path, stream):
-            if not _NAME.fullmatch(name) or Path(name).suffix.lower() not in SUFFIXES:
+            if not _NAME.fullmatch(name) or not is_image_name(name):
                 yield Found(name, left_out=LeftOut.NO_PHOTO)
             else:
                 yield Found(name, class_id, read=partial(_read, where, archive, photo))

@@ -11,8 +11,6 @@ from pathlib import Path
 from rawlabel.errors import DataError
 from rawlabel.files import disk_errors
 
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
-
 Wanted = frozenset[str] | None
 """Classes that are asked for; None for all."""
 

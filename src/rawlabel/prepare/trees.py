@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rawlabel.classes.reading import is_wordnet_id
+from rawlabel.image_files import is_image_name
 from rawlabel.prepare.archives import labeled_photo
-from rawlabel.prepare.found import SUFFIXES, Batch, Found, LeftOut, PartSource, Wanted, sorted_names
+from rawlabel.prepare.found import Batch, Found, LeftOut, PartSource, Wanted, sorted_names
 
 
 class ClassTree(PartSource):
@@ -30,7 +31,7 @@ class ClassTree(PartSource):
     def _photos(self, class_id: str) -> Iterator[Found]:
         folder = self.where / class_id
         for name in sorted_names(folder):
-            if Path(name).suffix.lower() in SUFFIXES and (folder / name).is_file():
+            if is_image_name(name) and (folder / name).is_file():
                 yield Found(name, class_id, path=folder / name)
             else:
                 yield Found(name, left_out=LeftOut.NO_PHOTO)

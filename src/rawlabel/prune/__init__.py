@@ -70,7 +70,7 @@ def prune(config: PruneConfig, *, api_key: str | None = None) -> Pruned:
             pruned.manifest = write_manifest(
                 config.project,
                 rows,
-                manifest.classes,
+                manifest.all_classes,
                 config=config.as_json(),
                 catalogue_fingerprint=catalogue.fingerprint(),
                 parent=manifest.fingerprint,

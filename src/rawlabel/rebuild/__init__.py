@@ -74,7 +74,7 @@ def rebuild(config: RebuildConfig) -> Rebuilt:
         manifest = write_manifest(
             config.project,
             list(decided_rows(received, catalogue, config.project)),
-            received.classes,
+            received.all_classes,
             config=config.as_json(),
             catalogue_fingerprint=catalogue.fingerprint(),
             parent=received.fingerprint,

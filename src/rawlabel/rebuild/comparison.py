@@ -34,8 +34,12 @@ _TEXT = {
     Likeness.NEAR_COPY: f"the same picture to the eye (at most {NEAR_COPY_BITS} of 256 bits differ)",
     Likeness.CHANGED: "another picture: left out",
     Likeness.GONE: "gone: left out",
-    Likeness.PENDING: "not had yet; the same command asks again",
+    Likeness.PENDING: "not had yet, or refused here; the same command asks again",
 }
+
+
+_LIMITS_HERE = (Reason.TOO_LARGE, Reason.DECODE_LIMIT)
+"""What this machine's settings stopped; a photo that was there once is not gone for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +76,5 @@ def likeness(promise: Promise, outcome: Outcome | None) -> Likeness:
         return promise.compare(outcome)
     if outcome.reason is Reason.CHANGED:
         return Likeness.CHANGED
-    return Likeness.PENDING if outcome.reason is not None and outcome.reason.may_pass else Likeness.GONE
+    is_passing = outcome.reason is not None and (outcome.reason.may_pass or outcome.reason in _LIMITS_HERE)
+    return Likeness.PENDING if is_passing else Likeness.GONE

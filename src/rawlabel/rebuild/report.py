@@ -61,7 +61,7 @@ class RebuildReport:
             "reasons": {reason.value: count for reason, count in self.reasons.most_common()},
             "by_class": {
                 class_id: {one.value: self.by_class[class_id][one] for one in Likeness}
-                for class_id in self._received.class_ids
+                for class_id in (spec.class_id for spec in self._received.all_classes)
             },
             "not_exact": self.photos,
         }

@@ -87,8 +87,8 @@ def _all_keywords(received: Manifest) -> list[ClassSpec]:
     searched = defaultdict(list)
     for row in received.table.select(columns).group_by(columns, use_threads=False).aggregate([]).to_pylist():
         searched[_found_for(row)].append(row["keyword"])
-    known = {spec.class_id: spec for spec in received.classes}
-    specs = [*received.classes, *(ClassSpec(one, one, ()) for one in searched if one not in known)]
+    known = {spec.class_id: spec for spec in received.all_classes}
+    specs = [*received.all_classes, *(ClassSpec(one, one, ()) for one in searched if one not in known)]
     return [
         replace(spec, keywords=tuple(dict.fromkeys([*spec.keywords, *searched[spec.class_id]]))) for spec in specs
     ]

@@ -66,7 +66,7 @@ def make_confusions(
     if run.matrix is None or measurement is None:
         return None
     top = top_confusions(run.matrix, MOST_CONFUSIONS)
-    folder = Path(measurement.folder)
+    folder = run.test_folder or Path(measurement.folder)
     has_folder = folder.is_dir()
     wrong = _wrong_files(run) if has_folder else {}
     same_data = run.data_fingerprint == collection.manifest.fingerprint
@@ -96,7 +96,7 @@ def _wrong_files(run: RunEvidence) -> dict[tuple[str, str], list[dict[str, Any]]
     """Wrong predictions by true and predicted class, the network's surest first."""
     wrong = defaultdict(list)
     for row in run.predictions():
-        if row["true_class"] != row["predicted_class"]:
+        if row["predicted_class"] not in (None, row["true_class"]):
             wrong[row["true_class"], row["predicted_class"]].append(row)
     for rows in wrong.values():
         rows.sort(key=lambda row: (-row["probability"], row["file"]))

@@ -20,7 +20,7 @@ from rawlabel.files import read_json
 from rawlabel.image_store import ProjectPhotos
 from rawlabel.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.project import catalogue_path, runs_path
-from rawlabel.run_directory import RunDirectory
+from rawlabel.run_directory import RunDirectory, find_place
 
 Checked = TypeVar("Checked")
 
@@ -44,12 +44,15 @@ class EpochAccuracy(_Record):
 
     epoch: int
     top1: Accuracy
+    unanswered: int = 0
+    """Images to which the network, having diverged, gave no answer that is a number."""
 
 
 class Measurement(_Record):
     """The `test` block that an evaluation adds to the summary of a run."""
 
     folder: str
+    place: dict[str, str] = {}
     images: int
     confidence: FiniteFloat
     selected: EpochAccuracy
@@ -116,7 +119,7 @@ class CollectionEvidence:
     @cached_property
     def labels(self) -> dict[str, str]:
         """How each class is called on the page, by class id: its name, and its id where that is another."""
-        specs = self.manifest.classes
+        specs = self.manifest.all_classes
         return {
             one.class_id: one.name if one.name == one.class_id else f"{one.name} ({one.class_id})" for one in specs
         }
@@ -149,6 +152,13 @@ class RunEvidence:
     def measurement(self) -> Measurement | None:
         """What the evaluation measured; None until then."""
         return self.summary.test if self.summary else None
+
+    @property
+    def test_folder(self) -> Path | None:
+        """The test set that was measured, where it lies now."""
+        if (measured := self.measurement) is None:
+            return None
+        return find_place(self.path, measured.place, Path(measured.folder), Path.exists)
 
     @property
     def selected_epoch(self) -> int | None:
@@ -234,12 +244,15 @@ def read_run(path: Path) -> RunEvidence:
         summary = check_record(Summary, read_json(summary_path, "the summary of a run"), summary_path, again)
     if summary is None or summary.test is None:
         return RunEvidence(run, config, starts, log, summary, [], None)
-    class_ids, matrix = _read_confusions(path, summary.test.images)
+    class_ids, matrix = _read_confusions(path, summary.test.images, summary.test.selected.unanswered)
     return RunEvidence(run, config, starts, log, summary, class_ids, matrix)
 
 
-def _read_confusions(path: Path, images: int) -> tuple[list[str], NDArray[np.int64]]:
-    """Class ids and counts of an evaluated run, checked against each other and the number of test images."""
+def _read_confusions(path: Path, images: int, unanswered: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Class ids and counts of an evaluated run, checked against each other and the number of test images.
+
+    Those to which the network gave no answer are not in the counts.
+    """
     index_path, matrix_path = path / "idx2cls.json", path / "confmat.npy"
     index = check_record(
         dict[int, str], read_json(index_path, "the class of each index"), index_path, "evaluate again"
@@ -253,7 +266,7 @@ def _read_confusions(path: Path, images: int) -> tuple[list[str], NDArray[np.int
     counts = isinstance(matrix, np.ndarray) and matrix.dtype.kind in "iu"
     if not counts or matrix.shape != (len(index), len(index)) or matrix.min(initial=0) < 0:
         raise DataError(f"{matrix_path}: does not fit {index_path.name}; run `rawlabel evaluate` again")
-    if sorted(index) != list(range(len(index))) or int(matrix.sum()) != images:
+    if sorted(index) != list(range(len(index))) or int(matrix.sum()) + unanswered != images:
         raise DataError(f"{matrix_path}: counts other images than summary.json; run `rawlabel evaluate` again")
     return [index[i] for i in range(len(index))], matrix.astype(np.int64)
 

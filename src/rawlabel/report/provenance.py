@@ -53,6 +53,7 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     if run and run.measurement:
         logged = run.config.test is not None and Path(run.measurement.folder) in (
             run.config.root / run.config.test,
+            run.directory.settings().root / run.config.test,
             Path(run.config.test),  # an address, such as hub:NAME
         )
         test = None if logged else Path(run.measurement.folder)

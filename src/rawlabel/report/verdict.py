@@ -63,7 +63,7 @@ def run_facts(run: RunEvidence) -> RunFacts:
 
 def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str]:
     """What a reader must know before reading on: inputs that do not belong together or are unfinished."""
-    found = []
+    found = [f"Warning: {one}." for one in collection.manifest.warnings()]
     if collection.curated_fingerprint != collection.catalogue_fingerprint:
         found.append(
             "The catalogue has changed since the curation shown here; run `rawlabel curate` for a new manifest."

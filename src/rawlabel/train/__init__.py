@@ -20,10 +20,13 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train import distributed, loggers
 from rawlabel.train.confident_learning import describe, prune
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.device import choose_device
 from rawlabel.train.holdout_doubt import holdout_doubt
+from rawlabel.train.inputs import locate
 from rawlabel.train.loader import steps_per_epoch
 from rawlabel.train.loop import EpochEvaluator, Trainer
 from rawlabel.train.memory import OUTSIDE_OF_STEPS, memory_errors
+from rawlabel.train.precision import precision_of_run
 from rawlabel.train.predictor import build_predictor
 from rawlabel.train.refit import with_holdout
 from rawlabel.train.stopping import StoppingRule
@@ -38,9 +41,12 @@ this package can open a test set."""
 _FREE = frozenset(
     {
         "outpath", "workers", "root", "main", "test", "device", "refit", "gpu", "print_freq", "details",
-        "evaluate", "track_correct", "logger", "keep_predictions", "cache",
+        "evaluate", "track_correct", "logger", "keep_predictions", "cache", "max_megapixels", "partial_test",
     }
 )  # fmt: skip
+# Settings of the second test set, which is for people: a run may be given one, or another, while it is trained.
+# They stand apart since they have always been part of a run directory's name.
+_SECOND_TEST = frozenset({"sub", "test_label_column"})
 # Settings that matter at the very start alone: a run that goes on has its own checkpoint.
 _AT_THE_START = frozenset({"resume", "start_epoch"})
 
@@ -103,6 +109,8 @@ def _run(
     is_finished = summary is not None
     if summary and summary.get("data") != data.fingerprint:
         raise ConfigError(f"--outpath: {run.path} holds a run on other data; choose another")
+    if is_finished:
+        _say_not_measured(config, run)
     if is_finished and not config.refit:
         return run
     teacher = _teach(config, data, run, make_evaluator) if config.student else None
@@ -133,6 +141,18 @@ def _run(
     return run
 
 
+def _say_not_measured(config: TrainConfig, run: RunDirectory) -> None:
+    """Say of a finished run that the test sets which it is now given are not in its log."""
+    before = run.config()
+    for flag, name in (("test", config.test), ("sub", config.sub)):
+        if name is not None and name != before.get(flag) and processes.is_first():
+            place = locate(config.root, name)
+            sys.stderr.write(
+                f"rawlabel: --{flag}: {run.path} is finished, so its log has nothing of it; `rawlabel evaluate "
+                f"{run.path} --test {place}` measures it\n"
+            )
+
+
 def _start(
     config: TrainConfig,
     data: TrainingData,
@@ -143,10 +163,15 @@ def _start(
 ) -> Trainer:
     """Build the networks from the seed, and note the start in the run directory."""
     torch.manual_seed(config.seed or 0)
-    predictor = build_predictor(config, len(data.train), len(data.class_ids))
+    # A run that goes on does so in the arithmetic that it began in.
+    began_in = distributed.from_first(lambda: precision_of_run(run, choose_device(config.device, config.gpu)))
+    settled = config.precision if config.precision != "auto" else began_in
+    built = config.model_copy(update={"precision": settled})
+    predictor = build_predictor(built, len(data.train), len(data.class_ids))
     run.start(
         config.as_json(),
-        data={"origin": str(data.origin), "fingerprint": data.fingerprint},
+        data={"origin": str(data.origin), "place": run.place_of(data.origin), "fingerprint": data.fingerprint},
+        root=run.place_of(config.root),
         device=str(predictor.device),
         precision=str(predictor.precision).removeprefix("torch."),
         threads=torch.get_num_threads(),
@@ -233,9 +258,15 @@ def _summary(run: RunDirectory) -> dict[str, Any] | None:
 
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:
     """The same settings on the same data have the same name, so the same command goes on."""
-    digest = config.fingerprint(exclude=_FREE)[:6] + data.fingerprint[:4]
     model = config.model.replace("/", "-")
-    return runs_path(config.root) / f"{model}-{config.method}-{digest}"
+
+    def path(settings: TrainConfig) -> Path:
+        digest = settings.fingerprint(exclude=_FREE)[:6] + data.fingerprint[:4]
+        return runs_path(config.root) / f"{model}-{config.method}-{digest}"
+
+    plain = path(config.model_copy(update=dict.fromkeys(_SECOND_TEST)))
+    # Older versions named a run by its second test set too.
+    return named if (named := path(config)).exists() else plain
 
 
 def _settle_seed(config: TrainConfig, run: RunDirectory) -> TrainConfig:
@@ -255,7 +286,7 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     # A run of an older version knows nothing of newer settings, so it has their defaults.
     before, now = TrainConfig().as_json() | run.config(), config.as_json()
     for key, value in now.items():
-        if before[key] != value and key not in _FREE | _AT_THE_START:
+        if before[key] != value and key not in _FREE | _AT_THE_START | _SECOND_TEST:
             raise ConfigError(
                 f"--{key.replace('_', '-')}: {run.path} was made with {before[key]}, not {value}; "
                 "choose another --outpath"

@@ -40,6 +40,8 @@ class TrainingData:
     """Classes that lie there, but are not trained on."""
     injections: Mapping[str, Injection] = field(default_factory=dict)
     """Noise that was injected on purpose, by the name of its record."""
+    ignored: str = ""
+    """What lies there and is no image, in words."""
 
     def counts(self) -> str:
         """One line: how many images and classes there are, what is held out, and which classes are left out."""
@@ -47,10 +49,17 @@ class TrainingData:
             f"{self.origin}: {len(self.train)} training images of {len(self.class_ids)} classes, "
             f"{len(self.holdout)} held out"
         )
+        if mixed := self.injections.get("mix"):
+            count, rate = int(mixed.noisy.is_changed.sum()), mixed.rate
+            line += (
+                f"; --mix replaced {count}"
+                if count
+                else (f"; --mix replaced none, since {rate:g} of no class is a whole image: raise --mix-rate")
+            )
         if self.left_out:
             shown = ", ".join(self.left_out[:_SHOWN]) + (", ..." if len(self.left_out) > _SHOWN else "")
             line += f"; {len(self.left_out)} classes left out: {shown}"
-        return line
+        return f"{line}; {self.ignored}" if self.ignored else line
 
 
 def load_training_data(config: TrainConfig) -> TrainingData:
@@ -75,6 +84,7 @@ def load_training_data(config: TrainConfig) -> TrainingData:
         path,
         tuple(name for name in everything.class_ids if name not in kept),
         injections,
+        everything.ignored,
     )
     absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0
     if absent.any():
@@ -86,7 +96,13 @@ def load_training_data(config: TrainConfig) -> TrainingData:
 
 def training_request(config: TrainConfig) -> InputRequest:
     """What is wanted of the training data."""
-    return InputRequest("train", config.label_column, config.image_column, downloads=downloads_path(config.root))
+    return InputRequest(
+        "train",
+        config.label_column,
+        config.image_column,
+        downloads=downloads_path(config.root),
+        max_megapixels=config.max_megapixels,
+    )
 
 
 def _locate(config: TrainConfig) -> Path:

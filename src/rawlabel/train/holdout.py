@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel import processes
-from rawlabel.config import Device, TrainConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.config import Device
+from rawlabel.errors import DataError
 from rawlabel.files import read_json
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.confident_learning import kept_by
@@ -61,11 +61,7 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
     """
     fingerprint = run.summary().get("data")
-    try:
-        # Settings of older versions lack newer keys; unknown ones are of a newer version.
-        config = TrainConfig(**run.config())
-    except ValueError as error:
-        raise ConfigError(f"{run.path / 'config.json'}: holds settings that are not known here; update") from error
+    config = run.settings()
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")

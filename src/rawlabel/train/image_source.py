@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.config.declaring import MAX_MEGAPIXELS
 from rawlabel.errors import DataError
 from rawlabel.split import key_of
 
@@ -30,6 +33,11 @@ class UnreadableImage(DataError):
 
 class ImageSource(ABC):
     """Images by position; several threads may read at once. Labels are kept elsewhere."""
+
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Larger images are not decoded."""
+    remedy: str = "remove it; `rawlabel pack` lists all such images"
+    """What to do about an image that cannot be read or decoded."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -78,11 +86,14 @@ class ImageFiles(ImageSource):
         """The image as it is stored."""
         path = self.paths[index]
         try:
-            return np.fromfile(path, dtype=np.uint8)
+            # Without waiting for whoever might write into a pipe of that name.
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            with os.fdopen(descriptor, "rb", buffering=0) as stream:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise UnreadableImage(f"{path}: is no file, but a folder, pipe or device", self.remedy)
+                return np.fromfile(stream, dtype=np.uint8)
         except OSError as error:
-            raise UnreadableImage(
-                f"{path}: cannot be read ({error.strerror})", "put it back, or run `rawlabel curate` again"
-            ) from error
+            raise UnreadableImage(f"{path}: cannot be read ({error.strerror})", self.remedy) from error
 
     def name(self, index: int) -> str:
         """What the image is called."""
@@ -144,6 +155,7 @@ class SelectedImages(ImageSource):
 
     def __init__(self, source: ImageSource, rows: npt.NDArray[np.int64]) -> None:
         self.source, self.rows = source, rows
+        self.max_megapixels, self.remedy = source.max_megapixels, source.remedy
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -185,6 +197,7 @@ class JoinedImages(ImageSource):
     def __init__(self, sources: Sequence[ImageSource]) -> None:
         self.sources = sources
         self._ends = list(accumulate(map(len, sources)))
+        self.max_megapixels, self.remedy = sources[0].max_megapixels, sources[0].remedy
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0

@@ -18,8 +18,9 @@ import psutil
 import torch
 
 from rawlabel import processes
+from rawlabel.config.declaring import MAX_MEGAPIXELS
 from rawlabel.errors import ConfigError
-from rawlabel.image_check import FORMATS
+from rawlabel.image_header import NotDecodable, refuse_large
 from rawlabel.image_pixels import decode_upright
 from rawlabel.progress import progress
 from rawlabel.train.image_source import ImageSource, StoredImage, UnreadableImage
@@ -186,31 +187,32 @@ class Images:
 def read_pixels(source: ImageSource, index: int, shorter_side: int | None) -> Pixels:
     """Read and decode one image of `source`, see `decode_image`. Raises `DataError` that names it."""
     try:
-        return decode_image(source.read(index), shorter_side)
-    except ValueError as error:
-        raise UnreadableImage(
-            f"{source.where(index)}: is not an image that can be decoded",
-            "remove it or run `rawlabel curate` again",
-        ) from error
+        return decode_image(source.read(index), shorter_side, source.max_megapixels)
+    except NotDecodable as error:
+        raise UnreadableImage(f"{source.where(index)}: {error}", error.remedy or source.remedy) from error
 
 
-def decode_image(stored: StoredImage, shorter_side: int | None) -> Pixels:
+def decode_image(stored: StoredImage, shorter_side: int | None, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
     """Decode an image to RGB, and shrink it to the shorter side [pixels], if one is given, where that pays.
 
-    Small images get exactly that side. Raises `ValueError` when it cannot be decoded.
+    Small images get exactly that side. Raises `NotDecodable`.
     """
     if stored.ndim == 3:
         return np.ascontiguousarray(shrunk(stored, shorter_side))
     # The decoder writes RGB by itself; swapping the channels afterwards would take another twentieth of the time.
-    return shrunk(decode_file(stored, cv2.IMREAD_COLOR_RGB), shorter_side)
+    return shrunk(decode_file(stored, cv2.IMREAD_COLOR_RGB, max_megapixels), shorter_side)
 
 
-def decode_file(stored: StoredImage, how: int = cv2.IMREAD_COLOR) -> Pixels:
-    """Decode the bytes of an image file as OpenCV's `how` says, by default to BGR.
+def decode_file(stored: StoredImage, how: int, max_megapixels: float) -> Pixels:
+    """Decode the bytes of an image file as OpenCV's `how` says. Raises `NotDecodable`.
 
-    Raises `ValueError` when it cannot be.
+    What is larger than `max_megapixels` by its header is not decoded.
     """
-    return decode_upright(stored, how, FORMATS)
+    formats = refuse_large(stored, max_megapixels)
+    try:
+        return decode_upright(stored, how, formats)
+    except (ValueError, MemoryError) as error:
+        raise NotDecodable from error
 
 
 def shrunk(pixels: Pixels, shorter_side: int | None) -> Pixels:

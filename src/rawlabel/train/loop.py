@@ -24,6 +24,7 @@ from rawlabel.train.data import TrainingData
 from rawlabel.train.device import synchronize
 from rawlabel.train.divergence import refuse_diverged, refuse_diverged_logits
 from rawlabel.train.epoch_log import signals_entry
+from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.image_source import LabeledImages, UnreadableImage
 from rawlabel.train.jacobian import jacobian_norms
@@ -133,6 +134,7 @@ class Trainer:
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
             ):
+                task.when_estimated = lambda left: say_expected_time(left, self.config, self.predictor.device)
                 stop = self._stop = distributed.SharedStop(request)
                 while self.epoch < self.config.epochs and not self._is_halted():
                     started = time.perf_counter()

@@ -46,24 +46,33 @@ def load_network_options(config: TrainConfig) -> dict[str, Any]:
 
 
 def build_network(
-    name: str, num_classes: int, *, pretrained: bool = False, options: Mapping[str, Any] | None = None
+    name: str,
+    num_classes: int,
+    *,
+    pretrained: bool = False,
+    options: Mapping[str, Any] | None = None,
+    image_size: int | None = None,
 ) -> nn.Module:
     """Build the network `name` with `num_classes` outputs; `options` go to its constructor.
 
     Of these, `num_planes` is the width of the first stage [channels]. A name that both libraries have means
-    torchvision's, which the published trainer uses; `timm/<name>` and `torchvision/<name>` say which. Raises
-    `ConfigError` that suggests the nearest name, or says that the weights cannot be had or an option is unknown.
+    torchvision's, which the published trainer uses; `timm/<name>` and `torchvision/<name>` say which. Where the
+    side of its images [pixels] is known, a network that is made for one side is made for that. Raises
+    `ConfigError` that suggests the nearest name, or says that the weights cannot be had, an option is unknown, or
+    the network takes no images of that side.
     """
     name = _ALIASES.get(name, name)
     given = dict(options or {})
     try:
-        network = _build(name, num_classes, pretrained, given)
+        network = _build(name, num_classes, pretrained, given, image_size)
     except hub_errors() as error:
         raise ConfigError(
             f"--pretrained: the weights of {name} cannot be downloaded ({type(error).__name__}); "
             "check the network or leave the flag out"
         ) from error
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, NotImplementedError, AssertionError) as error:
+        if image_size is not None and not given:
+            raise _other_size(name, image_size, error) from error
         if not given:
             raise
         reason = " ".join(str(error).split())
@@ -74,7 +83,28 @@ def build_network(
         raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
     if (head := last_linear(network)) is not None:
         head[1].register_forward_hook(_answer_in_fp32)
+    if image_size is not None:
+        refuse_size(network, name, image_size)
     return network
+
+
+def refuse_size(network: nn.Module, name: str, image_size: int, flag: str = "--image-size") -> None:
+    """Raise `ConfigError` that names `flag` unless the network classifies an image of that side [pixels]."""
+    was_training = network.training
+    network.eval()
+    try:
+        # Not in inference mode, for some networks keep what they compute at a size they see for the first time.
+        with torch.no_grad():
+            network(torch.zeros(1, 3, image_size, image_size))
+    except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
+        raise _other_size(name, image_size, error, flag) from error
+    finally:
+        network.train(was_training)
+
+
+def _other_size(name: str, image_size: int, error: Exception, flag: str = "--image-size") -> ConfigError:
+    reason = " ".join(str(error).split())[:200]
+    return ConfigError(f"{flag} {image_size}: {name} takes no images of this side ({reason}); try another side")
 
 
 def _answer_in_fp32(head: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
@@ -109,7 +139,9 @@ def published_normalization(network: nn.Module, name: str) -> Normalization:
     return Normalization(tuple(views.mean), tuple(views.std))
 
 
-def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
+def _build(
+    name: str, num_classes: int, pretrained: bool, options: dict[str, Any], image_size: int | None
+) -> nn.Module | None:
     from rawlabel.train.preact_resnet import PREACT_RESNETS, preact_resnet
     from rawlabel.train.small_convnet import SMALL_CONVNET, SmallConvNet
     from rawlabel.train.staged_resnet import CIFAR_STEM_RESNETS, has_stages, staged_resnet
@@ -128,9 +160,9 @@ def _build(name: str, num_classes: int, pretrained: bool, options: dict[str, Any
     is_torchvision = library in ("", "torchvision")
     if name in CIFAR_STEM_RESNETS or (is_torchvision and "num_planes" in options and has_stages(bare)):
         return staged_resnet(bare, num_classes, **options)
-    if is_torchvision and (network := _torchvision(bare, num_classes, pretrained, options)):
+    if is_torchvision and (network := _torchvision(bare, num_classes, pretrained, options, image_size)):
         return network
-    return _timm(bare, num_classes, pretrained, options) if library in ("", "timm") else None
+    return _timm(bare, num_classes, pretrained, options, image_size) if library in ("", "timm") else None
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -155,7 +187,9 @@ def _refuse_width(name: str, options: dict[str, Any]) -> None:
         )
 
 
-def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
+def _torchvision(
+    name: str, num_classes: int, pretrained: bool, options: dict[str, Any], image_size: int | None
+) -> nn.Module | None:
     from torchvision import models
 
     if name not in models.list_models(module=models):
@@ -165,6 +199,8 @@ def _torchvision(name: str, num_classes: int, pretrained: bool, options: dict[st
         # In training they answer with a tuple, which belongs to their own loss.
         options = {"aux_logits": False, "init_weights": True, **options}
     if not pretrained:
+        if image_size is not None and name.startswith("vit_"):
+            options = {"image_size": image_size, **options}
         fresh: nn.Module = models.get_model(name, num_classes=num_classes, **options)
         return fresh
     network: nn.Module = models.get_model(name, weights="DEFAULT", **options)
@@ -196,7 +232,9 @@ def last_linear(network: nn.Module) -> tuple[str, nn.Linear] | None:
     return found[-1] if found else None
 
 
-def _timm(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]) -> nn.Module | None:
+def _timm(
+    name: str, num_classes: int, pretrained: bool, options: dict[str, Any], image_size: int | None
+) -> nn.Module | None:
     import timm
 
     if not timm.is_model(name):
@@ -206,6 +244,10 @@ def _timm(name: str, num_classes: int, pretrained: bool, options: dict[str, Any]
         options = {"channels": tuple(width << stage for stage in range(4)), **options}
     _refuse_width(name, options)
     try:
+        expected = timm.get_pretrained_cfg(name)
+        if image_size and expected and expected.fixed_input_size and expected.input_size[-1] != image_size:
+            # Such as ViT and Swin; published weights are interpolated by timm.
+            options = {"img_size": image_size, **options}
         network: nn.Module = timm.create_model(name, num_classes=num_classes, pretrained=pretrained, **options)
     except RuntimeError as error:
         raise ConfigError(f"--model {name}: timm cannot build it ({' '.join(str(error).split())})") from error

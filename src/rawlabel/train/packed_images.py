@@ -34,6 +34,8 @@ and whether the source holds it out (1), does not (0) or says nothing (-1)."""
 class PackedImages(ImageSource):
     """The images of a pack, mapped into memory."""
 
+    remedy = "remove the folder and run `rawlabel pack` again"
+
     def __init__(self, folder: Path, index: npt.NDArray[np.void]) -> None:
         """Map the files of `folder`. Raises `DataError` when they are not as long as `index` says."""
         self._folder, self._index = folder, index

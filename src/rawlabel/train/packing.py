@@ -24,8 +24,10 @@ import cv2
 import numpy as np
 
 from rawlabel.config import PackConfig
+from rawlabel.config.declaring import MAX_MEGAPIXELS
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.files import atomic_write, disk_errors, read_json, write_json
+from rawlabel.image_header import NotDecodable
 from rawlabel.progress import progress
 from rawlabel.split import key_of
 from rawlabel.train.image_source import ImageSource, StoredImage
@@ -65,7 +67,9 @@ def pack(config: PackConfig) -> dict[str, Any]:
     out = config.out
     if not out.name:
         raise ConfigError(f"--out {out}: is no folder to write; name a new one")
-    request = InputRequest(config.part, config.label_column, config.image_column)
+    request = InputRequest(
+        config.part, config.label_column, config.image_column, max_megapixels=config.max_megapixels
+    )
     found = read_input(config.source, request)
     settings = _settings(config)
     made_from = {"source": found.fingerprint, "settings": settings}
@@ -97,6 +101,8 @@ def _settings(config: PackConfig) -> dict[str, Any]:
         settings |= {"short": config.short or default, "quality": config.quality}
     if mode == "raw":
         settings["size"] = size
+    if config.max_megapixels != MAX_MEGAPIXELS:
+        settings["max_megapixels"] = config.max_megapixels
     return settings
 
 
@@ -227,6 +233,7 @@ class _Writer:
             "packed": len(records),
             "bytes": self._ends[0],
             "unreadable": self._unreadable,
+            "ignored": self._found.ignored,
         }
         write_json(self._folder / "pack.json", facts)
 
@@ -253,14 +260,14 @@ def _encode(source: ImageSource, settings: dict[str, Any], row: int) -> _Encoded
     try:
         stored = source.read(row)
         if settings["mode"] == "raw":
-            return _as_pixels(name, _square(stored, settings["size"]))
+            return _as_pixels(name, _square(stored, settings["size"], source.max_megapixels))
         if settings["mode"] == "jpeg":
-            return _shrunk(name, stored, settings["short"], settings["quality"])
-        return _as_it_is(name, stored)
+            return _shrunk(name, stored, settings["short"], settings["quality"], source.max_megapixels)
+        return _as_it_is(name, stored, source.max_megapixels)
     except DataError as error:
         return _Encoded(name, reason=str(error).removeprefix(f"{source.where(row)}: ").split(";")[0])
-    except ValueError:
-        return _Encoded(name, reason="is not an image that can be decoded")
+    except NotDecodable as error:
+        return _Encoded(name, reason=str(error))
 
 
 def _as_pixels(name: str, pixels: Pixels) -> _Encoded:
@@ -268,24 +275,24 @@ def _as_pixels(name: str, pixels: Pixels) -> _Encoded:
     return _Encoded(name, pixels.tobytes(), height, width, is_pixels=True)
 
 
-def _as_it_is(name: str, stored: StoredImage) -> _Encoded:
+def _as_it_is(name: str, stored: StoredImage, max_megapixels: float) -> _Encoded:
     """The bytes of the source, once it is known that they can be decoded."""
     if stored.ndim == 3:
         return _as_pixels(name, stored)
-    height, width = decode_file(stored, cv2.IMREAD_COLOR).shape[:2]
+    height, width = decode_file(stored, cv2.IMREAD_COLOR, max_megapixels).shape[:2]
     return _Encoded(name, stored.tobytes(), height, width)
 
 
-def _square(stored: StoredImage, size: int) -> Pixels:
+def _square(stored: StoredImage, size: int, max_megapixels: float) -> Pixels:
     """The centre square of side `size`: the very pixels that training cuts from the source where that is small."""
-    pixels = decode_image(stored, size)
+    pixels = decode_image(stored, size, max_megapixels)
     height, width = pixels.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return resize_pixels(pixels[top : top + side, left : left + side], (size, size))
 
 
-def _shrunk(name: str, stored: StoredImage, short: int, quality: int) -> _Encoded:
+def _shrunk(name: str, stored: StoredImage, short: int, quality: int, max_megapixels: float) -> _Encoded:
     """A JPEG of shorter side `short`; an image that is no larger stays as it is."""
     if stored.ndim == 3:
         if min(stored.shape[:2]) <= short:
@@ -293,9 +300,9 @@ def _shrunk(name: str, stored: StoredImage, short: int, quality: int) -> _Encode
         decoded = stored[..., ::-1]
     else:
         # At half the size libjpeg decodes in a fraction of the time, and averages as area resizing would.
-        decoded = decode_file(stored, cv2.IMREAD_REDUCED_COLOR_2)
+        decoded = decode_file(stored, cv2.IMREAD_REDUCED_COLOR_2, max_megapixels)
         if min(decoded.shape[:2]) < short:
-            decoded = decode_file(stored, cv2.IMREAD_COLOR)
+            decoded = decode_file(stored, cv2.IMREAD_COLOR, max_megapixels)
             if min(decoded.shape[:2]) <= short:
                 return _Encoded(name, stored.tobytes(), *decoded.shape[:2])
     height, width = decoded.shape[:2]

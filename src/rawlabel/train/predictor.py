@@ -17,13 +17,15 @@ from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.train import distributed
 from rawlabel.train.checkpoint import load_weights
-from rawlabel.train.device import choose_device, choose_precision, synchronize
+from rawlabel.train.device import choose_device, synchronize
 from rawlabel.train.images import DecodedImages, Transform
 from rawlabel.train.loader import evaluation_batches
 from rawlabel.train.memory import FittingParts, memory_errors
 from rawlabel.train.methods import Method
-from rawlabel.train.networks import build_network, load_network_options, published_normalization
+from rawlabel.train.networks import build_network, load_network_options, published_normalization, refuse_size
 from rawlabel.train.normalization import IMAGENET, Normalization, Normalizer
+from rawlabel.train.precision import settle_precision
+from rawlabel.train.schedule import image_size_at
 
 
 def _go_on() -> None:
@@ -80,9 +82,14 @@ class Predictor:
 
 
 def build_predictor(
-    config: TrainConfig, num_samples: int, num_classes: int, normalization: Normalization | None = None
+    config: TrainConfig,
+    num_samples: int,
+    num_classes: int,
+    normalization: Normalization | None = None,
+    *,
+    is_training: bool = True,
 ) -> Predictor:
-    """Build the method that `config` describes, freshly initialised, on its device.
+    """Build the method that `config` describes, freshly initialised, on its device, to train or to measure it.
 
     Images are normalised by `normalization`, by default as published weights expect it where they are asked for,
     and else by ImageNet's.
@@ -95,11 +102,19 @@ def build_predictor(
     options = load_options(method_type.Options, _method_options(config), "--method-option")
     network_options = load_network_options(config)
     method = method_type(
-        lambda: build_network(config.model, num_classes, pretrained=config.pretrained, options=network_options),
+        lambda: build_network(
+            config.model,
+            num_classes,
+            pretrained=config.pretrained,
+            options=network_options,
+            image_size=config.image_size,
+        ),
         num_samples,
         num_classes,
         options,
     )
+    if (smallest := image_size_at(config, 0)) != config.image_size:
+        refuse_size(method.network, config.model, smallest, "--progressive-from")
     if normalization is None:
         normalization = published_normalization(method.network, config.model) if config.pretrained else IMAGENET
     method.exchanges_bf16 = config.exchange == "bf16"
@@ -107,7 +122,7 @@ def build_predictor(
         method.keep_average(config.ema)
     with memory_errors(f"--model: {config.model} does not fit into memory; end other programs that use it"):
         method = method.to(device).to(memory_format=torch.channels_last)
-    precision = choose_precision(config.precision, device)
+    precision = settle_precision(config, method.network, device, is_training=is_training)
     return Predictor(method, transform, Normalizer(config.image_size, device, normalization), device, precision)
 
 
@@ -126,15 +141,21 @@ def _method_options(config: TrainConfig) -> tuple[str, ...]:
 def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], int]:
     """Load the weights of an epoch; return predictor, class ids and epoch.
 
-    `overrides` replace settings that do not change the weights, such as `device`. Raises `CheckpointError`.
+    `overrides` replace settings that do not change the weights, such as `device` and `precision`. Raises
+    `CheckpointError`.
     """
     saved = distributed.from_first(lambda: load_weights(path))
     try:
         config = TrainConfig(**saved["config"])
     except ValueError as error:
         raise CheckpointError(f"{path}: holds settings that are not known here; update rawlabel") from error
+    if overrides.get("precision") == "auto":
+        # What the run was told to be trained in holds until something else is said.
+        overrides = {**overrides, "precision": config.precision}
     config = config.model_copy(update={"pretrained": False, "gpu": None, **overrides})
     normalization = Normalization.of_weights_file(saved)
-    predictor = build_predictor(config, saved["num_samples"], len(saved["class_ids"]), normalization)
+    predictor = build_predictor(
+        config, saved["num_samples"], len(saved["class_ids"]), normalization, is_training=False
+    )
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.files import atomic_write, disk_errors
 from rawlabel.run_directory import RunDirectory
-from rawlabel.train.checkpoint import load_weights
+from rawlabel.train.checkpoint import load_checkpoint, load_weights
 from rawlabel.train.normalization import IMAGENET, Normalization
 
 # torch.nn.DataParallel, in which the published trainer wraps networks, puts this before the names of their parts.
@@ -60,12 +61,14 @@ def find_start(config: TrainConfig, run: RunDirectory) -> Start:
         start = Start(0 if config.resume else config.start_epoch)
     elif path.suffix == ".safetensors":
         saved = load_weights(path)
+        _refuse_other_model(config, saved, path)
         normalization = Normalization.of_weights_file(saved)
         start = Start(config.start_epoch, weights=saved["method"], normalization=normalization)
     elif (published := read_published(path)) is not None:
         start = Start(published.epoch, network=published.network, normalization=IMAGENET)
     else:
-        _take_over(RunDirectory(path.parent.parent), path, run)
+        _refuse_other_model(config, load_checkpoint(path), path)
+        _take_over(RunDirectory(path.parent.parent), path, run, config.epochs)
         return Start(checkpoint=path)
     if start.epoch >= config.epochs:
         raise ConfigError(f"--epochs: the run would start at epoch {start.epoch} of {config.epochs}; raise it")
@@ -126,8 +129,24 @@ def load_into(module: nn.Module, weights: dict[str, Tensor], source: str | Path 
         ) from error
 
 
-def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory) -> None:
+def _refuse_other_model(config: TrainConfig, saved: Mapping[str, Any], path: Path) -> None:
+    """Before anything of the other run is taken over. Raises `CheckpointError`."""
+    model = saved["config"].get("model", config.model)
+    if model != config.model:
+        raise CheckpointError(
+            f"--resume: {path} was trained with --model {model}; say --model {model}, or leave --resume out to "
+            f"train {config.model} from the start"
+        )
+
+
+def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory, num_epochs: int) -> None:
     state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    done = state.get("epoch", 0)
+    if (done, state.get("step", 0)) > (num_epochs, 0):
+        raise ConfigError(
+            f"--epochs {num_epochs}: {checkpoint} has {done} epochs behind it, and nothing is taken back; raise "
+            "--epochs, or leave --resume out to train so many anew"
+        )
     for entry in other.log():
         if entry["epoch"] < state.get("epoch", 0):
             run.log_epoch(entry)

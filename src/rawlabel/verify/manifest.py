@@ -25,7 +25,7 @@ def check_manifest(path: Path, catalogue: Catalogue, photos: ProjectPhotos) -> I
     try:
         manifest = read_manifest(path)
         manifest.table.validate(full=True)
-        faults = list(row_faults(manifest.table, manifest.class_ids))
+        faults = list(row_faults(manifest.table, [spec.class_id for spec in manifest.all_classes]))
     except (DataError, pa.ArrowException) as error:
         yield Finding(Kind.MANIFEST, path, " ".join(str(error).split())[:500])
         return

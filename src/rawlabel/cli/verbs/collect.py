@@ -10,7 +10,7 @@ from rawlabel.project import catalogue_path
 from rawlabel.records import Reason
 
 
-def _collect(config: CollectConfig) -> None:
+def _collect(config: CollectConfig) -> int:
     from rawlabel.catalogue import Catalogue
     from rawlabel.collect import collect
     from rawlabel.collect.session import requested_sources
@@ -31,6 +31,21 @@ def _collect(config: CollectConfig) -> None:
     for name, source in requested_sources(config).items():
         for notice in source.notices(config):
             click.echo(f"note: {name}: {notice}", err=True)
+    return _judge(config, counts)
+
+
+def _judge(config: CollectConfig, counts: dict[str, int]) -> int:
+    """The exit code: 1 when there is nothing to go on with, which is said."""
+    problem = ""
+    if not counts["photos"]:
+        problem = (
+            "no search found a photo; check the keywords (`rawlabel plan` counts them) or name another --source"
+        )
+    elif not counts["fetched"] and not config.search_only:
+        problem = "none of the photos could be downloaded; the reasons are above"
+    if problem:
+        click.echo(f"rawlabel: {config.project}: {problem}", err=True)
+    return 1 if problem else 0
 
 
 COMMAND = section_command("collect", CollectConfig, _collect)

@@ -24,6 +24,8 @@ def _curate(config: CurateConfig) -> None:
                 click.echo(f"  {counts[f'{verdict}:{reason}']:>6} {verdict}: {reason.describe()}")
     click.echo(f"held out for the stopping rule: {manifest.kept(Split.HOLDOUT).num_rows}")
     click.echo(f"manifest: {manifest.path}")
+    for warning in manifest.warnings():
+        click.echo(f"note: {warning}", err=True)
 
 
 COMMAND = section_command("curate", CurateConfig, _curate)

@@ -23,6 +23,11 @@ def _evaluate(config: EvaluateConfig) -> None:
 
     test = evaluate(config)["test"]
     click.echo(f"test accuracy on {test['images']} images of {test['folder']}:")
+    if "classes" in test:
+        names = ", ".join(test["classes"])
+        click.echo(
+            f"  of {len(test['classes'])} of the {test['training_classes']} training classes alone: {names}"
+        )
     for name, label in _LABELS.items():
         if name in test:
             click.echo(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")

@@ -12,7 +12,7 @@ def _export(config: ExportConfig) -> None:
     from rawlabel.formats import export
 
     out, count = export(config)
-    click.echo(f"{count} photos in {out}")
+    click.echo(f"{count} photos in {out}" if count else f"{config.format} without photos in {out}")
 
 
 COMMAND = section_command("export", ExportConfig, _export)

@@ -17,6 +17,8 @@ def _pack(config: PackConfig) -> int:
         f"{config.out}: found {facts['found']:,} images = packed {facts['packed']:,} + left out "
         f"{len(unreadable):,}; {facts['bytes'] / 1e6:,.1f} MB as {facts['settings']['mode']}"
     )
+    if facts.get("ignored"):
+        click.echo(f"{config.source}: {facts['ignored']}", err=True)
     if unreadable:
         click.echo(
             f"{len(unreadable):,} images cannot be decoded, the first is {unreadable[0]['image']}; "

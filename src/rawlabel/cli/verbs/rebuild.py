@@ -9,7 +9,7 @@ from rawlabel.config import RebuildConfig
 from rawlabel.records import Reason
 
 
-def _rebuild(config: RebuildConfig) -> None:
+def _rebuild(config: RebuildConfig) -> int:
     from rawlabel.rebuild import Likeness, rebuild
 
     rebuilt = rebuild(config)
@@ -28,6 +28,12 @@ def _rebuild(config: RebuildConfig) -> None:
         click.echo(f"{class_id:<{width}}" + "".join(f"{counts[one]:>12}" for one in Likeness))
     click.echo(f"report: {rebuilt.report_path}")
     click.echo(f"manifest: {rebuilt.manifest.path}")
+    for warning in rebuilt.manifest.warnings():
+        click.echo(f"note: {warning}", err=True)
+    if rebuilt.manifest.kept().num_rows:
+        return 0
+    click.echo(f"rawlabel: {config.manifest}: none of its photos could be had; the reasons are above", err=True)
+    return 1
 
 
 COMMAND = section_command("rebuild", RebuildConfig, _rebuild)

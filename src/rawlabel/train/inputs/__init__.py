@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel import plugins
+from rawlabel.config.declaring import MAX_MEGAPIXELS
 from rawlabel.errors import DataError
 from rawlabel.train.image_source import LabeledImages
 
@@ -32,6 +33,10 @@ class InputRequest:
     """The flag that names the column of the labels, for messages."""
     downloads: Path = Path("downloads")
     """Folder for what an input fetches."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Larger images are not decoded."""
+    may_lack_classes: bool = False
+    """Whether a test set without images of some training classes is taken."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class InputSet:
     """Hex digest that changes with the data or its labels."""
     is_held_out: npt.NDArray[np.bool_] | None = None
     """The split that the input brings with it, if any."""
+    ignored: str = ""
+    """What lies there and is no image, in words; empty where nothing does."""
 
 
 class Input(ABC):
@@ -80,7 +87,9 @@ def read_input(path: Path, request: InputRequest) -> InputSet:
     """Read images and labels in whatever format. Raises `DataError` that names the place and the remedy."""
     for input_type in _input_types():
         if input_type.claims(path):
-            return input_type().read(path, request)
+            found = input_type().read(path, request)
+            found.images.source.max_megapixels = request.max_megapixels
+            return found
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     raise DataError(f"{path}: is in no format that can be read; `rawlabel formats` lists those that can")

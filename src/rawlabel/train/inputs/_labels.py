@@ -13,7 +13,7 @@ from rawlabel.errors import DataError
 def classes_of(
     values: npt.NDArray[np.generic], names: Sequence[str] | None, place: str
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Class ids, and the class index of each of `values` (integers or strings).
+    """Class ids, and the class index of each of `values` (integers, also as floats, or strings).
 
     With `names`, integers are indices into them. Without, each value is a class called by it; numbers are in
     numerical order, all else in alphabetical order. Raises `DataError`, which begins with `place`, for numbers
@@ -22,6 +22,12 @@ def classes_of(
     is_text = values.dtype.kind in "UTS" or (
         values.dtype.kind == "O" and all(isinstance(one, str) for one in values)
     )
+    if values.dtype.kind == "f" and all(float(one).is_integer() for one in np.unique(values)):
+        values = values.astype(np.int64)
+    elif values.dtype.kind == "f":
+        raise DataError(
+            f"{place}: labels are {values.dtype}, and not all are whole numbers; name the column of the classes"
+        )
     if not is_text and values.dtype.kind not in "iub":
         raise DataError(f"{place}: labels are {values.dtype}; give class numbers or class names")
     if names is not None and len(set(names)) != len(names):

@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from rawlabel.errors import DataError, DiskError
 from rawlabel.files import atomic_write
+from rawlabel.image_files import IMAGE_EXTENSIONS
+from rawlabel.image_header import HEIF_EXTENSIONS
 from rawlabel.tar_files import refuse_cut
 from rawlabel.train.image_source import ImageSource, StoredImage
 
-IMAGES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp"})
+_IMAGES = frozenset(one.removeprefix(".") for one in IMAGE_EXTENSIONS | HEIF_EXTENSIONS)
 INDEX = ".rawlabel-index.npz"
 _LARGEST_LABEL = 1 << 20
 """A class, a caption or a sample's JSON is smaller than this [bytes]."""
@@ -123,16 +125,20 @@ def _samples(path: Path, number: int, label: str | None, label_flag: str) -> Ite
     """Each sample of a shard: members that follow each other and are called alike up to the first dot."""
     without_image = without_label = 0
     seen: set[str] = set()
+    dotted = ""
     size = path.stat().st_size
     try:
         with tarfile.open(path, "r:") as tar:
             for key, members in _grouped(path, size, tar):
-                images = [one for ending, one in members.items() if ending in IMAGES]
+                images = [one for ending, one in members.items() if ending in _IMAGES]
                 text = _label(tar, members, label, path)
+                for ending, one in members.items():
+                    if ending not in _IMAGES and ending.rpartition(".")[2] in _IMAGES:
+                        dotted = dotted or _about_dots(one.name, ending)
                 if len(images) > 1:
-                    raise DataError(f"{path}: sample '{key}' holds {len(images)} images; keep one")
+                    raise DataError(f"{path}: sample '{key}' holds {len(images)} images; keep one{dotted}")
                 if key in seen:
-                    raise DataError(f"{path}: two samples are called '{key}'; rename one")
+                    raise DataError(f"{path}: two samples are called '{key}'; rename one{dotted}")
                 seen.add(key)
                 without_image += not images
                 without_label += text is None
@@ -145,8 +151,16 @@ def _samples(path: Path, number: int, label: str | None, label_flag: str) -> Ite
     if without_image or without_label:
         raise DataError(
             f"{path}: of {len(seen)} samples, {without_image} have no image and {without_label} have no label "
-            f"({label or 'cls'}); leave those out, or name the labels' ending or JSON key by {label_flag}"
+            f"({label or 'cls'}); leave those out, or name the labels' ending or JSON key by {label_flag}{dotted}"
         )
+
+
+def _about_dots(name: str, ending: str) -> str:
+    """What most likely went wrong where an image's ending holds a dot."""
+    return (
+        f". It is the dots: WebDataset calls a sample by what stands before the first one, so '{name}' ends in "
+        f"'.{ending}', which is no image; replace the dots in the names, and write the shards again"
+    )
 
 
 def _grouped(path: Path, size: int, tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:

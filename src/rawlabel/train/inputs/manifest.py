@@ -8,21 +8,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rawlabel.errors import DataError
 from rawlabel.image_store import ProjectPhotos
-from rawlabel.manifest import read_manifest
+from rawlabel.manifest import newest_manifest, read_manifest
+from rawlabel.project import is_project
 from rawlabel.records import Split
 from rawlabel.split import key_of
 from rawlabel.train.image_source import ImageFiles, LabeledImages
 from rawlabel.train.inputs import Input, InputRequest, InputSet
+from rawlabel.train.inputs.class_folders import is_other_format
 
 
 class ManifestInput(Input):
-    """A manifest that `rawlabel curate` made, or its folder."""
+    """A manifest that `rawlabel curate` made, its folder, or a project, which means its newest manifest."""
 
     @classmethod
     def claims(cls, path: Path) -> bool:
         """Whether `path` is one."""
+        if is_project(path):
+            return True
         file = _file(path)
+        if path.is_dir() and not is_other_format(path, [file.name]):
+            return False
         try:
             return file.is_file() and "verdict" in pq.read_schema(file).names
         except (pa.ArrowInvalid, OSError):
@@ -45,13 +52,18 @@ class ManifestInput(Input):
             labels += [index[row["class_id"]] for row in rows]
             held += [split == Split.HOLDOUT] * len(rows)
             keys += [key_of(row["group"] or row["path"]) for row in rows]
-        images = LabeledImages(
-            ImageFiles(paths, names), np.array(labels, dtype=np.int64), np.array(keys, dtype=np.uint64)
-        )
+        source = ImageFiles(paths, names)
+        source.remedy = "put it back, or run `rawlabel curate` again; `rawlabel pack` lists all such images"
+        images = LabeledImages(source, np.array(labels, dtype=np.int64), np.array(keys, dtype=np.uint64))
         return InputSet(tuple(manifest.class_ids), images, manifest.fingerprint, np.array(held, dtype=bool))
 
 
 def _file(path: Path) -> Path:
+    if is_project(path):
+        newest = newest_manifest(path)
+        if newest is None:
+            raise DataError(f"{path}: is a project that holds no manifest; run `rawlabel curate` first")
+        return newest
     return path / "manifest.parquet" if path.is_dir() else path
 
 

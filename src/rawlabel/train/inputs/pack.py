@@ -11,6 +11,7 @@ from rawlabel.errors import DataError
 from rawlabel.files import read_json
 from rawlabel.train.image_source import LabeledImages
 from rawlabel.train.inputs import Input, InputRequest, InputSet
+from rawlabel.train.inputs.class_folders import is_other_format
 from rawlabel.train.packed_images import PackedImages, read_index
 
 
@@ -20,7 +21,7 @@ class PackInput(Input):
     @classmethod
     def claims(cls, path: Path) -> bool:
         """Whether `path` is one."""
-        return (path / "index.npy").is_file()
+        return (path / "index.npy").is_file() and is_other_format(path, ["index.npy"])
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
         """Map the index; no image and no name is read."""

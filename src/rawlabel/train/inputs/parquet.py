@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rawlabel.errors import DataError, did_you_mean
@@ -20,7 +22,9 @@ from rawlabel.train.inputs import Input, InputRequest, InputSet
 from rawlabel.train.inputs._labels import classes_of
 from rawlabel.train.inputs._parquet_images import ParquetImages, RowGroupImages, null_images, refuse_nulls
 from rawlabel.train.inputs._parts import files_of_part
+from rawlabel.train.inputs.class_folders import is_other_format
 
+_PATTERNS = ("*.parquet", "data/*.parquet")
 _SHARE = 0.3
 """Share of the free memory up to which the encoded images are read whole."""
 
@@ -36,9 +40,12 @@ class ParquetInput(Input):
         """Whether `path` is one; a manifest is none."""
         files = _files(path)
         # img2dataset puts tables without images beside its shards.
-        is_other = path.is_dir() and ((path / "manifest.parquet").exists() or any(path.glob("*.tar")))
-        if not files or is_other:
+        if not files:
             return False
+        if path.is_dir():
+            is_other = (path / "manifest.parquet").exists() or any(path.glob("*.tar"))
+            if is_other or not is_other_format(path, _PATTERNS):
+                return False
         try:
             return "verdict" not in pq.read_schema(files[0]).names
         except (pa.ArrowInvalid, OSError):
@@ -63,7 +70,8 @@ def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
     column = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])[label_column]
     refuse_nulls(column.null_count, label_column, path)
     names = _class_names(schema, label_column)
-    class_ids, labels = classes_of(column.to_numpy(), names, f"{path}: column '{label_column}'")
+    place = f"{path}: column '{label_column}'"
+    class_ids, labels = classes_of(_one_each(column, place), names, place)
     digest = hashlib.sha256(labels.tobytes())
     for one in files:
         digest.update(f"{one.name}:{one.stat().st_size}:{pq.read_metadata(one).num_rows};".encode())
@@ -79,7 +87,7 @@ def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+        return next(filter(None, (sorted(path.glob(pattern)) for pattern in _PATTERNS)), [])
     return [path] if path.suffix == ".parquet" and path.is_file() else []
 
 
@@ -102,8 +110,12 @@ def _label_column(schema: pa.Schema, image_column: str, request: InputRequest, p
     if request.label_column is not None:
         _known(request.label_column, schema, flag, path)
         return request.label_column
-    found = [field.name for field in schema if field.name != image_column and _holds_labels(field.type)]
-    if "label" in found:
+    others = [field for field in schema if field.name != image_column]
+    # Whole numbers are written as floats, and single labels as lists; that is second choice, for most are neither.
+    found = [one.name for one in others if _holds_labels(one.type)] or [
+        one.name for one in others if _may_hold_labels(one.type)
+    ]
+    if "label" in found or ("label" in schema.names and _may_hold_labels(schema.field("label").type)):
         return "label"
     if len(found) != 1:
         known = ", ".join(found) or "none"
@@ -126,11 +138,32 @@ def _holds_labels(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def _may_hold_labels(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _may_hold_labels(kind.value_type)
+    return _holds_labels(kind) or bool(pa.types.is_floating(kind))
+
+
+def _one_each(column: pa.ChunkedArray, place: str) -> npt.NDArray[np.generic]:
+    """The label of each row of a column of labels, or of lists of one. Raises `DataError`, with `place` first."""
+    while hasattr(column.type, "value_type") and not pa.types.is_dictionary(column.type):
+        lengths = pc.list_value_length(column)
+        wrong = len(column) - (pc.sum(pc.equal(lengths, 1)).as_py() or 0)
+        if wrong:
+            raise DataError(f"{place}: {wrong} rows do not have one label; keep one each, or leave those rows out")
+        column = pc.list_flatten(column)
+    values: npt.NDArray[np.generic] = column.to_numpy()
+    return values
+
+
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
     """Names of a ClassLabel, which `datasets` keeps in the schema's metadata."""
     try:
         info: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = info["info"]["features"][column]["names"]
+        feature = info["info"]["features"][column]
+        # Of a list of labels, its items' feature.
+        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        names = feature["names"]
     except (ValueError, KeyError, TypeError):
         return None
     return [str(name) for name in names] if isinstance(names, list) else None

@@ -14,6 +14,7 @@ from rawlabel.train.inputs import Input, InputRequest, InputSet
 from rawlabel.train.inputs._labels import classes_of
 from rawlabel.train.inputs._parts import files_of_part
 from rawlabel.train.inputs._tar_index import TarImages, read_index
+from rawlabel.train.inputs.class_folders import is_other_format
 
 
 class WebDataset(Input):
@@ -28,7 +29,7 @@ class WebDataset(Input):
     @classmethod
     def claims(cls, path: Path) -> bool:
         """Whether `path` is one."""
-        return path.is_dir() and any(path.glob("*.tar"))
+        return path.is_dir() and is_other_format(path, ["*.tar"])
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
         """Read the index of the shards."""

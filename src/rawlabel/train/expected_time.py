@@ -1,0 +1,42 @@
+"""How long a run will take, said after its first steps, and what to do where that is long."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import torch
+
+from rawlabel import processes
+from rawlabel.config import TrainConfig
+
+_WORTH_SAYING, _LONG = 60.0, 3600.0
+"""Seconds from which the time is said, and from which a run on a processor is told what takes minutes."""
+
+
+def say_expected_time(seconds: float, config: TrainConfig, device: torch.device) -> None:
+    """Write how long the steps that are left take, without what is measured after each epoch."""
+    if seconds < _WORTH_SAYING or not processes.is_first():
+        return
+    sys.stderr.write(f"rawlabel: the steps will take about {_rounded(seconds)} on {_named(device)}\n")
+    if device.type == "cpu" and seconds > _LONG:
+        sys.stderr.write(f"rawlabel: what takes minutes on a processor: {_what_takes_minutes(config)}\n")
+
+
+def _what_takes_minutes(config: TrainConfig) -> str:
+    """Flags that shorten a run, those that say something else than the run's own settings."""
+    flags = [f"--epochs {max(1, config.epochs // 10)}"] if config.epochs > 1 else []
+    flags += [f"--image-size {config.image_size // 2}"] if config.image_size >= 64 else []
+    flags += ["--model small_convnet"] if config.model != "small_convnet" else []
+    return f"fewer epochs, smaller images or a smaller network ({', '.join(flags)}), one of these or all"
+
+
+def _rounded(seconds: float) -> str:
+    unit, name = next(
+        (pair for pair in ((86400, "days"), (3600, "hours")) if seconds > 2 * pair[0]), (60, "minutes")
+    )
+    return f"{seconds / unit:.1f} {name}" if name != "minutes" else f"{timedelta(seconds=round(seconds))}"
+
+
+def _named(device: torch.device) -> str:
+    return {"cpu": "this processor", "cuda": "this GPU", "mps": "this GPU"}.get(device.type, device.type)

@@ -1,0 +1,174 @@
+"""Predicting, resuming and measuring where something is not as it should be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import unicodedata
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rawlabel import cli
+from rawlabel.config import EvaluateConfig
+from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.evaluate import evaluate, read_test_set
+from rawlabel.run_directory import RunDirectory
+from rawlabel.train import train
+from tests.train.conftest import CLASSES, make_class_folders, tiny
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("predict")
+    make_class_folders(root / "candidate", 12, 1)
+    make_class_folders(root / "test", 4, 2)
+    train(tiny(root, epochs=1, outpath=root / "run", test=None))
+    return root
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six images, of which one is damaged, one too large and one a pipe; and what no person means."""
+    folder = tmp_path / "photos"
+    (folder / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in ("a.png", "b.png", "line\nbreak\t.png", os.fsdecode(b"y\xff.png"), ".ipynb_checkpoints/a.png"):
+        Image.new("RGB", (20, 20), (200, 0, 0)).save(folder / name)
+    (folder / "damaged.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    Image.new("1", (30_000, 30_000)).save(folder / "large.png")
+    return folder
+
+
+def test_one_damaged_file_stops_no_others_and_each_is_named_with_its_own_remedy(
+    root: Path, photos: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert cli.run(["predict", str(root / "run"), str(photos)]) == 1
+    out, err = capfdbinary.readouterr()
+    rows = [line.split(b"\t") for line in out.splitlines()]
+    assert [row[0].rpartition(b"/")[2] for row in rows] == [
+        b"a.png",
+        b"b.png",
+        b"line\\nbreak\\t.png",
+        b"y\xff.png",
+    ]
+    assert all(len(row) == 3 and row[1].decode() in CLASSES for row in rows)
+    told = err.decode().splitlines()
+    assert [one.startswith("rawlabel: ") for one in told] == [True, True]
+    assert told[0].endswith("damaged.jpg: is not an image that can be decoded; check the path, or leave it out")
+    assert "large.png: has 30,000 x 30,000 pixels" in told[1] and told[1].endswith("or raise the limit")
+    assert not any("curate" in one for one in told)
+
+
+def test_lists_of_any_system_are_read_and_missing_paths_are_named(
+    root: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = f"\ufeff{photos / 'a.png'}\r\n\r\n{photos / 'gone.png'}\r\n{photos / 'b.png'}".encode()
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(lines)))
+    assert cli.run(["predict", str(root / "run"), "-"]) == 1
+    out, err = capfd.readouterr()
+    assert [line.split("\t")[0] for line in out.splitlines()] == [str(photos / "a.png"), str(photos / "b.png")]
+    assert f"rawlabel: {photos / 'gone.png'}: cannot be read (No such file or directory); check the path" in err
+
+
+def test_a_pipe_called_like_an_image_is_no_image_and_does_not_hang(root: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.jpg")
+    command = [sys.executable, "-m", "rawlabel", "predict", str(root / "run"), str(tmp_path / "x.jpg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert "x.jpg: is no file, but a folder, pipe or device; check the path" in done.stderr
+
+
+def test_runs_without_a_finished_epoch_are_refused_and_unfinished_ones_said(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory(shutil.copytree(root / "run", tmp_path / "run"))
+    (run.path / "summary.json").unlink()
+    assert cli.run(["predict", str(run.path), str(root / "test" / "red")]) == 0
+    assert "is not finished; predicts with what its rule selects of epochs 0 to 0" in capsys.readouterr().err
+    run.selected_checkpoint.unlink()
+    assert cli.run(["predict", str(run.path), str(root / "test" / "red")]) == 2
+    assert "has finished no epoch, so there is nothing to predict with" in capsys.readouterr().err
+
+
+def test_an_unknown_network_leaves_no_folder(root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    with pytest.raises(ConfigError, match="no network is called 'resnet19'"):
+        train(tiny(root, model="resnet19", test=None))
+    assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("file", ["", "checkpoints/selected.safetensors"])
+def test_resuming_with_another_network_names_the_one_to_use(root: Path, tmp_path: Path, file: str) -> None:
+    config = tiny(
+        root, model="cifar_resnet20", resume=str(root / "run" / file), outpath=tmp_path / "new", test=None
+    )
+    with pytest.raises(
+        CheckpointError, match=r"was trained with --model cifar_resnet8; say --model cifar_resnet8"
+    ):
+        train(config)
+    assert not (tmp_path / "new" / "log.json").exists()
+
+
+def test_a_damaged_image_stops_training_with_the_way_to_find_all(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "candidate", tmp_path / "candidate")
+    (tmp_path / "candidate" / "red" / "000.png").write_bytes(b"damaged")
+    with pytest.raises(DataError, match=r"000\.png: is not .* decoded; remove it; `rawlabel pack` lists all such"):
+        train(tiny(tmp_path, epochs=1, test=None))
+
+
+def test_class_names_of_other_systems_are_the_same_classes(tmp_path: Path) -> None:
+    folder = make_class_folders(tmp_path / "test", 2, 0)
+    (folder / "red").rename(folder / unicodedata.normalize("NFD", "rosé"))
+    found = read_test_set(folder, ["blue", "green", unicodedata.normalize("NFC", "rosé")])
+    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_test_set_that_lacks_classes_is_measured_on_request_and_its_classes_are_named(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(root / "run", tmp_path / "run")
+    partial = shutil.copytree(root / "test", tmp_path / "partial")
+    shutil.rmtree(partial / "green")
+    with pytest.raises(DataError, match=r"training class 'green' is missing; .* with --partial-test"):
+        evaluate(EvaluateConfig(run=run, test=partial))
+    assert cli.run(["evaluate", str(run), "--test", str(partial), "--partial-test"]) == 0
+    assert "of 2 of the 3 training classes alone: blue, red" in capsys.readouterr().out
+    test = json.loads((run / "summary.json").read_text())["test"]
+    assert (test["images"], test["classes"]) == (8, ["blue", "red"])
+
+
+def test_a_run_of_an_older_version_is_used_with_the_defaults_of_what_it_lacks(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(root / "run", tmp_path / "run")
+    settings = json.loads((run / "config.json").read_text())
+    for key in ("max_megapixels", "partial_test", "ema", "label_column"):
+        del settings[key]
+    (run / "config.json").write_text(json.dumps(settings))
+    assert cli.run(["evaluate", str(run), "--test", str(root / "test")]) == 0
+    del settings["model"]
+    (run / "config.json").write_text(json.dumps(settings))
+    assert cli.run(["probe", str(run), "--test", str(root / "test")]) == 0
+
+
+def test_an_interrupt_ends_prediction(root: Path) -> None:
+    command = [sys.executable, "-m", "rawlabel", "predict", str(root / "run"), "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        for path in sorted((root / "test" / "red").iterdir()) * 16:
+            process.stdin.write(f"{path}\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert b"Traceback" not in process.stderr.read()
