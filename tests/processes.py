@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rawlabel import cli
 
@@ -64,20 +66,90 @@ def end_by_signal(
     return Ended(process.returncode, out, err)
 
 
+class BySelf:
+    """What a forked process does to end itself; one that watches from outside may be late on a busy machine."""
+
+    def prepare(self) -> None:
+        """Called in the process before the command."""
+        raise NotImplementedError
+
+
+@dataclass
+class AtOpen(BySelf):
+    """Kills itself as it opens its file of this number under this folder."""
+
+    number: int
+    folder: Path
+
+    def prepare(self) -> None:
+        opened = itertools.count(1)
+
+        def kill(event: str, details: tuple[object, ...]) -> None:
+            if event != "open" or not str(details[0]).startswith(f"{self.folder}/"):
+                return
+            if next(opened) == self.number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+
+
+@dataclass
+class AtStep(BySelf):
+    """Sends itself a signal before it makes the training step of this number, from 0, since it started."""
+
+    number: int
+    signal: signal.Signals
+
+    def prepare(self) -> None:
+        from rawlabel.train.loop import Trainer
+
+        step, steps = Trainer.train_step, itertools.count()
+
+        def train_step(trainer: Trainer, batch: Any) -> None:
+            if next(steps) == self.number:
+                os.kill(os.getpid(), self.signal)
+            step(trainer, batch)
+
+        Trainer.train_step = train_step  # type: ignore[method-assign]
+
+
+@dataclass
+class AfterEpoch(BySelf):
+    """Kills itself so many seconds after it has logged this epoch or a later one: from a thread, so anywhere."""
+
+    epoch: int
+    seconds: float
+
+    def prepare(self) -> None:
+        from rawlabel.run_directory import RunDirectory
+
+        log, is_logged = RunDirectory.log_epoch, threading.Event()
+
+        def log_epoch(run: RunDirectory, entry: Any) -> None:
+            log(run, entry)
+            if entry["epoch"] >= self.epoch:
+                is_logged.set()
+
+        def kill() -> None:
+            is_logged.wait()
+            time.sleep(self.seconds)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        RunDirectory.log_epoch = log_epoch  # type: ignore[method-assign]
+        threading.Thread(target=kill, daemon=True).start()
+
+
 def forked(
     arguments: Sequence[str | Path],
     number: signal.Signals = signal.SIGKILL,
     when: Callable[[], bool] = lambda: False,
-    kill_at_open: tuple[int, Path] | None = None,
+    by_self: BySelf | None = None,
     **environment: str,
 ) -> Ended:
-    """As `rawlabel` or `end_by_signal`, several seconds faster: a process that is forked with all modules loaded.
-
-    With `kill_at_open`, the process kills itself as it opens its file of this number under this folder.
-    """
+    """As `rawlabel` or `end_by_signal`, several seconds faster: the process is forked with all modules loaded."""
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder, name) for name in ("out", "err")]
-        process = _FORKS.Process(target=_main, args=(list(map(str, arguments)), environment, said, kill_at_open))
+        process = _FORKS.Process(target=_main, args=(list(map(str, arguments)), environment, said, by_self))
         process.start()
         deadline = time.monotonic() + 240
         while process.exitcode is None and not when():
@@ -92,32 +164,12 @@ def forked(
         return Ended(code, *(path.read_text("utf-8") for path in said))
 
 
-def _main(
-    arguments: list[str], environment: dict[str, str], said: list[Path], kill_at_open: tuple[int, Path] | None
-) -> None:
+def _main(arguments: list[str], environment: dict[str, str], said: list[Path], by_self: BySelf | None) -> None:
     os.environ.update(environment)
     sys.argv = ["rawlabel", *arguments]
     for number, path in enumerate(said, start=1):
         with path.open("w", encoding="utf-8") as stream:
             os.dup2(stream.fileno(), number)
-    if kill_at_open:
-        opened, (number, folder) = itertools.count(1), kill_at_open
-
-        def kill(event: str, details: tuple[object, ...]) -> None:
-            if event == "open" and str(details[0]).startswith(f"{folder}/") and next(opened) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(kill)
+    if by_self:
+        by_self.prepare()
     cli.main(arguments)
-
-
-def after(seconds: float) -> Callable[[], bool]:
-    """A condition that becomes true when so much time has passed since it was first asked."""
-    started: list[float] = []
-
-    def passed() -> bool:
-        if not started:
-            started.append(time.monotonic())
-        return time.monotonic() - started[0] >= seconds
-
-    return passed

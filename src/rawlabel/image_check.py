@@ -66,10 +66,15 @@ def decode_image(source: Path | bytes, max_megapixels: float) -> tuple[Decoded, 
     except PILLOW_FAULTS:
         return Decoded(Reason.TRUNCATED), None
     pixels = np.asarray(picture)
-    digest = hashlib.sha256(f"{picture.width}x{picture.height}:".encode())
-    digest.update(pixels.data)
-    found = Decoded(None, picture.width, picture.height, digest.hexdigest(), perceptual_hash(pixels))
-    return found, picture
+    digest = pixel_digest(pixels).hex()
+    return Decoded(None, picture.width, picture.height, digest, perceptual_hash(pixels)), picture
+
+
+def pixel_digest(pixels: np.ndarray) -> bytes:
+    """SHA-256 of the size and the pixels of an RGB picture (height x width x 3, uint8)."""
+    digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}:".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
 
 
 def perceptual_hash(pixels: np.ndarray) -> str:

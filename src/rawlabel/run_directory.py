@@ -12,6 +12,7 @@
                         the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
+`test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
@@ -238,6 +239,21 @@ class RunDirectory:
     def summary(self) -> dict[str, Any]:
         """Selected, last and oracle epoch."""
         return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
+
+    @property
+    def overlap_path(self) -> Path:
+        """Which images of each test set are among those of the run, too."""
+        return self.path / "test_overlap.json"
+
+    def overlap(self) -> dict[str, Any] | None:
+        """What was counted of each test set, by `test` and `subset`; None where nothing was."""
+        return read_json(self.overlap_path, "the overlap with test sets") if self.overlap_path.exists() else None
+
+    def overlap_counts(self) -> dict[str, Any]:
+        """The counts of `overlap`, as the summary has them; empty where nothing was counted."""
+        names = ("test_images", "equal", "near", "compared_by_pixels_alone")
+        found = {key: {name: entry[name] for name in names} for key, entry in (self.overlap() or {}).items()}
+        return {"test_overlap": found} if found else {}
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from rawlabel.collect import cluster_limits
-from rawlabel.collect.cluster_limits import ClusterLimits, LimitsKeeper
-from rawlabel.collect.host_limits import Answer, HostAway, HostPaused
+from rawlabel.collect.cluster_limits import ClusterLimits, Grant, LimitsKeeper
+from rawlabel.collect.host_state import Answer, HostAway, HostPaused
 
 HOST = "127.0.0.1:80"
 
@@ -31,7 +32,7 @@ class Line:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("RENEW_EVERY", 0.05), ("LAPSE_AFTER", 0.3), ("CALL_PAUSE", 0.01)):
+    for name, seconds in (("RENEW_EVERY", 0.05), ("LAPSE_AFTER", 1.0), ("CALL_PAUSE", 0.01)):
         monkeypatch.setattr(cluster_limits, name, seconds)
 
 
@@ -64,7 +65,7 @@ def test_permits_of_a_process_that_died_lapse_and_those_of_a_slow_one_do_not() -
         dead, slow = ClusterLimits(line.call), ClusterLimits(line.call)
         ticket = await slow.acquire(HOST)
         waiting = asyncio.create_task(dead.acquire(HOST))
-        await asyncio.sleep(4 * cluster_limits.LAPSE_AFTER)
+        await asyncio.sleep(2 * cluster_limits.LAPSE_AFTER)
         assert not waiting.done(), "the slow one is alive and has its permit still"
         slow.report(ticket, Answer.GRANTED)
         await waiting
@@ -141,3 +142,9 @@ def test_a_request_that_is_given_up_gives_its_permit_back() -> None:
         await client.close()
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_why_a_host_is_left_alone_travels_between_processes() -> None:
+    grant = pickle.loads(pickle.dumps(Grant("k", trouble=HostPaused(86_400.0, Answer.STRAINED))))  # noqa: S301
+    assert isinstance(grant.trouble, HostPaused)
+    assert (grant.trouble.seconds, grant.trouble.answer) == (86_400.0, Answer.STRAINED)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.ports import free_port
+
 KEYS = {"AWS_ACCESS_KEY_ID": "key-4711", "AWS_SECRET_ACCESS_KEY": "secret-4711", "AWS_DEFAULT_REGION": "us-east-1"}
 FTP_USER, FTP_PASSWORD = "collector", "password-4711"
 
@@ -24,12 +26,6 @@ FTPHandler.authorizer = DummyAuthorizer()
 FTPHandler.authorizer.add_user(user, password, folder, perm="elradfmwMT")
 FTPServer(("127.0.0.1", int(port)), FTPHandler).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from tests.prepare.imagenet_files import (
     photo,
     validation_name,
 )
-from tests.processes import forked
+from tests.processes import AtOpen, forked
 
 TRAIN_TAR, VALIDATION_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
@@ -306,7 +306,7 @@ def test_kill_9_in_the_middle_and_the_same_command_goes_on(tmp_path: Path) -> No
     arguments = ("prepare", "imagenet", source, "--out", out)
     placed = 0
     for opened in (20, 400, 900, 500):
-        ended = forked(arguments, kill_at_open=(opened, out))
+        ended = forked(arguments, by_self=AtOpen(opened, out))
         assert ended.code == -signal.SIGKILL, ended.err
         before, placed = placed, len(list(out.glob("t*/*/*")))
         assert before < placed < 2_100

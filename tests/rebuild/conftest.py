@@ -15,6 +15,7 @@ from rawlabel.curate import curate
 from rawlabel.manifest import Manifest
 from rawlabel.photo_site import NO_FAULTS, ChangedSite, PhotoSite, RunningSite, changed, running
 from tests.collect.conftest import KEY
+from tests.ports import free_port
 
 WORDS = ("three", "eight", "nine", "seven")
 
@@ -37,7 +38,8 @@ def then(tmp_path_factory: pytest.TempPathFactory) -> Then:
     folder = tmp_path_factory.mktemp("then")
     (folder / "classes.txt").write_text("\n".join(WORDS))
     site = PhotoSite.build(PhotoSiteConfig(seed=5, per_class=60, api_key=KEY), NO_FAULTS)
-    with running(site) as served:
+    # Others come back to its place.
+    with running(site, port=free_port()) as served:
         config = CollectConfig(
             classes=folder / "classes.txt", project=folder / "p", base_url=(served.base_url,), source=("flickr",),
             image_size=64, allow_loopback=True, concurrency=16, per_host=16,

@@ -18,7 +18,7 @@ from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train import checkpoint_writer, train
 from rawlabel.train.checkpoint_writer import CheckpointWriter
-from tests.processes import forked
+from tests.processes import AtOpen, forked
 from tests.train.conftest import tiny
 from tests.train.runs import Crash, arguments, assert_same_run
 
@@ -139,7 +139,7 @@ def test_kill_9_at_each_file_of_a_checkpoint_ends_as_an_uninterrupted_run(
     folder = run.last_checkpoint.parent
     # An epoch opens two or three files: the selected weights, if they are, the last ones, and the state.
     for number in range(1, 20):
-        codes.append(forked(arguments(data, run.path), kill_at_open=(number, folder)).code)
+        codes.append(forked(arguments(data, run.path), by_self=AtOpen(number, folder)).code)
         if codes[-1] == 0:
             break
     assert codes[:-1] == [-signal.SIGKILL] * len(codes[:-1])
@@ -164,7 +164,7 @@ def test_a_second_process_is_kept_out_of_a_run(whole: RunDirectory, data: Path, 
 def test_what_a_killed_process_left_half_written_is_removed(data: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     # The third file of a checkpoint is the state, which takes its name last.
-    assert forked(arguments(data, run.path), kill_at_open=(3, run.last_checkpoint.parent)).code < 0
+    assert forked(arguments(data, run.path), by_self=AtOpen(3, run.last_checkpoint.parent)).code < 0
     (run.last_checkpoint.parent / ".last.pt.1234.part").write_bytes(b"half")
     assert forked(arguments(data, run.path)).code == 0
     assert not list(run.path.rglob(".*.part"))

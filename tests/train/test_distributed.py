@@ -202,7 +202,9 @@ def test_when_one_process_is_killed_the_other_ends(rank: str, unfinished: Unfini
     """The first, which writes, or another."""
     said, seconds = unfinished.killed[rank]
     assert seconds < 40, "it hung"
-    assert said.count("rawlabel: ") == said.count("the same command goes on from the last checkpoint") == 1, said
+    # torchrun sends it SIGTERM as soon as it has seen the loss, perhaps before the process itself has.
+    outcomes = ("the same command goes on from the last checkpoint", "stopped; the same command goes on from here")
+    assert said.count("rawlabel: ") == sum(said.count(one) for one in outcomes) == 1, said
     assert "RuntimeError" not in said, said
     assert "src/rawlabel" not in said, said
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -201,14 +200,17 @@ def test_images_that_do_not_fit_among_the_others_are_named() -> None:
 
 
 class Watched(ImageArray):
-    """Notes the threads that read it; the first image of each takes its time, so that all have their turn."""
+    """Notes the threads that read it; each waits with its first image until as many have come as should."""
 
-    readers: set[int]
+    def expect(self, count: int) -> None:
+        self.readers: set[int] = set()
+        self._count, self._has_come = count, threading.Condition()
 
     def read(self, index: int) -> Any:
-        if threading.get_ident() not in self.readers:
+        with self._has_come:
             self.readers.add(threading.get_ident())
-            time.sleep(0.1)
+            self._has_come.notify_all()
+            self._has_come.wait_for(lambda: len(self.readers) >= self._count, timeout=30)
         return super().read(index)
 
 
@@ -230,7 +232,7 @@ def test_by_default_threads_leave_a_core_to_the_training(
     config = tiny(Path(), batch_size=256) if workers is None else tiny(Path(), batch_size=256, workers=workers)
     for cache, expected in (("memory", reading), ("none", loading)):
         source = Watched(np.zeros((512, 20, 20, 3), dtype=np.uint8), "made up")
-        source.readers = set()
+        source.expect(expected)
         kept = keep_images(source, config.model_copy(update={"cache": cache}), predictor(config))
         loader = make_loader(kept, config, predictor(config))
         assert len([batch.sample_ids for batch in loader.epoch(0)]) == 2

@@ -25,6 +25,7 @@ from scipy.special import softmax
 from rawlabel import processes
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
+from rawlabel.evaluate.overlap import note_overlap
 from rawlabel.files import atomic_write, disk_errors, write_json
 from rawlabel.metrics import clopper_pearson, confusion_matrix
 from rawlabel.project import downloads_path, how_to_get
@@ -56,13 +57,17 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     With --track-correct it also notes in the run directory, `outpath`, which test images were right.
     """
     named = {"test": config.test, "subset": config.sub}
-    sets = {key: _read_set(locate(config.root, name), config, data) for key, name in named.items() if name}
+    places = {key: locate(config.root, name) for key, name in named.items() if name}
+    sets = {key: _read_set(place, config, data) for key, place in places.items()}
     decoded: dict[str, KeptImages] = {}
 
     def measure(predictor: Predictor) -> dict[str, Any]:
         entry = {}
-        for key, labeled in sets.items():
+        for key, found in sets.items():
+            labeled = found.images
             if key not in decoded:
+                if config.outpath is not None:
+                    note_overlap(RunDirectory(config.outpath), data, found, places[key], key, predictor.pause)
                 decoded[key] = keep_images(labeled.source, config, predictor, f"reading {key} images")
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
@@ -73,8 +78,8 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     return measure if sets else None
 
 
-def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> LabeledImages:
-    return read_test_set(path, list(data.class_ids), test_request(config), data.left_out)
+def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
+    return read_test_input(path, list(data.class_ids), test_request(config), data.left_out)
 
 
 def test_request(config: TrainConfig) -> InputRequest:
@@ -163,8 +168,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         max_megapixels=max(config.max_megapixels, trained.max_megapixels),
         may_lack_classes=config.partial_test or trained.partial_test,
     )
-    labeled = read_test_set(folder, class_ids, request, summary.get("left_out", ()))
-    labels = labeled.labels
+    found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
+    labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
     images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
@@ -187,7 +192,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         correct = round(oracle[1] * len(labels) / 100)
         test["oracle"] = {"epoch": oracle[0], "top1": with_interval(correct, len(labels), config.confidence)}
         summary["oracle_epoch"] = oracle[0]
+    note_overlap(run, None, found, folder)
     summary["test"] = test
+    summary |= run.overlap_counts()
     run.write_summary(summary)
     return summary
 

@@ -128,6 +128,7 @@ def _run(
                 "selected_epoch": selection.epoch,
                 "why": selection.why,
                 **({"doubt": doubt} if doubt else {}),
+                **run.overlap_counts(),
                 "last_epoch": trainer.records[-1].epoch,
                 "seed": config.seed,
                 "data": data.fingerprint,

@@ -12,6 +12,7 @@ from rawlabel.run_directory import why_selected
 
 def _train(config: TrainConfig) -> None:
     from rawlabel.evaluate import make_epoch_evaluator
+    from rawlabel.evaluate.overlap import describe
     from rawlabel.train import train
 
     if config.evaluate:
@@ -23,6 +24,9 @@ def _train(config: TrainConfig) -> None:
     click.echo(
         f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
     )
+    for entry in summary.get("test_overlap", {}).values():
+        if said := describe(entry):
+            click.echo(f"{said}: {run.overlap_path}")
     click.echo(f"run: {run.path}")
     if config.refit:
         click.echo(f"refit on all raw data: {run.path / 'refit'}")
