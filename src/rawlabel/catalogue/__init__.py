@@ -211,11 +211,6 @@ class Catalogue(Upkeep):
         )
         return int(rows[len(rows) // 2][0]) if rows else None
 
-    def sizes(self, most: int) -> list[tuple[int, int]]:
-        """Stated width and height [pixels] of up to `most` photos."""
-        rows = self._select("SELECT width, height FROM photo WHERE width > 0 AND height > 0 LIMIT ?", (most,))
-        return [(row[0], row[1]) for row in rows]
-
     # -- the budget of API calls -----------------------------------------------------------------------
 
     def record_call(self, source: str, at: float) -> None:
@@ -314,14 +309,6 @@ class Catalogue(Upkeep):
                     why = Reason(reason) if reason else None
                     found[source, photo_id] = Outcome(source, photo_id, Status(status), why, *rest)
         return found
-
-    def failed_addresses(self) -> Iterator[tuple[str | None, Reason, int | None]]:
-        """Address, reason and HTTP status of each download that failed."""
-        rows = self._connection.execute(
-            "SELECT url, reason, http_status FROM outcome JOIN photo USING (source, photo_id) "
-            "WHERE status = 'failed' AND reason IS NOT NULL"
-        )
-        return ((url, Reason(reason), status) for url, reason, status in rows)
 
     # -- reading ---------------------------------------------------------------------------------------
 
