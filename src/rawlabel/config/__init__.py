@@ -6,7 +6,7 @@ hold them; `loading` reads files. pydantic checks types and ranges.
 
 from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Device, Section
-from rawlabel.config.loading import load_options, load_section
+from rawlabel.config.loading import load_options, load_section, load_training
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
 from rawlabel.config.network_sections import DownloadSettings, NetworkSettings, SourcesConfig
 from rawlabel.config.pack_section import PackConfig
@@ -68,4 +68,5 @@ __all__ = [
     "WorthConfig",
     "load_options",
     "load_section",
+    "load_training",
 ]
