@@ -6,9 +6,9 @@ hold them; `loading` reads files. pydantic checks types and ranges.
 
 from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Device, Section
-from rawlabel.config.loading import load_options, load_section
+from rawlabel.config.loading import load_options, load_section, load_training
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
-from rawlabel.config.network_sections import DownloadSettings, NetworkSettings
+from rawlabel.config.network_sections import DownloadSettings, NetworkSettings, SourcesConfig
 from rawlabel.config.pack_section import PackConfig
 from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.sections import (
@@ -62,9 +62,11 @@ __all__ = [
     "RebuildConfig",
     "ReportConfig",
     "Section",
+    "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",
     "WorthConfig",
     "load_options",
     "load_section",
+    "load_training",
 ]

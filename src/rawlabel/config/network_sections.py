@@ -42,3 +42,17 @@ class DownloadSettings(NetworkSettings):
     workers: int = setting(2, "Processes that decode photos.", ge=1)
     decode_seconds: float = setting(10.0, "Longest time for decoding one photo [seconds].", gt=0)
     decode_megabytes: int = setting(1024, "Most memory of a process that decodes [megabytes].", ge=256)
+
+
+class SourcesConfig(NetworkSettings):
+    """List the photo sites, their addresses and what their terms ask; with --check, ask each site once."""
+
+    source: tuple[str, ...] = setting((), "Sources to list or check; may be given several times; all by default.")
+    check: bool = setting(
+        False, "Ask each site one request, and say whether its reply still has the form that is expected."
+    )
+    base_url: tuple[str, ...] = setting(
+        (),
+        "Address of a source's API, for a mirror or a simulated site: ADDRESS for all sources, or SOURCE=ADDRESS; "
+        "the sites' own by default.",
+    )

@@ -10,7 +10,7 @@ from typing import Literal
 from rawlabel.config.bench_section import BenchConfig
 from rawlabel.config.declaring import Precision, Section, pixel_limit, setting
 from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
-from rawlabel.config.network_sections import DownloadSettings
+from rawlabel.config.network_sections import DownloadSettings, SourcesConfig
 from rawlabel.config.pack_section import PackConfig
 from rawlabel.config.prepare_section import PrepareConfig
 from rawlabel.config.study_sections import (
@@ -336,6 +336,7 @@ class Config(Section):
     rebuild: RebuildConfig = RebuildConfig()
     diff: DiffConfig = DiffConfig()
     prune: PruneConfig = PruneConfig()
+    sources: SourcesConfig = SourcesConfig()
     noise: NoiseConfig = NoiseConfig()
     photo_site: PhotoSiteConfig = PhotoSiteConfig()
     demo: DemoConfig = DemoConfig()

@@ -9,10 +9,10 @@ from pydantic import ValidationInfo, field_validator
 
 from rawlabel import processes
 from rawlabel.config.declaring import DEVICE_HELP, Device, Precision, pixel_limit, setting
-from rawlabel.config.trainer_sections import TrainerSettings
+from rawlabel.config.transfer_section import TransferSettings
 
 
-class TrainConfig(TrainerSettings):
+class TrainConfig(TransferSettings):
     """Train on raw labels and select an epoch without a clean label."""
 
     refused: ClassVar[dict[str, str]] = {"mix_cifar": "name the second set with --mix, and leave this key out"}

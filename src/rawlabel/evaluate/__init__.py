@@ -40,9 +40,8 @@ from rawlabel.train.correctness import (
 from rawlabel.train.data import TrainingData
 from rawlabel.train.device import choose_device
 from rawlabel.train.epoch_log import has_diverged
-from rawlabel.train.image_cache import KeptImages, keep_images
+from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.images import Images
 from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.precision import precision_of_run
@@ -171,7 +170,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
     labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
+    images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)

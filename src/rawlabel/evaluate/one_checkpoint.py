@@ -16,7 +16,7 @@ from rawlabel.train.checkpoint import load_checkpoint
 from rawlabel.train.correctness import logged_accuracies
 from rawlabel.train.data import load_training_data
 from rawlabel.train.device import choose_device
-from rawlabel.train.images import Images
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.inputs import locate
 from rawlabel.train.normalization import IMAGENET
 from rawlabel.train.precision import precision_of_run
@@ -62,7 +62,7 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     run = RunDirectory(config.outpath or path.parent.parent)
     if run.path.is_dir():
         note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, config.reading_threads, "reading test images")
+    images = images_to_measure(labeled.source, predictor, config.reading_threads, "reading test images")
     logits = predictor.logits(images)
     if config.track_correct:
         write_correct(run.path, labeled, logits)

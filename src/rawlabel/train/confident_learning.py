@@ -37,8 +37,8 @@ from rawlabel.split import folds
 from rawlabel.train import distributed
 from rawlabel.train.data import TrainingData
 from rawlabel.train.divergence import refuse_diverged_logits
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.images import Images
 from rawlabel.train.predictor import load_predictor
 
 _SHOWN = 5
@@ -165,8 +165,8 @@ def _predict(
 ) -> npt.NDArray[np.float32]:
     """Logits of the selected epoch for the training images at `rows`, without augmentation."""
     predictor, _, epoch = load_predictor(network.selected_checkpoint, device=config.device)
-    side = predictor.transform.stored_side
-    images = Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
+    source = data.train.source.select(rows)
+    images = images_to_measure(source, predictor, config.reading_threads, "reading images to judge")
     return refuse_diverged_logits(predictor.logits(images), "training images", epoch)
 
 

@@ -15,7 +15,7 @@ from rawlabel.run_directory import RunDirectory
 from rawlabel.train.confident_learning import kept_by
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.features import features_heard, joined
-from rawlabel.train.images import Images
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.predictor import load_predictor
 from rawlabel.train.refit import with_holdout
 
@@ -46,9 +46,7 @@ def predict_holdout(run: RunDirectory, device: Device = "auto") -> HoldoutOutput
             "the refit"
         )
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
-    images = Images(
-        data.holdout.source, predictor.transform.stored_side, processes.own_cores(), "reading holdout images"
-    )
+    images = images_to_measure(data.holdout.source, predictor, processes.own_cores(), "reading holdout images")
     with features_heard(predictor.method) as heard:
         logits = predictor.logits(images)
     names = tuple(data.holdout.names())

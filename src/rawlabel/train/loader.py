@@ -25,6 +25,7 @@ from rawlabel.train import distributed
 from rawlabel.train.images import DRAWS, DecodedImages, Transform
 from rawlabel.train.resident_images import ResidentImages
 from rawlabel.train.strong_augmentation import StrongAugmentation
+from rawlabel.train.transfer.kept_features import KeptFeatures
 
 _ORDER, _VIEWS, _STRONG = 0, 1, 2
 _AHEAD = 3
@@ -232,13 +233,16 @@ class Loader(PreparingLoader):
 
 
 def evaluation_batches(
-    images: DecodedImages, transform: Transform, batch_size: int, *, pin_memory: bool = False
+    images: DecodedImages | KeptFeatures, transform: Transform, batch_size: int, *, pin_memory: bool = False
 ) -> Iterator[Tensor]:
-    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order.
+    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order; or features.
 
     They lie in pinned memory, for a GPU, if `pin_memory`.
     """
     size, own = transform.image_size, distributed.own_rows(len(images))
+    if isinstance(images, KeptFeatures):
+        yield from map(images.at, torch.split(own, batch_size))
+        return
     if isinstance(images, ResidentImages):
         squares = images.at(size)
         for rows in torch.split(own.to(squares.device), batch_size):

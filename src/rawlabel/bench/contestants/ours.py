@@ -15,9 +15,10 @@ from rawlabel.config import TrainConfig
 from rawlabel.evaluate import make_epoch_evaluator
 from rawlabel.run_directory import RunDirectory
 from rawlabel.train.data import load_training_data
+from rawlabel.train.epoch_timing import EpochTiming
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.loader import BatchLoader, RawBatch
-from rawlabel.train.loop import EpochTiming, Trainer
+from rawlabel.train.loop import Trainer
 from rawlabel.train.predictor import build_predictor
 
 
