@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rawlabel.config.export import ExportConfig
     from rawlabel.config.figures import FiguresConfig
     from rawlabel.config.labels import LabelsConfig
-    from rawlabel.config.loading import load_options, load_section
+    from rawlabel.config.loading import load_options, load_section, load_training
     from rawlabel.config.network import DownloadSettings, NetworkSettings
     from rawlabel.config.noise import NoiseConfig
     from rawlabel.config.pack import PackConfig
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rawlabel.config.prune import PruneConfig
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
+    from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
     from rawlabel.config.worth import WorthConfig
@@ -49,6 +50,7 @@ _HOMES = {
     "Section": "declaring",
     "load_options": "loading",
     "load_section": "loading",
+    "load_training": "loading",
     "DownloadSettings": "network",
     "NetworkSettings": "network",
     **{section: verb for verb, section in SECTIONS.items()},
@@ -83,11 +85,13 @@ __all__ = [
     "Role",
     "SECTIONS",
     "Section",
+    "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",
     "WorthConfig",
     "load_options",
     "load_section",
+    "load_training",
 ]
 
 
