@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -18,17 +17,17 @@ def _predict(config: PredictConfig) -> int:
 
     def tell(error: Exception) -> None:
         unreadable.append(error)
-        click.echo(f"rawlabel: {error}", err=True)
+        click.echo(f"rawlabel: {_in_one_field(str(error))}", err=True)
 
     for one in predict(config, tell):
         # As bytes, since a file's name need not be text.
-        click.echo(os.fsencode(f"{_in_one_field(one.path)}\t{one.class_id}\t{one.probability:.4f}"))
+        click.echo(os.fsencode(f"{_in_one_field(str(one.path))}\t{one.class_id}\t{one.probability:.4f}"))
     return 1 if unreadable else 0
 
 
-def _in_one_field(path: Path) -> str:
-    """The path with what would break the table written as in C: `\\t`, `\\n` and `\\r`."""
-    return str(path).replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+def _in_one_field(text: str) -> str:
+    """A text with what would break the table written as in C: `\\t`, `\\n` and `\\r`."""
+    return text.replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 
 COMMAND = section_command("predict", PredictConfig, _predict)

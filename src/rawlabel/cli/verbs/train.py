@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from rawlabel.artifacts.run_directory import why_selected
+from rawlabel.artifacts.run_directory import describe_encoder, why_selected
 from rawlabel.base import processes
 from rawlabel.cli.options import section_command
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_training
 
 
 def _train(config: TrainConfig) -> None:
@@ -24,6 +24,8 @@ def _train(config: TrainConfig) -> None:
     click.echo(
         f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
     )
+    if (encoder := run.encoder()) is not None:
+        click.echo(describe_encoder(encoder))
     for entry in summary.get("test_overlap", {}).values():
         if said := describe(entry):
             click.echo(f"{said}: {run.overlap_path}")
@@ -45,4 +47,4 @@ def _evaluate(config: TrainConfig) -> None:
     click.echo(f" * Acc@1 {found.top1:.3f}" + (f" Acc@5 {found.top5:.3f}" if found.top5 is not None else ""))
 
 
-COMMAND = section_command("train", TrainConfig, _train)
+COMMAND = section_command("train", TrainConfig, _train, load_training)
