@@ -23,13 +23,13 @@ import numpy as np
 import torch
 
 from rawlabel import plugins
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
-from rawlabel.run_directory import RunDirectory
+from rawlabel.models.predictor import build_predictor
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.epoch_timing import EpochTiming
 from rawlabel.train.image_cache import keep_images, make_loader
 from rawlabel.train.loop import Trainer
-from rawlabel.train.predictor import build_predictor
 
 _CLASSES = 10
 

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 from tests.train.input_writers import WRITERS
 
+from rawlabel.artifacts.run_directory import describe_environment
+from rawlabel.base.files import write_json
 from rawlabel.config import TrainConfig
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.files import write_json
-from rawlabel.run_directory import describe_environment
-from rawlabel.train import train
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.train.stage import train
 
 ONE_SIZE = {"npz", "torchvision_dataset"}
 """Formats of arrays, in which all images have one size."""

@@ -22,14 +22,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.classes import read_classes
-from rawlabel.classes.selection import select
-from rawlabel.classes.writing import write_classes
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import ClassesConfig, CollectConfig
-from rawlabel.photo_site import BulkSite, running
-from rawlabel.project import catalogue_path
+from rawlabel.gather.classes.reading import read_classes
+from rawlabel.gather.classes.selection import select
+from rawlabel.gather.classes.writing import write_classes
+from rawlabel.gather.collect.stage import collect
+from rawlabel_photo_site.bulk.bulk import BulkSite
+from rawlabel_photo_site.web.server import running
 
 PAGE = 500
 

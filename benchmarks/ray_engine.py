@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.collect.image_host import image_host
 
-from rawlabel.collect.engines import make_engine
-from rawlabel.collect.http import HttpClient
-from rawlabel.collect.sources.flickr import PLUGIN as Flickr
 from rawlabel.config import CollectConfig
+from rawlabel.gather.collect.engines.engine import make_engine
+from rawlabel.gather.collect.http.client import HttpClient
+from rawlabel.gather.collect.sources.flickr import PLUGIN as Flickr
 from rawlabel.records import Outcome, Status
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rawlabel.run_directory import describe_environment
+from rawlabel.artifacts.run_directory import describe_environment
 
 CLASSES = 10
 

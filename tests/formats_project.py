@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.config import CurateConfig
-from rawlabel.curate import curate
-from rawlabel.manifest import Manifest
+from rawlabel.gather.curate.stage import curate
 from rawlabel.records import ClassSpec
 from tests.report.report_project import Found, collect_by_hand
 

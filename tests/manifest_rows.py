@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.manifest import SCHEMA, Manifest, fingerprint_of, write_manifest
+from rawlabel.artifacts.manifest import SCHEMA, Manifest, fingerprint_of, write_manifest
 from rawlabel.records import ClassSpec
 
 CLASSES = (ClassSpec("owl", "owl", ("owl", "barn owl")), ClassSpec("robin", "robin", ("robin",), "a small bird"))

@@ -20,9 +20,16 @@ from rawlabel import cli
 
 _FORKS = multiprocessing.get_context("forkserver")
 _LOADED = (
-    "rawlabel.cli.verbs.collect", "rawlabel.cli.verbs.train", "rawlabel.collect.session", "rawlabel.evaluate",
-    "rawlabel.train.loop", "rawlabel.train.staged_resnet", "torch._dynamo", "pandas", "matplotlib.pyplot",
-)  # fmt: skip
+    "rawlabel.cli.verbs.collect",
+    "rawlabel.cli.verbs.train",
+    "rawlabel.gather.collect.session",
+    "rawlabel.judge.evaluate.stage",
+    "rawlabel.train.loop",
+    "rawlabel.models.networks.staged_resnet",
+    "torch._dynamo",
+    "pandas",
+    "matplotlib.pyplot",
+)
 """What collecting and training load, that which they load when it is needed included."""
 _FORKS.set_forkserver_preload(list(_LOADED))
 
@@ -121,7 +128,7 @@ class AfterEpoch(BySelf):
     seconds: float
 
     def prepare(self) -> None:
-        from rawlabel.run_directory import RunDirectory
+        from rawlabel.artifacts.run_directory import RunDirectory
 
         log, is_logged = RunDirectory.log_epoch, threading.Event()
 

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CurateConfig, PhotoSiteConfig
-from rawlabel.curate import curate
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, running
-from rawlabel.project import catalogue_path
+from rawlabel.gather.curate.stage import curate
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.wire import NOBODY
 from tests.curate.test_curate import make_project
 from tests.train.conftest import make_class_folders

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.catalogue import Catalogue, Part, PartState
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Part, PartState
 from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 

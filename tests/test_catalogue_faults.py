@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.catalogue.schema import MIGRATIONS
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.schema import MIGRATIONS
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CurateConfig
-from rawlabel.curate import curate
 from rawlabel.errors import DataError, DiskError
-from rawlabel.project import catalogue_path
+from rawlabel.gather.curate.stage import curate
 from tests.curate.test_curate import make_project
 
 PAGE = 4096
@@ -153,7 +153,7 @@ def test_a_catalogue_that_may_not_be_written_is_read(tmp_path: Path, version: in
 
 @pytest.mark.usefixtures("not_writable")
 def test_what_a_killed_process_left_in_the_log_is_read_too(tmp_path: Path) -> None:
-    killed = "import os, sys; from pathlib import Path; from rawlabel.catalogue import Catalogue; " \
+    killed = "import os, sys; from pathlib import Path; from rawlabel.artifacts.catalogue.catalogue import Catalogue; " \
              "Catalogue(Path(sys.argv[1]), create=True).record_call('flickr', 1.0); os._exit(9)"  # fmt: skip
     path = tmp_path / "catalogue.sqlite"
     subprocess.run([sys.executable, "-c", killed, str(path)], check=False)

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from rawlabel import cli
+from rawlabel.artifacts.manifest import newest_manifest, read_manifest
+from rawlabel.artifacts.project import images_path
 from rawlabel.config import DemoConfig
 from rawlabel.demo import DemoResult, describe, run_demo
 from rawlabel.errors import DataError
-from rawlabel.evaluate.truth import raw_label_accuracy
-from rawlabel.manifest import newest_manifest, read_manifest
-from rawlabel.project import images_path
+from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.processes import forked
 
 pytestmark = pytest.mark.integration

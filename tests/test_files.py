@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.errors import DataError, DiskError
-from rawlabel.files import atomic_write, read_json, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "big.bin"
     path.write_bytes(b"old")
     script = (
-        "from pathlib import Path\nfrom rawlabel.files import atomic_write\n"
+        "from pathlib import Path\nfrom rawlabel.base.files import atomic_write\n"
         "from rawlabel.errors import DiskError\n"
         f"try:\n    with atomic_write(Path({str(path)!r})) as stream: stream.write(bytes(100_000))\n"
         "except DiskError as error: print(error)\n"

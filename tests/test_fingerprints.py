@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rawlabel import fingerprints
-from rawlabel.fingerprints import Fingerprint, fingerprint, same_pictures
+from rawlabel.artifacts import fingerprints
+from rawlabel.artifacts.fingerprints import Fingerprint, fingerprint, same_pictures
 
 
 def photo(seed: int, side: int = 160) -> np.ndarray:

@@ -16,18 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawlabel.artifacts.image_check import decode_image
+from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.project import images_path
+from rawlabel.base.files import write_json
+from rawlabel.base.untrusted_text import disarmed
 from rawlabel.cli import run
 from rawlabel.config import CurateConfig, ExportConfig
-from rawlabel.curate import curate
 from rawlabel.errors import DataError, PluginError
-from rawlabel.files import write_json
-from rawlabel.formats import export
-from rawlabel.image_check import decode_image
-from rawlabel.manifest import Manifest
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.export import export
 from rawlabel.plugins import Family, names
-from rawlabel.project import images_path
 from rawlabel.records import Split
-from rawlabel.untrusted_text import disarmed
 from tests.folders import files_of
 from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
 
@@ -158,7 +158,7 @@ def test_another_curation_or_shard_size_leaves_no_old_shard(name: str, tmp_path:
 def test_an_export_stopped_anywhere_goes_on_to_the_same_bytes(
     name: str, birds: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rawlabel.formats import _photos
+    from rawlabel.manifests.formats import _photos
 
     whole, _ = export(ExportConfig(project=birds.project, format=name, out=tmp_path / "whole", per_shard=3))
     read, left = _photos.PhotoBytes.read, 0

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from rawlabel.artifacts.manifest import Manifest, read_manifest, write_manifest
+from rawlabel.base.files import write_json
 from rawlabel.cli import run
 from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
-from rawlabel.files import write_json
-from rawlabel.formats import export
-from rawlabel.formats.dataset_card import escaped, linked
-from rawlabel.manifest import Manifest, read_manifest, write_manifest
+from rawlabel.manifests.export import export
+from rawlabel.manifests.formats.dataset_card import escaped, linked
 from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 # What mlcroissant 1.1.1 asks rdflib and pandas for.
@@ -145,7 +145,7 @@ def test_the_version_says_what_changed(change, expected: str, name: str, birds: 
 def test_the_version_counts_on_in_place_and_over_a_kill(
     birds: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rawlabel.formats import croissant
+    from rawlabel.manifests.formats import croissant
 
     project, out = tmp_path / "project", tmp_path / "out"
     config = ExportConfig(project=project, format="croissant", out=out)

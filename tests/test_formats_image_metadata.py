@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from rawlabel.formats._image_metadata import strip_metadata
-from rawlabel.image_check import decode_image
+from rawlabel.artifacts.image_check import decode_image
+from rawlabel.manifests.formats._image_metadata import strip_metadata
 from tests.formats_project import SECRET, XMP, picture, srgb
 
 PIXELS = 64.0

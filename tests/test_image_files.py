@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from rawlabel.image_check import check_image
-from rawlabel.image_files import (
+from rawlabel.artifacts.image_check import check_image
+from rawlabel.base.image_files import (
     ELSEWHERE,
     EXTENSION_OF_MEDIA_TYPE,
     IMAGE_EXTENSIONS,

@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from rawlabel.formats._image_metadata import strip_metadata
-from rawlabel.image_check import decode_image as check
-from rawlabel.image_worker import WorkerLimits, examine
-from rawlabel.report.thumbnails import Thumbnails
-from rawlabel.train.images import decode_file
-from rawlabel.train.images import decode_image as decode_for_training
+from rawlabel.artifacts.image_check import decode_image as check
+from rawlabel.gather.collect.engines.image_worker import WorkerLimits, examine
+from rawlabel.images.decoding import decode_file
+from rawlabel.images.decoding import decode_image as decode_for_training
+from rawlabel.manifests.formats._image_metadata import strip_metadata
+from rawlabel.show.report.thumbnails import Thumbnails
 
 Pixels = npt.NDArray[np.uint8]
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{}"/></x:xmpmeta>'
@@ -82,7 +82,7 @@ def seen_in_an_export(data: bytes) -> Pixels:
 
 def seen_in_the_store(data: bytes) -> Pixels:
     """As `collect --resize` stores it."""
-    import rawlabel.image_worker as worker
+    import rawlabel.gather.collect.engines.image_worker as worker
 
     before, worker._limits = worker._limits, WorkerLimits(1024, 64.0, resize=64)
     try:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
+from rawlabel.artifacts.manifest import CLOCK_COLUMNS
 from rawlabel.config import DiffConfig
-from rawlabel.manifest import CLOCK_COLUMNS
-from rawlabel.manifest_diff import Kind, diff, differences_between
+from rawlabel.manifests.diff import Kind, diff, differences_between
 from tests.manifest_rows import CLASSES, digest, kept_row, write_rows
 
 ROWS = [kept_row(number) for number in range(6)] + [kept_row(number, "robin") for number in range(4, 9)]

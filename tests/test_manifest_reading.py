@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rawlabel import manifest_reading
+from rawlabel.artifacts.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, fingerprint_of, read_manifest
 from rawlabel.errors import DataError, RawlabelError
-from rawlabel.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, fingerprint_of, read_manifest
-from rawlabel.manifest_reading import read_received_manifest
+from rawlabel.manifests import reading as manifest_reading
+from rawlabel.manifests.reading import read_received_manifest
 from tests.manifest_rows import CLASSES, forge, kept_row, write_rows
 
 ROWS = [kept_row(number) for number in range(5)]

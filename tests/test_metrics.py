@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, t
 
-from rawlabel.metrics import (
+from rawlabel.base.metrics import (
     clopper_pearson,
     confusion_matrix,
     holm,
@@ -153,5 +153,5 @@ def test_top_confusions_lists_errors_with_the_images_of_the_true_class():
 
 
 def test_importing_the_metrics_loads_no_scipy():
-    program = "import sys, rawlabel.metrics; sys.exit('scipy' in sys.modules)"
+    program = "import sys, rawlabel.base.metrics; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.config import NoiseConfig
-from rawlabel.manifest import newest_manifest, read_manifest
-from rawlabel.manifest_reading import read_received_manifest
-from rawlabel.noisy_manifest import write_noisy_manifest
-from rawlabel.rebuild.seeding import seed
+from rawlabel.manifests.noise import write_noisy_manifest
+from rawlabel.manifests.reading import read_received_manifest
+from rawlabel.manifests.rebuild.seeding import seed
 from rawlabel.records import ClassSpec
 from tests.manifest_rows import CLASSES, kept_row, write_rows
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rawlabel.figures.class_results import read_class_results
-from rawlabel.figures.paired_accuracy import _make_pair
-from rawlabel.figures.published_layout import read_accuracy_log, read_candidate_counts, read_keywords
-from rawlabel.figures.text_logs import read_text_log
+from rawlabel.show.figures.class_results import read_class_results
+from rawlabel.show.figures.paired_accuracy import _make_pair
+from rawlabel.show.figures.published_layout import read_accuracy_log, read_candidate_counts, read_keywords
+from rawlabel.show.figures.text_logs import read_text_log
 
 ROOT = Path(__file__).parents[1]
 PAGE = " ".join((ROOT / "docs" / "paper.md").read_text("utf-8").split())

@@ -31,7 +31,7 @@ def test_a_file_dropped_in_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     import rawlabel.train.stopping as package
 
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "rawlabel.train.stopping.dropped_in", raising=False)
+    monkeypatch.delitem(sys.modules, "rawlabel.train.stopping_rule.dropped_in", raising=False)
     assert "dropped_in" in plugins.names(Family.STOPPING_RULE)
     assert plugins.describe(Family.STOPPING_RULE, "dropped_in") == "A rule for a test."
 

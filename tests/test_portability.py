@@ -18,13 +18,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from rawlabel import plugins
-from rawlabel.collect.decode_pool import DecodePool
+from rawlabel.base.signals import run_until_stopped
 from rawlabel.errors import ConfigError, Interrupted
-from rawlabel.image_worker import WorkerLimits
-from rawlabel.signals import run_until_stopped
-from rawlabel.train import device, statistics, train
-from rawlabel.train.device import choose_device, choose_precision
+from rawlabel.gather.collect.engines.decode_pool import DecodePool
+from rawlabel.gather.collect.engines.image_worker import WorkerLimits
+from rawlabel.models import device
+from rawlabel.models.device import choose_device, choose_precision
 from rawlabel.train.loop import Trainer
+from rawlabel.train.measuring import statistics
+from rawlabel.train.stage import train
 from tests.train.conftest import make_class_folders, tiny
 
 WITHOUT = """
@@ -39,11 +41,11 @@ def import_as_there(name, globals=None, locals=None, fromlist=(), level=0):
 
 builtins.__import__ = import_as_there
 import rawlabel
-from rawlabel.run_directory import RunDirectory
+from rawlabel.artifacts.run_directory import RunDirectory
 for module in pkgutil.walk_packages(rawlabel.__path__, "rawlabel."):
     if not module.name.endswith("__main__"):
         __import__(module.name)
-with RunDirectory(rawlabel.run_directory.Path(sys.argv[1])).claimed():
+with RunDirectory(rawlabel.artifacts.run_directory.Path(sys.argv[1])).claimed():
     print("claimed")
 """
 

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
-from rawlabel.evaluate import evaluate, read_test_set
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.judge.evaluate.stage import evaluate, read_test_set
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

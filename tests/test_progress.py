@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rawlabel import progress
+from rawlabel.base import progress
 
 
 def test_the_time_that_is_left_is_told_once_after_a_few_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.config import FiguresConfig
-from rawlabel.figures.published_layout import read_accuracy_log, read_candidate_counts
-from rawlabel.figures.result_folders import open_result_folders
+from rawlabel.show.figures.published_layout import read_accuracy_log, read_candidate_counts
+from rawlabel.show.figures.result_folders import open_result_folders
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(file.parent.name for file in (ROOT / "results").glob("*/config.json"))

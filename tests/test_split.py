@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.split import held_out, held_out_of_classes, key_of, least_held_out, splits_of
+from rawlabel.artifacts.split import held_out, held_out_of_classes, key_of, least_held_out, splits_of
 
 
 def keys_of(names: list[str]) -> np.ndarray:

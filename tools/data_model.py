@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from rawlabel.catalogue.columns import TABLES
-from rawlabel.catalogue.schema import MIGRATIONS
-from rawlabel.manifest import SCHEMA
+from rawlabel.artifacts.catalogue.columns import TABLES
+from rawlabel.artifacts.catalogue.schema import MIGRATIONS
+from rawlabel.artifacts.manifest import SCHEMA
 from rawlabel.records import Reason
 
 PATH = Path(__file__).parents[1] / "docs" / "data-model.md"

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from rawlabel.metrics import mean_interval
+from rawlabel.base.metrics import mean_interval
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"

@@ -27,8 +27,8 @@ class List:
 
 async def download(url_file: Path, out: Path, config: Any) -> int:
     """Neither addresses nor outcomes are kept, so that what memory grows is the engine's; returns the fetched."""
-    from rawlabel.collect.fetch import LocalEngine
-    from rawlabel.collect.http import HttpClient
+    from rawlabel.gather.collect.engines.fetch import LocalEngine
+    from rawlabel.gather.collect.http.client import HttpClient
     from rawlabel.records import Photo
 
     num_fetched = 0
@@ -47,8 +47,9 @@ async def download(url_file: Path, out: Path, config: Any) -> int:
 
 
 def main(url_file: Path, out: Path, side: int, concurrency: int, workers: int) -> None:
-    from rawlabel.collect import fetch, http
     from rawlabel.config import CollectConfig
+    from rawlabel.gather.collect.engines import fetch
+    from rawlabel.gather.collect.http import client as http
 
     assert fetch
     assert http

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rawlabel.run_directory import describe_environment
+from rawlabel.artifacts.run_directory import describe_environment
 
 
 def provenance(**facts: Any) -> dict[str, Any]:

@@ -19,14 +19,14 @@ import pyarrow.parquet as pq
 from _provenance import provenance
 from cifar10n_runs import CLASSES, NOISES
 
-from rawlabel.evaluate.fit_curves import fit_curves
-from rawlabel.evaluate.label_judgement import judge_confusions, judge_shares, judge_suspicion
-from rawlabel.files import read_json, write_json
-from rawlabel.label_evidence.held_out import Pool
-from rawlabel.label_evidence.noise_share import estimate_noise
-from rawlabel.label_evidence.of_runs import held_out_of
-from rawlabel.label_evidence.suspicion import held_out_suspicion, training_suspicion
-from rawlabel.run_directory import RunDirectory
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base.files import read_json, write_json
+from rawlabel.judge.evaluate.fit_curves import fit_curves
+from rawlabel.judge.evaluate.label_judgement import judge_confusions, judge_shares, judge_suspicion
+from rawlabel.judge.label_evidence.held_out import Pool
+from rawlabel.judge.label_evidence.noise_share import estimate_noise
+from rawlabel.judge.label_evidence.of_runs import held_out_of
+from rawlabel.judge.label_evidence.suspicion import held_out_suspicion, training_suspicion
 
 Labels = npt.NDArray[np.int64]
 

@@ -17,10 +17,10 @@ import torch
 from _provenance import provenance
 from cifar10n_runs import CLASSES, NOISES, write_class_folders
 
+from rawlabel.base.files import write_json
 from rawlabel.config import TrainConfig
-from rawlabel.evaluate.fit_curves import write_fit_curves
-from rawlabel.files import write_json
-from rawlabel.train import train
+from rawlabel.judge.evaluate.fit_curves import write_fit_curves
+from rawlabel.train.stage import train
 
 NOISE, IMAGES, SEED = "worst", 1200, 0
 

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from _provenance import provenance
 from sklearn.metrics import roc_auc_score
 
-from rawlabel.classes.warnings import WarningKind, find_warnings
-from rawlabel.classes.wordnet import load_wordnet
-from rawlabel.evaluate.label_judgement import rank_correlation
-from rawlabel.files import write_json
-from rawlabel.label_evidence.ambiguity import SIBLING_SHARE
+from rawlabel.base.files import write_json
+from rawlabel.gather.classes.warnings import WarningKind, find_warnings
+from rawlabel.gather.classes.wordnet import load_wordnet
+from rawlabel.judge.evaluate.label_judgement import rank_correlation
+from rawlabel.judge.label_evidence.ambiguity import SIBLING_SHARE
 from rawlabel.records import ClassSpec
 
 Floats = npt.NDArray[np.float64]

@@ -24,23 +24,25 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rawlabel.collect import collect
+from rawlabel.base.files import read_json, write_json
 from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
-from rawlabel.curate import curate
-from rawlabel.evaluate.label_judgement import (
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.judge.evaluate.label_judgement import (
     judge_confusions,
     judge_ranking,
     judge_shares,
     judge_suspicion,
     rank_correlation,
 )
-from rawlabel.files import read_json, write_json
-from rawlabel.label_evidence.ambiguity import find_ambiguous_classes
-from rawlabel.label_evidence.held_out import HeldOut, Pool
-from rawlabel.label_evidence.noise_share import estimate_noise
-from rawlabel.label_evidence.of_runs import shared_photos
-from rawlabel.label_evidence.suspicion import held_out_suspicion
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, running
+from rawlabel.judge.label_evidence.ambiguity import find_ambiguous_classes
+from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
+from rawlabel.judge.label_evidence.noise_share import estimate_noise
+from rawlabel.judge.label_evidence.of_runs import shared_photos
+from rawlabel.judge.label_evidence.suspicion import held_out_suspicion
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

@@ -2,9 +2,9 @@
 
 The stages meet at three artifacts, and each stage can be used alone:
 
-- the catalogue (`rawlabel.catalogue`): facts about what photo sites returned,
-- the manifest (`rawlabel.manifest`): the decisions of one curation,
-- the run directory (`rawlabel.run_directory`): the evidence of one training run.
+- the catalogue (`rawlabel.artifacts.catalogue`): facts about what photo sites returned,
+- the manifest (`rawlabel.artifacts.manifest`): the decisions of one curation,
+- the run directory (`rawlabel.artifacts.run_directory`): the evidence of one training run.
 
 Importing this package does no work: it opens no file, starts no thread and loads no torch.
 """

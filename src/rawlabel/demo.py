@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rawlabel.collect import collect
+from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.run_directory import why_selected
+from rawlabel.base.files import atomic_write, read_json, write_json
+from rawlabel.base.metrics import mean_interval
 from rawlabel.config import (
     CollectConfig,
     CurateConfig,
@@ -25,19 +28,16 @@ from rawlabel.config import (
     ReportConfig,
     TrainConfig,
 )
-from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
-from rawlabel.evaluate import evaluate, make_epoch_evaluator
-from rawlabel.evaluate.finished_runs import read_run
-from rawlabel.evaluate.frozen_probe import measure_probe
-from rawlabel.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.files import atomic_write, read_json, write_json
-from rawlabel.manifest import Manifest
-from rawlabel.metrics import mean_interval
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.judge.evaluate.finished_runs import read_run
+from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
 from rawlabel.records import Reason
-from rawlabel.report import build_report
-from rawlabel.run_directory import why_selected
-from rawlabel.train import train
+from rawlabel.show.report.stage import build_report
+from rawlabel.train.stage import train
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGITS_PER_CLASS = 250
@@ -186,7 +186,7 @@ def _photo_site(config: DemoConfig, seed: int, project: Path, truth: Path) -> It
 
 def _serve(config: PhotoSiteConfig, announce: Connection) -> None:
     """Serve until told to stop or the demo is gone; sends the line that says where, or what is wrong."""
-    from rawlabel.photo_site import serve
+    from rawlabel_photo_site.web.server import serve
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -21,16 +21,16 @@ from rawlabel.errors import PluginError, did_you_mean
 class Family(StrEnum):
     """The families of plug-ins; the value is the package that holds them."""
 
-    SOURCE = "rawlabel.collect.sources"
-    METHOD = "rawlabel.train.methods"
+    SOURCE = "rawlabel.gather.collect.sources"
+    METHOD = "rawlabel.models.methods"
     STOPPING_RULE = "rawlabel.train.stopping"
-    FORMAT = "rawlabel.formats"
-    LABEL_NOISE = "rawlabel.label_noise"
-    INPUT = "rawlabel.train.inputs"
+    FORMAT = "rawlabel.manifests.formats"
+    LABEL_NOISE = "rawlabel.manifests.label_noises"
+    INPUT = "rawlabel.images.inputs"
     LOGGER = "rawlabel.train.loggers"
-    CONTESTANT = "rawlabel.bench.contestants"
-    EXPERIMENT = "rawlabel.experiments"
-    ENCODER = "rawlabel.encoders"
+    CONTESTANT = "rawlabel_bench.contestants"
+    EXPERIMENT = "rawlabel.experiments.studies"
+    ENCODER = "rawlabel.models.encoders"
 
     @property
     def label(self) -> str:

@@ -215,7 +215,7 @@ class Outcome:
     pixel_sha256: str | None = None
     """Hex digest of the size and the upright RGB pixels of the bytes that the host sent."""
     perceptual_hash: str | None = None
-    """64 hex digits; near copies differ in few bits (`rawlabel.image_check`)."""
+    """64 hex digits; near copies differ in few bits (`rawlabel.artifacts.image_check`)."""
     width: int | None = None
     """Upright width of the picture that the host sent, in pixels."""
     height: int | None = None

@@ -13,20 +13,20 @@ import psutil
 import pytest
 from PIL import Image
 
-from rawlabel import bench as bench_module
 from rawlabel import cli
-from rawlabel.bench import runner
-from rawlabel.bench.gate import judge_gate
-from rawlabel.bench.load_guard import LoadGuard
-from rawlabel.bench.measuring import Probe, Reading
-from rawlabel.bench.presets import preset
-from rawlabel.bench.process import Started
-from rawlabel.bench.runner import CaseResult, Measured, make_workload, run_case
-from rawlabel.bench.summary import memory_growth, summarize_case
-from rawlabel.bench.table import lines
-from rawlabel.bench.targets import TARGETS, judge_first_batch, judge_targets
-from rawlabel.bench.trees import TreeSpec, make_tree
 from rawlabel.config import BenchConfig
+from rawlabel_bench import bench as bench_module
+from rawlabel_bench import runner
+from rawlabel_bench.gate import judge_gate
+from rawlabel_bench.load_guard import LoadGuard
+from rawlabel_bench.measuring import Probe, Reading
+from rawlabel_bench.presets import preset
+from rawlabel_bench.process import Started
+from rawlabel_bench.runner import CaseResult, Measured, make_workload, run_case
+from rawlabel_bench.summary import memory_growth, summarize_case
+from rawlabel_bench.table import lines
+from rawlabel_bench.targets import TARGETS, judge_first_batch, judge_targets
+from rawlabel_bench.trees import TreeSpec, make_tree
 from tests.folders import files_of
 from tests.processes import rawlabel
 
@@ -96,7 +96,7 @@ def test_a_closed_gate_is_one_line_and_exit_code_1(
 ) -> None:
     report = {"cases": [{"name": "small", "gate": {"faults": ["ours made [5] steps an epoch instead of 10"]}}]}
     monkeypatch.setattr(bench_module, "bench", lambda config: report)
-    monkeypatch.setattr("rawlabel.bench.table.lines", lambda report: ["table"])
+    monkeypatch.setattr("rawlabel_bench.table.lines", lambda report: ["table"])
     assert cli.run(["bench"]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("rawlabel: accuracy gate: small: ours made [5] steps")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.classes import read_classes
 from rawlabel.errors import ClassFileError
+from rawlabel.gather.classes.reading import read_classes
 from rawlabel.records import ClassSpec
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rawlabel.classes import read_classes
-from rawlabel.classes.warnings import FREQUENCY_FACTOR, ClassWarning, WarningKind, find_warnings
-from rawlabel.classes.wordnet import Synset, WordNet
+from rawlabel.gather.classes.reading import read_classes
+from rawlabel.gather.classes.warnings import FREQUENCY_FACTOR, ClassWarning, WarningKind, find_warnings
+from rawlabel.gather.classes.wordnet import Synset, WordNet
 from rawlabel.records import ClassSpec
 
 WORDNET = WordNet(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rawlabel.classes import wordnet
-from rawlabel.classes.wordnet import Synset, WordNet, imagenet_ids, load_wordnet, split_words
 from rawlabel.errors import DataError
+from rawlabel.gather.classes import wordnet
+from rawlabel.gather.classes.wordnet import Synset, WordNet, imagenet_ids, load_wordnet, split_words
 
 SMALL = WordNet(
     [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.classes import read_classes, write_classes
-from rawlabel.classes.reading import class_spec, refuse_collisions
 from rawlabel.errors import ClassFileError, DiskError
+from rawlabel.gather.classes.reading import class_spec, read_classes, refuse_collisions
+from rawlabel.gather.classes.writing import write_classes
 from rawlabel.records import ClassSpec
 
 TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=20)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rawlabel import cli
-from rawlabel.classes import read_classes
+from rawlabel.gather.classes.reading import read_classes
 from rawlabel.records import ClassSpec
 
 

@@ -54,7 +54,7 @@ def test_a_signal_that_strikes_in_a_finalizer_stops_the_command_all_the_same(nam
 
 STOPPED_TWICE = """
 import asyncio, sys, time
-from rawlabel import cli, signals
+from rawlabel import cli; from rawlabel.base import signals
 
 def wait():
     print("waiting", flush=True)

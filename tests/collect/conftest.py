@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rawlabel.config import PhotoSiteConfig
-from rawlabel.photo_site import PhotoSite, RunningSite, running
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.site import PhotoSite
 
 PER_CLASS = 40
 KEY = "sesame-7431"

@@ -22,14 +22,14 @@ def hang(photos: list[bytes]) -> list[Any]:
 
 
 def loaded(photos: list[bytes]) -> list[Any]:
-    from rawlabel.image_worker import Decoded, Examined
+    from rawlabel.gather.collect.engines.image_worker import Decoded, Examined
 
     names = [name for name in ("torch", "aiohttp", "pyarrow", "pydantic", "matplotlib") if name in sys.modules]
     return [Examined(repr(names), Decoded()) for _ in photos]
 
 
 def misbehave(photos: list[bytes]) -> list[Any]:
-    from rawlabel.image_worker import Decoded, Examined, Reason
+    from rawlabel.gather.collect.engines.image_worker import Decoded, Examined, Reason
 
     found = []
     for photo in photos:
@@ -48,8 +48,8 @@ def misbehave(photos: list[bytes]) -> list[Any]:
 
 
 async def main(wish: str) -> None:
-    from rawlabel import image_worker
-    from rawlabel.collect.decode_pool import DecodePool
+    from rawlabel.gather.collect.engines import image_worker
+    from rawlabel.gather.collect.engines.decode_pool import DecodePool
 
     image_worker.examine_all = {"hang": hang, "begin": hang, "modules": loaded, "misbehave": misbehave}[wish]
     seconds = 1.0 if wish == "misbehave" else 60.0
@@ -68,7 +68,7 @@ async def main(wish: str) -> None:
 
 
 def run(wish: str) -> None:
-    from rawlabel.signals import run_until_stopped
+    from rawlabel.base.signals import run_until_stopped
 
     try:
         run_until_stopped(main(wish))

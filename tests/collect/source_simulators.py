@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from rawlabel.artifacts.manifest import SCHEMA, write_manifest
 from rawlabel.config import CollectConfig, PhotoSiteConfig
-from rawlabel.manifest import SCHEMA, write_manifest
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, SiteRules, running
 from rawlabel.records import ClassSpec
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 
 KEY = "sesame-7431"
 SECRETS = {"FLICKR_API_KEY": KEY, "OPENVERSE_CLIENT_ID": "client-2210", "OPENVERSE_CLIENT_SECRET": KEY}

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from rawlabel.collect.addresses import (
+from rawlabel.gather.collect.http.addresses import (
     PublicResolver,
     RefusedAddress,
     checked_url,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from rawlabel.collect import cluster_limits
-from rawlabel.collect.cluster_limits import ClusterLimits, Grant, LimitsKeeper
-from rawlabel.collect.host_state import Answer, HostAway, HostPaused
+from rawlabel.gather.collect.engines import cluster_limits
+from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits, Grant, LimitsKeeper
+from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused
 
 HOST = "127.0.0.1:80"
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path, images_path
 from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
-from rawlabel.curate import curate
 from rawlabel.errors import SourceError
-from rawlabel.photo_site import PhotoSite, RunningSite, running
-from rawlabel.project import catalogue_path, images_path
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Reason, Status
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.conftest import KEY, PER_CLASS
 from tests.collect.wire import NOBODY
 from tests.processes import forked

@@ -8,12 +8,12 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.commons_sizes import LADDER, addresses_in_turn, best_size
-from rawlabel.collect.host_limits import HostLimits
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.http.host_limits import HostLimits
+from rawlabel.gather.collect.reading.commons_sizes import LADDER, addresses_in_turn, best_size
+from rawlabel.gather.collect.stage import collect
 from tests.collect.test_faulty_site import encoded, served
 
 UPLOAD, THUMB = "https://upload.wikimedia.org/wikipedia/commons", "https://thumb.wikimedia.org/wikipedia/commons"

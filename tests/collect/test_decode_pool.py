@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from pebble.pool.process import WorkerManager
 from PIL import Image
 
-from rawlabel.collect.decode_pool import DecodePool
-from rawlabel.image_worker import Examined, WorkerLimits, examine, has_end
+from rawlabel.gather.collect.engines.decode_pool import DecodePool
+from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits, examine, has_end
 from rawlabel.records import Reason
 from tests.collect.wire import jpeg
 

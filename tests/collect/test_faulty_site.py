@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.stage import collect
 
 pytestmark = pytest.mark.integration
 

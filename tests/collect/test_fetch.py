@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rawlabel.collect.fetch import MOST_FAILURES_IN_A_ROW, PHOTOS_PER_SLOT, LocalEngine
-from rawlabel.collect.http import MOST_BYTES_HELD, HttpClient
+from rawlabel.artifacts.image_check import check_image
+from rawlabel.artifacts.image_store.local import ImageStore
+from rawlabel.artifacts.project import images_path
 from rawlabel.config import CollectConfig
 from rawlabel.errors import DiskError, SourceError
-from rawlabel.image_check import check_image
-from rawlabel.image_store import ImageStore
-from rawlabel.project import images_path
+from rawlabel.gather.collect.engines.fetch import MOST_FAILURES_IN_A_ROW, PHOTOS_PER_SLOT, LocalEngine
+from rawlabel.gather.collect.http.client import MOST_BYTES_HELD, HttpClient
 from rawlabel.records import Outcome, Photo, Reason, Status
 from tests.collect.wire import NOBODY, jpeg, reply, settings, wired
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rawlabel.collect import collect
 from rawlabel.errors import SourceError
+from rawlabel.gather.collect.stage import collect
 from tests.collect.test_faulty_site import Handler, search_reply, served, settings_for
 
 pytestmark = pytest.mark.integration

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.session import Session, requested_sources
-from rawlabel.collect.sources import Presence
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
-from rawlabel.curate import curate
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, SiteRules, running
-from rawlabel.photo_site.changes import Change, changed
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.session import Session, requested_sources
+from rawlabel.gather.collect.source import Presence
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Photo, Verdict
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.changes import Change, changed
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.source_simulators import SECRETS
 
 pytestmark = pytest.mark.integration

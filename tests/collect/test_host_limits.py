@@ -15,9 +15,9 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.collect.host_limits import HostLimits
-from rawlabel.collect.host_rules import KNOWN_HOSTS, HostRule
-from rawlabel.collect.host_state import (
+from rawlabel.gather.collect.http.host_limits import HostLimits
+from rawlabel.gather.collect.http.host_rules import KNOWN_HOSTS, HostRule
+from rawlabel.gather.collect.http.host_state import (
     FIRST_COOL_DOWN,
     LONGEST_HEARD,
     LONGEST_WAIT,

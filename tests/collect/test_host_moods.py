@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.host_state import REFUSED_IN_A_ROW, STRAINS_OF_A_HOST
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW, STRAINS_OF_A_HOST
+from rawlabel.gather.collect.stage import collect
 from rawlabel.records import Outcome, Reason, Status
 from tests.collect.image_host import ImageHost, image_host
 
@@ -68,7 +68,7 @@ def test_what_was_asked_in_vain_comes_last_in_the_next_run(tmp_path: Path, per_c
 def test_a_host_whose_every_address_asks_for_a_day_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rawlabel.collect.host_state.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("rawlabel.gather.collect.http.host_state.FIRST_PAUSE", 0.05)
     with image_host() as host:
         for number in range(60):
             host.odd[f"/{number}.jpg"] = lambda: web.Response(status=503, headers={"Retry-After": "86400"})

@@ -16,9 +16,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from rawlabel.collect.host_state import LONGEST_WAIT
-from rawlabel.collect.http import HttpClient, Response
-from rawlabel.collect.http_headers import opt_out_directive, retry_after_seconds
+from rawlabel.gather.collect.http.client import HttpClient, Response
+from rawlabel.gather.collect.http.headers import opt_out_directive, retry_after_seconds
+from rawlabel.gather.collect.http.host_state import LONGEST_WAIT
 from rawlabel.records import Reason
 from tests.collect.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
 
@@ -242,7 +242,7 @@ def test_no_server_holds_the_client(
 
 
 def test_a_drip_above_the_time_limit_of_each_read_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rawlabel.collect.http.SPEED_GRACE", 0.5)
+    monkeypatch.setattr("rawlabel.gather.collect.http.client.SPEED_GRACE", 0.5)
     started = time.monotonic()
     response, _ = ask(drip, timeout=2.0, deadline=60.0, min_speed=1.0)
     assert (response.failure, response.detail) == (Reason.TIMEOUT, "sends too slowly")
@@ -303,7 +303,7 @@ def test_a_name_that_changes_its_address_between_check_and_connection_gains_noth
 
     async def main() -> tuple[Response, Wire]:
         async with wired(photo=reply()) as wire, HttpClient(settings(allow_loopback=False)) as http:
-            monkeypatch.setattr("rawlabel.collect.http.checked_url", lambda url, **_: URL(url))
+            monkeypatch.setattr("rawlabel.gather.collect.http.client.checked_url", lambda url, **_: URL(url))
             return await http.get(f"{wire.address}/photo"), wire
 
     response, wire = asyncio.run(main())

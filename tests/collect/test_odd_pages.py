@@ -18,16 +18,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import plugins
-from rawlabel.catalogue import Catalogue, QueryState
-from rawlabel.collect import collect
-from rawlabel.collect.api import Explain
-from rawlabel.collect.search import ClassSearch
-from rawlabel.collect.sources import SourceContext
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import QueryState
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, PhotoSiteConfig
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, SiteRules, running
+from rawlabel.gather.collect.http.api import Explain
+from rawlabel.gather.collect.search import ClassSearch
+from rawlabel.gather.collect.source import SourceContext
+from rawlabel.gather.collect.stage import collect
 from rawlabel.plugins import Family
-from rawlabel.project import catalogue_path
 from rawlabel.records import ClassSpec
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 
 EMPTY = -1
 """Instead of a number of results that a page leaves out: all of them."""

@@ -12,13 +12,14 @@ import pytest
 from aiohttp import web
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.api import CallBudget
-from rawlabel.collect.plan import plan
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, PlanConfig
-from rawlabel.photo_site import BulkSite, RunningSite, running
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.http.api import CallBudget
+from rawlabel.gather.collect.plan import plan
+from rawlabel.gather.collect.stage import collect
+from rawlabel_photo_site.bulk.bulk import BulkSite
+from rawlabel_photo_site.web.server import RunningSite, running
 from tests.collect.test_faulty_site import Handler, served
 
 pytestmark = pytest.mark.integration

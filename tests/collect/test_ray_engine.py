@@ -15,20 +15,21 @@ from typing import Any
 
 import pytest
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect, ray_engine
-from rawlabel.collect.engines import Engine, make_engine
-from rawlabel.collect.http import HttpClient
-from rawlabel.collect.ray_worker import Batch, Job, fetch_batch
-from rawlabel.collect.sources import Source
-from rawlabel.collect.sources.flickr import PLUGIN as Flickr
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, CurateConfig, ExportConfig
-from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, DiskError
-from rawlabel.formats import export
-from rawlabel.photo_site import RunningSite
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.engines import ray_engine
+from rawlabel.gather.collect.engines.engine import Engine, make_engine
+from rawlabel.gather.collect.engines.ray_worker import Batch, Job, fetch_batch
+from rawlabel.gather.collect.http.client import HttpClient
+from rawlabel.gather.collect.source import Source
+from rawlabel.gather.collect.sources.flickr import PLUGIN as Flickr
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.export import export
 from rawlabel.records import Outcome, Photo, Reason, Status
+from rawlabel_photo_site.web.server import RunningSite
 from tests.collect.conftest import KEY, PER_CLASS
 from tests.collect.image_host import image_host
 from tests.curate.test_curate import make_project

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rawlabel.collect.fetch import LocalEngine
-from rawlabel.collect.http import HttpClient
-from rawlabel.image_store import ImageStore
-from rawlabel.project import images_path
+from rawlabel.artifacts.image_store.local import ImageStore
+from rawlabel.artifacts.project import images_path
+from rawlabel.gather.collect.engines.fetch import LocalEngine
+from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.records import Outcome, Photo, Reason, Status
 from tests.collect.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
 

@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import plugins
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect.api import Explain
-from rawlabel.collect.session import Session, requested_classes, requested_sources
-from rawlabel.collect.sources import Page, Search, Source, SourceContext
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
-from rawlabel.photo_site import PhotoSite
+from rawlabel.gather.collect.http.api import Explain
+from rawlabel.gather.collect.session import Session, requested_classes, requested_sources
+from rawlabel.gather.collect.source import Page, Search, Source, SourceContext
 from rawlabel.plugins import Family
-from rawlabel.project import catalogue_path
 from rawlabel.records import Photo
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.source_simulators import SECRETS, Simulator, photo_site, simulator
 from tests.collect.test_faulty_site import json_values, served
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.catalogue import Candidate, Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.project import catalogue_path
+from rawlabel.base.image_files import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from rawlabel.config import CollectConfig, CurateConfig
-from rawlabel.curate import curate
 from rawlabel.errors import RawlabelError
-from rawlabel.image_files import IMAGE_EXTENSIONS, IMAGE_FORMATS
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Reason, Status
 
 

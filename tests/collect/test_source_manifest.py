@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.manifest import SCHEMA, Manifest
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, CurateConfig, NoiseConfig
-from rawlabel.curate import curate
 from rawlabel.errors import RawlabelError
-from rawlabel.manifest import SCHEMA, Manifest
-from rawlabel.noisy_manifest import write_noisy_manifest
-from rawlabel.photo_site import RunningSite
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.noise import write_noisy_manifest
 from rawlabel.records import Reason
+from rawlabel_photo_site.web.server import RunningSite
 from tests.collect.conftest import KEY
 
 pytestmark = pytest.mark.integration

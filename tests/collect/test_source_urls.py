@@ -19,14 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
-from rawlabel.catalogue import Candidate, Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.sources import Search, SourceContext
-from rawlabel.collect.sources.urls import UNPLACED_FILE, Urls
-from rawlabel.collect.tables import Table
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.reading.tables import Table
+from rawlabel.gather.collect.source import Search, SourceContext
+from rawlabel.gather.collect.sources.urls import UNPLACED_FILE, Urls
+from rawlabel.gather.collect.stage import collect
 from tests.collect.test_faulty_site import json_values
 
 BY = "https://creativecommons.org/licenses/by/2.0/"

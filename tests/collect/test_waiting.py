@@ -12,16 +12,19 @@ from aiohttp import web
 from PIL import Image
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.api import CallBudget
-from rawlabel.collect.expectation import Expectation
-from rawlabel.collect.plan import plan
-from rawlabel.collect.session import duration
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, PhotoSiteConfig, PlanConfig
 from rawlabel.errors import ConfigError, SourceError
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, SiteRules, running
-from rawlabel.project import catalogue_path
+from rawlabel.gather.collect.expectation import Expectation
+from rawlabel.gather.collect.http.api import CallBudget
+from rawlabel.gather.collect.plan import plan
+from rawlabel.gather.collect.session import duration
+from rawlabel.gather.collect.stage import collect
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.test_faulty_site import Handler, encoded, search_reply, served, settings_for
 
 JPEG = encoded(Image.new("RGB", (40, 40), "teal"))
@@ -50,8 +53,8 @@ def test_a_wait_for_the_quota_is_told_again_and_again(tmp_path: Path, monkeypatc
         naps.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr("rawlabel.collect.api.asyncio.sleep", nap)
-    monkeypatch.setattr("rawlabel.collect.api.time.time", lambda: clock[0])
+    monkeypatch.setattr("rawlabel.gather.collect.http.api.asyncio.sleep", nap)
+    monkeypatch.setattr("rawlabel.gather.collect.http.api.time.time", lambda: clock[0])
     told: list[float] = []
     with Catalogue(tmp_path / "c.sqlite", create=True) as catalogue:
         budget = CallBudget("openverse", catalogue, ((1, 600.0),))
@@ -235,7 +238,7 @@ PRESENCE_REFUSED: dict[str, Handler] = {
 def test_a_site_that_cannot_be_asked_about_photos_is_not_said_to_refuse_a_search(
     name: str, tmp_path: Path
 ) -> None:
-    from rawlabel.collect.session import Session, requested_sources
+    from rawlabel.gather.collect.session import Session, requested_sources
     from rawlabel.records import Photo
 
     async def run(config: CollectConfig) -> None:

@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rawlabel import cli
-from rawlabel.catalogue import Candidate, Catalogue, Part, PartState
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Candidate, Part, PartState
+from rawlabel.artifacts.image_check import Decoded, check_image
+from rawlabel.artifacts.image_store.local import ImageStore
+from rawlabel.artifacts.manifest import newest_manifest, read_manifest
+from rawlabel.artifacts.project import catalogue_path, images_path
+from rawlabel.artifacts.split import splits_of
 from rawlabel.config import CurateConfig, VerifyConfig
-from rawlabel.curate import curate, decide
 from rawlabel.errors import DataError
-from rawlabel.image_check import Decoded, check_image
-from rawlabel.image_store import ImageStore
-from rawlabel.manifest import newest_manifest, read_manifest
-from rawlabel.manifest_reading import read_received_manifest
-from rawlabel.project import catalogue_path, images_path
+from rawlabel.gather.curate.stage import curate, decide
+from rawlabel.manifests.reading import read_received_manifest
+from rawlabel.manifests.verify.findings import Kind
+from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
-from rawlabel.split import splits_of
-from rawlabel.verify import verify
-from rawlabel.verify.findings import Kind
 
 
 def candidate(

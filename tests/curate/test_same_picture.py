@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.catalogue import Candidate
+from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.image_check import NEAR_COPY_BITS, Decoded, different_bits
 from rawlabel.config import CurateConfig
-from rawlabel.curate import decide
-from rawlabel.curate.same_picture import Names
-from rawlabel.image_check import NEAR_COPY_BITS, Decoded, different_bits
+from rawlabel.gather.curate.same_picture import Names
+from rawlabel.gather.curate.stage import decide
 from rawlabel.records import LabelEvent, Outcome, Photo, Reason, Status
 
 KEPT = ("kept", None)

@@ -16,10 +16,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from rawlabel.encoders import Encoder, load_encoder, own_classes
+from rawlabel.artifacts.run_directory import describe_encoder
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.run_directory import describe_encoder
-from rawlabel.train.transfer.encoding import Encoding, encoding_of
+from rawlabel.models.encoder import Encoder, load_encoder
+from rawlabel.models.encoders._own_classes import own_classes
+from rawlabel.models.transfer.encoding import Encoding, encoding_of
 from tests.probe.conftest import BACKBONE
 
 CPU = torch.device("cpu")
@@ -223,7 +224,7 @@ class _SlowInHalf(nn.Module):
 def test_the_arithmetic_is_chosen_by_a_trial(
     slow: torch.dtype, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rawlabel.train.device._has_bf16", lambda device: True)
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
     encoder = load_encoder(BACKBONE, weights)
     monkeypatch.setitem(vars(encoder), "network", _SlowInHalf(slow))
     assert encoding_of(encoder, CPU, "auto").precision != slow

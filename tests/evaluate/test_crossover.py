@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rawlabel.evaluate.crossover import measure_crossover
+from rawlabel.judge.evaluate.crossover import measure_crossover
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import pytest
 from scipy.stats import binomtest
 
 from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig
-from rawlabel.evaluate import evaluate, make_epoch_evaluator
-from rawlabel.predict import predict
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.models.predict import predict
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rawlabel.errors import DataError
-from rawlabel.evaluate.fit_curves import fit_curves
+from rawlabel.judge.evaluate.fit_curves import fit_curves
 
 
 def test_epochs_count_correct_labels_wrong_labels_and_wrong_labels_seen_through() -> None:

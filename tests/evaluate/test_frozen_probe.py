@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import ProbeConfig
-from rawlabel.evaluate.frozen_probe import measure_probe
-from rawlabel.probe.encoders import make_encoder
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.networks import last_linear
-from rawlabel.train.predictor import load_predictor
+from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.probe.encoders import make_encoder
+from rawlabel.models.networks.building import last_linear
+from rawlabel.models.predictor import load_predictor
+from rawlabel.train.stage import train
 from tests.probe.conftest import BACKBONE, weights
 from tests.train.conftest import CLASSES, data, tiny
 

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rawlabel.evaluate.label_judgement import (
+from rawlabel.judge.evaluate.label_judgement import (
     judge_confusions,
     judge_ranking,
     judge_shares,
     judge_suspicion,
     rank_correlation,
 )
-from rawlabel.label_evidence.ambiguity import ClassSigns, Signature
-from rawlabel.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate
+from rawlabel.judge.label_evidence.ambiguity import ClassSigns, Signature
+from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate
 
 RAW = np.array([0, 0, 0, 0, 1, 1, 2, 2])
 TRUE = np.array([0, 0, 1, -1, 1, 1, 2, 0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rawlabel import cli
-from rawlabel.run_directory import RunDirectory
+from rawlabel.artifacts.run_directory import RunDirectory
 from tests.train.conftest import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

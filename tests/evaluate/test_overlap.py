@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli import run as rawlabel
 from rawlabel.config import EvaluateConfig
-from rawlabel.evaluate import evaluate, make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.train.stage import train
 from tests.test_fingerprints import photo
 from tests.train.conftest import tiny
 

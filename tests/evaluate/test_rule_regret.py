@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rawlabel import cli
+from rawlabel.base.metrics import mean_interval
 from rawlabel.config import CompareRulesConfig, TrainConfig
 from rawlabel.errors import RawlabelError
-from rawlabel.evaluate.rule_regret import compare_rules, worst_means
-from rawlabel.metrics import mean_interval
+from rawlabel.judge.evaluate.rule_regret import compare_rules, worst_means
 
 
 def make_run(path: Path, test: list[float | None], held: list[float] | None = None, **settings: object) -> Path:

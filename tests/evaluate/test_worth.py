@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rawlabel import cli
 from rawlabel.config import WorthConfig
 from rawlabel.errors import DataError
-from rawlabel.evaluate.worth import LearningCurve, fit_curve, linear_in_log, measure_worth
+from rawlabel.judge.evaluate.worth import LearningCurve, fit_curve, linear_in_log, measure_worth
 from tests.evaluate.test_rule_regret import make_run
 
 CURVE = LearningCurve(limit=95.0, scale=900.0, rate=0.45)

@@ -18,16 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from rawlabel import cli, experiments, plugins
+from rawlabel import cli, plugins
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base.files import write_json
 from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import DataError, RawlabelError
-from rawlabel.evaluate.finished_runs import read_run
-from rawlabel.experiments import _targets, _trials, run_experiment
-from rawlabel.experiments._human_labels import LABELS, human_labels_config
-from rawlabel.experiments.rule_regret import best_in_resamples
-from rawlabel.files import write_json
+from rawlabel.experiments import experiment as experiments
+from rawlabel.experiments import targets as _targets
+from rawlabel.experiments import trials as _trials
+from rawlabel.experiments.experiment import run_experiment
+from rawlabel.experiments.human_labels import LABELS, human_labels_config
+from rawlabel.experiments.studies.rule_regret import best_in_resamples
+from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.plugins import Family, names
-from rawlabel.run_directory import RunDirectory
 from tests.processes import end_by_signal
 
 EPOCHS = 8

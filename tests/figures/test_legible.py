@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from rawlabel.config import FiguresConfig
-from rawlabel.figures import draw_figures
-from rawlabel.figures.confusion import _ERROR_COLORS
-from rawlabel.figures.output import FigureFolder
-from rawlabel.figures.style import CLEAN_COLOR, HOLDOUT_COLOR, RAW_COLOR, SUBSET_COLOR
+from rawlabel.show.figures.confusion import _ERROR_COLORS
+from rawlabel.show.figures.output import FigureFolder
+from rawlabel.show.figures.stage import draw_figures
+from rawlabel.show.figures.style import CLEAN_COLOR, HOLDOUT_COLOR, RAW_COLOR, SUBSET_COLOR
 
 PAPER_WIDTH = 5.5
 """Width of the text of the paper's pages [inches]."""

@@ -12,8 +12,7 @@ from published_tree import log_entry
 
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
-from rawlabel.figures import draw_figures
-from rawlabel.figures.published_layout import (
+from rawlabel.show.figures.published_layout import (
     read_accuracy_log,
     read_candidate_counts,
     read_class_counts,
@@ -21,6 +20,7 @@ from rawlabel.figures.published_layout import (
     read_confusion_matrix,
     read_keywords,
 )
+from rawlabel.show.figures.stage import draw_figures
 
 
 def array_file(array) -> bytes:

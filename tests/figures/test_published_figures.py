@@ -15,7 +15,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
-from rawlabel.figures import draw_figures
+from rawlabel.show.figures.stage import draw_figures
 
 pytestmark = pytest.mark.integration
 
@@ -237,7 +237,7 @@ def test_nothing_to_draw_is_an_error_that_says_what_was_looked_for(tmp_path):
 
 
 def test_importing_the_figures_loads_no_matplotlib():
-    program = "import sys, rawlabel.figures; sys.exit('matplotlib' in sys.modules)"
+    program = "import sys, rawlabel.show.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

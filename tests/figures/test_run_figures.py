@@ -8,7 +8,7 @@ from PIL import Image
 from published_tree import log_entry, read_csv, write_class_index, write_confusions, write_json
 
 from rawlabel.config import FiguresConfig
-from rawlabel.figures import draw_figures
+from rawlabel.show.figures.stage import draw_figures
 
 pytestmark = pytest.mark.integration
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rawlabel.figures.style import figure_style, log_axis, new_figure
+from rawlabel.show.figures.style import figure_style, log_axis, new_figure
 
 
 def test_a_logarithmic_axis_is_marked_in_plain_numbers() -> None:

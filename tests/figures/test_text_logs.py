@@ -11,12 +11,12 @@ from published_tree import log_entry, read_csv, write_json
 
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.figures import draw_figures
-from rawlabel.figures.correct_positions import correct_by_class, read_test_labels
-from rawlabel.figures.published_layout import read_accuracy_log
-from rawlabel.figures.run_search import find_runs, parse_conditions
-from rawlabel.figures.text_logs import is_text_log, read_text_log
-from rawlabel.figures.weight_tracks import read_weight_tracks
+from rawlabel.show.figures.correct_positions import correct_by_class, read_test_labels
+from rawlabel.show.figures.published_layout import read_accuracy_log
+from rawlabel.show.figures.run_search import find_runs, parse_conditions
+from rawlabel.show.figures.stage import draw_figures
+from rawlabel.show.figures.text_logs import is_text_log, read_text_log
+from rawlabel.show.figures.weight_tracks import read_weight_tracks
 
 PROGRESS = """Epoch 0
 35.854, 79.786

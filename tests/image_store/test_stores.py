@@ -9,19 +9,21 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.image_store.local import object_name
+from rawlabel.artifacts.image_store.project_photos import ProjectPhotos, open_store, settle_store
+from rawlabel.artifacts.project import catalogue_path
+from rawlabel.base.files import write_json
 from rawlabel.config import CollectConfig, CurateConfig, ExportConfig, ReportConfig, TrainConfig, VerifyConfig
-from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError, DiskError
-from rawlabel.files import write_json
-from rawlabel.formats import export
-from rawlabel.image_store import ProjectPhotos, object_name, open_store, settle_store
-from rawlabel.photo_site import PhotoSite, RunningSite, running
-from rawlabel.project import catalogue_path
-from rawlabel.report import build_report
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.export import export
+from rawlabel.manifests.verify.stage import verify
+from rawlabel.show.report.stage import build_report
 from rawlabel.train.data import load_training_data
-from rawlabel.verify import verify
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.conftest import KEY, small_site  # noqa: F401 - a fixture
 from tests.image_store.servers import FTP_PASSWORD, FTP_USER, KEYS, ftp_server, s3_service
 from tests.processes import rawlabel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rawlabel.label_evidence.held_out import HeldOut
+from rawlabel.judge.label_evidence.held_out import HeldOut
 
 CLASSES = ("ant", "bee", "cat", "dog")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rawlabel.label_evidence.experience import IN_ALL, OF_ESTIMATE
-from rawlabel.label_evidence.noise_share import _WORDS
+from rawlabel.judge.label_evidence.experience import IN_ALL, OF_ESTIMATE
+from rawlabel.judge.label_evidence.noise_share import _WORDS
 
 RESULTS = Path(__file__).parents[2] / "results" / "measured" / "label_evidence"
 HUMAN = json.loads((RESULTS / "cifar10n.json").read_text())["noises"]

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rawlabel import cli
-from rawlabel.evaluate.fit_curves import write_fit_curves
-from rawlabel.label_evidence.experience import IN_ALL, OF_ESTIMATE
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.judge.evaluate.fit_curves import write_fit_curves
+from rawlabel.judge.label_evidence.experience import IN_ALL, OF_ESTIMATE
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

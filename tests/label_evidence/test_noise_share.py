@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rawlabel.errors import DataError
-from rawlabel.label_evidence.held_out import HeldOut, Pool
-from rawlabel.label_evidence.noise_share import ShareEstimate, estimate_noise
+from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
+from rawlabel.judge.label_evidence.noise_share import ShareEstimate, estimate_noise
 from tests.label_evidence.simulated import CLASSES, flip, held_out, predict
 
 

@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from rawlabel.errors import DataError
-from rawlabel.label_evidence.ambiguity import Signature, find_ambiguous_classes, shared_shares
-from rawlabel.label_evidence.held_out import Pool
-from rawlabel.label_evidence.suspicion import held_out_suspicion, training_suspicion
+from rawlabel.judge.label_evidence.ambiguity import Signature, find_ambiguous_classes, shared_shares
+from rawlabel.judge.label_evidence.held_out import Pool
+from rawlabel.judge.label_evidence.suspicion import held_out_suspicion, training_suspicion
 from tests.label_evidence.simulated import flip, held_out, predict
 
 

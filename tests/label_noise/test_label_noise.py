@@ -16,10 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
-from rawlabel.classes.wordnet import load_wordnet
 from rawlabel.errors import ConfigError, DataError, PluginError
-from rawlabel.label_noise import Evidence, inject
-from rawlabel.label_noise.sibling import nearest_by_gloss
+from rawlabel.gather.classes.wordnet import load_wordnet
+from rawlabel.manifests.label_noise import Evidence, inject
+from rawlabel.manifests.label_noises.sibling import nearest_by_gloss
 from rawlabel.plugins import Family, load, names
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -83,7 +83,7 @@ def test_what_every_kind_promises(kind: str, rate: float, seed: int) -> None:
 
 def test_a_seed_means_the_same_in_another_process() -> None:
     script = (
-        "import numpy as np; from rawlabel.label_noise import inject;"
+        "import numpy as np; from rawlabel.manifests.label_noise import inject;"
         "print(inject(np.arange(600) % 6, 6, 'symmetric', 0.4, 3).record()['labels_sha256'])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

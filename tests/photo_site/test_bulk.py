@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rawlabel.photo_site import BulkSite, RunningSite, running
-from rawlabel.photo_site.bulk_api import BulkApi
-from rawlabel.photo_site.sizes import SIZES
+from rawlabel_photo_site.bulk.bulk import BulkSite
+from rawlabel_photo_site.bulk.bulk_api import BulkApi
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.sizes import SIZES
 
 from .conftest import call
 

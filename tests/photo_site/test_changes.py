@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import NO_FAULTS, Change, ChangedSite, PhotoSite, RunningSite, changed, running
-from rawlabel.photo_site.openverse_records import identifier
-from rawlabel.photo_site.photos import SitePhoto
-from rawlabel.photo_site.sizes import BY_NAME
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.openverse.openverse_records import identifier
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.changes import Change, ChangedSite, changed
+from rawlabel_photo_site.world.photos import SitePhoto
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import BY_NAME
 
 from .conftest import Reply, ask, call, commons, get
 
@@ -52,7 +55,7 @@ def address(site: PhotoSite, source: str, photo: SitePhoto) -> str:
         return photo.image_path(BY_NAME[next(name for name in ("s", "t", "o") if name in photo.sizes())])
     if source == "inaturalist":
         return f"/inaturalist-open-data/photos/{photo.photo_id}/small.jpg"
-    from rawlabel.photo_site.commons_api import original_path
+    from rawlabel_photo_site.commons.commons_api import original_path
 
     return original_path(next(file for file in site.holdings.commons if file.photo_id == photo.photo_id))
 

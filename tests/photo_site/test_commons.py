@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import FaultRates, PhotoSite, RunningSite, SiteRules, running
-from rawlabel.photo_site.photos import Fault
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.photos import Fault
+from rawlabel_photo_site.world.rates import FaultRates
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 
 from .conftest import ask, commons, get
 

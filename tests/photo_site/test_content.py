@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, rates
-from rawlabel.photo_site.flickr_api import FlickrApi
-from rawlabel.photo_site.photos import SitePhoto
-from rawlabel.photo_site.renderer import image_file
-from rawlabel.photo_site.sizes import BY_NAME, SIZES
+from rawlabel_photo_site.flickr.flickr_api import FlickrApi
+from rawlabel_photo_site.pictures.renderer import image_file
+from rawlabel_photo_site.world import rates
+from rawlabel_photo_site.world.photos import SitePhoto
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import BY_NAME, SIZES
 
 
 def pixels(photo: SitePhoto, size: str = "t") -> np.ndarray:

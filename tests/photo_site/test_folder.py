@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import DataError
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, running
-from rawlabel.photo_site.renderer import image_file
-from rawlabel.photo_site.sizes import BY_NAME
+from rawlabel_photo_site.pictures.renderer import image_file
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import BY_NAME
 
 from .conftest import ask, call, commons, get, search_all
 

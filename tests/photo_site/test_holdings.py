@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import NO_FAULTS, PhotoSite
-from rawlabel.photo_site.holdings import SOURCES
-from rawlabel.photo_site.licenses import FREE
-from rawlabel.photo_site.openverse_records import records_of
-from rawlabel.photo_site.photos import SitePhoto
-from rawlabel.photo_site.renderer import image_file, large_file
-from rawlabel.photo_site.sizes import BY_NAME
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.openverse.openverse_records import records_of
+from rawlabel_photo_site.pictures.renderer import image_file, large_file
+from rawlabel_photo_site.world.holdings import SOURCES
+from rawlabel_photo_site.world.licenses import FREE
+from rawlabel_photo_site.world.photos import SitePhoto
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import BY_NAME
 
 
 def test_commons_has_free_photos_of_flickr_in_larger_files_and_photos_of_its_own(site: PhotoSite) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, SiteRules, running
-from rawlabel.photo_site.flickr_api import FlickrApi
-from rawlabel.photo_site.sizes import BY_NAME
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.flickr.flickr_api import FlickrApi
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import BY_NAME
 
 from .conftest import call, get
 

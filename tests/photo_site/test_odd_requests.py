@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import NO_FAULTS, BulkSite, PhotoSite, SiteRules
-from rawlabel.photo_site.bulk_api import BulkApi
-from rawlabel.photo_site.commons_api import CommonsApi
-from rawlabel.photo_site.flickr_api import FlickrApi
-from rawlabel.photo_site.inaturalist_api import InaturalistApi, InaturalistError
-from rawlabel.photo_site.openverse_api import OpenverseApi
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.bulk.bulk import BulkSite
+from rawlabel_photo_site.bulk.bulk_api import BulkApi
+from rawlabel_photo_site.commons.commons_api import CommonsApi
+from rawlabel_photo_site.flickr.flickr_api import FlickrApi
+from rawlabel_photo_site.inaturalist.inaturalist_api import InaturalistApi, InaturalistError
+from rawlabel_photo_site.openverse.openverse_api import OpenverseApi
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 
 Answer = Callable[[dict[str, str]], Any]
 NAMES = {

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import NO_FAULTS, PhotoSite, RunningSite, SiteRules, running
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.rules import SiteRules
+from rawlabel_photo_site.world.site import PhotoSite
 
 from .conftest import Reply, ask, get
 

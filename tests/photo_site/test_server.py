@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rawlabel.config.sections import PhotoSiteConfig
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import ConfigError
-from rawlabel.photo_site import NO_FAULTS, FaultRates, PhotoSite, RunningSite, running, serve
-from rawlabel.photo_site.digits import DigitCollection
-from rawlabel.photo_site.photos import Fault
-from rawlabel.photo_site.population import compose
-from rawlabel.photo_site.sizes import BY_NAME
+from rawlabel_photo_site.pictures.digits import DigitCollection
+from rawlabel_photo_site.web.server import RunningSite, running, serve
+from rawlabel_photo_site.world.photos import Fault
+from rawlabel_photo_site.world.population import compose
+from rawlabel_photo_site.world.rates import NO_FAULTS, FaultRates
+from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import BY_NAME
 
 from .conftest import call, get, search_all
 
@@ -356,8 +358,8 @@ def test_only_loopback_addresses_and_free_ports_are_taken() -> None:
 _PROGRAM = """
 import signal, sys
 from pathlib import Path
-from rawlabel.config.sections import PhotoSiteConfig
-from rawlabel.photo_site import serve
+from rawlabel.config import PhotoSiteConfig
+from rawlabel_photo_site.web.server import serve
 numbers = (signal.SIGINT, signal.SIGTERM)
 before = [signal.getsignal(number) for number in numbers]
 files = dict(zip(("truth", "write_test_set"), map(Path, sys.argv[1:])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.photo_site.throttle import Throttle
+from rawlabel_photo_site.web.throttle import Throttle
 
 
 @given(

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rawlabel import cli, prepare
-from rawlabel.classes.selection import subset_ids
-from rawlabel.prepare.found import Part
+from rawlabel import cli
+from rawlabel.gather.classes.selection import subset_ids
+from rawlabel.gather.prepare import stage as prepare
+from rawlabel.gather.prepare.found import Part
 from tests.folders import files_of
 from tests.prepare.imagenet_files import (
     CLASSES,

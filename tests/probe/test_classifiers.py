@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from rawlabel.probe import nearest_neighbors
-from rawlabel.probe.choice import LabeledFeatures
-from rawlabel.probe.linear import STRENGTHS, choose_linear
-from rawlabel.probe.nearest_neighbors import COUNTS, NeighborVotes, choose_neighbors
+from rawlabel.judge.probe import nearest_neighbors
+from rawlabel.judge.probe.choice import LabeledFeatures
+from rawlabel.judge.probe.linear import STRENGTHS, choose_linear
+from rawlabel.judge.probe.nearest_neighbors import COUNTS, NeighborVotes, choose_neighbors
 
 CPU = torch.device("cpu")
 

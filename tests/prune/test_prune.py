@@ -14,20 +14,22 @@ from typing import Any
 import pytest
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
-from rawlabel.collect.sources import Presence
-from rawlabel.collect.sources.flickr import Flickr
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
+from rawlabel.artifacts.project import catalogue_path, images_path, manifests_path
+from rawlabel.base.licenses import LicensePreset
 from rawlabel.config import CollectConfig, CurateConfig, PruneConfig, VerifyConfig
-from rawlabel.curate import curate
 from rawlabel.errors import DataError, SourceError
-from rawlabel.licenses import LicensePreset
-from rawlabel.manifest import Manifest, newest_manifest, read_manifest
-from rawlabel.photo_site import Change, ChangedSite, RunningSite, changed, running
-from rawlabel.project import catalogue_path, images_path, manifests_path
-from rawlabel.prune import prune
+from rawlabel.gather.collect.source import Presence
+from rawlabel.gather.collect.sources.flickr import Flickr
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.prune.stage import prune
+from rawlabel.manifests.verify.findings import Kind
+from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import Photo, Reason, Verdict
-from rawlabel.verify import Kind, verify
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.changes import Change, ChangedSite, changed
 from tests.collect.conftest import KEY
 from tests.processes import forked
 from tests.rebuild.conftest import Then

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rawlabel.collect import collect
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
-from rawlabel.curate import curate
-from rawlabel.manifest import Manifest
-from rawlabel.photo_site import NO_FAULTS, ChangedSite, PhotoSite, RunningSite, changed, running
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.changes import ChangedSite, changed
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.conftest import KEY
 from tests.ports import free_port
 

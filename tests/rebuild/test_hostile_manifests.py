@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.project import catalogue_path, images_path
 from rawlabel.config import RebuildConfig
 from rawlabel.errors import RawlabelError
-from rawlabel.project import catalogue_path, images_path
-from rawlabel.rebuild import Likeness, rebuild
+from rawlabel.manifests.rebuild.comparison import Likeness
+from rawlabel.manifests.rebuild.stage import rebuild
 from rawlabel.records import Reason
 from tests.manifest_rows import digest, forge, kept_row
 

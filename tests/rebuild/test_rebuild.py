@@ -12,20 +12,21 @@ from typing import Any
 import pytest
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.image_check import NEAR_COPY_BITS
+from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
+from rawlabel.artifacts.project import catalogue_path, images_path
 from rawlabel.config import CollectConfig, CurateConfig, RebuildConfig, VerifyConfig
-from rawlabel.curate import curate
 from rawlabel.errors import DataError
-from rawlabel.image_check import NEAR_COPY_BITS
-from rawlabel.manifest import Manifest, newest_manifest, read_manifest
-from rawlabel.manifest_diff import Kind, differences_between
-from rawlabel.photo_site import Change, ChangedSite, RunningSite, running
-from rawlabel.project import catalogue_path, images_path
-from rawlabel.rebuild import Likeness, Rebuilt, rebuild
-from rawlabel.rebuild.comparison import Promise, likeness
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.diff import Kind, differences_between
+from rawlabel.manifests.rebuild.comparison import Likeness, Promise, likeness
+from rawlabel.manifests.rebuild.stage import Rebuilt, rebuild
+from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import Outcome, Reason, Status, Verdict
-from rawlabel.verify import verify
+from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.changes import Change, ChangedSite
 from tests.collect.conftest import KEY
 from tests.processes import forked
 from tests.rebuild.conftest import Then

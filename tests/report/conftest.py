@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from report_project import make_project, write_run
 
-from rawlabel.manifest import newest_manifest, read_manifest
+from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 
 
 @pytest.fixture(scope="session")

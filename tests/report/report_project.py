@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from rawlabel.catalogue import Catalogue, Part, PartState
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.catalogue.rows import Part, PartState
+from rawlabel.artifacts.image_store.local import ImageStore
+from rawlabel.artifacts.project import catalogue_path, images_path, runs_path
+from rawlabel.base.files import write_json
+from rawlabel.base.metrics import clopper_pearson
 from rawlabel.config import CollectConfig, CurateConfig, TrainConfig
-from rawlabel.curate import curate
-from rawlabel.files import write_json
-from rawlabel.image_store import ImageStore
-from rawlabel.metrics import clopper_pearson
-from rawlabel.project import catalogue_path, images_path, runs_path
+from rawlabel.gather.curate.stage import curate
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 
 HOSTILE_TITLE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>\u202egnp'

@@ -15,18 +15,19 @@ import numpy as np
 import pytest
 from report_project import HOSTILE_TITLE, Found, Page, collect_by_hand, noise_picture, picture, read_log, write_run
 
+from rawlabel.base.files import write_json
 from rawlabel.cli import run as run_command
 from rawlabel.config import CurateConfig, ReportConfig
-from rawlabel.curate import curate
 from rawlabel.errors import DataError
-from rawlabel.files import write_json
-from rawlabel.label_evidence.ambiguity import find_ambiguous_classes
-from rawlabel.label_evidence.experience import IN_ALL, OF_ESTIMATE
-from rawlabel.label_evidence.held_out import HeldOut, Pool
-from rawlabel.label_evidence.noise_share import estimate_noise
-from rawlabel.label_evidence.of_runs import describe
+from rawlabel.gather.curate.stage import curate
+from rawlabel.judge.label_evidence.ambiguity import find_ambiguous_classes
+from rawlabel.judge.label_evidence.experience import IN_ALL, OF_ESTIMATE
+from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
+from rawlabel.judge.label_evidence.noise_share import estimate_noise
+from rawlabel.judge.label_evidence.of_runs import describe
 from rawlabel.records import ClassSpec
-from rawlabel.report import build_report, page
+from rawlabel.show.report import page
+from rawlabel.show.report.stage import build_report
 
 
 def read_page(project, **settings):
@@ -288,7 +289,7 @@ def test_the_same_inputs_give_the_same_bytes(project, run, tmp_path):
     first = build_report(ReportConfig(project=project)).read_bytes()
     program = (
         "import sys; from pathlib import Path; from rawlabel.config import ReportConfig; "
-        "from rawlabel.report import build_report; "
+        "from rawlabel.show.report.stage import build_report; "
         "build_report(ReportConfig(project=Path(sys.argv[1]), out=Path(sys.argv[2]))); "
         "assert not {'torch', 'timm'} & set(sys.modules)"
     )
@@ -382,11 +383,12 @@ def test_the_command_writes_the_page_and_names_what_is_missing(project, run, tmp
 
 @pytest.mark.integration
 def test_the_page_reads_what_the_stages_write(tmp_path):
-    from rawlabel.collect import collect
     from rawlabel.config import CollectConfig, EvaluateConfig, PhotoSiteConfig, TrainConfig
-    from rawlabel.evaluate import evaluate, make_epoch_evaluator
-    from rawlabel.photo_site import PhotoSite, running
-    from rawlabel.train import train
+    from rawlabel.gather.collect.stage import collect
+    from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+    from rawlabel.train.stage import train
+    from rawlabel_photo_site.web.server import running
+    from rawlabel_photo_site.world.site import PhotoSite
 
     project = tmp_path / "digits"
     site = PhotoSite.build(PhotoSiteConfig(per_class=24))

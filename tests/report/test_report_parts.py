@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import CollectConfig, TrainConfig
-from rawlabel.report.curves import oracle_epoch
-from rawlabel.report.evidence import Epoch
-from rawlabel.report.montage import share_out
-from rawlabel.report.provenance import command_line
-from rawlabel.untrusted_text import plain_text, web_address
+from rawlabel.show.report.curves import oracle_epoch
+from rawlabel.show.report.evidence import Epoch
+from rawlabel.show.report.montage import share_out
+from rawlabel.show.report.provenance import command_line
 
 counts = st.integers(0, 10_000)
 

@@ -10,8 +10,8 @@ from report_project import Page, write_run
 from rawlabel.cli import run as run_command
 from rawlabel.config import ReportConfig
 from rawlabel.errors import DataError
-from rawlabel.evaluate.frozen_probe import add_own_probe
-from rawlabel.report import build_report
+from rawlabel.judge.evaluate.frozen_probe import add_own_probe
+from rawlabel.show.report.stage import build_report
 
 
 def entry(run, **changes):

@@ -14,14 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rawlabel import cli, processes
+from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import processes
+from rawlabel.base.distributed import joined
 from rawlabel.config import TrainConfig
 from rawlabel.errors import Interrupted
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.checkpoint import load_checkpoint
-from rawlabel.train.distributed import joined
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.train.stage import train
 from tests.train.conftest import tiny
 
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from rawlabel.config import PackConfig
-from rawlabel.train.inputs.class_folders import read_class_folders
-from rawlabel.train.packing import pack as write_pack
+from rawlabel.images.inputs.class_folders import read_class_folders
+from rawlabel.images.packing import pack as write_pack
 from tests.train.conftest import CLASSES
 
 Files = tuple[list[str], list[bytes], list[int]]

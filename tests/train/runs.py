@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train.checkpoint import load_weights
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.models.checkpoint import load_weights
 from tests.train.conftest import tiny
 
 

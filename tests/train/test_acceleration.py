@@ -18,14 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import acceleration, train
+from rawlabel.images.loader import RawBatch
+from rawlabel.models.device import CopyStream, choose_precision
+from rawlabel.models.methods.cross_entropy import CrossEntropy
+from rawlabel.train import acceleration
 from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.device import CopyStream, choose_precision
-from rawlabel.train.loader import RawBatch
-from rawlabel.train.methods.cross_entropy import CrossEntropy
 from rawlabel.train.schedule import image_size_at
+from rawlabel.train.stage import train
 from tests.train.conftest import DEVICES, tiny
 
 
@@ -114,7 +115,7 @@ def test_by_default_bf16_where_the_hardware_is_faster_in_it_and_channels_last(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
     assert choose_precision(precision, torch.device("cuda")) == expected
     monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("rawlabel.train.precision._trial", lambda *work: {"fp32": 2.0, "bf16": 1.0})
+    monkeypatch.setattr("rawlabel.models.precision._trial", lambda *work: {"fp32": 2.0, "bf16": 1.0})
     forward, seen = nn.Conv2d.forward, set()
 
     def listening(layer: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from rawlabel.base.image_files import IMAGE_FORMATS
 from rawlabel.config import CurateConfig, PackConfig
-from rawlabel.curate import curate
 from rawlabel.errors import DataError
-from rawlabel.image_files import IMAGE_FORMATS
+from rawlabel.gather.curate.stage import curate
+from rawlabel.images.decoding import read_pixels
+from rawlabel.images.input import InputRequest, read_input
+from rawlabel.images.inputs import class_folders as class_folders_input
+from rawlabel.images.packing import pack
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import read_pixels
-from rawlabel.train.inputs import InputRequest, read_input
-from rawlabel.train.inputs import class_folders as class_folders_input
-from rawlabel.train.packing import pack
 from tests.curate.test_curate import make_project
 from tests.train.conftest import make_class_folders, tiny
 

@@ -12,12 +12,13 @@ import psutil
 import pytest
 import torch
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DiskError
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import checkpoint_writer, train
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.train import checkpoint_writer
 from rawlabel.train.checkpoint_writer import CheckpointWriter
+from rawlabel.train.stage import train
 from tests.processes import AtOpen, forked
 from tests.train.conftest import tiny
 from tests.train.runs import Crash, arguments, assert_same_run

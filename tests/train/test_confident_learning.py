@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.split import folds, held_out
 from rawlabel.errors import DataError
-from rawlabel.evaluate.fit_curves import write_fit_curves
-from rawlabel.run_directory import RunDirectory
-from rawlabel.split import folds, held_out
-from rawlabel.train import confident_learning, train
-from rawlabel.train.confident_learning import AGREED, DOUBTED, NOT_JUDGED, SPARED, judge
+from rawlabel.judge.evaluate.fit_curves import write_fit_curves
+from rawlabel.train.around import confident_learning
+from rawlabel.train.around.confident_learning import AGREED, DOUBTED, NOT_JUDGED, SPARED, judge
+from rawlabel.train.around.holdout import data_of_run
 from rawlabel.train.data import load_training_data
-from rawlabel.train.holdout import data_of_run
+from rawlabel.train.stage import train
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import assert_same_run
 from tests.train.test_method_runs import interrupt

@@ -15,13 +15,13 @@ from hypothesis.extra.numpy import arrays
 from torch import nn
 
 from rawlabel import cli
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train.checkpoint import load_weights
-from rawlabel.train.correctness import is_right, logged_accuracies, predicted_classes
-from rawlabel.train.divergence import refuse_diverged
-from rawlabel.train.networks import build_network
-from rawlabel.train.sample_statistics import SampleStatistics
-from rawlabel.train.statistics import RunningStatistics
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base.correctness import is_right, logged_accuracies, predicted_classes
+from rawlabel.models.checkpoint import load_weights
+from rawlabel.models.networks.building import build_network
+from rawlabel.train.measuring.divergence import refuse_diverged
+from rawlabel.train.measuring.sample_statistics import SampleStatistics
+from rawlabel.train.measuring.statistics import RunningStatistics
 from tests.train.runs import arguments
 
 NAN = float("nan")

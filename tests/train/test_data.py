@@ -11,18 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rawlabel.artifacts.split import held_out, key_of
 from rawlabel.config import CurateConfig, PackConfig, TrainConfig
-from rawlabel.curate import curate
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.evaluate import read_test_set
+from rawlabel.gather.curate.stage import curate
+from rawlabel.images.decoding import DRAWS, Images, Transform
+from rawlabel.images.input import InputRequest, read_input
+from rawlabel.images.inputs.class_folders import read_class_folders
+from rawlabel.images.loader import Loader
+from rawlabel.images.packing import pack
+from rawlabel.judge.evaluate.stage import read_test_set
 from rawlabel.records import Split
-from rawlabel.split import held_out, key_of
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import DRAWS, Images, Transform
-from rawlabel.train.inputs import InputRequest, read_input
-from rawlabel.train.inputs.class_folders import read_class_folders
-from rawlabel.train.loader import Loader
-from rawlabel.train.packing import pack
 from tests.curate.test_curate import make_project
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 

@@ -18,12 +18,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel import processes
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import distributed, processes
 from rawlabel.errors import ConfigError
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import distributed, train
-from rawlabel.train.checkpoint import load_weights
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.models.checkpoint import load_weights
+from rawlabel.train.stage import train
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import arguments, assert_same_run, numbers
 
@@ -249,7 +249,7 @@ def test_a_batch_must_be_shared_fairly(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_first_process_writes(
     rank: str, is_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from rawlabel.progress import progress
+    from rawlabel.base.progress import progress
 
     monkeypatch.setattr(processes, "_state", processes._State())
     for name, value in (("WORLD_SIZE", "2"), ("RANK", rank)):

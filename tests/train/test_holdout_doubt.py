@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from rawlabel.artifacts.run_directory import RunDirectory, why_selected
 from rawlabel.cli import run as rawlabel
 from rawlabel.records import EpochRecord
-from rawlabel.run_directory import RunDirectory, why_selected
-from rawlabel.train.holdout_doubt import holdout_doubt
+from rawlabel.train.measuring.holdout_doubt import holdout_doubt
 from tests.train.conftest import make_class_folders
 
 

@@ -13,20 +13,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel import processes
+from rawlabel.base import distributed, processes
 from rawlabel.cli import run as rawlabel
 from rawlabel.config import PackConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.train import distributed, image_cache, images, train
+from rawlabel.images import decoding as images
+from rawlabel.images.decoding import Images, Transform
+from rawlabel.images.image_source import ImageArray, ImageSource
+from rawlabel.images.input import InputRequest, read_input
+from rawlabel.images.loader import evaluation_batches
+from rawlabel.images.packing import pack
+from rawlabel.images.resident_images import ResidentImages
+from rawlabel.images.strong_augmentation import StrongAugmentation
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.train import image_cache
 from rawlabel.train.image_cache import keep_images, make_loader
-from rawlabel.train.image_source import ImageArray, ImageSource
-from rawlabel.train.images import Images, Transform
-from rawlabel.train.inputs import InputRequest, read_input
-from rawlabel.train.loader import evaluation_batches
-from rawlabel.train.packing import pack
-from rawlabel.train.resident_images import ResidentImages
-from rawlabel.train.strong_augmentation import StrongAugmentation
+from rawlabel.train.stage import train
 from tests.train.conftest import DEVICES, make_class_folders, tiny
 
 

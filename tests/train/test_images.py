@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rawlabel.train.images import Transform, decode_image, resize_pixels
+from rawlabel.images.decoding import Transform, decode_image, resize_pixels
 
 
 def jpeg(width: int, height: int) -> np.ndarray:

@@ -14,12 +14,12 @@ import pytest
 
 from rawlabel import plugins
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.images.input import InputRequest, read_input
+from rawlabel.images.inputs._tar_index import INDEX
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.plugins import Family
-from rawlabel.train import train
 from rawlabel.train.data import load_training_data
-from rawlabel.train.inputs import InputRequest, read_input
-from rawlabel.train.inputs._tar_index import INDEX
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 from tests.train.input_writers import WRITERS, files_of, write_tars
 
@@ -53,7 +53,7 @@ def test_every_format_gives_the_same_classes_labels_and_pixels(
     again = load_training_data(tiny(tmp_path, main=main, test=test, holdout=0))
     assert again.train.labels.tolist() == reference.train.labels.tolist()
     assert len(set(again.train.names())) == 90
-    from rawlabel.train.images import Images
+    from rawlabel.images.decoding import Images
 
     for found, expected in zip(
         Images(again.train.source, 16, 2), Images(reference.train.source, 16, 2), strict=True

@@ -19,14 +19,14 @@ from PIL import Image
 
 from rawlabel.config import PackConfig
 from rawlabel.errors import DataError
-from rawlabel.evaluate import read_test_set
+from rawlabel.images.decoding import Images, Transform
+from rawlabel.images.input import InputRequest, read_input
+from rawlabel.images.inputs import _parquet_images as parquet_images
+from rawlabel.images.inputs import parquet as parquet_input
+from rawlabel.images.packing import pack
+from rawlabel.judge.evaluate.stage import read_test_set
 from rawlabel.train.data import load_training_data
 from rawlabel.train.image_cache import keep_images, make_loader
-from rawlabel.train.images import Images, Transform
-from rawlabel.train.inputs import InputRequest, read_input
-from rawlabel.train.inputs import _parquet_images as parquet_images
-from rawlabel.train.inputs import parquet as parquet_input
-from rawlabel.train.packing import pack
 from tests.train.conftest import make_class_folders, tiny
 
 COUNT, SIDE = 30, 12

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli import run as rawlabel
 from rawlabel.config import TrainConfig
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.images.loader import EpochRandom
+from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.models.memory import FittingParts
 from rawlabel.train.data import load_training_data
-from rawlabel.train.loader import EpochRandom
 from rawlabel.train.loop import Trainer
-from rawlabel.train.memory import FittingParts
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import assert_same_run
 

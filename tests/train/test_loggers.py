@@ -13,11 +13,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from wandb.proto import wandb_internal_pb2
 
 import rawlabel.train.loggers as package
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.errors import ConfigError
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.loggers import scalars
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.train.run_logger import scalars
+from rawlabel.train.stage import train
 from tests.train.conftest import tiny
 from tests.train.runs import Crash, crashing_after
 
@@ -98,7 +98,7 @@ def test_loggers_show_each_epoch_once_and_change_nothing(
 
 
 FAILING = '''
-from rawlabel.train.loggers import RunLogger
+from rawlabel.train.run_logger import RunLogger
 class Failing(RunLogger):
     """A logger for a test, which fails."""
     package = "{package}"

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import ProbeConfig, TrainConfig
 from rawlabel.errors import ConfigError
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.evaluate.frozen_probe import measure_probe
-from rawlabel.probe.choice import LabeledFeatures
-from rawlabel.probe.nearest_neighbors import NeighborVotes
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.memory import OUTSIDE_OF_STEPS, advice_for_steps, memory_errors
-from rawlabel.train.networks import build_network
+from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.judge.probe.choice import LabeledFeatures
+from rawlabel.judge.probe.nearest_neighbors import NeighborVotes
+from rawlabel.models.memory import OUTSIDE_OF_STEPS, advice_for_steps, memory_errors
+from rawlabel.models.networks.building import build_network
+from rawlabel.train.stage import train
 from tests.train.conftest import tiny
 from tests.train.runs import numbers
 

@@ -12,21 +12,22 @@ import pytest
 import torch
 
 from rawlabel import plugins
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base.signals import StopRequest
 from rawlabel.config import EvaluateConfig, LabelsConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError, Interrupted
-from rawlabel.evaluate import evaluate, make_epoch_evaluator
-from rawlabel.label_evidence.of_runs import gather_evidence
+from rawlabel.images.decoding import Images, Transform
+from rawlabel.images.loader import Loader, RawBatch
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.judge.label_evidence.of_runs import gather_evidence
+from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.models.predictor import load_predictor
 from rawlabel.plugins import Family
-from rawlabel.run_directory import RunDirectory
-from rawlabel.signals import StopRequest
-from rawlabel.train import loop, train
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train import loop
+from rawlabel.train.around.holdout import data_of_run, predict_holdout
+from rawlabel.train.around.refit import StepBudgetLoader
 from rawlabel.train.data import load_training_data
-from rawlabel.train.holdout import data_of_run, predict_holdout
-from rawlabel.train.images import Images, Transform
-from rawlabel.train.loader import Loader, RawBatch
-from rawlabel.train.predictor import load_predictor
-from rawlabel.train.refit import StepBudgetLoader
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 from tests.train.runs import assert_same_run
 

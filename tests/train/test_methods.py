@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from rawlabel import plugins
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
+from rawlabel.models.loss_division import clean_probabilities
+from rawlabel.models.method import Batch, Method
+from rawlabel.models.methods.coteaching import CoteachingOptions, forgotten
+from rawlabel.models.methods.gjs import GeneralizedJensenShannon, GeneralizedJensenShannonOptions
 from rawlabel.plugins import Family
-from rawlabel.train.loss_division import clean_probabilities
-from rawlabel.train.methods import Batch, Method
-from rawlabel.train.methods.coteaching import CoteachingOptions, forgotten
-from rawlabel.train.methods.gjs import GeneralizedJensenShannon, GeneralizedJensenShannonOptions
 
 SAMPLES, CLASSES, BATCH = 20, 4, 8
 

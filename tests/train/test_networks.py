@@ -12,10 +12,10 @@ from torchvision import models
 
 from rawlabel.config import TrainConfig, load_options, load_section
 from rawlabel.errors import ConfigError
-from rawlabel.experiments.fast_small import RECIPE
-from rawlabel.train.methods.cross_entropy import CrossEntropyOptions
-from rawlabel.train.networks import CIFAR_RESNETS, build_network, hub_errors, load_network_options
-from rawlabel.train.predictor import build_predictor
+from rawlabel.experiments.studies.fast_small import RECIPE
+from rawlabel.models.methods.cross_entropy import CrossEntropyOptions
+from rawlabel.models.networks.building import CIFAR_RESNETS, build_network, hub_errors, load_network_options
+from rawlabel.models.predictor import build_predictor
 from rawlabel.train.schedule import learning_rate
 from tests.train.conftest import tiny
 

@@ -12,12 +12,12 @@ import torch
 from torchvision import models
 from torchvision.models import GoogLeNet_Weights
 
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.checkpoint import load_weights, save_weights
-from rawlabel.train.networks import build_network, published_normalization
-from rawlabel.train.normalization import IMAGENET, Normalization, Normalizer
-from rawlabel.train.predictor import Predictor, build_predictor, load_predictor
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.models.checkpoint import load_weights, save_weights
+from rawlabel.models.networks.building import build_network, published_normalization
+from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
+from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
+from rawlabel.train.stage import train
 from tests.train.conftest import make_class_folders, tiny
 
 HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -9,10 +9,10 @@ import torch
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
+from rawlabel.models.method import Batch
+from rawlabel.models.predictor import build_predictor
 from rawlabel.plugins import Family, names
-from rawlabel.train.methods import Batch
 from rawlabel.train.optimizers import make_optimizer, set_rates
-from rawlabel.train.predictor import build_predictor
 from tests.train.conftest import tiny
 
 

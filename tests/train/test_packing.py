@@ -12,11 +12,11 @@ from PIL import Image
 from rawlabel.cli import run
 from rawlabel.config import PackConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.train import packing
+from rawlabel.images import packing
+from rawlabel.images.decoding import Images
+from rawlabel.images.input import InputRequest, InputSet, read_input
+from rawlabel.images.packing import pack
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest, InputSet, read_input
-from rawlabel.train.packing import pack
 from tests.train.conftest import make_class_folders, tiny
 
 
@@ -132,7 +132,7 @@ def test_a_pack_trains_on_a_stable_split_without_a_name_being_read(
     def refuse(*_: Any) -> str:
         raise AssertionError("a name was read")
 
-    monkeypatch.setattr("rawlabel.train.packed_images.PackedImages.name", refuse)
+    monkeypatch.setattr("rawlabel.images.packed_images.PackedImages.name", refuse)
     data = load_training_data(tiny(photos.parent, main="packed"))
     assert len(data.train) + len(data.holdout) == 120 and 10 < len(data.holdout) < 40
     assert Images(data.train.source, 16, 1)[0].shape == (16, 16, 3)

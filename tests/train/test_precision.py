@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from rawlabel import cli
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import precision
-from rawlabel.train.networks import build_network
-from rawlabel.train.precision import precision_of_run, settle_precision
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.models import precision
+from rawlabel.models.networks.building import build_network
+from rawlabel.models.precision import precision_of_run, settle_precision
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import arguments
 
@@ -24,7 +24,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[torch.dtype, f
     """A processor with bfloat16, on which passes take as long as is written here; trials are counted."""
     seconds = {torch.bfloat16: 1.0, torch.float32: 1.0}
     monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("rawlabel.train.device._has_bf16", lambda device: True)
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
     monkeypatch.setattr(precision, "_pass_seconds", lambda network, batch, dtype, is_training: seconds[dtype])
     return seconds
 
@@ -59,7 +59,7 @@ def test_the_faster_one_is_taken_and_kept(
 
 def test_a_trial_times_both_and_leaves_the_network_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
-    monkeypatch.setattr("rawlabel.train.device._has_bf16", lambda device: True)
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
     network = build_network("cifar_resnet8", 3)
     before = {name: one.clone() for name, one in network.state_dict().items()}
     for is_training in (True, False):
@@ -76,7 +76,7 @@ def test_a_trial_times_both_and_leaves_the_network_alone(tmp_path: Path, monkeyp
 
 def test_a_processor_without_bf16_has_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("rawlabel.train.device._has_bf16", lambda device: False)
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: False)
     network = build_network("cifar_resnet8", 3)
     assert settle_precision(tiny(tmp_path), network, CPU, is_training=True) == torch.float32
     assert not (tmp_path / "cache").exists()

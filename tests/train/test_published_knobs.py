@@ -13,15 +13,15 @@ import torch.nn.functional as F
 
 from rawlabel.cli import run as rawlabel
 from rawlabel.errors import ConfigError
-from rawlabel.train.device import choose_device
-from rawlabel.train.images import DRAWS, Transform
-from rawlabel.train.jacobian import jacobian_norms
-from rawlabel.train.methods import Batch
-from rawlabel.train.networks import build_network, load_network_options
-from rawlabel.train.predictor import build_predictor
-from rawlabel.train.statistics import RunningStatistics
-from rawlabel.train.step_lines import StepLines
-from rawlabel.train.weight_tracking import WeightTracker, layer_weights
+from rawlabel.images.decoding import DRAWS, Transform
+from rawlabel.models.device import choose_device
+from rawlabel.models.method import Batch
+from rawlabel.models.networks.building import build_network, load_network_options
+from rawlabel.models.predictor import build_predictor
+from rawlabel.train.measuring.jacobian import jacobian_norms
+from rawlabel.train.measuring.statistics import RunningStatistics
+from rawlabel.train.measuring.step_lines import StepLines
+from rawlabel.train.measuring.weight_tracking import WeightTracker, layer_weights
 from tests.train.conftest import tiny
 
 

@@ -13,15 +13,16 @@ import pytest
 import torch
 
 from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.errors import CheckpointError, ConfigError, Interrupted
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import loop, train
-from rawlabel.train.checkpoint import load_checkpoint
-from rawlabel.train.networks import build_network
-from rawlabel.train.statistics import RunningStatistics
-from rawlabel.train.step_lines import StepLines
+from rawlabel.judge.evaluate.one_checkpoint import evaluate_checkpoint
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.models.networks.building import build_network
+from rawlabel.train import loop
+from rawlabel.train.measuring.statistics import RunningStatistics
+from rawlabel.train.measuring.step_lines import StepLines
+from rawlabel.train.stage import train
 from tests.test_config import PUBLISHED
 from tests.train.conftest import make_class_folders, tiny
 from tests.train.runs import assert_same_run

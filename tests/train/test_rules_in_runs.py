@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from rawlabel import plugins
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import load_options
 from rawlabel.errors import DataError
-from rawlabel.evaluate import make_epoch_evaluator
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.models.predictor import load_predictor
 from rawlabel.plugins import Family
 from rawlabel.records import EpochRecord
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import train
-from rawlabel.train.epoch_log import read_record
-from rawlabel.train.predictor import load_predictor
+from rawlabel.train.measuring.epoch_log import read_record
+from rawlabel.train.stage import train
 from tests.train.conftest import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

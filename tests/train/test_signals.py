@@ -12,10 +12,10 @@ from torch import nn
 
 from rawlabel import plugins
 from rawlabel.config import TrainConfig
+from rawlabel.models.networks.building import build_network, last_linear
 from rawlabel.plugins import Family
-from rawlabel.train.networks import build_network, last_linear
+from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics
 from rawlabel.train.schedule import decays_left, learning_rate
-from rawlabel.train.statistics import HeadTap, RunningStatistics
 from tests.train.test_methods import batch, build
 
 

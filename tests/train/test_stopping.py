@@ -17,7 +17,7 @@ from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.plugins import Family
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import StoppingRule
+from rawlabel.train.stopping_rule import StoppingRule
 
 NAMES = plugins.names(Family.STOPPING_RULE)
 SETTINGS = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel.train.images import DRAWS, Transform
-from rawlabel.train.strong_augmentation import OPERATIONS, StrongAugmentation
+from rawlabel.images.decoding import DRAWS, Transform
+from rawlabel.images.strong_augmentation import OPERATIONS, StrongAugmentation
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 NO_FLIP = [0.5] * DRAWS

@@ -12,10 +12,10 @@ import pytest
 import torchvision.datasets as known
 
 from rawlabel.errors import ConfigError, DataError
+from rawlabel.images.decoding import Images
+from rawlabel.images.input import InputRequest, read_input
+from rawlabel.images.inputs.torchvision_dataset import _ELSEWHERE, _OTHER_TASKS
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest, read_input
-from rawlabel.train.inputs.torchvision_dataset import _ELSEWHERE, _OTHER_TASKS
 from tests.train.conftest import tiny
 from tests.train.torchvision_writers import LABELS, SETS, pixels, usps
 

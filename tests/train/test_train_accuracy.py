@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.train import train
-from rawlabel.train.correctness import is_right
+from rawlabel.base.correctness import is_right
+from rawlabel.images.decoding import Images
+from rawlabel.images.loader import Loader
+from rawlabel.models.predictor import load_predictor
 from rawlabel.train.data import load_training_data
-from rawlabel.train.images import Images
-from rawlabel.train.loader import Loader
-from rawlabel.train.predictor import load_predictor
-from rawlabel.train.sample_statistics import SampleStatistics
-from rawlabel.train.train_accuracy import probe_rows
+from rawlabel.train.measuring.sample_statistics import SampleStatistics
+from rawlabel.train.measuring.train_accuracy import probe_rows
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, tiny
 
 

@@ -17,15 +17,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
-from rawlabel.evaluate import make_epoch_evaluator
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import find_run, train
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.data import load_training_data
 from rawlabel.train.expected_time import say_expected_time
-from rawlabel.train.holdout import predict_holdout
+from rawlabel.train.stage import find_run, train
 from tests.processes import AfterEpoch, AtStep, forked
 from tests.test_config import PUBLISHED
 from tests.train.conftest import make_class_folders, tiny

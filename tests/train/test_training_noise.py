@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rawlabel.errors import DataError, RawlabelError
-from rawlabel.train import train
+from rawlabel.images.image_source import LabeledImages
 from rawlabel.train.data import TrainingData, load_training_data
-from rawlabel.train.image_source import LabeledImages
+from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
 
 

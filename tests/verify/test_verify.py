@@ -12,15 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from rawlabel import cli
-from rawlabel.catalogue import Catalogue
-from rawlabel.collect import collect
+from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.project import catalogue_path, images_path, manifests_path
 from rawlabel.config import CollectConfig, CurateConfig, VerifyConfig
-from rawlabel.curate import curate
-from rawlabel.manifest import Manifest
-from rawlabel.photo_site import RunningSite
-from rawlabel.project import catalogue_path, images_path, manifests_path
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.manifests.verify.findings import Kind
+from rawlabel.manifests.verify.stage import forget, verify
 from rawlabel.records import Status
-from rawlabel.verify import Kind, forget, verify
+from rawlabel_photo_site.web.server import RunningSite
 from tests.collect.conftest import KEY
 from tests.curate.test_curate import make_project
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import click
 
-from rawlabel import __version__, processes, signals
+from rawlabel import __version__
+from rawlabel.base import processes, signals
 from rawlabel.cli import verbs
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 

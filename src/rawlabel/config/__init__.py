@@ -1,45 +1,65 @@
 """All settings as one typed, frozen tree: defaults, then a JSON or TOML file, then flags; later wins.
 
-`declaring` says what a setting is; the modules called `..._sections` or `..._section`, `sections` and `training`
-hold them; `loading` reads files. pydantic checks types and ranges.
+One file a verb, each with the section of that verb; `declaring` says what a setting is, `loading` reads files, and
+`training/` holds the sections of training. pydantic checks types and ranges. Names are looked up when they are
+first asked for, so that who needs one section loads one.
 """
 
-from rawlabel.config.bench_section import BenchConfig
-from rawlabel.config.declaring import Device, Section
-from rawlabel.config.loading import load_options, load_section, load_training
-from rawlabel.config.manifest_sections import DiffConfig, NoiseConfig, PruneConfig, RebuildConfig, VerifyConfig
-from rawlabel.config.network_sections import DownloadSettings, NetworkSettings, SourcesConfig
-from rawlabel.config.pack_section import PackConfig
-from rawlabel.config.prepare_section import PrepareConfig
-from rawlabel.config.sections import (
-    ClassesConfig,
-    CollectConfig,
-    Config,
-    CurateConfig,
-    DemoConfig,
-    EvaluateConfig,
-    ExportConfig,
-    FiguresConfig,
-    PhotoSiteConfig,
-    PlanConfig,
-    PredictConfig,
-    ReportConfig,
-)
-from rawlabel.config.study_sections import (
-    CompareRulesConfig,
-    ExperimentConfig,
-    LabelsConfig,
-    ProbeConfig,
-    WorthConfig,
-)
-from rawlabel.config.training import TrainConfig
+from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rawlabel.config.verbs import SECTIONS
+
+if TYPE_CHECKING:
+    from rawlabel.config.bench import BenchConfig
+    from rawlabel.config.classes import ClassesConfig
+    from rawlabel.config.collect import CollectConfig
+    from rawlabel.config.compare_rules import CompareRulesConfig
+    from rawlabel.config.curate import CurateConfig
+    from rawlabel.config.declaring import Device, Precision, Role, Section
+    from rawlabel.config.demo import DemoConfig
+    from rawlabel.config.diff import DiffConfig
+    from rawlabel.config.evaluate import EvaluateConfig
+    from rawlabel.config.experiment import ExperimentConfig
+    from rawlabel.config.export import ExportConfig
+    from rawlabel.config.figures import FiguresConfig
+    from rawlabel.config.labels import LabelsConfig
+    from rawlabel.config.loading import load_options, load_section, load_training
+    from rawlabel.config.network import DownloadSettings, NetworkSettings
+    from rawlabel.config.noise import NoiseConfig
+    from rawlabel.config.pack import PackConfig
+    from rawlabel.config.photo_site import PhotoSiteConfig
+    from rawlabel.config.plan import PlanConfig
+    from rawlabel.config.predict import PredictConfig
+    from rawlabel.config.prepare import PrepareConfig
+    from rawlabel.config.probe import ProbeConfig
+    from rawlabel.config.prune import PruneConfig
+    from rawlabel.config.rebuild import RebuildConfig
+    from rawlabel.config.report import ReportConfig
+    from rawlabel.config.sources import SourcesConfig
+    from rawlabel.config.train import TrainConfig
+    from rawlabel.config.verify import VerifyConfig
+    from rawlabel.config.worth import WorthConfig
+
+_HOMES = {
+    "Device": "declaring",
+    "Precision": "declaring",
+    "Role": "declaring",
+    "Section": "declaring",
+    "load_options": "loading",
+    "load_section": "loading",
+    "load_training": "loading",
+    "DownloadSettings": "network",
+    "NetworkSettings": "network",
+    **{section: verb for verb, section in SECTIONS.items()},
+}
 __all__ = [
     "BenchConfig",
     "ClassesConfig",
     "CollectConfig",
     "CompareRulesConfig",
-    "Config",
     "CurateConfig",
     "DemoConfig",
     "Device",
@@ -55,12 +75,15 @@ __all__ = [
     "PackConfig",
     "PhotoSiteConfig",
     "PlanConfig",
+    "Precision",
     "PredictConfig",
     "PrepareConfig",
     "ProbeConfig",
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",
+    "Role",
+    "SECTIONS",
     "Section",
     "SourcesConfig",
     "TrainConfig",
@@ -70,3 +93,9 @@ __all__ = [
     "load_section",
     "load_training",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

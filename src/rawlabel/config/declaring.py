@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +14,24 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICE_HELP = "Where to compute; auto takes an NVIDIA GPU if there is one; mps, an Apple GPU, only by its name."
 
 
+class Role(StrEnum):
+    """What a setting has a say in; which runs resume, are grouped, share a name or differ follows from it."""
+
+    RESULT = "result"
+    """What comes out. Another value is another run."""
+    PLACE = "place"
+    """Where things lie and are computed, and what is shown or kept; the result stays the same."""
+    SPEED = "speed"
+    """How fast; the result stays the same."""
+    START = "start"
+    """Where a run begins; one that goes on has its own checkpoint, and heeds it no more."""
+
+
 def setting(
     default: Any,
     description: str,
     *,
+    role: Role = Role.RESULT,
     also: str | None = None,
     positional: bool = False,
     flags: tuple[str, ...] = (),
@@ -25,15 +40,15 @@ def setting(
 ) -> Any:
     """Declare a field: its default, its help text, a second accepted key, and pydantic's range checks.
 
-    `also` is a key that the published configuration files use for the same thing; `positional` makes the
-    field an argument of the command instead of a flag. `flags` are further spellings of the flag, and `bare` is
-    what the flag means without a value.
+    `also` is a key that the published configuration files use for the same thing; `positional` makes the field an
+    argument of the command instead of a flag; `role` says what the setting has a say in. `flags` are further
+    spellings of the flag, and `bare` is what the flag means without a value.
     """
     return Field(
         default,
         description=description,
         alias=also,
-        json_schema_extra={"positional": positional, "flags": list(flags), "bare": bare},
+        json_schema_extra={"positional": positional, "flags": list(flags), "bare": bare, "role": role},
         **checks,
     )
 
@@ -44,7 +59,9 @@ MAX_MEGAPIXELS = 64.0
 
 def pixel_limit() -> Any:
     """Declare `max_megapixels`, which whatever decodes images has."""
-    return setting(MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0)
+    return setting(
+        MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0, role=Role.PLACE
+    )
 
 
 class Section(BaseModel):
@@ -59,6 +76,12 @@ class Section(BaseModel):
 
     replaced: ClassVar[dict[str, str]] = {}
     """Keys of published files that no longer make sense, and what to do instead, which is said once."""
+
+    @classmethod
+    def named(cls, *roles: Role) -> frozenset[str]:
+        """Names of the settings that have one of these roles."""
+        extras: dict[str, Any] = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        return frozenset(name for name, extra in extras.items() if extra["role"] in roles)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under the fields' own names, as written beside each artifact."""

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rawlabel import processes
+from rawlabel.base import processes
+from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
 from rawlabel.config.recipe import FROM_PIXELS, RECIPES, read_recipe, usual_recipe
-from rawlabel.config.sections import Config
-from rawlabel.config.training import TrainConfig
+from rawlabel.config.train import TrainConfig
+from rawlabel.config.verbs import SECTIONS
 from rawlabel.errors import ConfigError, did_you_mean
-from rawlabel.untrusted_text import quoted
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -119,16 +119,13 @@ def _is_tree(values: dict[str, Any]) -> bool:
 
 def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
     """Pick this section out of a tree, or take the whole of a flat file."""
-    tables = {name: field.annotation for name, field in Config.model_fields.items()}
     if not _is_tree(values):
         return values
     for key in values:
-        if key not in tables:
-            raise ConfigError(f"{file}: unknown section '{key}'{did_you_mean(key, tables)}")
-    for name, annotation in tables.items():
-        if annotation is section:
-            return dict(values.get(name, {}))
-    return {}
+        if key not in SECTIONS:
+            raise ConfigError(f"{file}: unknown section '{key}'{did_you_mean(key, SECTIONS)}")
+    own = next((verb for verb, name in SECTIONS.items() if name == section.__name__), None)
+    return dict(values.get(own, {})) if own else {}
 
 
 def _without_unset(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:

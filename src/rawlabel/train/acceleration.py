@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from rawlabel.base import distributed
 from rawlabel.config import TrainConfig
-from rawlabel.train import distributed
-from rawlabel.train.device import synchronize
-from rawlabel.train.memory import images_at_once
-from rawlabel.train.predictor import Predictor
+from rawlabel.models.device import synchronize
+from rawlabel.models.memory import images_at_once
+from rawlabel.models.predictor import Predictor
 
 LONG_RUN = 2000
 """Steps below which compiling (up to a minute) is not tried by itself."""

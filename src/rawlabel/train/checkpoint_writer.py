@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import Tensor
 
-from rawlabel import processes
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train.checkpoint import save_checkpoint, save_weights
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import processes
+from rawlabel.models.checkpoint import save_checkpoint, save_weights
 
 
 def copy_to_host(value: Any) -> Any:

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.manifest import newest_manifest
+from rawlabel.artifacts.project import downloads_path, export_path, how_to_get
+from rawlabel.artifacts.split import held_out, held_out_of_classes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
-from rawlabel.label_noise import Injection
-from rawlabel.manifest import newest_manifest
-from rawlabel.project import downloads_path, export_path, how_to_get
-from rawlabel.split import held_out, held_out_of_classes
-from rawlabel.train.class_selection import keep_classes, random_subset
-from rawlabel.train.image_source import LabeledImages
-from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.images.class_selection import keep_classes, random_subset
+from rawlabel.images.image_source import LabeledImages
+from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.manifests.label_noise import Injection
 from rawlabel.train.training_noise import add_noise
 
 _SHOWN = 5
@@ -121,7 +121,7 @@ def _locate(config: TrainConfig) -> Path:
 def _split(found: InputSet, config: TrainConfig) -> tuple[npt.NDArray[np.bool_], str]:
     """Which images are held out, and what the fingerprint has to say of that.
 
-    Without a split of its own, an input is split by a hash of its images' names (`rawlabel.split`), so that added
+    Without a split of its own, an input is split by a hash of its images' names (`rawlabel.artifacts.split`), so that added
     images move others only where a class has too few.
     """
     if found.is_held_out is not None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from rawlabel.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
 from rawlabel.train.checkpoint_writer import CheckpointWriter, copy_to_host
 
 

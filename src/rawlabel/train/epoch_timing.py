@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rawlabel.run_directory import RunDirectory
+from rawlabel.artifacts.run_directory import RunDirectory
 
 
 class EpochTiming(NamedTuple):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import torch
 
-from rawlabel import processes
+from rawlabel.base import processes
 from rawlabel.config import TrainConfig
 
 _WORTH_SAYING, _LONG = 60.0, 3600.0

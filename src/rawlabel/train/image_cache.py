@@ -20,18 +20,18 @@ from functools import partial
 
 import torch
 
-from rawlabel import processes
+from rawlabel.base import processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
-from rawlabel.train.image_source import ImageSource
-from rawlabel.train.images import AUTO_SHARE, Images, free_memory, room_for
-from rawlabel.train.loader import BatchLoader, Loader
-from rawlabel.train.predictor import Predictor
-from rawlabel.train.resident_images import OtherSizes, ResidentImages
-from rawlabel.train.resident_loader import ResidentLoader
+from rawlabel.images.decoding import AUTO_SHARE, Images, free_memory, room_for
+from rawlabel.images.feature_loader import FeatureLoader
+from rawlabel.images.image_source import ImageSource
+from rawlabel.images.kept_features import KeptFeatures
+from rawlabel.images.loader import BatchLoader, Loader
+from rawlabel.images.resident_images import OtherSizes, ResidentImages
+from rawlabel.images.resident_loader import ResidentLoader
+from rawlabel.models.predictor import Predictor
 from rawlabel.train.schedule import image_size_at
-from rawlabel.train.transfer.kept_features import KeptFeatures
-from rawlabel.train.transfer.loader import FeatureLoader
 
 KeptImages = Images | ResidentImages | KeptFeatures
 

@@ -10,46 +10,46 @@ from typing import Any, NamedTuple
 
 import torch
 
+from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.base import distributed
+from rawlabel.base.progress import Task, progress
+from rawlabel.base.signals import stop_requests
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, DataError
-from rawlabel.progress import Task, progress
+from rawlabel.images.image_source import LabeledImages, UnreadableImage
+from rawlabel.images.kept_features import KeptFeatures
+from rawlabel.images.loader import BatchLoader, RawBatch
+from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.models.device import synchronize
+from rawlabel.models.memory import advice_for_steps, memory_errors
+from rawlabel.models.method import Batch, StepOutput
+from rawlabel.models.networks.normalization import Normalization
+from rawlabel.models.predictor import Predictor
+from rawlabel.models.transfer.encoding import threads
+from rawlabel.models.transfer.head import centre
 from rawlabel.records import EpochRecord
-from rawlabel.run_directory import LogEntry, RunDirectory
-from rawlabel.signals import stop_requests
-from rawlabel.train import distributed
 from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.checkpoint import load_checkpoint
+from rawlabel.train.around.refit import StepBudgetLoader
+from rawlabel.train.around.weighing import weights_for_steps
 from rawlabel.train.checkpoint_writer import CheckpointWriter
 from rawlabel.train.data import TrainingData
-from rawlabel.train.device import synchronize
-from rawlabel.train.divergence import refuse_diverged, refuse_diverged_logits
 from rawlabel.train.epoch_journal import EpochJournal
-from rawlabel.train.epoch_log import signals_entry
 from rawlabel.train.epoch_timing import EpochTiming, log_timing
 from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
-from rawlabel.train.image_source import LabeledImages, UnreadableImage
-from rawlabel.train.jacobian import jacobian_norms
-from rawlabel.train.loader import BatchLoader, RawBatch
-from rawlabel.train.loggers import repeating
-from rawlabel.train.memory import advice_for_steps, memory_errors
-from rawlabel.train.methods import Batch, StepOutput
-from rawlabel.train.normalization import Normalization
+from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged_logits
+from rawlabel.train.measuring.epoch_log import signals_entry
+from rawlabel.train.measuring.jacobian import jacobian_norms
+from rawlabel.train.measuring.sample_statistics import SampleStatistics
+from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, holdout_statistics
+from rawlabel.train.measuring.step_lines import StepLines
+from rawlabel.train.measuring.train_accuracy import measure_train_accuracy
+from rawlabel.train.measuring.weight_tracking import WeightTracker
 from rawlabel.train.optimizers import make_optimizer, set_rates
-from rawlabel.train.predictor import Predictor
-from rawlabel.train.refit import StepBudgetLoader
 from rawlabel.train.resuming import find_start, load_into
-from rawlabel.train.sample_statistics import SampleStatistics
+from rawlabel.train.run_logger import repeating
 from rawlabel.train.schedule import decays_left, learning_rate
-from rawlabel.train.statistics import HeadTap, RunningStatistics, holdout_statistics
-from rawlabel.train.step_lines import StepLines
-from rawlabel.train.stopping import Selection, StoppingRule
-from rawlabel.train.train_accuracy import measure_train_accuracy
-from rawlabel.train.transfer.encoding import threads
-from rawlabel.train.transfer.head import centre
-from rawlabel.train.transfer.kept_features import KeptFeatures
-from rawlabel.train.transfer.weighing import weights_for_steps
-from rawlabel.train.weight_tracking import WeightTracker
+from rawlabel.train.stopping_rule import Selection, StoppingRule
 
 SECONDS_OF_HEADS = 5.0
 """Time between two checkpoints of a head, whose epochs take less than it takes to write one [seconds]."""

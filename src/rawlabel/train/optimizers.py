@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
-from rawlabel.train.methods import Method
-from rawlabel.train.networks import last_linear
+from rawlabel.models.method import Method
+from rawlabel.models.networks.building import last_linear
 
 LBFGS_HISTORY = 20
 """Steps that L-BFGS remembers, as published."""

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rawlabel import processes
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import processes
+from rawlabel.base.files import atomic_write, disk_errors
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.files import atomic_write, disk_errors
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train.checkpoint import load_checkpoint, load_weights
-from rawlabel.train.normalization import IMAGENET, Normalization
+from rawlabel.models.checkpoint import load_checkpoint, load_weights
+from rawlabel.models.networks.normalization import IMAGENET, Normalization
 
 # torch.nn.DataParallel, in which the published trainer wraps networks, puts this before the names of their parts.
 _WRAPPER = re.compile(r"(^|\.)module\.")

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from rawlabel import plugins
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.label_noise import Evidence, Injection, LabelNoise, inject
-from rawlabel.train.image_source import JoinedImages
-from rawlabel.train.images import Images
-from rawlabel.train.inputs import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.images.decoding import Images
+from rawlabel.images.image_source import JoinedImages
+from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.manifests.label_noise import Evidence, Injection, LabelNoise, inject
 
 _FEATURE_SIDE = 16
 """Side of the small images whose pixels are the features of instance-dependent noise [pixels]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rawlabel.train.transfer.agreement import FOLDS, agree, balanced_votes, directions, nearest_neighbors
+from rawlabel.models.transfer.agreement import FOLDS, agree, balanced_votes, directions, nearest_neighbors
 
 
 def planted(sizes: tuple[int, ...], noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def test_a_photos_own_label_is_no_witness() -> None:
 
 
 def test_neighbors_are_the_most_similar_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rawlabel.train.transfer.agreement._MOST_SIMILARITIES", 100)
+    monkeypatch.setattr("rawlabel.models.transfer.agreement._MOST_SIMILARITIES", 100)
     features = directions(
         np.random.default_rng(2).normal(size=(40, 5)).astype(np.float32), np.zeros(5, np.float32)
     )

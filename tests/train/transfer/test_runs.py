@@ -15,16 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.evaluate import evaluate, make_epoch_evaluator
-from rawlabel.evaluate.frozen_probe import measure_probe
-from rawlabel.predict import predict
-from rawlabel.run_directory import RunDirectory
-from rawlabel.train import loop, train
-from rawlabel.train.holdout import predict_holdout
-from rawlabel.train.predictor import load_predictor
-from rawlabel.train.transfer import store
+from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.models.predict import predict
+from rawlabel.models.predictor import load_predictor
+from rawlabel.models.transfer import store
+from rawlabel.train import loop
+from rawlabel.train.around.holdout import predict_holdout
+from rawlabel.train.stage import train
 from tests.probe.conftest import BACKBONE, weights
 from tests.train.conftest import data
 from tests.train.runs import Crash, assert_same_run, crashing_after
@@ -93,8 +94,8 @@ def test_killed_while_the_head_is_trained_it_goes_on(
         "step = loop.Trainer.train_step\n"
         "loop.Trainer.train_step = lambda self, batch: (time.sleep(0.05), step(self, batch))[1]\n"
         "from pathlib import Path\n"
-        "from rawlabel.evaluate import make_epoch_evaluator\n"
-        "from rawlabel.train import train\n"
+        "from rawlabel.judge.evaluate.stage import make_epoch_evaluator\n"
+        "from rawlabel.train.stage import train\n"
         "from tests.train.transfer.test_runs import settings\n"
         "train(settings(*map(Path, sys.argv[1:])), make_epoch_evaluator)\n"
     )

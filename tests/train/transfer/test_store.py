@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from rawlabel.errors import DataError
-from rawlabel.train.image_source import ImageArray
-from rawlabel.train.images import Pixels
-from rawlabel.train.transfer import store as stores
-from rawlabel.train.transfer.store import FeatureStore
+from rawlabel.images.decoding import Pixels
+from rawlabel.images.image_source import ImageArray
+from rawlabel.models.transfer import store as stores
+from rawlabel.models.transfer.store import FeatureStore
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (10, 6, 6, 3), dtype=np.uint8)
 
@@ -92,7 +92,7 @@ def test_features_that_are_no_numbers_are_refused(tmp_path: Path, monkeypatch: p
 def test_where_memory_is_short_features_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FeatureStore(tmp_path, Maker(), 1)
     whole = store.features(ImageArray(PIXELS, "array"), "features")
-    monkeypatch.setattr("rawlabel.train.transfer.kept_features.free_memory", lambda: 0)
+    monkeypatch.setattr("rawlabel.images.kept_features.free_memory", lambda: 0)
     mapped = store.features(ImageArray(PIXELS, "array"), "features")
     ids = torch.tensor([9, 0, 4, 4])
     assert torch.equal(mapped.at(ids), whole.at(ids)) and torch.equal(mapped.mean(), whole.mean())
@@ -101,9 +101,9 @@ def test_where_memory_is_short_features_stay_on_the_disk(tmp_path: Path, monkeyp
 COMPUTE = """
 import sys, time
 from pathlib import Path
-from rawlabel.train.transfer import store
+from rawlabel.models.transfer import store
 from tests.train.transfer.test_store import PIXELS, Maker
-from rawlabel.train.image_source import ImageArray
+from rawlabel.images.image_source import ImageArray
 
 class Slow(Maker):
     def __call__(self, views):

@@ -9,8 +9,8 @@ from rawlabel.config import BenchConfig
 
 
 def _bench(config: BenchConfig) -> int:
-    from rawlabel.bench import bench, failed_gates
-    from rawlabel.bench.table import lines
+    from rawlabel_bench.bench import bench, failed_gates
+    from rawlabel_bench.table import lines
 
     report = bench(config)
     for line in lines(report):

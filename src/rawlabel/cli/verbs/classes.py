@@ -14,8 +14,8 @@ from rawlabel.records import ClassSpec
 
 
 def _classes(config: ClassesConfig) -> None:
-    from rawlabel.classes.selection import select
-    from rawlabel.classes.writing import write_classes
+    from rawlabel.gather.classes.selection import select
+    from rawlabel.gather.classes.writing import write_classes
 
     selection = select(config)
     remarks = {

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import click
 
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.cli.options import section_command
 from rawlabel.config import CollectConfig
-from rawlabel.project import catalogue_path
 from rawlabel.records import Reason
 
 
 def _collect(config: CollectConfig) -> int:
-    from rawlabel.catalogue import Catalogue
-    from rawlabel.collect import collect
-    from rawlabel.collect.session import requested_sources
-    from rawlabel.collect.summary import failure_lines, incomplete_lines
+    from rawlabel.artifacts.catalogue.catalogue import Catalogue
+    from rawlabel.gather.collect.session import requested_sources
+    from rawlabel.gather.collect.stage import collect
+    from rawlabel.gather.collect.summary import failure_lines, incomplete_lines
 
     counts = collect(config)
     not_fetched = {reason: counts[reason] for reason in Reason if counts.get(reason)}

@@ -11,11 +11,11 @@ from rawlabel.cli.options import section_command
 from rawlabel.config import CompareRulesConfig
 
 if TYPE_CHECKING:
-    from rawlabel.evaluate.rule_regret import RuleRegret, RunGroup
+    from rawlabel.judge.evaluate.rule_regret import RuleRegret, RunGroup
 
 
 def _compare_rules(config: CompareRulesConfig) -> None:
-    from rawlabel.evaluate.rule_regret import compare_rules, worst_means
+    from rawlabel.judge.evaluate.rule_regret import compare_rules, worst_means
 
     groups = compare_rules(config)
     width = max(len(one.rule) for one in groups[0].rules)

@@ -10,7 +10,7 @@ from rawlabel.records import Reason, Split
 
 
 def _curate(config: CurateConfig) -> None:
-    from rawlabel.curate import curate
+    from rawlabel.gather.curate.stage import curate
 
     manifest = curate(config)
     counts = next(row for row in manifest.funnel() if row["class_id"] == "all")

@@ -11,7 +11,7 @@ from rawlabel.config import DiffConfig
 
 
 def _diff(config: DiffConfig) -> int:
-    from rawlabel.manifest_diff import Kind, diff
+    from rawlabel.manifests.diff import Kind, diff
 
     before, after, differences = diff(config)
     counts = Counter(one.kind for one in differences)

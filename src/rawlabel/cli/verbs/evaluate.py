@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli.options import section_command
 from rawlabel.config import EvaluateConfig
-from rawlabel.run_directory import RunDirectory
 
 _LABELS = {
     "selected": "chosen without clean labels",
@@ -19,7 +19,7 @@ _LABELS = {
 
 
 def _evaluate(config: EvaluateConfig) -> None:
-    from rawlabel.evaluate import evaluate
+    from rawlabel.judge.evaluate.stage import evaluate
 
     test = evaluate(config)["test"]
     click.echo(f"test accuracy on {test['images']} images of {test['folder']}:")
@@ -34,7 +34,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     if config.run:
         _describe_fit(RunDirectory(config.run), config.truth)
     if config.truth and config.run:
-        from rawlabel.evaluate.truth import is_site_truth, raw_label_accuracy_of_run
+        from rawlabel.judge.evaluate.truth import is_site_truth, raw_label_accuracy_of_run
 
         if not is_site_truth(config.truth):
             return
@@ -44,7 +44,7 @@ def _evaluate(config: EvaluateConfig) -> None:
 
 def _describe_fit(run: RunDirectory, truth: Path | None) -> None:
     """Say which labels were fitted first, where the truth is known."""
-    from rawlabel.evaluate.fit_curves import write_fit_curves
+    from rawlabel.judge.evaluate.fit_curves import write_fit_curves
 
     curves = write_fit_curves(run, truth)
     if curves is None:

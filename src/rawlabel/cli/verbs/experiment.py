@@ -9,7 +9,7 @@ from rawlabel.config import ExperimentConfig
 
 
 def _experiment(config: ExperimentConfig) -> None:
-    from rawlabel.experiments import run_experiment
+    from rawlabel.experiments.experiment import run_experiment
 
     run_experiment(config)
     click.echo((config.out / "table.md").read_text("utf-8"))

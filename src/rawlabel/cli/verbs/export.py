@@ -9,7 +9,7 @@ from rawlabel.config import ExportConfig
 
 
 def _export(config: ExportConfig) -> None:
-    from rawlabel.formats import export
+    from rawlabel.manifests.export import export
 
     out, count = export(config)
     click.echo(f"{count} photos in {out}" if count else f"{config.format} without photos in {out}")

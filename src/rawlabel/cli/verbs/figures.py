@@ -9,7 +9,7 @@ from rawlabel.config import FiguresConfig
 
 
 def _figures(config: FiguresConfig) -> None:
-    from rawlabel.figures import draw_figures
+    from rawlabel.show.figures.stage import draw_figures
 
     summary = draw_figures(config)
     for line in (*summary.headline, *(f"left out: {line}" for line in summary.skipped)):

@@ -13,7 +13,7 @@ _MOST_CONFUSIONS, _MOST_CLASSES = 10, 10
 
 
 def _labels(config: LabelsConfig) -> None:
-    from rawlabel.label_evidence.of_runs import gather_evidence
+    from rawlabel.judge.label_evidence.of_runs import gather_evidence
 
     evidence = gather_evidence(config)
     runs = evidence["runs"]

@@ -9,7 +9,7 @@ from rawlabel.config import NoiseConfig
 
 
 def _noise(config: NoiseConfig) -> None:
-    from rawlabel.noisy_manifest import write_noisy_manifest
+    from rawlabel.manifests.noise import write_noisy_manifest
 
     manifest, injection = write_noisy_manifest(config)
     record = injection.record()

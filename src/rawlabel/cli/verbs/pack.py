@@ -9,7 +9,7 @@ from rawlabel.config import PackConfig
 
 
 def _pack(config: PackConfig) -> int:
-    from rawlabel.train.packing import pack
+    from rawlabel.images.packing import pack
 
     facts = pack(config)
     unreadable = facts["unreadable"]

@@ -9,7 +9,7 @@ from rawlabel.config import PhotoSiteConfig
 
 
 def _photo_site(config: PhotoSiteConfig) -> None:
-    from rawlabel.photo_site import serve
+    from rawlabel_photo_site.web.server import serve
 
     serve(config, click.echo)
 

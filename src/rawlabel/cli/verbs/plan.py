@@ -10,16 +10,16 @@ from rawlabel.cli.options import section_command
 from rawlabel.config import PlanConfig
 
 if TYPE_CHECKING:
-    from rawlabel.collect.plan import CollectionPlan
+    from rawlabel.gather.collect.plan import CollectionPlan
 
 _COLUMNS = "{:<24.24} {:>4} {:>12} {:>10} {:>8} {:>7} {:>9} {:>8}"
 _UNKNOWN = "?"
 
 
 def _plan(config: PlanConfig) -> None:
-    from rawlabel.collect.plan import plan
-    from rawlabel.collect.session import requested_sources
-    from rawlabel.files import write_json
+    from rawlabel.base.files import write_json
+    from rawlabel.gather.collect.plan import plan
+    from rawlabel.gather.collect.session import requested_sources
 
     for name, kind in requested_sources(config).items():
         if kind.wants_contact and not config.contact and not config.offline:

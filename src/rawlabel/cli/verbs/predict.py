@@ -11,7 +11,7 @@ from rawlabel.config import PredictConfig
 
 
 def _predict(config: PredictConfig) -> int:
-    from rawlabel.predict import predict
+    from rawlabel.models.predict import predict
 
     unreadable: list[Exception] = []
 

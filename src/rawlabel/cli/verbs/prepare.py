@@ -9,8 +9,8 @@ from rawlabel.config import PrepareConfig
 
 
 def _prepare(config: PrepareConfig) -> int:
-    from rawlabel.prepare import prepare
-    from rawlabel.prepare.found import LeftOut
+    from rawlabel.gather.prepare.found import LeftOut
+    from rawlabel.gather.prepare.stage import prepare
 
     parts = prepare(config, click.echo)
     for one in parts:

@@ -11,7 +11,7 @@ from rawlabel.config import ProbeConfig
 
 
 def _probe(config: ProbeConfig) -> None:
-    from rawlabel.evaluate.frozen_probe import measure_probe
+    from rawlabel.judge.evaluate.frozen_probe import measure_probe
 
     measured = measure_probe(config)
     epoch = "" if measured["epoch"] is None else f", epoch {measured['epoch']}"

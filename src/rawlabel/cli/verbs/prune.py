@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
+from rawlabel.artifacts.project import export_path
 from rawlabel.cli.options import section_command
 from rawlabel.config import PruneConfig
-from rawlabel.project import export_path
 from rawlabel.records import Reason
 
 
 def _prune(config: PruneConfig) -> None:
-    from rawlabel.prune import prune
+    from rawlabel.manifests.prune.stage import prune
 
     pruned = prune(config)
     missing = pruned.asked.not_answered.total()

@@ -10,7 +10,8 @@ from rawlabel.records import Reason
 
 
 def _rebuild(config: RebuildConfig) -> int:
-    from rawlabel.rebuild import Likeness, rebuild
+    from rawlabel.manifests.rebuild.comparison import Likeness
+    from rawlabel.manifests.rebuild.stage import rebuild
 
     rebuilt = rebuild(config)
     report = rebuilt.report

@@ -29,7 +29,7 @@ def _list(wanted: list[str]) -> int:
 
 def _check(wanted: list[str], config: SourcesConfig) -> int:
     """One line a source; 1 when one of them does not answer as its client expects."""
-    from rawlabel.collect.self_check import check_sources
+    from rawlabel.gather.collect.self_check import check_sources
 
     checked = check_sources(wanted, config)
     for one in checked:

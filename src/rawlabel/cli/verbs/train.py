@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from rawlabel import processes
+from rawlabel.artifacts.run_directory import describe_encoder, why_selected
+from rawlabel.base import processes
 from rawlabel.cli.options import section_command
 from rawlabel.config import TrainConfig, load_training
-from rawlabel.run_directory import describe_encoder, why_selected
 
 
 def _train(config: TrainConfig) -> None:
-    from rawlabel.evaluate import make_epoch_evaluator
-    from rawlabel.evaluate.overlap import describe
-    from rawlabel.train import train
+    from rawlabel.judge.evaluate.overlap import describe
+    from rawlabel.judge.evaluate.stage import make_epoch_evaluator
+    from rawlabel.train.stage import train
 
     if config.evaluate:
         return _evaluate(config)
@@ -36,8 +36,8 @@ def _train(config: TrainConfig) -> None:
 
 
 def _evaluate(config: TrainConfig) -> None:
-    from rawlabel.evaluate.one_checkpoint import evaluate_checkpoint
-    from rawlabel.train.distributed import joined
+    from rawlabel.base.distributed import joined
+    from rawlabel.judge.evaluate.one_checkpoint import evaluate_checkpoint
 
     with joined():
         found = evaluate_checkpoint(config)

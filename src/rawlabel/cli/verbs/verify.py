@@ -12,7 +12,8 @@ _SHOWN = 5
 
 
 def _verify(config: VerifyConfig) -> int:
-    from rawlabel.verify import Kind, forget, verify
+    from rawlabel.manifests.verify.findings import Kind
+    from rawlabel.manifests.verify.stage import forget, verify
 
     findings = verify(config)
     for kind in Kind:

@@ -10,11 +10,11 @@ from rawlabel.cli.options import section_command
 from rawlabel.config import WorthConfig
 
 if TYPE_CHECKING:
-    from rawlabel.evaluate.worth import Equivalent
+    from rawlabel.judge.evaluate.worth import Equivalent
 
 
 def _worth(config: WorthConfig) -> None:
-    from rawlabel.evaluate.worth import BOUND_REMARK, measure_worth
+    from rawlabel.judge.evaluate.worth import BOUND_REMARK, measure_worth
 
     worth = measure_worth(config)
     curve = worth.curve
@@ -27,7 +27,7 @@ def _worth(config: WorthConfig) -> None:
     for one in worth.equivalents:
         click.echo(f"{one.name}: {_result(one, config.confidence)}")
     if config.out is not None:
-        from rawlabel.figures.worth import draw_worth
+        from rawlabel.show.figures.worth import draw_worth
 
         draw_worth(worth, config.out)
         click.echo(f"written: {config.out}")

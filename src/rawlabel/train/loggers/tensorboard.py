@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rawlabel.config import TrainConfig
-from rawlabel.train.loggers import RunLogger
+from rawlabel.train.run_logger import RunLogger
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rawlabel.base.files import atomic_write
 from rawlabel.config import TrainConfig
-from rawlabel.files import atomic_write
-from rawlabel.train.loggers import RunLogger
+from rawlabel.train.run_logger import RunLogger
 
 _MODES = ("offline", "disabled")
 _SECONDS_BETWEEN_FLUSHES = 0.1

@@ -8,7 +8,7 @@ import numpy as np
 
 from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import Selection, StoppingRule, first_highest, newest, trailing_means, values_of
+from rawlabel.train.stopping_rule import Selection, StoppingRule, first_highest, newest, trailing_means, values_of
 
 
 class GradientWeightAlignmentOptions(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import NoOptions, Selection, StoppingRule
+from rawlabel.train.stopping_rule import NoOptions, Selection, StoppingRule
 
 
 class LastEpoch(StoppingRule[NoOptions]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import (
+from rawlabel.train.stopping_rule import (
     Selection,
     StoppingRule,
     first_highest,

@@ -9,7 +9,7 @@ import numpy as np
 
 from rawlabel.config.declaring import setting
 from rawlabel.records import EpochRecord
-from rawlabel.train.stopping import (
+from rawlabel.train.stopping_rule import (
     HaltingOptions,
     Selection,
     StoppingRule,

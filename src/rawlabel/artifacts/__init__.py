@@ -1,0 +1,1 @@
+"""The three artifacts at which stages meet, catalogue, manifest and run directory, and the photos' bytes."""

@@ -1,0 +1,1 @@
+"""Facts: classes, searches, photos, label events, outcomes of downloads."""

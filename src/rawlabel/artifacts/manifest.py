@@ -1,0 +1,290 @@
+"""The manifest: the frozen decisions of one curation, one row a label event, in Parquet.
+
+Every label event of the catalogue has a row: kept, rejected or failed, with a reason from the closed list,
+so the counts add up. A new curation makes a new manifest in a folder of its own, named by its fingerprint;
+nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rawlabel import __version__
+from rawlabel.artifacts.project import NEWEST, manifests_path
+from rawlabel.base.files import atomic_write, read_json, write_json
+from rawlabel.errors import DataError
+from rawlabel.records import ClassSpec, Split, Verdict
+
+_COLUMNS = (
+    ("source", pa.string(), "Plug-in name of the photo site or list that returned the photo."),
+    ("photo_id", pa.string(), "The source's own id of the photo."),
+    (
+        "class_id",
+        pa.string(),
+        "Class whose keyword found it: the raw label; another one where noise was injected.",
+    ),
+    ("keyword", pa.string(), "What was searched for."),
+    ("rank", pa.int32(), "Place among the results of its part of the search, counted from 0."),
+    ("part", pa.string(), "The part of the search (a span of upload dates, say) as JSON; {} is the whole search."),
+    ("verdict", pa.string(), "kept, rejected or failed."),
+    ("reason", pa.string(), "Why it is not kept, from the closed list of reasons; null when it is kept."),
+    ("duplicate_of", pa.string(), "Id of the photo that was kept in its place, or with which it conflicts."),
+    ("group", pa.string(), "Photos of one group (an author's) are all in training or all in the holdout."),
+    ("split", pa.string(), "train or holdout; null when it is not kept."),
+    (
+        "injected_from",
+        pa.string(),
+        "Class whose keyword found it, where `rawlabel noise` put the photo under class_id; null elsewhere.",
+    ),
+    ("path", pa.string(), "File in the project folder; null when there is none."),
+    ("sha256", pa.string(), "SHA-256 (hex) of the bytes that the host sent."),
+    (
+        "pixel_sha256",
+        pa.string(),
+        "SHA-256 (hex) of size and upright RGB pixels, whatever the metadata.",
+    ),
+    ("media_type", pa.string(), "Media type of the stored file, by its first bytes."),
+    (
+        "stored_sha256",
+        pa.string(),
+        "SHA-256 (hex) of the stored bytes; not sha256 when resized on arrival.",
+    ),
+    ("perceptual_hash", pa.string(), "256-bit perceptual hash (64 hex digits); near copies differ in few bits."),
+    ("num_bytes", pa.int64(), "Size of what the host sent [bytes]."),
+    ("width", pa.int32(), "Upright width of the stored picture [pixels]."),
+    ("height", pa.int32(), "Upright height of the stored picture [pixels]."),
+    ("url", pa.string(), "Address of the image that was asked for."),
+    ("final_url", pa.string(), "Address after redirects, without its query; null when there were none."),
+    ("http_status", pa.int32(), "Last HTTP status of the download."),
+    ("etag", pa.string(), "The image host's ETag header."),
+    ("last_modified", pa.string(), "The image host's Last-Modified header."),
+    ("size_label", pa.string(), "The source's name of the chosen size."),
+    (
+        "stated_sha1",
+        pa.string(),
+        "SHA-1 (hex) that the source states for the original file.",
+    ),
+    (
+        "origin",
+        pa.string(),
+        "Identity across sources, <source>:<photo id>; empty: the source itself.",
+    ),
+    ("page_url", pa.string(), "Web page of the photo, for people."),
+    ("title", pa.string(), "Title as its author wrote it; text from strangers."),
+    ("author", pa.string(), "Author's name; text from strangers."),
+    ("author_id", pa.string(), "The source's own id of the author."),
+    ("author_url", pa.string(), "Web page of the author."),
+    ("license_id", pa.string(), "The source's own id of the license, kept even when it is not known here."),
+    ("license_name", pa.string(), "Name of the license as the source states it."),
+    ("license_url", pa.string(), "Address of the license's text."),
+    ("uploaded_at", pa.int64(), "When it was uploaded [seconds since 1970, UTC]."),
+    ("taken_at", pa.string(), "When it was taken, as the source states it; null when that is not known."),
+    ("searched_at", pa.int64(), "When the search returned it [seconds since 1970, UTC]."),
+    (
+        "license_read_at",
+        pa.int64(),
+        "When its license was read [seconds since 1970, UTC].",
+    ),
+    ("fetched_at", pa.int64(), "When its bytes were downloaded [seconds since 1970, UTC]."),
+)
+SCHEMA = pa.schema([pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS])
+"""The columns; the description of each, with its unit, is its metadata and has no other home."""
+CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
+"""When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
+LATER_COLUMNS = ("injected_from",)
+"""Columns that manifests did not always have. Null says as much as a file without the column, and where it says
+nothing else it is no part of the fingerprint."""
+_FILE = "manifest.parquet"
+METADATA_KEY = b"rawlabel"
+_FOLDER = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest in memory; `table` has the columns of `SCHEMA`."""
+
+    path: Path
+    table: pa.Table
+    classes: tuple[ClassSpec, ...]
+    fingerprint: str
+    parent: str | None = None
+    """Fingerprint of the manifest that it was made from; None when it was curated from a catalogue."""
+    left_out: tuple[ClassSpec, ...] = ()
+    """Classes that were asked for and of which no photo is left: nothing is trained on them."""
+
+    @property
+    def project(self) -> Path:
+        """Folder under which the `path` column's files lie."""
+        return self.path.parents[2]
+
+    @cached_property
+    def class_ids(self) -> list[str]:
+        """Class ids in index order."""
+        return [spec.class_id for spec in self.classes]
+
+    @property
+    def all_classes(self) -> tuple[ClassSpec, ...]:
+        """The classes, and behind them those that are left out: the rows speak of all."""
+        return (*self.classes, *self.left_out)
+
+    def warnings(self) -> list[str]:
+        """What is not as it was asked for, one sentence for each class that is left out."""
+        counts = {row["class_id"]: row for row in self.funnel()} if self.left_out else {}
+        return [
+            f"class '{spec.class_id}' is left out: none of its {counts[spec.class_id]['found']:,} label events is "
+            "kept; collect more for it, or take it out of the list"
+            for spec in self.left_out
+        ]
+
+    def kept(self, split: Split | None = None) -> pa.Table:
+        """Rows that are kept (of one split, or both)."""
+        mask = pc.equal(self.table["verdict"], Verdict.KEPT.value)
+        if split is not None:
+            mask = pc.and_(mask, pc.equal(self.table["split"], split.value))
+        return self.table.filter(mask)
+
+    def funnel(self) -> list[dict[str, Any]]:
+        """Counts for each class and in all: found, then each verdict and reason; they add up by row."""
+        columns = (self.table[name].to_pylist() for name in ("class_id", "verdict", "reason"))
+        class_ids = [spec.class_id for spec in self.all_classes]
+        counts: dict[str, Counter[str]] = {class_id: Counter(found=0) for class_id in [*class_ids, "all"]}
+        for class_id, verdict, reason in zip(*columns, strict=True):
+            for name in (class_id, "all"):
+                counts[name]["found"] += 1
+                counts[name][verdict] += 1
+                if reason:
+                    counts[name][f"{verdict}:{reason}"] += 1
+        return [{"class_id": class_id, **dict(sorted(count.items()))} for class_id, count in counts.items()]
+
+
+def write_manifest(
+    project: Path,
+    rows: Sequence[dict[str, Any]],
+    classes: Sequence[ClassSpec],
+    *,
+    config: dict[str, Any],
+    catalogue_fingerprint: str,
+    parent: str | None = None,
+) -> Manifest:
+    """Freeze the decisions `rows` in `project`/manifests/<fingerprint>/ and make them the newest.
+
+    Classes of which no row is kept are marked as left out and come last, unless all are so. `config` holds the
+    resolved settings of the verb that decided, saved with the manifest, and `parent` is the fingerprint of the
+    manifest that it was made from, if any. Raises `DiskError`.
+    """
+    kept = {row["class_id"] for row in rows if row["verdict"] == Verdict.KEPT}
+    left_out = tuple(spec for spec in classes if spec.class_id not in kept) if kept else ()
+    classes = tuple(spec for spec in classes if spec not in left_out)
+    described = [
+        *(_described(spec) for spec in classes),
+        *(_described(spec) | {"left_out": True} for spec in left_out),
+    ]
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    digest = fingerprint_of(described, table)
+    parent = None if parent == digest else parent
+    header = {
+        "rawlabel": __version__,
+        "classes": described,
+        "fingerprint": digest,
+        "catalogue_fingerprint": catalogue_fingerprint,
+        "config": config,
+        "parent": parent,
+    }
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
+    path = manifests_path(project) / digest[:12] / _FILE
+    manifest = Manifest(path, table, classes, digest, parent, left_out)
+    with atomic_write(path) as stream:
+        pq.write_table(table, stream)
+    write_json(path.with_name("config.json"), config)
+    write_json(path.with_name("funnel.json"), manifest.funnel())
+    write_json(manifests_path(project) / NEWEST, {"manifest": digest[:12]})
+    return manifest
+
+
+def _described(spec: ClassSpec) -> dict[str, Any]:
+    """A class as the header lists it."""
+    return {
+        "class_id": spec.class_id,
+        "name": spec.name,
+        "keywords": list(spec.keywords),
+        "definition": spec.definition,
+    }
+
+
+def by_mark(
+    classes: Sequence[ClassSpec], described: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[ClassSpec, ...], tuple[ClassSpec, ...]]:
+    """The classes of a header, and those of them that it marks as left out."""
+    marked = [one.get("left_out") is True for one in described]
+    pairs = list(zip(classes, marked, strict=True))
+    return tuple(spec for spec, is_out in pairs if not is_out), tuple(spec for spec, is_out in pairs if is_out)
+
+
+def fingerprint_of(classes: Sequence[Mapping[str, Any]], table: pa.Table) -> str:
+    """SHA-256 (hex) of the classes, as the header lists them, and of all rows but the clock."""
+    silent = {name for name in LATER_COLUMNS if table[name].null_count == table.num_rows}
+    names = sorted(name for name in table.column_names if name not in CLOCK_COLUMNS and name not in silent)
+    digest = hashlib.sha256(f"[{json.dumps(list(classes), sort_keys=True)}, [".encode())
+    encode, separator = json.JSONEncoder().encode, ""
+    for batch in table.select(names).to_batches(max_chunksize=4096):
+        # Texts by way of numpy: several times as fast as Arrow's own lists, and nulls stay what they are.
+        columns = (
+            column.to_numpy(zero_copy_only=False) if pa.types.is_string(column.type) else column.to_pylist()
+            for column in batch.columns
+        )
+        for values in zip(*columns, strict=True):
+            digest.update((separator + encode(dict(zip(names, values, strict=True)))).encode())
+            separator = ", "
+    digest.update(b"]]")
+    return digest.hexdigest()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest file; raises `DataError` that names it and the remedy."""
+    try:
+        table = pq.read_table(path)
+        header = json.loads((table.schema.metadata or {})[METADATA_KEY])
+        classes, left_out = by_mark(
+            [
+                ClassSpec(one["class_id"], one["name"], tuple(one["keywords"]), one.get("definition", ""))
+                for one in header["classes"]
+            ],
+            header["classes"],
+        )
+        fingerprint, parent = header["fingerprint"], header.get("parent")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such manifest; run `rawlabel curate` first") from error
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
+    if not set(SCHEMA.names) <= {*table.column_names, *LATER_COLUMNS}:
+        raise DataError(f"{path}: lacks columns of a manifest; run `rawlabel curate` again")
+    for name in LATER_COLUMNS:
+        if name not in table.column_names:
+            field = SCHEMA.field(name)
+            nulls = pa.nulls(table.num_rows, field.type)
+            table = table.add_column(SCHEMA.get_field_index(name), field, nulls)
+    return Manifest(path.absolute(), table, classes, fingerprint, parent, left_out)
+
+
+def newest_manifest(project: Path) -> Path | None:
+    """Path of the project's newest manifest, or None when nothing has been curated yet."""
+    pointer = manifests_path(project) / NEWEST
+    if not pointer.is_file():
+        return None
+    content = read_json(pointer, "the name of the newest manifest")
+    name = content.get("manifest") if isinstance(content, dict) else None
+    if not isinstance(name, str) or not _FOLDER.fullmatch(name):
+        raise DataError(f"{pointer}: names no manifest; run `rawlabel curate` again")
+    return manifests_path(project) / name / _FILE

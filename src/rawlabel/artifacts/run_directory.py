@@ -1,0 +1,350 @@
+"""The run directory: the evidence of one training run.
+
+======================  ================================================================================
+`config.json`           resolved settings; `rawlabel train --config` on it repeats the run
+`environment.json`      versions, processor, commit and time of each start
+`log.json`              one entry an epoch, in the published format with more keys; nothing of the clock
+`timing.jsonl`          seconds and images a second of each epoch
+`checkpoints/`          `selected.safetensors` (weights of the rule's epoch), `last-….safetensors` (those of the
+                        last one) and `last.pt` (what else is needed to go on from there)
+`label_noise.json`      what `--inject-noise` changed, label by label (`mix.json`: what `--mix` replaced)
+`samples.parquet`       one row a training image: its raw label (a student's: its teacher's label, too), how often
+                        the steps found right what it was trained on, its mean margin
+`training_predictions/` predicted class of each training image, one file an epoch
+`summary.json`          selected, last and oracle epoch
+`encoder.json`          the frozen network that a head was trained on, and which of the classes it was taught
+`label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
+`test_overlap.json`     which images of a test set are among those of the run, by fingerprint
+`loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
+`teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
+`folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
+`confident_learning.parquet`  one row a training image: its label, what was said of it, and whether it was kept
+`probe.json`            simple classifiers on frozen features, beside the run; `probe_features/` keeps the
+                        features and may be deleted
+`predictions.parquet`   one row a test image; with `corr.json`, `confmat.npy`, `idx2cls.json`: written by
+                        the evaluation
+======================  ================================================================================
+
+While a process trains there, it holds the lock `.lock`, which it removes at its end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rawlabel import __version__
+from rawlabel.artifacts.project import export_path, manifests_path, runs_path
+from rawlabel.base import processes
+from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
+from rawlabel.config import TrainConfig
+from rawlabel.errors import ConfigError, DataError
+
+LogEntry = dict[str, Any]
+"""One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
+
+
+class RunDirectory:
+    """Paths, reading and writing of one run directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def existing(cls, path: Path) -> RunDirectory:
+        """Open a run directory; raises `DataError` when `path` is none."""
+        if not (path / "config.json").is_file():
+            raise DataError(f"{path}: is no run directory (no config.json); name the folder that training made")
+        return cls(path)
+
+    @property
+    def log_path(self) -> Path:
+        """The per-epoch log."""
+        return self.path / "log.json"
+
+    @property
+    def samples_path(self) -> Path:
+        """What the training steps said of each image."""
+        return self.path / "samples.parquet"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything needed to go on where the run stands."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def last_weights(self) -> Path:
+        """Weights where the run stands; a name that may not exist when there are none."""
+        found = sorted((self.path / "checkpoints").glob("last-*.safetensors"))
+        return found[-1] if found else self.path / "checkpoints" / "last.safetensors"
+
+    @property
+    def selected_checkpoint(self) -> Path:
+        """Weights of the epoch that the stopping rule selects so far."""
+        return self.path / "checkpoints" / "selected.safetensors"
+
+    def config(self) -> dict[str, Any]:
+        """The resolved settings, as they were given; what an older version did not have is at its default."""
+        return TrainConfig().as_json() | dict(read_json(self.path / "config.json", "the settings of a run"))
+
+    def settings(self) -> TrainConfig:
+        """The resolved settings, with the folder that holds the data where that lies now.
+
+        Settings of older versions lack newer keys, which have their defaults. Raises `ConfigError` for settings of
+        a newer version.
+        """
+        try:
+            config = TrainConfig(**self.config())
+        except ValueError as error:
+            path = self.path / "config.json"
+            raise ConfigError(f"{path}: holds settings that are not known here; update rawlabel") from error
+        path = self.path / "environment.json"
+        starts = read_json(path, "the starts of a run") if path.exists() else []
+        noted = starts[-1].get("root") or {} if starts else {}
+        # Runs of older versions noted nothing, but theirs may be the project that they lie in.
+        is_inside = not noted and self.path.resolve().parent.name == runs_path(Path()).name
+        noted = {"absolute": str(self.path.resolve().parent.parent)} if is_inside else noted
+        root = find_place(self.path, noted, config.root, lambda place: _holds_data_of(place, config))
+        return config.model_copy(update={"root": root})
+
+    def place_of(self, path: Path) -> dict[str, str]:
+        """Where `path` lies, by itself and from the run, so that it is found from anywhere and after a move."""
+        place, own = path.resolve(), self.path.resolve()
+        try:
+            from_run = {"from_run": Path(os.path.relpath(place, own)).as_posix()}
+        except ValueError:  # on another drive
+            from_run = {}
+        return {"absolute": str(place), **from_run}
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the directory and keep other processes from training in it; of one run's processes, the first does.
+
+        What a killed process left half written is removed, and so is a directory that is still empty at the end.
+        Raises `ConfigError` when another process trains here.
+        The claim ends with the process, however that ends. A file system without such locks has none.
+        """
+        if not processes.is_first():
+            yield
+            return
+        made = [one for one in (self.path, *self.path.absolute().parents) if not one.exists()]
+        with disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.path / ".lock") as is_ours:
+                if not is_ours:
+                    raise ConfigError(
+                        f"--outpath: {self.path} is being trained by another process; "
+                        "wait for it, or choose another"
+                    )
+                with disk_errors(self.path):
+                    for left in self.path.rglob(".*.part"):
+                        left.unlink(missing_ok=True)
+                yield
+        finally:
+            # Where nothing came of it, as with a network that nobody has, no folder is left.
+            with suppress(OSError):
+                for folder in made:
+                    folder.rmdir()
+
+    def start(self, config: dict[str, Any], **facts: Any) -> None:
+        """Write the settings, and add this start to `environment.json`."""
+        if not processes.is_first():
+            return
+        write_json(self.path / "config.json", config)
+        path = self.path / "environment.json"
+        starts = read_json(path, "the starts of a run") if path.exists() else []
+        write_json(path, [*starts, describe_environment() | facts])
+
+    def log(self) -> list[LogEntry]:
+        """All logged epochs; empty before the first."""
+        if not self.log_path.exists():
+            return []
+        entries = read_json(self.log_path, "one entry an epoch")
+        if not isinstance(entries, list) or not all(isinstance(one, dict) and "epoch" in one for one in entries):
+            raise DataError(f"{self.log_path}: should be a list of epochs; remove it and resume the run")
+        return entries
+
+    def log_epoch(self, entry: LogEntry) -> None:
+        """Add one epoch, see `log_epochs`."""
+        self.log_epochs([entry])
+
+    def log_epochs(self, entries: Sequence[LogEntry]) -> None:
+        """Add epochs in their order; entries of the first or later ones, from before an interruption, give way."""
+        if entries and processes.is_first():
+            before = [one for one in self.log() if one["epoch"] < entries[0]["epoch"]]
+            write_json(self.log_path, [*before, *entries])
+
+    def log_timing(self, **facts: Any) -> None:
+        """Add one line of clock readings, kept apart so that equal runs have equal logs."""
+        if not processes.is_first():
+            return
+        path = self.path / "timing.jsonl"
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(facts) + "\n")
+
+    def timings(self) -> dict[int, dict[str, Any]]:
+        """The last timing of each epoch; a line that a killed process left unfinished is passed over."""
+        path, timings = self.path / "timing.jsonl", {}
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            with suppress(ValueError):
+                timing = json.loads(line)
+                if "epoch" in timing:
+                    timings[timing["epoch"]] = timing
+        return timings
+
+    def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
+        """Write the class that the network gave each training image in the pass of `epoch`; -1 for none yet."""
+        smallest = np.int16 if predictions.max(initial=0) <= np.iinfo(np.int16).max else np.int32
+        with atomic_write(self._predictions_path(epoch)) as stream:
+            np.savez_compressed(stream, predictions=predictions.astype(smallest))
+
+    def training_predictions(self) -> npt.NDArray[np.int32] | None:
+        """Predicted class [epochs, training images] in the order of the training data; None where none were kept.
+
+        Raises `DataError` when a file is missing or damaged.
+        """
+        epochs = [entry["epoch"] for entry in self.log()]
+        if not epochs or not self._predictions_path(0).parent.is_dir():
+            return None
+        rows = []
+        for path in map(self._predictions_path, epochs):
+            try:
+                with np.load(path, allow_pickle=False) as saved:
+                    rows.append(saved["predictions"].astype(np.int32))
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                raise DataError(f"{path}: is missing or damaged; repeat the run in another --outpath") from error
+        if len({row.shape for row in rows}) > 1:
+            raise DataError(f"{path.parent}: its epochs are of different images; repeat the run")
+        return np.stack(rows)
+
+    def take_over_predictions(self, other: RunDirectory, epoch: int) -> None:
+        """Copy those of an epoch from another run, where it kept them."""
+        path = other._predictions_path(epoch)
+        if path.exists() and processes.is_first():
+            with disk_errors(path), atomic_write(self._predictions_path(epoch)) as stream:
+                stream.write(path.read_bytes())
+
+    def _predictions_path(self, epoch: int) -> Path:
+        return self.path / "training_predictions" / f"{epoch:05d}.npz"
+
+    def encoder(self) -> dict[str, Any] | None:
+        """The frozen network that a head was trained on: its name, weights, what it was trained on, and which of
+        the run's classes it was taught (`own_classes`); None for a network trained on pixels.
+        """
+        path = self.path / "encoder.json"
+        return dict(read_json(path, "the encoder of a run")) if path.exists() else None
+
+    def summary(self) -> dict[str, Any]:
+        """Selected, last and oracle epoch."""
+        return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
+
+    @property
+    def overlap_path(self) -> Path:
+        """Which images of each test set are among those of the run, too."""
+        return self.path / "test_overlap.json"
+
+    def overlap(self) -> dict[str, Any] | None:
+        """What was counted of each test set, by `test` and `subset`; None where nothing was."""
+        return read_json(self.overlap_path, "the overlap with test sets") if self.overlap_path.exists() else None
+
+    def overlap_counts(self) -> dict[str, Any]:
+        """The counts of `overlap`, as the summary has them; empty where nothing was counted."""
+        names = ("test_images", "equal", "near", "compared_by_pixels_alone")
+        found = {key: {name: entry[name] for name in names} for key, entry in (self.overlap() or {}).items()}
+        return {"test_overlap": found} if found else {}
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write `summary.json`."""
+        write_json(self.path / "summary.json", summary)
+
+
+def find_place(run: Path, noted: Mapping[str, Any], given: Path, is_it: Callable[[Path], bool]) -> Path:
+    """Where something lies now: where it lay from the run, or by itself, or from here as it was given.
+
+    `noted` is what `RunDirectory.place_of` said of it. Spelled as it was `given` where that is the same place, or
+    no other is found.
+    """
+    known = [run.resolve() / str(noted["from_run"])] if "from_run" in noted else []
+    known += [Path(str(noted["absolute"]))] if "absolute" in noted else []
+    found = next((place for place in known if is_it(place)), None)
+    return given if found is None or (is_it(given) and found.resolve() == given.resolve()) else found.resolve()
+
+
+def _holds_data_of(root: Path, config: TrainConfig) -> bool:
+    """Whether what the settings name lies under `root`; an address, such as hub:NAME, lies nowhere."""
+    if config.main is None:
+        return manifests_path(root).is_dir() or export_path(root).is_dir()
+    return ":" in config.main or (root / config.main).exists()
+
+
+def why_selected(summary: dict[str, Any]) -> str:
+    """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
+    return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
+
+
+def describe_encoder(encoder: Mapping[str, Any]) -> str:
+    """What a reader must know of the encoder of a run (`RunDirectory.encoder`), in one sentence."""
+    known = encoder["own_classes"]
+    return (
+        f"The classifier is a head on the frozen network {encoder['name']} (license: {encoder['license']}), which "
+        f"was trained on {encoder['trained_on']}, with labels of {encoder['labels_of']}; of the classes here it "
+        f"was taught {', '.join(known) if known else 'none, as far as is known'}."
+    )
+
+
+def describe_environment() -> dict[str, Any]:
+    """What a reader of a number needs to know about where it was made."""
+    packages = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
+    return {
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rawlabel": __version__,
+        "commit": source_commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "platform": platform.platform(),
+        "processor": processor_name(),
+        "command": " ".join(sys.argv[1:]),
+    }
+
+
+def source_commit() -> str:
+    """Commit of the source tree this code runs from, `+dirty` when changed; the version when installed."""
+    here = Path(__file__).parent
+    try:
+        # An installed package may lie inside somebody else's repository, whose commit says nothing of ours.
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        commit = _git(here, "rev-parse", "--short=12", "HEAD")
+        return commit + ("+dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return f"release {__version__}"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def processor_name() -> str:
+    """What the system calls its processor."""
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.is_file():
+        for line in cpu_info.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Sections of the settings of training, by what they are about; `rawlabel.config.train` puts them together."""

@@ -1,0 +1,160 @@
+"""Experiments: grids of trainings whose table answers one question, one file each.
+
+An experiment lists its trials for a scale, each trial is trained as `rawlabel train` would train it, and the
+finished runs are made into `table.json` and `table.md`. Killed at any moment, the same command goes on: finished
+trials stay, those that were cut off go on from their checkpoints. To add one, write `<name>.py` with `PLUGIN`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rawlabel import plugins
+from rawlabel.artifacts.run_directory import describe_environment
+from rawlabel.base.files import atomic_write, read_json, write_json
+from rawlabel.base.metrics import mean_interval
+from rawlabel.config import ExperimentConfig
+from rawlabel.errors import ConfigError
+from rawlabel.experiments.trials import Trial, train_all
+from rawlabel.judge.evaluate.finished_runs import FinishedRun, read_run
+
+SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2)}
+"""Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the
+whole thing."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Finished runs of one setting, which differ in their seed alone."""
+
+    name: str
+    runs: tuple[FinishedRun, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Mean test accuracies [percent] with half of their 95 % Student-t interval, and regrets of the rule."""
+        values = {
+            "selected": [run.test[run.selected_epoch] for run in self.runs],
+            "last": [run.test[run.last_epoch] for run in self.runs],
+            "oracle": [run.test[run.oracle_epoch] for run in self.runs],
+            "regret": [run.regret(run.selected_epoch) for run in self.runs],
+        }
+        means = {key: dict(zip(("mean", "half_width"), mean_interval(one), strict=True))
+                 for key, one in values.items()}  # fmt: skip
+        return {
+            "row": self.name,
+            "seeds": [run.seed for run in self.runs],
+            "selected_epochs": [run.selected_epoch for run in self.runs],
+            "runs": values,
+            **means,
+        }
+
+
+class Experiment(ABC):
+    """Base of all experiments."""
+
+    @abstractmethod
+    def trials(self, config: ExperimentConfig) -> list[Trial]:
+        """All trainings, at the scale that `config` asks for."""
+
+    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+        """What the rows say beyond themselves, for the table's JSON; may write files into `config.out`."""
+        return {}
+
+    def remarks(self, table: dict[str, Any]) -> list[str]:
+        """Sentences under the table, each of which its numbers bear out."""
+        return []
+
+    def further_tables(self, table: dict[str, Any]) -> list[str]:
+        """Lines of Markdown behind the remarks."""
+        return []
+
+
+def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
+    """Train all trials that are not trained yet, write the table, and return it.
+
+    Raises what `rawlabel.train.stage.train` raises, and `ConfigError`, `DiskError`.
+    """
+    if config.name is None or config.data is None:
+        raise ConfigError("NAME and --data: name an experiment (`rawlabel methods` lists them) and its data")
+    experiment: Experiment = plugins.load(plugins.Family.EXPERIMENT, config.name)()
+    trials = experiment.trials(config)
+    train_all(trials, config)
+    finished: dict[str, list[FinishedRun]] = defaultdict(list)
+    for trial in trials:
+        assert trial.config.outpath is not None
+        finished[trial.row].append(read_run(trial.config.outpath))
+    rows = [Row(name, tuple(runs)) for name, runs in finished.items()]
+    table = {
+        "experiment": config.name,
+        "scale": config.scale,
+        "command": f"rawlabel experiment {config.name} --scale {config.scale} --data DATA --out OUT",
+        "environment": _environment(rows),
+        "rule": _rule(rows),
+        "rows": [row.summary() for row in rows],
+        **experiment.conclude(rows, config),
+    }
+    write_json(config.out / "table.json", table)
+    with atomic_write(config.out / "table.md") as stream:
+        stream.write(as_markdown(table, experiment).encode())
+    return table
+
+
+def _environment(rows: Sequence[Row]) -> dict[str, Any]:
+    """Where the trials ran: of the first, every commit that one ran from, and the one that made the table."""
+    files = [run.path / "environment.json" for row in rows for run in row.runs]
+    starts = [start for file in files for start in read_json(file, "the starts of a run")]
+    known = ("commit", "processor", "device", "precision", "threads", "python", "packages")
+    first = {key: starts[0].get(key) for key in known}
+    commits = sorted({one["commit"] for one in starts})
+    return {**first, "commits": commits, "table_commit": describe_environment()["commit"]}
+
+
+def _rule(rows: Sequence[Row]) -> str:
+    """The rule that selected the epochs, with its options; where there are several, each with its rows."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        for rule in dict.fromkeys(run.rule for run in row.runs):
+            found[rule].append(row.name)
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{rule} (rows {'; '.join(names)})" for rule, names in found.items())
+
+
+def as_markdown(table: dict[str, Any], experiment: Experiment) -> str:
+    """The table for people, made of its JSON alone."""
+    where = table["environment"]
+    lines = [
+        f"# {table['experiment']}, scale {table['scale']}",
+        "",
+        "Test top-1 accuracy [%] on clean test images, mean ± 95 % interval (Student's t) over the seeds. The "
+        "rule selects its epoch from raw labels alone; the oracle is the best epoch on the test set, which "
+        "nobody could have chosen.",
+        "",
+        f"Rule: {table['rule']}",
+        "",
+        "| setting | selected by the rule | last epoch | oracle | regret of the rule | selected epochs |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for row in table["rows"]:
+        cells = [_cell(row[key]) for key in ("selected", "last", "oracle", "regret")]
+        epochs = ", ".join(map(str, row["selected_epochs"]))
+        lines.append(f"| {row['row']} | {' | '.join(cells)} | {epochs} |")
+    lines += ["", *(f"- {remark}" for remark in experiment.remarks(table)), ""]
+    lines += experiment.further_tables(table)
+    lines += [
+        f"- command: `{table['command']}`",
+        f"- commit of the trainings: {', '.join(where['commits'])}; of the table: {where['table_commit']}",
+        f"- processor: {where['processor']}, {where['threads']} threads, device {where['device']}, "
+        f"{where['precision']}; torch {where['packages']['torch']}, Python {where['python']}",
+        "- every setting is in the `config.json` of each run directory, which the command writes under OUT",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: dict[str, Any]) -> str:
+    interval = f" ± {value['half_width']:.2f}" if value["half_width"] is not None else " (one seed)"
+    return f"{value['mean']:.2f}{interval}"

@@ -1,0 +1,1 @@
+"""One file a question; the base is `rawlabel.experiments.experiment.Experiment`."""

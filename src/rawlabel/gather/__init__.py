@@ -1,0 +1,1 @@
+"""From class names to a curated set: class lists, collecting, curating, ImageNet as downloaded."""

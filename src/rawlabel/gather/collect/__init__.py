@@ -1,0 +1,1 @@
+"""Search photo sites by keyword and download what they return."""

@@ -1,0 +1,1 @@
+"""The one HTTP client: what may be asked, and when."""

@@ -1,0 +1,69 @@
+"""What the answer to one request means: the fault, what the host's limits hear of it, and whether to ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from rawlabel.gather.collect.http.headers import in_words, retry_after_seconds
+from rawlabel.gather.collect.http.host_state import LONGEST_WAIT, Answer, HostPaused
+from rawlabel.records import Reason
+
+_PASSING_STATUSES = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What one request came to."""
+
+    status: int | None = None
+    failure: Reason | None = None
+    detail: str = ""
+    answer: Answer | None = None
+    """What the host's limits hear of it."""
+    retry_after: float | None = None
+    again_after: float | None = None
+    """Seconds after which asking again in this run may help; None where it does not."""
+    location: str | None = None
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def refused(hop: Hop) -> Hop:
+    """What a status other than those of success means."""
+    status = hop.status or 0
+    if status in (404, 410):
+        return replace(hop, failure=Reason.HTTP_GONE, detail="is gone")
+    if status < 400:
+        return replace(hop, failure=Reason.HTTP_ERROR, detail=f"answers HTTP {status}, which nothing asked for")
+    if status < 500 and status not in _PASSING_STATUSES:
+        detail = f"refuses with HTTP {status}"
+        return replace(hop, failure=Reason.FORBIDDEN, detail=detail, answer=Answer.REFUSED)
+    after = retry_after_seconds(hop.headers.get("Retry-After")) or 0.0
+    detail = f"answers HTTP {status}"
+    if after > LONGEST_WAIT:
+        detail += f" and asks for a pause of {in_words(after)}"
+    again_after = after if after <= LONGEST_WAIT else None
+    hop = replace(hop, failure=Reason.HTTP_ERROR, detail=detail, again_after=again_after)
+    if status == 429:
+        # The whole host pauses, and this address with it.
+        again_after = None if again_after is None else 0.0
+        hop = replace(hop, failure=Reason.THROTTLED, answer=Answer.THROTTLED, again_after=again_after)
+        return replace(hop, retry_after=after or None)
+    return replace(hop, answer=Answer.STRAINED, retry_after=after or None) if status == 503 else hop
+
+
+def left_for_later(pause: HostPaused) -> Hop:
+    """What is not asked for in this run."""
+    if pause.answer is Answer.REFUSED:
+        return Hop(failure=Reason.HTTP_ERROR, detail="is not asked any more, since its host refuses every address")
+    reason = Reason.THROTTLED if pause.answer is Answer.THROTTLED else Reason.HTTP_ERROR
+    return Hop(
+        failure=reason,
+        detail=f"is left for a later run, since its host asks for a pause of {in_words(pause.seconds)}",
+    )
+
+
+def silent(reason: Reason, detail: str) -> Hop:
+    """No answer at all."""
+    return Hop(None, reason, detail, Answer.SILENT, again_after=0.0)

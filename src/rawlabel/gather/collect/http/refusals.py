@@ -1,0 +1,48 @@
+"""Whether one address is refused, or its host refuses everything; then a later run asks again.
+
+HTTP 403 is what some hosts answer for a photo that is gone, and others for whoever has asked too often. An address
+that is refused while its host serves others is refused for good. Where a host refuses so many in a row that it is
+left alone, none of them is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW
+from rawlabel.records import Outcome, Reason
+
+
+class Refusals:
+    """Hears of every outcome, and says what to record: this one, and earlier ones that look otherwise now."""
+
+    def __init__(self) -> None:
+        self._in_a_row: defaultdict[str, list[Outcome]] = defaultdict(list)
+
+    def judged(self, outcome: Outcome, url: str | None) -> list[Outcome]:
+        """What to record now that this one is known; a later outcome of a photo takes the place of an earlier."""
+        if outcome.http_status is None or url is None:
+            return [outcome]
+        streak = self._in_a_row[_host(url)]
+        if outcome.reason is not Reason.FORBIDDEN:
+            streak.clear()
+            return [outcome]
+        # Requests are counted once, with the first outcome.
+        streak.append(replace(outcome, attempts=0))
+        if len(streak) < REFUSED_IN_A_ROW:
+            return [outcome]
+        taken_back = streak[:-1] if len(streak) == REFUSED_IN_A_ROW else []
+        return [_passing(one) for one in (*taken_back, outcome)]
+
+
+def _passing(outcome: Outcome) -> Outcome:
+    return replace(outcome, reason=Reason.HTTP_ERROR, detail=f"{outcome.detail}, as its host does all")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""

@@ -1,0 +1,1 @@
+"""What sources read replies, addresses, tables and phrases with."""

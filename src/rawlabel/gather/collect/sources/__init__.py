@@ -1,0 +1,1 @@
+"""One file a photo source; the base is `rawlabel.gather.collect.source.Source`."""

@@ -1,0 +1,1 @@
+"""ImageNet as it is downloaded into class folders."""

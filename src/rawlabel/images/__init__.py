@@ -1,0 +1,1 @@
+"""Pixels of every format, by position: reading, decoding, views, batches and packs."""

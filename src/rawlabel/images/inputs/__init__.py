@@ -1,0 +1,1 @@
+"""One file a format that images and labels come in; the base is `rawlabel.images.input.Input`."""

@@ -1,0 +1,1 @@
+"""What opens a test set, and what speaks about labels without one."""

@@ -1,0 +1,141 @@
+"""Finished runs as numbers: what a run's records say, and apart from them its test accuracy in each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.base.files import read_json
+from rawlabel.config import Role, TrainConfig
+from rawlabel.errors import DataError
+from rawlabel.records import EpochRecord
+from rawlabel.train.measuring.epoch_log import has_diverged, read_record
+
+# Settings in which runs of one group may differ: where and how a run was made, and what was selected of it; of
+# which data it was made is no such thing.
+_WHICH_DATA = frozenset({"root", "main", "test", "sub"})
+_SELECTED = frozenset({"seed", "stop", "stop_option"})
+_NOT_GROUPED = (TrainConfig.named(Role.PLACE, Role.SPEED, Role.START) - _WHICH_DATA) | {
+    *_SELECTED, *TrainConfig.refused, *TrainConfig.replaced
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What is compared of one run: its records, and apart from them its test accuracy in each epoch."""
+
+    path: Path
+    settings: dict[str, Any]
+    records: list[EpochRecord]
+    test: dict[int, float]
+    """Top-1 test accuracy [percent] by epoch."""
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the run; None where it was not recorded."""
+        return self.settings.get("seed")
+
+    @property
+    def selected_epoch(self) -> int:
+        """Epoch that the run's own rule selected. Raises `DataError` for a run that is not finished."""
+        return int(RunDirectory(self.path).summary()["selected_epoch"])
+
+    @property
+    def rule(self) -> str:
+        """The run's own rule with its options, `noisy_holdout, window=3`, as far as the run recorded them."""
+        summary = RunDirectory(self.path).summary()
+        name = str(summary.get("rule") or self.settings.get("stop"))
+        if "rule_options" in summary:
+            return rule_text(name, summary["rule_options"])
+        given = self.settings.get("stop_option") or ()
+        return ", ".join((name, *given, "other options not recorded"))
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch that was trained."""
+        return self.records[-1].epoch
+
+    @property
+    def training_images(self) -> int:
+        """Images that the run was trained on. Raises `DataError` when that was not recorded."""
+        return int(self._last_start["training_images"])
+
+    @property
+    def holdout_images(self) -> int | None:
+        """Images that were held out; None where that was not recorded."""
+        return self._last_start.get("holdout_images")
+
+    @property
+    def _last_start(self) -> dict[str, Any]:
+        return dict(read_json(self.path / "environment.json", "the starts of a run")[-1])
+
+    @property
+    def oracle_epoch(self) -> int:
+        """Epoch with the highest test accuracy, the first one on a tie; nobody could have chosen it."""
+        return max(self.test, key=lambda epoch: (self.test[epoch], -epoch))
+
+    def regret(self, epoch: int) -> float:
+        """Percentage points between the test accuracy of the oracle epoch and of `epoch`."""
+        return self.test[self.oracle_epoch] - self.test[epoch]
+
+
+def rule_text(name: str, options: Mapping[str, Any]) -> str:
+    """A stopping rule with its options, for people."""
+    return ", ".join((name, *(f"{key}={value}" for key, value in options.items())))
+
+
+def read_run(path: Path) -> FinishedRun:
+    """Read a run directory, or a folder with a published log. Raises `DataError` when it has no test accuracy."""
+    run = RunDirectory(path)
+    entries = run.log()
+    if not entries:
+        raise DataError(f"{path}: holds no log.json with epochs; name the folder of a finished run")
+    if [entry["epoch"] for entry in entries] != list(range(len(entries))):
+        raise DataError(f"{run.log_path}: its epochs do not count up from 0; name a whole log")
+    settings = (
+        read_json(path / "config.json", "settings") if (path / "config.json").exists() else {"run": str(path)}
+    )
+    if "method" in settings:
+        # A run of an older version has the defaults of newer settings.
+        settings = TrainConfig().as_json() | settings
+    measured = {entry["epoch"]: _test_accuracy(entry, run.log_path) for entry in entries}
+    test = {epoch: accuracy for epoch, accuracy in measured.items() if accuracy is not None}
+    if not test:
+        raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
+    return FinishedRun(path, settings, [read_record(entry, run.log_path) for entry in entries], test)
+
+
+def _test_accuracy(entry: LogEntry, path: Path) -> float | None:
+    measured = entry.get("test")
+    value = measured.get("acc1") if isinstance(measured, dict) else None
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise DataError(f"{path}: test.acc1 of epoch {entry['epoch']} is no number; repeat the run")
+    return 0.0 if value is not None and has_diverged(entry) else value
+
+
+def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -> dict[str, list[FinishedRun]]:
+    """Runs whose settings differ in nothing but the seed, by the settings that tell the groups apart.
+
+    Raises `DataError` for two runs with the same settings and seed.
+    """
+    skipped = _NOT_GROUPED | set(ignore)
+    grouped: list[tuple[dict[str, Any], list[FinishedRun]]] = []
+    for run in runs:
+        own = {key: value for key, value in run.settings.items() if key not in skipped}
+        # The oracle and the last epoch of a run that its rule ended are of fewer epochs.
+        own["ended_early"] = len(run.records) < run.settings.get("epochs", 0)
+        members = next((members for settings, members in grouped if settings == own), None)
+        if members is None:
+            grouped.append((own, [run]))
+            continue
+        twin = next((one for one in members if one.seed is not None and one.seed == run.seed), None)
+        if twin is not None:
+            raise DataError(f"{run.path}: has the settings and the seed of {twin.path}; name one of the two")
+        members.append(run)
+    keys = sorted({key for settings, _ in grouped for key in settings})
+    telling = [key for key in keys if any(one.get(key) != grouped[0][0].get(key) for one, _ in grouped)]
+    names = [", ".join(f"{key}={one.get(key)}" for key in telling) or "all runs" for one, _ in grouped]
+    return dict(zip(names, (members for _, members in grouped), strict=True))

@@ -1,0 +1,280 @@
+"""The stage `evaluate`: the only place that opens a test set.
+
+Its numbers are for people and for the oracle. Nothing in `train` imports this package (CI checks that), and
+the record that a stopping rule reads has no field for them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from scipy.special import softmax
+
+from rawlabel.artifacts.project import downloads_path, how_to_get
+from rawlabel.artifacts.run_directory import RunDirectory, find_place
+from rawlabel.base import processes
+from rawlabel.base.correctness import count_unanswered, has_top5, is_right, logged_accuracies, predicted_classes
+from rawlabel.base.files import atomic_write, disk_errors, write_json
+from rawlabel.base.metrics import clopper_pearson, confusion_matrix
+from rawlabel.config import EvaluateConfig, TrainConfig
+from rawlabel.errors import ConfigError, DataError
+from rawlabel.images.image_source import LabeledImages
+from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.judge.evaluate.overlap import note_overlap
+from rawlabel.models.device import choose_device
+from rawlabel.models.precision import precision_of_run
+from rawlabel.models.predictor import Predictor, load_predictor
+from rawlabel.train.data import TrainingData
+from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
+from rawlabel.train.loop import EpochEvaluator
+from rawlabel.train.measuring.epoch_log import has_diverged
+
+TEST_LABEL_FLAG = "--test-label-column"
+
+
+def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvaluator | None:
+    """Make what measures the accuracy on the test sets after each epoch, for the log; None without any.
+
+    With --track-correct it also notes in the run directory, `outpath`, which test images were right.
+    """
+    named = {"test": config.test, "subset": config.sub}
+    places = {key: locate(config.root, name) for key, name in named.items() if name}
+    sets = {key: _read_set(place, config, data) for key, place in places.items()}
+    decoded: dict[str, KeptImages] = {}
+
+    def measure(predictor: Predictor) -> dict[str, Any]:
+        entry = {}
+        for key, found in sets.items():
+            labeled = found.images
+            if key not in decoded:
+                if config.outpath is not None:
+                    note_overlap(RunDirectory(config.outpath), data, found, places[key], key, predictor.pause)
+                decoded[key] = keep_images(labeled.source, config, predictor, f"reading {key} images")
+            logits = predictor.logits(decoded[key])
+            if key == "test" and config.track_correct and config.outpath is not None:
+                write_correct(config.outpath, labeled, logits)
+            entry[key] = logged_accuracies(logits, labeled.labels)
+        return entry
+
+    return measure if sets else None
+
+
+def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
+    return read_test_input(path, list(data.class_ids), test_request(config), data.left_out)
+
+
+def test_request(config: TrainConfig) -> InputRequest:
+    """What is wanted of a test set."""
+    return InputRequest(
+        "test",
+        config.test_label_column,
+        config.image_column,
+        TEST_LABEL_FLAG,
+        downloads_path(config.root),
+        config.max_megapixels,
+        config.partial_test,
+    )
+
+
+def read_test_set(
+    path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
+) -> LabeledImages:
+    """The images of a test set, see `read_test_input`."""
+    return read_test_input(path, class_ids, request, left_out).images
+
+
+def read_test_input(
+    path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
+) -> InputSet:
+    """A test set, its images labeled by index into `class_ids`; those of `left_out` classes are left out.
+
+    Raises `DataError` when its classes are not exactly the training classes; where `request` says so, some may be
+    missing. Names in different Unicode forms, as Apple's and other systems write them, are one class.
+    """
+    if not is_address(path) and not path.exists():
+        layout = how_to_get(path.parent, path.name)
+        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class{layout}")
+    request = request or InputRequest("test", label_flag=TEST_LABEL_FLAG)
+    found = read_input(path, request)
+    if found.ignored and processes.is_first():
+        sys.stderr.write(f"rawlabel: {path}: {found.ignored}\n")
+    places = {normalize("NFC", class_id): index for index, class_id in enumerate(class_ids)}
+    known = {*places, *(normalize("NFC", class_id) for class_id in left_out)}
+    names = [normalize("NFC", class_id) for class_id in found.class_ids]
+    for name, class_id in zip(names, found.class_ids, strict=True):
+        if name not in known:
+            raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")
+    missing = [class_id for class_id in class_ids if normalize("NFC", class_id) not in names]
+    if missing and not request.may_lack_classes:
+        raise DataError(
+            f"{path}: training class '{missing[0]}' is missing; add images of it, or measure on the others with "
+            "--partial-test"
+        )
+    if len(missing) == len(class_ids):
+        raise DataError(f"{path}: holds none of the training classes; name another test set")
+    index = np.array([places.get(name, -1) for name in names], dtype=np.int64)
+    labels = index[found.images.labels]
+    images = replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
+    return replace(found, class_ids=tuple(class_ids), images=images)
+
+
+def write_correct(folder: Path, labeled: LabeledImages, logits: npt.NDArray[np.float32]) -> None:
+    """Write correct.json: positions (`correct`, as published) and names of the test images that are right.
+
+    Raises `DiskError`.
+    """
+    rows = np.flatnonzero(is_right(logits, labeled.labels)).tolist()
+    names = [labeled.source.name(row) for row in rows]
+    write_json(folder / "correct.json", {"correct": rows, "names": names, "images": len(labeled.labels)})
+
+
+def evaluate(config: EvaluateConfig) -> dict[str, Any]:
+    """Measure a finished run on its test set and write the evidence into the run directory.
+
+    Writes `predictions.parquet`, `corr.json`, `confmat.npy`, `idx2cls.json` for the selected epoch, adds the
+    accuracies to `summary.json`, which is returned, and notes the opening of the test set in
+    `test-ledger.jsonl`. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`.
+    """
+    if config.run is None:
+        raise ConfigError("RUN: name the run directory, for example `rawlabel evaluate project/runs/NAME`")
+    run = RunDirectory.existing(config.run)
+    summary = run.summary()
+    folder = config.test or _logged_test_set(run)
+    own = precision_of_run(run, choose_device("auto"))
+    precision = config.precision if config.precision != "auto" else own
+    predictor, class_ids, epoch = load_predictor(run.selected_checkpoint, precision=precision)
+    trained = run.settings()
+    request = replace(
+        test_request(trained),
+        max_megapixels=max(config.max_megapixels, trained.max_megapixels),
+        may_lack_classes=config.partial_test or trained.partial_test,
+    )
+    found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
+    labeled, labels = found.images, found.images.labels
+    note_opening(run, folder)
+    images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
+    logits = predictor.logits(images, config.batch_size)
+    _write_evidence(run, labeled, logits, class_ids)
+    last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
+    test = {
+        "folder": str(folder),
+        "place": run.place_of(folder),
+        "images": len(labels),
+        "confidence": config.confidence,
+        "precision": str(predictor.precision).removeprefix("torch."),
+        "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
+        "last": {"epoch": summary["last_epoch"], **_accuracies(last, labels, config.confidence)},
+    }
+    present = [class_ids[index] for index in np.unique(labels)]
+    if len(present) < len(class_ids):
+        test["classes"], test["training_classes"] = present, len(class_ids)
+    oracle = oracle_epoch(run)
+    if oracle is not None and config.test is None:
+        correct = round(oracle[1] * len(labels) / 100)
+        test["oracle"] = {"epoch": oracle[0], "top1": with_interval(correct, len(labels), config.confidence)}
+        summary["oracle_epoch"] = oracle[0]
+    note_overlap(run, None, found, folder)
+    summary["test"] = test
+    summary |= run.overlap_counts()
+    run.write_summary(summary)
+    return summary
+
+
+def oracle_epoch(run: RunDirectory) -> tuple[int, float] | None:
+    """Epoch with the highest logged test accuracy, and that accuracy [percent]; nobody could have chosen it.
+
+    None when no test accuracy was logged.
+    """
+    entries = [one for one in run.log() if one["test"]["acc1"] is not None and not has_diverged(one)]
+    logged = [(entry["epoch"], entry["test"]["acc1"]) for entry in entries]
+    return max(logged, key=lambda one: (one[1], -one[0])) if logged else None
+
+
+def _logged_test_set(run: RunDirectory) -> Path:
+    config = run.settings()
+    if config.test is None:
+        raise ConfigError("--test: the run logged no test set; name a folder of class folders")
+    return locate(config.root, config.test)
+
+
+def measured_folder(run: RunDirectory, measured: Mapping[str, Any]) -> Path:
+    """The test set of a measurement in `summary.json`, where it lies now."""
+    given = Path(measured["folder"])
+    if is_address(given):
+        return given
+    place, config = find_place(run.path, measured.get("place", {}), given, Path.exists), run.config()
+    # Older versions noted no place, but the test set may be the one that was logged.
+    is_logged = not place.exists() and config.get("test") and given == Path(config["root"]) / config["test"]
+    return _logged_test_set(run) if is_logged else place
+
+
+def _accuracies(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], confidence: float
+) -> dict[str, Any]:
+    """Top-1 and, where it says anything, top-5; how many images have no answer, if any has none."""
+    unanswered = count_unanswered(logits)
+    return {
+        **{
+            f"top{k}": with_interval(int(is_right(logits, labels, k).sum()), len(labels), confidence)
+            for k in (1, 5)
+            if k == 1 or has_top5(logits.shape[1])
+        },
+        **({"unanswered": unanswered} if unanswered else {}),
+    }
+
+
+def with_interval(correct: int, trials: int, confidence: float) -> dict[str, Any]:
+    """Correct images of `trials`, and the accuracy with its exact interval [percent]."""
+    lower, upper = clopper_pearson(correct, trials, confidence)
+    return {
+        "correct": correct,
+        "accuracy": 100 * correct / trials,
+        "interval": [100 * float(lower), 100 * float(upper)],
+    }
+
+
+def _write_evidence(
+    run: RunDirectory, labeled: LabeledImages, logits: npt.NDArray[np.float32], class_ids: list[str]
+) -> None:
+    labels = labeled.labels
+    probabilities = softmax(logits, axis=1)
+    predicted = predicted_classes(torch.from_numpy(logits)).numpy()
+    table = pa.table(
+        {
+            "file": labeled.names(),
+            "true_class": [class_ids[i] for i in labels],
+            "predicted_class": [class_ids[i] if i >= 0 else None for i in predicted],
+            "probability": probabilities.max(axis=1),
+            "true_class_probability": probabilities[np.arange(len(labels)), labels],
+            "is_correct": is_right(logits, labels),
+        }
+    )
+    with atomic_write(run.path / "predictions.parquet") as stream:
+        pq.write_table(table, stream)
+    matrix = confusion_matrix(labels[predicted >= 0], predicted[predicted >= 0], len(class_ids))
+    with atomic_write(run.path / "confmat.npy") as stream:
+        np.save(stream, matrix)
+    write_json(run.path / "corr.json", dict(zip(class_ids, np.diag(matrix).tolist(), strict=True)))
+    write_json(run.path / "idx2cls.json", {str(i): class_id for i, class_id in enumerate(class_ids)})
+
+
+def note_opening(run: RunDirectory, folder: Path, by: str = "evaluate") -> None:
+    """Count every opening of a test set: a number chosen after many looks is worth less."""
+    if not processes.is_first():
+        return
+    path = run.path / "test-ledger.jsonl"
+    line = {"opened_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "test": str(folder), "by": by}
+    with disk_errors(path), path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")

@@ -1,0 +1,197 @@
+"""Gather the evidence of finished runs: `rawlabel labels`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.special import softmax
+
+from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base.files import atomic_write, write_json
+from rawlabel.config import Device, LabelsConfig
+from rawlabel.errors import ConfigError, DataError
+from rawlabel.judge.label_evidence import experience
+from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
+from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
+from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
+from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
+from rawlabel.records import Reason
+from rawlabel.train.around.holdout import data_of_run, predict_holdout
+
+EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
+
+
+def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
+    """Write `label_evidence.json` and `suspicion.parquet` into `config.out`, by default the first run.
+
+    Returns what the JSON file holds. The runs must have the same classes; where they held out different photos,
+    all of these count. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`.
+    """
+    if not config.runs:
+        raise ConfigError("RUN: name finished run directories, for example `rawlabel labels project/runs/NAME`")
+    runs = [RunDirectory.existing(path) for path in config.runs]
+    pool = Pool.of([_held_out(run, config.device) for run in runs])
+    noise = estimate_noise(pool, confidence=config.confidence, draws=config.draws)
+    manifest = _manifest(runs[0])
+    signs = find_ambiguous_classes(pool, shared_photos(manifest, pool.runs[0].class_ids) if manifest else None)
+    evidence = describe(pool.runs[0].class_ids, noise, signs)
+    evidence["run_directories"] = [run.path.name for run in runs]
+    evidence["shared_photos_known"] = manifest is not None
+    out = config.out or runs[0].path
+    _write_suspicion(out / SUSPICION, pool, runs)
+    write_json(out / EVIDENCE, evidence)
+    return evidence
+
+
+def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> dict[str, Any]:
+    """The evidence as plain values; shares are from 0 to 1."""
+    return {
+        "classes": list(class_ids),
+        "held_out_photos": noise.photos,
+        "runs": noise.runs,
+        "confidence": noise.confidence,
+        "bootstrap_draws": noise.draws,
+        "wrong_label_share": [_estimate(one, class_ids) for one in noise.estimates],
+        "experience": experience.IN_ALL,
+        "caution": "With one label for each photo the share of wrong labels cannot be known from the labels. "
+        "The intervals show how much the figures would differ on other photos and runs of the same kind; they do "
+        "not cover what the assumptions get wrong. A hundred photos looked at by hand say more.",
+        "transition": noise.transition.round(6).tolist(),
+        "confusions": [
+            {
+                "given": class_ids[pair.given],
+                "preferred": class_ids[pair.preferred],
+                "share_of_given": _interval(pair.share),
+            }
+            for pair in noise.pairs
+        ],
+        "ambiguous_classes": [
+            {
+                "class": class_ids[one.class_index],
+                "expected_damage": one.expected_damage,
+                "signature": one.signature.value,
+                "sibling": None if one.sibling is None else class_ids[one.sibling],
+                "lost": one.lost,
+                "to_sibling": one.to_sibling,
+                "mass_deficit": one.mass_deficit,
+                "second_mode": one.second_mode,
+                "bimodality": one.bimodality,
+                "shared": one.shared,
+                "held_out_photos": one.photos,
+            }
+            for one in signs
+        ],
+    }
+
+
+def held_out_of(
+    class_ids: Sequence[str], photos: Sequence[str], labels: Any, logits: Any, features: Any = None
+) -> HeldOut:
+    """Held-out predictions from logits [photos, classes]."""
+    return HeldOut(
+        tuple(class_ids),
+        tuple(photos),
+        np.asarray(labels, dtype=np.int64),
+        softmax(np.asarray(logits, dtype=np.float64), axis=1),
+        None if features is None else np.asarray(features, dtype=np.float64),
+    )
+
+
+def _held_out(run: RunDirectory, device: Device) -> HeldOut:
+    output = predict_holdout(run, device)
+    return held_out_of(output.class_ids, output.photos, output.labels, output.logits, output.features)
+
+
+def _manifest(run: RunDirectory) -> Manifest | None:
+    origin = data_of_run(run).origin
+    file = origin / "manifest.parquet" if origin.is_dir() else origin
+    return read_manifest(file) if file.name == "manifest.parquet" and file.is_file() else None
+
+
+def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
+    """Shares of photos that searches for two classes returned, curated away or not."""
+    index = {class_id: i for i, class_id in enumerate(class_ids)}
+    classes_of: dict[tuple[str, str], set[int]] = {}
+    columns = ["source", "photo_id", "class_id", "reason", "pixel_sha256"]
+    for row in manifest.table.select(columns).to_pylist():
+        if row["reason"] != Reason.PLACEHOLDER.value and row["class_id"] in index:
+            # Equal pixels are one picture, under however many names.
+            key = ("pixels", row["pixel_sha256"]) if row["pixel_sha256"] else (row["source"], row["photo_id"])
+            classes_of.setdefault(key, set()).add(index[row["class_id"]])
+    found = Counter(one for classes in classes_of.values() for one in classes)
+    pairs = Counter(pair for classes in classes_of.values() for pair in combinations(sorted(classes), 2))
+    return shared_shares(
+        [(first, second, count) for (first, second), count in pairs.items()],
+        [found[i] for i in range(len(class_ids))],
+    )
+
+
+def _write_suspicion(path: Path, pool: Pool, runs: Sequence[RunDirectory]) -> None:
+    """One row a photo and label: held-out photos, then those that the first run trained on and none held out.
+
+    The two scores are not comparable, so each kind is ordered by itself.
+    """
+    pooled = pool.mean()
+    held = _columns(pooled.photos, pooled.labels, held_out_suspicion(pooled), pooled.class_ids)
+    held["basis"], held["runs"] = ["held_out"] * len(pooled.photos), pool.times_held_out().tolist()
+    tables = [pa.table(held)]
+    known = set(zip(pooled.photos, pooled.labels.tolist(), strict=True))
+    trained = _training_columns(runs[0], known, pooled.class_ids)
+    if trained:
+        tables.append(pa.table(trained, schema=tables[0].schema))
+    table = pa.concat_tables(tables)
+    table = table.sort_by([("basis", "ascending"), ("suspicion", "descending"), ("photo", "ascending")])
+    with atomic_write(path) as stream:
+        pq.write_table(table, stream)
+
+
+def _training_columns(
+    run: RunDirectory, known: set[tuple[str, int]], class_ids: Sequence[str]
+) -> dict[str, Any] | None:
+    predictions = run.training_predictions()
+    if predictions is None:
+        return None
+    data = data_of_run(run)
+    photos, labels = data.train.names(), data.train.labels
+    if predictions.shape[1] != len(photos):
+        raise DataError(f"{run.path}: its training predictions are not of its photos; train again")
+    until = int(run.summary()["selected_epoch"]) + 1
+    suspicion = training_suspicion(predictions[:until], labels)
+    rows = [i for i, key in enumerate(zip(photos, labels.tolist(), strict=True)) if key not in known]
+    chosen = Suspicion(suspicion.preferred[rows], suspicion.self_confidence[rows], suspicion.score[rows])
+    columns = _columns([photos[i] for i in rows], labels[rows], chosen, class_ids)
+    return columns | {"basis": ["training"] * len(rows), "runs": [1] * len(rows)}
+
+
+def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids: Sequence[str]) -> dict[str, Any]:
+    return {
+        "photo": list(photos),
+        "label": [class_ids[i] for i in labels],
+        "preferred_class": [class_ids[i] for i in suspicion.preferred],
+        "label_confidence": suspicion.self_confidence.astype(np.float64),
+        "suspicion": suspicion.score.astype(np.float64),
+    }
+
+
+def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> dict[str, Any]:
+    return {
+        "estimator": one.name,
+        "meaning": one.meaning,
+        "share": _interval(one.share),
+        "assumptions": one.assumptions,
+        "bias": one.bias,
+        "experience": experience.OF_ESTIMATE[one.name],
+        "per_class": {name: _interval(share) for name, share in zip(class_ids, one.per_class, strict=True)},
+    }
+
+
+def _interval(one: Interval) -> dict[str, float | None]:
+    return {"estimate": one.estimate, "lower": one.lower, "upper": one.upper}

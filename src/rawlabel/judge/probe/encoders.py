@@ -1,0 +1,97 @@
+"""What makes the features of a probe: a run's own network, or an encoder that was trained elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.config import ProbeConfig
+from rawlabel.errors import ConfigError
+from rawlabel.images.decoding import Pixels, shrunk
+from rawlabel.models.device import choose_device
+from rawlabel.models.encoder import load_encoder
+from rawlabel.models.encoders._weights import hash_weights
+from rawlabel.models.features import features_heard
+from rawlabel.models.networks.normalization import IMAGENET
+from rawlabel.models.predictor import Predictor, load_predictor
+from rawlabel.models.transfer.store import FeatureStore, Maker, features_folder, kept_encoding
+
+OWN, PACKAGED, PRETRAINED, FILE = "this run's own", "packaged", "pretrained", "file"
+_OWN_FEATURES = "probe_features"
+_FLAG = "--backbone"
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeEncoder:
+    """What makes the features of a probe, and where its weights come from."""
+
+    backbone: str
+    origin: str
+    """`OWN`, `PACKAGED`, `PRETRAINED` or `FILE`."""
+    weights_sha256: str
+    store: FeatureStore
+    epoch: int | None = None
+    """Epoch of the run's own weights."""
+    weights_file: str | None = None
+    """Name of the file with the weights, if they came in one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.store.maker.device
+
+
+def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
+    """The encoder that `config` names. Raises `ConfigError` and `CheckpointError`."""
+    if config.backbone is not None:
+        return _published(run, config, config.backbone)
+    if config.weights is not None:
+        raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
+    predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
+    trained = run.config()
+    maker = OwnFeatures(str(trained.get("encoder") or trained["model"]), predictor)
+    store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
+    return ProbeEncoder(maker.name, OWN, maker.weights_sha256, store, epoch)
+
+
+def _published(run: RunDirectory, config: ProbeConfig, backbone: str) -> ProbeEncoder:
+    encoder = load_encoder(backbone, config.weights, flag=_FLAG)
+    folder = features_folder(Path(str(run.config()["root"])))
+    maker: Maker = kept_encoding(folder, encoder, choose_device(config.device), "auto")
+    store = FeatureStore(folder, maker, config.workers, config.batch_size)
+    name = encoder.name
+    return ProbeEncoder(name, encoder.origin, encoder.weights_sha256, store, weights_file=encoder.weights_file)
+
+
+class OwnFeatures:
+    """What reaches the last linear layer of a run's network at its selected epoch."""
+
+    def __init__(self, name: str, predictor: Predictor) -> None:
+        self.name, self.device, self._predictor = name, predictor.device, predictor
+        self.weights_sha256 = hash_weights(predictor.method.predicting_network)
+
+    @property
+    def key(self) -> str:
+        """What the features depend on besides the images."""
+        transform, normalization = self._predictor.transform, self._predictor.normalizer.normalization
+        views = f"{transform.image_size} pixels, {transform.augment}, {self._predictor.precision}"
+        if normalization != IMAGENET:
+            views += f", mean {normalization.mean}, deviation {normalization.std}"
+        return f"{self.name}:{self.weights_sha256}:{views}"
+
+    def view(self, pixels: Pixels) -> Pixels:
+        """The run's evaluation view of an image."""
+        transform = self._predictor.transform
+        return transform.evaluation_view(shrunk(pixels, transform.stored_side))
+
+    def __call__(self, views: Tensor) -> Tensor:
+        """Features of views. Raises `ConfigError` for a network that does not end in a linear layer."""
+        with features_heard(self._predictor.method) as heard:
+            self._predictor.classify_at_once(views)
+        if len(heard) != 1 or heard[0].dim() != 2:
+            raise ConfigError(f"--backbone: {self.name} does not end in a linear layer, so name another network")
+        return heard[0]

@@ -1,0 +1,1 @@
+"""One file an export format; `rawlabel.manifests.export` runs them."""

@@ -1,0 +1,1 @@
+"""Ask the photo sites again, and leave out what was taken down."""

@@ -1,0 +1,1 @@
+"""Re-create a data set from its manifest, and say what has changed."""

@@ -1,0 +1,1 @@
+"""Whether the files on disk are what catalogue and manifest say."""

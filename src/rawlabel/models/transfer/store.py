@@ -1,0 +1,247 @@
+"""Features kept on disk, by the content of their images: computed once for all runs on a project.
+
+A folder holds the features of one encoder in one arithmetic, piece by piece: `<name>.npy`, the features [images,
+features] float32, and `<name>.keys.npy`, the SHA-256 of what each image is made of [images, 32], which is written
+last. Pieces are only ever added, under names that follow from their keys, so a killed process loses one piece, and
+two processes that compute the same write the same. It may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from rawlabel.base import distributed, processes
+from rawlabel.base.files import atomic_write, disk_errors, write_json
+from rawlabel.base.progress import Task, progress
+from rawlabel.errors import DataError
+from rawlabel.images.decoding import Pixels, read_pixels
+from rawlabel.images.image_source import ImageSource
+from rawlabel.images.kept_features import KeptFeatures
+from rawlabel.models.device import choose_precision
+from rawlabel.models.encoder import Encoder
+from rawlabel.models.memory import FittingParts
+from rawlabel.models.transfer.encoding import Encoding, encoding_of
+
+CHUNK = 512
+"""Images whose features are one piece; what a kill loses at most."""
+_BATCH = 64
+_KEYS = ".keys.npy"
+_MIRRORED = b"mirrored"
+
+
+class Maker(Protocol):
+    """What makes features of images."""
+
+    @property
+    def key(self) -> str:
+        """What features depend on besides the images."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    def view(self, pixels: Pixels) -> Pixels:
+        """The view [side, side, 3] of an image that it takes."""
+        ...
+
+    def __call__(self, views: Tensor) -> Tensor:
+        """Features [batch, features] of views [batch, side, side, 3] uint8."""
+        ...
+
+
+def features_folder(root: Path) -> Path:
+    """Where the features of the images under `root` are kept: there, or else in the user's cache."""
+    if root.is_dir() and os.access(root, os.W_OK | os.X_OK):
+        return root / "features"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "rawlabel" / "features"
+
+
+def kept_encoding(folder: Path, encoder: Encoder, device: torch.device, precision: str) -> Encoding:
+    """`encoder` in the arithmetic that `precision` says; `auto` takes that of features which are there already."""
+    if precision == "auto":
+        for name in ("bf16", "fp32") if choose_precision("auto", device) == torch.bfloat16 else ("fp32",):
+            known = Encoding(encoder, device, choose_precision(name, device))
+            if any(_place(folder, known).glob(f"*{_KEYS}")):
+                return known
+    return encoding_of(encoder, device, precision)
+
+
+class FeatureStore:
+    """The features that `maker` makes, in a folder of their own under `folder`."""
+
+    def __init__(self, folder: Path, maker: Maker, workers: int | None = None, batch_size: int = _BATCH) -> None:
+        self.maker, self._folder = maker, _place(folder, maker)
+        self._workers, self._batch_size = workers or processes.own_cores(), batch_size
+        self._parts = FittingParts()
+
+    def features(
+        self, source: ImageSource, title: str, device: torch.device | None = None, *, is_mirrored: bool = False
+    ) -> KeptFeatures:
+        """Features of all of `source`, or of its mirror images, to be used on `device`; progress shows `title`.
+
+        Raises `DataError` for an image that cannot be read, or features that are no finite numbers, and
+        `DiskError`.
+        """
+        keys = distributed.from_first(lambda: self._keys_of(source, is_mirrored))
+        missing = distributed.from_first(lambda: self._missing(keys))
+        if len(missing):
+            self._add(source, keys, missing, title, is_mirrored)
+        pieces, places = self._pieces()
+        try:
+            where = np.array([places[key.tobytes()] for key in keys], dtype=np.int64).reshape(-1, 2)
+        except KeyError as error:
+            raise DataError(
+                f"{self._folder}: cannot be read by every process of this run; put the data on a disk that all "
+                "share"
+            ) from error
+        return KeptFeatures(pieces, where[:, 0], where[:, 1], device or torch.device("cpu"))
+
+    def _add(
+        self, source: ImageSource, keys: npt.NDArray[np.uint8], missing: list[int], title: str, is_mirrored: bool
+    ) -> None:
+        """Compute and keep the features of the images at `missing`; of several processes, the first does.
+
+        Others wait from piece to piece, so that none takes the first for lost.
+        """
+        with self._alone(), progress(title, len(keys), done=len(keys) - len(missing)) as task:
+            still = distributed.from_first(lambda: self._missing(keys))
+            task.advance(len(missing) - len(still))
+            for start in range(0, len(still), CHUNK):
+                rows = still[start : start + CHUNK]
+                distributed.from_first(lambda rows=rows: self._compute(source, keys, rows, task, is_mirrored))  # type: ignore[misc]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait for other processes that add to the folder."""
+        if not processes.is_first():
+            yield
+            return
+        with disk_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+
+        # The system lets go of it when the process ends, however that ends.
+        lock = FileLock(self._folder / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            sys.stderr.write(f"rawlabel: waits for another process that computes features in {self._folder}\n")
+            lock.acquire()
+        except OSError:
+            pass  # a file system without locks: what two processes write is the same
+        with lock if lock.is_locked else nullcontext():
+            if not (self._folder / "maker.json").exists():
+                write_json(self._folder / "maker.json", {"name": self.maker.name, "key": self.maker.key})
+            yield
+
+    def _missing(self, keys: npt.NDArray[np.uint8]) -> list[int]:
+        """Positions of images without features, each image once."""
+        known, found = self._pieces()[1], []
+        seen = set(known)
+        for row, key in enumerate(keys):
+            if (text := key.tobytes()) not in seen:
+                seen.add(text)
+                found.append(row)
+        return found
+
+    def _pieces(self) -> tuple[list[npt.NDArray[np.float32]], dict[bytes, tuple[int, int]]]:
+        """The pieces, mapped from the disk, and in which one, at which row, the features of each key are."""
+        pieces: list[npt.NDArray[np.float32]] = []
+        places: dict[bytes, tuple[int, int]] = {}
+        for path in sorted(self._folder.glob(f"*{_KEYS}")):
+            keys = _read(path, np.uint8, 32)
+            features = _read(path.with_name(path.name.removesuffix(_KEYS) + ".npy"), np.float32, None)
+            if keys is None or features is None or len(keys) != len(features):
+                continue  # damaged: computed again
+            for row, key in enumerate(keys):
+                places[key.tobytes()] = len(pieces), row
+            pieces.append(features)
+        return pieces, places
+
+    def _keys_of(self, source: ImageSource, is_mirrored: bool) -> npt.NDArray[np.uint8]:
+        """What each image is made of, as [images, 32] bytes of SHA-256."""
+
+        def key(index: int) -> bytes:
+            stored = source.read(index)
+            digest = hashlib.sha256(b"" if stored.ndim == 1 else repr(stored.shape).encode())
+            digest.update(stored.tobytes())
+            digest.update(_MIRRORED if is_mirrored else b"")
+            return digest.digest()
+
+        with ThreadPoolExecutor(self._workers) as pool:
+            joined = b"".join(pool.map(key, range(len(source))))
+        return np.frombuffer(joined, dtype=np.uint8).reshape(-1, 32)
+
+    def _compute(
+        self, source: ImageSource, keys: npt.NDArray[np.uint8], rows: list[int], task: Task, is_mirrored: bool
+    ) -> None:
+        pieces: list[npt.NDArray[np.float32]] = []
+        with ThreadPoolExecutor(self._workers) as pool:
+            for views in self._views(pool, source, rows, is_mirrored):
+                pieces += [part.float().cpu().numpy() for part in self._parts(self.maker, views)]
+                task.advance(len(views))
+        features = np.concatenate(pieces)
+        if not np.isfinite(features).all():
+            raise DataError(
+                f"{self.maker.name}: its features of {source.where(rows[0])} and following images are no finite "
+                "numbers; use other weights"
+            )
+        kept = keys[rows]
+        name = hashlib.sha256(kept.tobytes()).hexdigest()[:24]
+        with atomic_write(self._folder / f"{name}.npy") as stream:
+            np.save(stream, features)
+        with atomic_write(self._folder / f"{name}{_KEYS}") as stream:
+            np.save(stream, kept)
+
+    def _views(
+        self, pool: ThreadPoolExecutor, source: ImageSource, rows: list[int], is_mirrored: bool
+    ) -> Iterator[Tensor]:
+        """Decode while a GPU computes; on a processor in turns, as both would only be in each other's way."""
+
+        def view(row: int) -> Pixels:
+            pixels = self.maker.view(read_pixels(source, row, None))
+            return pixels[:, ::-1] if is_mirrored else pixels
+
+        batches = [rows[start : start + self._batch_size] for start in range(0, len(rows), self._batch_size)]
+        step = 1 if self.maker.device.type == "cpu" else len(batches)
+        for start in range(0, len(batches), step):
+            part = batches[start : start + step]
+            views = pool.map(view, [row for batch in part for row in batch])
+            for batch in part:
+                yield torch.from_numpy(np.stack([next(views) for _ in batch]))
+
+
+def _place(folder: Path, maker: Maker) -> Path:
+    slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", maker.name)
+    return folder / f"{slug}-{hashlib.sha256(maker.key.encode()).hexdigest()[:12]}"
+
+
+def _read(path: Path, dtype: type, width: int | None) -> npt.NDArray[Any] | None:
+    """The array [rows, width] in a file, mapped; None where there is none, or not what was written."""
+    try:
+        array = np.load(path, mmap_mode="r" if width is None else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    is_whole = array.ndim == 2 and array.dtype == dtype and width in (None, array.shape[1])
+    return array if is_whole else None

@@ -1,0 +1,1 @@
+"""The paper's figures, and ours in their style; needs no torch."""

@@ -1,0 +1,1 @@
+"""One HTML page about a collection and a run; needs no torch."""

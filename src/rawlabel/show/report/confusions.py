@@ -1,0 +1,130 @@
+"""The most frequent errors on the test set, with the pictures behind them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rawlabel.base.metrics import clopper_pearson, top_confusions
+from rawlabel.base.progress import progress
+from rawlabel.base.untrusted_text import plain_text, web_address
+from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
+from rawlabel.show.report.montage import draw_training_photos
+from rawlabel.show.report.thumbnails import Thumbnails
+
+MOST_CONFUSIONS = 12
+MOST_TEST_PHOTOS = 6
+MOST_TRAINING_PHOTOS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedPhoto:
+    """A test photo that was taken for another class, or a training photo of that class."""
+
+    picture: str
+    caption: str
+    page_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionRow:
+    """Of `trials` test images of `true`, `errors` were taken for `predicted`; limits in percent."""
+
+    true: str
+    predicted: str
+    errors: int
+    trials: int
+    rate: float
+    lower: float
+    upper: float
+    test_photos: list[ConfusedPhoto]
+    training_photos: list[ConfusedPhoto]
+
+
+@dataclass(frozen=True, slots=True)
+class TopConfusions:
+    """The section's rows, and whether the test pictures could be shown."""
+
+    rows: list[ConfusionRow]
+    has_test_folder: bool
+    has_training_photos: bool
+    folder: str
+    confidence: float
+    """Of the intervals [percent]."""
+
+
+def make_confusions(
+    collection: CollectionEvidence, run: RunEvidence, thumbnails: Thumbnails
+) -> TopConfusions | None:
+    """Take the most frequent cells off the diagonal; None when the run is not evaluated.
+
+    Training photos are shown where the page's manifest is the one that the run was trained on.
+    """
+    measurement = run.measurement
+    if run.matrix is None or measurement is None:
+        return None
+    top = top_confusions(run.matrix, MOST_CONFUSIONS)
+    folder = run.test_folder or Path(measurement.folder)
+    has_folder = folder.is_dir()
+    wrong = _wrong_files(run) if has_folder else {}
+    same_data = run.data_fingerprint == collection.manifest.fingerprint
+    rows = []
+    with progress("looking up confused photos", len(top)) as task:
+        for one in top:
+            pair = run.class_ids[one.true], run.class_ids[one.predicted]
+            lower, upper = clopper_pearson(one.errors, one.trials, measurement.confidence)
+            rows.append(
+                ConfusionRow(
+                    collection.label(pair[0]),
+                    collection.label(pair[1]),
+                    one.errors,
+                    one.trials,
+                    100 * one.errors / one.trials,
+                    100 * lower,
+                    100 * upper,
+                    _test_photos(wrong.get(pair, []), folder, thumbnails),
+                    _training_photos(collection, pair[1], thumbnails) if same_data else [],
+                )
+            )
+            task.advance()
+    return TopConfusions(rows, has_folder, same_data, measurement.folder, 100 * measurement.confidence)
+
+
+def _wrong_files(run: RunEvidence) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Wrong predictions by true and predicted class, the network's surest first."""
+    wrong = defaultdict(list)
+    for row in run.predictions():
+        if row["predicted_class"] not in (None, row["true_class"]):
+            wrong[row["true_class"], row["predicted_class"]].append(row)
+    for rows in wrong.values():
+        rows.sort(key=lambda row: (-row["probability"], row["file"]))
+    return wrong
+
+
+def _test_photos(rows: list[dict[str, Any]], folder: Path, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
+    photos: list[ConfusedPhoto] = []
+    for row in rows:
+        relative = PurePosixPath(row["file"])
+        # The table may have been edited; no file outside the test folder belongs on the page.
+        if relative.is_absolute() or ".." in relative.parts:
+            continue
+        picture = thumbnails.address(folder / relative)
+        if picture is not None:
+            caption = f"{plain_text(relative.name, 40)}, {100 * row['probability']:.0f}\N{NO-BREAK SPACE}% sure"
+            photos.append(ConfusedPhoto(picture, caption))
+        if len(photos) == MOST_TEST_PHOTOS:
+            break
+    return photos
+
+
+def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
+    photos = []
+    for row in draw_training_photos(collection, class_id, MOST_TRAINING_PHOTOS):
+        picture = thumbnails.stored(collection.photos, row["path"])
+        if picture is not None:
+            author = plain_text(row["author"]) or "unknown author"
+            caption = f"{author}, {plain_text(row['license_name']) or 'license not stated'}"
+            photos.append(ConfusedPhoto(picture, caption, web_address(row["page_url"])))
+    return photos

@@ -1,0 +1,142 @@
+"""A random sample of each class's candidates, kept and not kept, with attribution."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from rawlabel.base.progress import progress
+from rawlabel.base.untrusted_text import plain_text, web_address
+from rawlabel.records import Reason, Verdict
+from rawlabel.show.report.evidence import CollectionEvidence
+from rawlabel.show.report.funnel import describe_reason
+from rawlabel.show.report.thumbnails import Thumbnails
+
+_VERDICTS = (Verdict.KEPT.value, Verdict.REJECTED.value, Verdict.FAILED.value)
+_COLUMNS = (
+    "verdict", "reason", "path", "title", "author", "license_name", "license_url", "keyword", "rank", "page_url",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One candidate; all text fields come from the photo site and are shortened, not yet escaped."""
+
+    verdict: str
+    reason: str | None
+    """Short name of the reason for which it is not kept."""
+    reason_text: str | None
+    """The same as a phrase."""
+    picture: str | None
+    """Data address, or None when there is nothing to show."""
+    title: str
+    author: str
+    license_name: str
+    license_url: str | None
+    keyword: str
+    result: int
+    """Place among the search results, counted from 1."""
+    page_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMontage:
+    """The sample of one class: kept first, then rejected, then failed, each in random order."""
+
+    label: str
+    tiles: list[Tile]
+    shown: tuple[int, ...]
+    """Kept, rejected and failed candidates in the sample."""
+    all: tuple[int, ...]
+    """The same in the whole class."""
+
+
+def make_montage(collection: CollectionEvidence, per_class: int, thumbnails: Thumbnails) -> list[ClassMontage]:
+    """Draw `per_class` candidates of each class; the draw depends on the manifest's fingerprint alone."""
+    sizes: list[list[int]] = []
+    shares: list[list[int]] = []
+    chosen: list[int] = []
+    for class_id, parts in _positions(collection).items():
+        sizes.append([len(part) for part in parts])
+        shares.append(share_out(per_class, sizes[-1]))
+        # Python keeps the sequence of a generator seeded with a text the same in all versions.
+        draw = random.Random(f"{collection.manifest.fingerprint}:{class_id}")
+        for part, count in zip(parts, shares[-1], strict=True):
+            chosen += draw.sample(part.tolist(), count)
+    rows = iter(collection.manifest.table.select(_COLUMNS).take(pa.array(chosen, pa.int64())).to_pylist())
+    montages = []
+    with progress("making thumbnails", len(chosen)) as task:
+        for class_id, size, share in zip(collection.manifest.class_ids, sizes, shares, strict=True):
+            tiles = []
+            for row in islice(rows, sum(share)):
+                tiles.append(_tile(row, collection, thumbnails))
+                task.advance()
+            montages.append(ClassMontage(collection.label(class_id), tiles, tuple(share), tuple(size)))
+    return montages
+
+
+def _positions(collection: CollectionEvidence) -> dict[str, list[NDArray[np.int64]]]:
+    """Rows of the manifest's table by class and verdict (kept, rejected, failed)."""
+    table, class_ids = collection.manifest.table, collection.manifest.class_ids
+    # Numbers compare much faster than texts, which matters with a thousand classes.
+    classes = pc.index_in(table["class_id"], value_set=pa.array(class_ids)).to_numpy()
+    verdicts = pc.index_in(table["verdict"], value_set=pa.array(_VERDICTS)).to_numpy()
+    return {
+        class_id: [np.flatnonzero((classes == i) & (verdicts == j)) for j in range(len(_VERDICTS))]
+        for i, class_id in enumerate(class_ids)
+    }
+
+
+def draw_training_photos(collection: CollectionEvidence, class_id: str, count: int) -> list[dict[str, Any]]:
+    """A random sample of the kept photos of a class on which training looked."""
+    table = collection.manifest.kept()
+    mask = pc.and_(pc.equal(table["class_id"], class_id), pc.equal(table["split"], "train"))
+    rows: list[dict[str, Any]] = table.filter(mask).select(_COLUMNS).to_pylist()
+    draw = random.Random(f"{collection.manifest.fingerprint}:training:{class_id}")
+    return draw.sample(rows, min(count, len(rows)))
+
+
+def share_out(wanted: int, sizes: Sequence[int]) -> list[int]:
+    """Share `wanted` tiles among kept, rejected and failed candidates (`sizes`).
+
+    In proportion, but at least a quarter for rejected and an eighth for failed ones, where there are as many:
+    a class that kept nearly all should still show what it lost.
+    """
+    wanted = min(wanted, sum(sizes))
+    least = (min(1, wanted), wanted // 4, wanted // 8)
+    shares = [min(size, one) for size, one in zip(sizes, least, strict=True)]
+    while sum(shares) < wanted:
+        open_ones = [i for i, size in enumerate(sizes) if shares[i] < size]
+        ideal = [wanted * size / sum(sizes) for size in sizes]
+        neediest = max(open_ones, key=lambda i: (ideal[i] - shares[i], -i))
+        shares[neediest] += 1
+    return shares
+
+
+def _tile(row: dict[str, Any], collection: CollectionEvidence, thumbnails: Thumbnails) -> Tile:
+    picture = None
+    # A picture that curation found too large to decode is not decoded here either.
+    if row["path"] and row["reason"] != Reason.TOO_LARGE:
+        picture = thumbnails.stored(collection.photos, row["path"])
+    is_kept = row["verdict"] == Verdict.KEPT
+    return Tile(
+        row["verdict"],
+        None if is_kept else (row["reason"] or "no reason").replace("_", " "),
+        None if is_kept else describe_reason(row["reason"]),
+        picture,
+        plain_text(row["title"]),
+        plain_text(row["author"]),
+        plain_text(row["license_name"]),
+        web_address(row["license_url"]),
+        plain_text(row["keyword"]),
+        row["rank"] + 1,
+        web_address(row["page_url"]),
+    )

@@ -1,0 +1,1 @@
+"""What is trained around a run: networks that judge labels, a teacher, a refit."""

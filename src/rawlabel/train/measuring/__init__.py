@@ -1,0 +1,1 @@
+"""What is measured and logged of each epoch, and of each image; no clean or test label is seen."""

@@ -1,0 +1,1 @@
+"""Training speed against other loops on the same work."""

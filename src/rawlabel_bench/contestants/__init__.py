@@ -1,0 +1,1 @@
+"""One file a contestant; the base is `rawlabel_bench.contestant.Contestant`."""

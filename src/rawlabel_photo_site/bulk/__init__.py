@@ -1,0 +1,1 @@
+"""A million photos for measurements of scale."""

@@ -1,0 +1,1 @@
+"""The pictures that the site holds: digits, drawings, photos of a folder."""

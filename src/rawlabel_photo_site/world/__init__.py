@@ -1,0 +1,1 @@
+"""Who uploaded what under which words, and what searches return of it."""
