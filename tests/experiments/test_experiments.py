@@ -158,6 +158,14 @@ def test_rules_are_chosen_on_one_half_of_heads_and_judged_on_the_other(
     page = (tmp_path / "out" / "table.md").read_text()
     assert "--scale transfer --seeds 2 --data" in page and "left out: gjs, sop_plus, dividemix, which need" in page
     assert "| label_wave:halt=at_once,patience=1 |" in page
+    for run in (tmp_path / "out" / "runs").glob("elr-*"):
+        (run / "summary.json").unlink()
+    part = run_experiment(config.model_copy(update={"finished": True}))
+    assert len(part["rows"]) == 44 and "elr" not in (tmp_path / "out" / "table.md").read_text().replace(
+        "hidden elr", ""
+    )
+    with pytest.raises(ConfigError, match="--finished: this table needs all trials"):
+        run_experiment(config.model_copy(update={"finished": True, "scale": "tiny"}))
     other = ExperimentConfig(name="cifar100n", data=tmp_path, out=tmp_path / "out", scale="transfer")
     with pytest.raises(ConfigError, match="--scale transfer: is for cifar10n"):
         run_experiment(other)

@@ -28,6 +28,9 @@ class ExperimentConfig(Section):
     seeds: int | None = setting(
         None, "Seeds of each setting, from 0 up; by default as many as the scale has.", ge=1
     )
+    finished: bool = setting(
+        False, "Train nothing; make the table of the trials that are finished. With --scale transfer alone."
+    )
     device: Device = setting("auto", DEVICE_HELP)
     jobs: int | None = setting(
         None, "Trials at a time, each in a process of its own; by default one a core, or one on a GPU.", ge=1

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base import families
@@ -61,6 +61,9 @@ def seeds_of(config: ExperimentConfig) -> tuple[int, ...]:
 class Experiment(ABC):
     """Base of all experiments."""
 
+    takes_parts: ClassVar[bool] = False
+    """Whether a table can be made of some of the trials."""
+
     def at_scale(self, scale: str) -> Experiment:
         """What answers the question at that scale. Raises `ConfigError` where nothing does."""
         if scale == "transfer":
@@ -94,17 +97,21 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     named: Experiment = families.load(families.Family.EXPERIMENT, config.name)()
     experiment = named.at_scale(config.scale)
     trials = experiment.trials(config)
-    train_all(trials, config)
+    if config.finished:
+        trials = _finished(trials, experiment)
+    else:
+        train_all(trials, config)
     finished: dict[str, list[FinishedRun]] = defaultdict(list)
     for trial in trials:
         assert trial.config.outpath is not None
         finished[trial.row].append(read_run(trial.config.outpath))
-    seeds = "" if config.seeds is None else f" --seeds {config.seeds}"
+    asked = f" --seeds {config.seeds}" if config.seeds else ""
+    asked += " --finished" if config.finished else ""
     rows = [Row(name, tuple(runs)) for name, runs in finished.items()]
     table = {
         "experiment": config.name,
         "scale": config.scale,
-        "command": f"rawlabel experiment {config.name} --scale {config.scale}{seeds} --data DATA --out OUT",
+        "command": f"rawlabel experiment {config.name} --scale {config.scale}{asked} --data DATA --out OUT",
         "environment": _environment(rows),
         "rule": _rule(rows),
         "rows": [row.summary() for row in rows],
@@ -114,6 +121,16 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     with atomic_write(config.out / "table.md") as stream:
         stream.write(as_markdown(table, experiment).encode())
     return table
+
+
+def _finished(trials: Sequence[Trial], experiment: Experiment) -> list[Trial]:
+    """Those of which a table can be made now. Raises `ConfigError` where there is none, or one needs all."""
+    if not experiment.takes_parts:
+        raise ConfigError("--finished: this table needs all trials; leave it out, which trains those that lack")
+    done = [one for one in trials if one.config.outpath and (one.config.outpath / "summary.json").exists()]
+    if not done:
+        raise ConfigError("--finished: no trial is finished in --out; leave it out, which trains them")
+    return done
 
 
 def _environment(rows: Sequence[Row]) -> dict[str, Any]:

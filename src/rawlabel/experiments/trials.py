@@ -40,7 +40,7 @@ class Trial:
     row: str
     config: TrainConfig
     is_compared: bool = True
-    """Whether its training images are looked for among the test images, which takes longer than a head's training."""
+    """Whether test images are looked for among its own, which takes longer than the training of a head."""
 
     def __str__(self) -> str:
         return f"{self.row}, seed {self.config.seed}"

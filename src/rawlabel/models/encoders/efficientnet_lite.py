@@ -73,8 +73,8 @@ class EfficientNetLite(EncoderFamily):
         package = _PACKAGES[base]
         if at and not (side.isdecimal() and _SMALLEST <= int(side) <= _LARGEST):
             raise ConfigError(
-                f"{flag} {name}: '{side}' is no side of a view; name one of {_SMALLEST} to {_LARGEST} pixels, such "
-                f"as {base}@128"
+                f"{flag} {name}: '{side}' is no side of a view; name one of {_SMALLEST} to {_LARGEST} pixels, "
+                f"as in {base}@128"
             )
         if weights is not None:
             raise ConfigError(

@@ -11,8 +11,7 @@ agreement that is measured in arXiv 2605.22591, on features of one frozen networ
 label is changed, and nothing but raw labels is looked at.
 
 Of many photos the witnesses see the features along their first principal directions alone, and a round's heads
-begin where those of the round before ended: 47,500 photos of CIFAR-10 with 1,280 features are weighed in a fifth
-of the time, and nearly as before (LOG.md).
+begin where those of the round before ended: the time of both grows with the number of photos and of directions.
 """
 
 from __future__ import annotations

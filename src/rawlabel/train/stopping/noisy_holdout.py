@@ -20,9 +20,7 @@ from rawlabel.train.stopping_rule import (
 class NoisyHoldoutOptions(Section):
     """Options of the rule."""
 
-    window: int = setting(
-        1, "Epochs in the trailing mean; 3 steadies the choice where few labels are held out.", ge=1
-    )
+    window: int = setting(1, "Epochs in the trailing mean; more steady the choice and delay it.", ge=1)
 
 
 class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
