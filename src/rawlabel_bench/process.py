@@ -89,7 +89,7 @@ def _serve(pipe: Connection, name: str, workload: Workload) -> None:
     os.environ["OMP_NUM_THREADS"] = str(workload.threads)
     import torch
 
-    from rawlabel.plugins import Family, load
+    from rawlabel.base.families import Family, load
     from rawlabel_bench.contestant import Contestant
 
     torch.set_num_threads(workload.threads)

@@ -46,10 +46,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import __version__
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
+from rawlabel.base.version import __version__
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 

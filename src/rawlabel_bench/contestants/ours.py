@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import families
 from rawlabel.config import TrainConfig
 from rawlabel.images.loader import BatchLoader, RawBatch
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
@@ -40,7 +40,7 @@ class Ours(Contestant):
         torch.manual_seed(workload.seed)
         predictor = build_predictor(self.config, len(self.data.train), len(self.data.class_ids))
         self.run = RunDirectory(workload.scratch)
-        rule: Any = plugins.load(plugins.Family.STOPPING_RULE, self.config.stop)()
+        rule: Any = families.load(families.Family.STOPPING_RULE, self.config.stop)()
         evaluator = make_epoch_evaluator(self.config, self.data)
         self.trainer = Trainer(self.config, self.data, predictor, rule, self.run, evaluator)
         optimizer: Any = self.trainer.optimizer

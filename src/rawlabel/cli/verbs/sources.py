@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from rawlabel.base.families import Family, describe, load, names
 from rawlabel.cli.options import section_command
 from rawlabel.config import SourcesConfig
-from rawlabel.plugins import Family, describe, load, names
 
 
 def _sources(config: SourcesConfig) -> int:
