@@ -55,7 +55,7 @@ class ContestantProcess:
         return reading
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, kindly at first and after 10 seconds by force."""
         self._pipe.close()
         self._process.join(timeout=10)
         if self._process.is_alive():

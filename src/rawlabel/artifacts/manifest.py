@@ -131,7 +131,7 @@ class Manifest:
 
     @cached_property
     def class_ids(self) -> list[str]:
-        """Class ids in index order."""
+        """Ids of the classes that were asked for, in the order of their label indices, from 0."""
         return [spec.class_id for spec in self.classes]
 
     @property

@@ -69,7 +69,7 @@ class Experiment(ABC):
         return []
 
     def further_tables(self, table: dict[str, Any]) -> list[str]:
-        """Lines of Markdown behind the remarks."""
+        """Lines of Markdown to stand behind the remarks; none by default. `table` is what was written as JSON."""
         return []
 
 

@@ -52,7 +52,7 @@ class RunLogger(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish what is under way and let go of files and connections; nothing is logged afterwards."""
 
 
 def require(names: Sequence[str]) -> None:
@@ -95,7 +95,7 @@ class LogRepeater:
         self._report()
 
     def close(self) -> None:
-        """Wait for the loggers to finish."""
+        """Wait for the loggers to write what they were given, and say once which of them failed and why."""
         for name, logger in self._active.items():
             self._jobs.append((name, self._thread.submit(logger.close)))
         for _, job in self._jobs:
