@@ -2,7 +2,7 @@
 
 import sys
 
-from rawlabel.cli import main
+from rawlabel.cli.command import main
 
 if __name__ == "__main__":
     main(["train", *sys.argv[1:]])

@@ -8,7 +8,6 @@ wanted, and `gate` that no loop was fast because it learned less.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import psutil
 
 from rawlabel import plugins
 from rawlabel.artifacts.run_directory import describe_environment
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import BenchConfig
 from rawlabel.errors import ConfigError, did_you_mean
@@ -192,4 +191,4 @@ def failed_gates(report: dict[str, Any]) -> list[str]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"bench: {line}\n")
+    messages.inform(line, lead="bench: ")

@@ -1,19 +1,18 @@
 """Stop between two steps, not in the middle of one, when Ctrl-C or SIGTERM asks for it.
 
 Windows has no signal masks, and its event loops take no signal handlers; there Python's own handlers must do.
+What only some need is imported where it is, since each command loads this, `rawlabel --help` among them.
 """
 
 from __future__ import annotations
 
 import _thread
-import asyncio
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -114,6 +113,8 @@ def interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
     # The first process that is spawned brings along multiprocessing's tracker, whose start unblocks Ctrl-C.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -135,6 +136,8 @@ def loop_signals(numbers: Sequence[int], act: Callable[[], object]) -> Iterator[
 
     A handler that raises would strike in the middle of whatever the loop is doing instead.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
@@ -197,6 +200,8 @@ def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
 
     Raises `KeyboardInterrupt` or `Interrupted` then.
     """
+    import asyncio
+
     if threading.current_thread() is not threading.main_thread():
         return asyncio.run(main)
     asked: list[int] = []

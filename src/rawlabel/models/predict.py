@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import softmax
 
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.correctness import count_unanswered
 from rawlabel.base.image_files import images_below
 from rawlabel.base.image_header import extra_extensions
@@ -86,9 +86,7 @@ def _selected(run: RunDirectory) -> Path:
         )
     if not (run.path / "summary.json").exists():
         epoch = run.log()[-1]["epoch"]
-        sys.stderr.write(
-            f"rawlabel: {run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}\n"
-        )
+        messages.warn(f"{run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}")
     return run.selected_checkpoint
 
 
