@@ -27,8 +27,9 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.models.predictor import build_predictor
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.epoch_timing import EpochTiming
 from rawlabel.train.image_cache import keep_images, make_loader
-from rawlabel.train.loop import EpochTiming, Trainer
+from rawlabel.train.loop import Trainer
 
 _CLASSES = 10
 

@@ -73,7 +73,7 @@ def seen_by_training(data: bytes) -> Pixels:
 
 
 def seen_by_packing(data: bytes) -> Pixels:
-    return decode_file(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    return decode_file(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR, 64.0)[..., ::-1]
 
 
 def seen_in_an_export(data: bytes) -> Pixels:

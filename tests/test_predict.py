@@ -42,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
     (folder / ".ipynb_checkpoints").mkdir(parents=True)
     for name in ("a.png", "b.png", "line\nbreak\t.png", os.fsdecode(b"y\xff.png"), ".ipynb_checkpoints/a.png"):
         Image.new("RGB", (20, 20), (200, 0, 0)).save(folder / name)
-    (folder / "damaged.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    (folder / "damaged\n.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     Image.new("1", (30_000, 30_000)).save(folder / "large.png")
     return folder
 
@@ -62,7 +62,7 @@ def test_one_damaged_file_stops_no_others_and_each_is_named_with_its_own_remedy(
     assert all(len(row) == 3 and row[1].decode() in CLASSES for row in rows)
     told = err.decode().splitlines()
     assert [one.startswith("rawlabel: ") for one in told] == [True, True]
-    assert told[0].endswith("damaged.jpg: is not an image that can be decoded; check the path, or leave it out")
+    assert told[0].endswith("damaged\\n.jpg: is not an image that can be decoded; check the path, or leave it out")
     assert "large.png: has 30,000 x 30,000 pixels" in told[1] and told[1].endswith("or raise the limit")
     assert not any("curate" in one for one in told)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from rawlabel.gather.collect.engines import cluster_limits
-from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits, LimitsKeeper
-from rawlabel.gather.collect.http.host_limits import Answer, HostAway, HostPaused
+from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits, Grant, LimitsKeeper
+from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused
 
 HOST = "127.0.0.1:80"
 
@@ -141,3 +142,9 @@ def test_a_request_that_is_given_up_gives_its_permit_back() -> None:
         await client.close()
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_why_a_host_is_left_alone_travels_between_processes() -> None:
+    grant = pickle.loads(pickle.dumps(Grant("k", trouble=HostPaused(86_400.0, Answer.STRAINED))))  # noqa: S301
+    assert isinstance(grant.trouble, HostPaused)
+    assert (grant.trouble.seconds, grant.trouble.answer) == (86_400.0, Answer.STRAINED)

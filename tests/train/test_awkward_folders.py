@@ -19,13 +19,15 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from rawlabel.base.image_files import IMAGE_FORMATS
-from rawlabel.config import PackConfig
+from rawlabel.config import CurateConfig, PackConfig
 from rawlabel.errors import DataError
+from rawlabel.gather.curate.stage import curate
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs import class_folders as class_folders_input
 from rawlabel.images.packing import pack
 from rawlabel.train.data import load_training_data
+from tests.curate.test_curate import make_project
 from tests.train.conftest import make_class_folders, tiny
 
 SHADES = {}
@@ -165,3 +167,14 @@ def test_one_limit_of_pixels_is_read_from_the_header_everywhere(tmp_path: Path) 
     Image.new("L", (100, 100)).save(root / "red" / "medium.png")
     facts = pack(PackConfig(source=root, out=tmp_path / "small", mode="copy", max_megapixels=0.005))
     assert (facts["packed"], len(facts["unreadable"])) == (12, 2)
+
+
+def test_a_project_stands_for_its_newest_manifest(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p")
+    with pytest.raises(DataError, match="is a project that holds no manifest; run `rawlabel curate` first"):
+        pack(PackConfig(source=project, out=tmp_path / "pack"))
+    manifest = curate(CurateConfig(project=project))
+    facts = pack(PackConfig(source=project, out=tmp_path / "pack", mode="copy"))
+    assert facts["packed"] == len(manifest.kept())
+    packed = read_input(tmp_path / "pack", InputRequest())
+    assert packed.images.names() == read_input(manifest.path, InputRequest()).images.names()

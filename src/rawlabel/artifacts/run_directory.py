@@ -12,6 +12,8 @@
                         the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
+`encoder.json`          the frozen network that a head was trained on, and which of the classes it was taught
+`label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
@@ -35,7 +37,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -177,10 +179,14 @@ class RunDirectory:
         return entries
 
     def log_epoch(self, entry: LogEntry) -> None:
-        """Add one epoch; entries of this or a later epoch, from before an interruption, give way."""
-        if not processes.is_first():
-            return
-        write_json(self.log_path, [one for one in self.log() if one["epoch"] < entry["epoch"]] + [entry])
+        """Add one epoch, see `log_epochs`."""
+        self.log_epochs([entry])
+
+    def log_epochs(self, entries: Sequence[LogEntry]) -> None:
+        """Add epochs in their order; entries of the first or later ones, from before an interruption, give way."""
+        if entries and processes.is_first():
+            before = [one for one in self.log() if one["epoch"] < entries[0]["epoch"]]
+            write_json(self.log_path, [*before, *entries])
 
     def log_timing(self, **facts: Any) -> None:
         """Add one line of clock readings, kept apart so that equal runs have equal logs."""
@@ -237,6 +243,13 @@ class RunDirectory:
     def _predictions_path(self, epoch: int) -> Path:
         return self.path / "training_predictions" / f"{epoch:05d}.npz"
 
+    def encoder(self) -> dict[str, Any] | None:
+        """The frozen network that a head was trained on: its name, weights, what it was trained on, and which of
+        the run's classes it was taught (`own_classes`); None for a network trained on pixels.
+        """
+        path = self.path / "encoder.json"
+        return dict(read_json(path, "the encoder of a run")) if path.exists() else None
+
     def summary(self) -> dict[str, Any]:
         """Selected, last and oracle epoch."""
         return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
@@ -283,6 +296,16 @@ def _holds_data_of(root: Path, config: TrainConfig) -> bool:
 def why_selected(summary: dict[str, Any]) -> str:
     """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
     return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
+
+
+def describe_encoder(encoder: Mapping[str, Any]) -> str:
+    """What a reader must know of the encoder of a run (`RunDirectory.encoder`), in one sentence."""
+    known = encoder["own_classes"]
+    return (
+        f"The classifier is a head on the frozen network {encoder['name']} (license: {encoder['license']}), which "
+        f"was trained on {encoder['trained_on']}, with labels of {encoder['labels_of']}; of the classes here it "
+        f"was taught {', '.join(known) if known else 'none, as far as is known'}."
+    )
 
 
 def describe_environment() -> dict[str, Any]:

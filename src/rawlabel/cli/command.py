@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from rawlabel import __version__
 from rawlabel.base import processes, signals
 from rawlabel.cli import verb_files
-from rawlabel.cli.verb_files import groups
+from rawlabel.cli.verb_files import groups as groups
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 
 EXAMPLE = "rawlabel collect classes.txt --project birds"

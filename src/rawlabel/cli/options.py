@@ -56,13 +56,14 @@ def section_command(
     name: str,
     section: type[SectionType],
     action: Callable[[SectionType], Ending],
+    load: Callable[[Path | None, dict[str, Any]], SectionType] | None = None,
     *,
     has_json: bool = True,
 ) -> click.Command:
     """Make the verb `name`, which loads `section` from defaults, `--config` and flags, and calls `action`.
 
-    What `action` returns names the next command and the exit code. `has_json` is whether the verb has a result to
-    give as JSON.
+    `load` makes the settings of file and flags where that takes more. What `action` returns names the next command
+    and the exit code. `has_json` is whether the verb has a result to give as JSON.
     """
 
     def callback(config: Path | None, as_json: bool, quiet: bool, verbose: bool, **values: Any) -> int:
@@ -70,7 +71,7 @@ def section_command(
         given = {key: value for key, value in values.items() if _is_given(context, key)}
 
         def act() -> Ending:
-            settings = load_section(section, config, given)
+            settings = load(config, given) if load else load_section(section, config, given)
             changed = settings.model_dump(mode="json", exclude_defaults=True)
             messages.detail(f"settings other than the defaults: {changed}")
             return action(settings)
@@ -169,10 +170,11 @@ def _parameter(key: str, field: FieldInfo) -> click.Parameter:
     if annotation is bool:
         shown = "yes" if field.default else "no"
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=_help(field, shown))
-    shown = "none" if field.default is None else str(field.default)
+    default = field.default
+    shown = ", ".join(map(str, default)) if is_many else "" if default is None else str(default)
     bare: dict[str, Any] = {"is_flag": False, "flag_value": extra["bare"]} if extra["bare"] else {}
     return click.Option(
-        [key, flag, *extra["flags"]], type=kind, multiple=is_many, help=_help(field, shown), **bare
+        [key, flag, *extra["flags"]], type=kind, multiple=is_many, help=_help(field, shown or "none"), **bare
     )
 
 

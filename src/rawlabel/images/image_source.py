@@ -238,13 +238,19 @@ class LabeledImages:
     knows it, else of its name. None where the input does not have them at hand."""
     raw_labels: npt.NDArray[np.int64] | None = None
     """Class index by raw label, where `labels` are a teacher's; None where `labels` are the raw ones."""
+    weights: npt.NDArray[np.float32] | None = None
+    """What each raw label counts in training; None where all count the same."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def relabeled(self, labels: npt.NDArray[np.int64]) -> LabeledImages:
-        """The same images to be trained on under a teacher's `labels`, which are never taken for raw ones."""
-        return replace(self, labels=labels, raw_labels=self.labels if self.raw_labels is None else self.raw_labels)
+        """The same images to be trained on under a teacher's `labels`, which are never taken for raw ones.
+
+        What the raw labels count says nothing of these.
+        """
+        raw = self.labels if self.raw_labels is None else self.raw_labels
+        return replace(self, labels=labels, raw_labels=raw, weights=None)
 
     @classmethod
     def nothing(cls) -> LabeledImages:
@@ -259,7 +265,8 @@ class LabeledImages:
         """The images at `rows` with their labels, in that order."""
         keys = None if self.keys is None else self.keys[rows]
         raw = None if self.raw_labels is None else self.raw_labels[rows]
-        return LabeledImages(self.source.select(rows), self.labels[rows], keys, raw)
+        weights = None if self.weights is None else self.weights[rows]
+        return LabeledImages(self.source.select(rows), self.labels[rows], keys, raw, weights)
 
     def keys_or_names(self) -> npt.NDArray[np.uint64]:
         """The keys; without any, those of the names."""
@@ -275,6 +282,9 @@ class LabeledImages:
         raw, parts = None, (self, other)
         if any(one.raw_labels is not None for one in parts):
             raw = np.concatenate([one.labels if one.raw_labels is None else one.raw_labels for one in parts])
-        return LabeledImages(
-            JoinedImages((self.source, other.source)), np.concatenate([self.labels, other.labels]), keys, raw
-        )
+        weights = None
+        if any(one.weights is not None for one in parts):
+            ones = (np.ones(len(one), dtype=np.float32) if one.weights is None else one.weights for one in parts)
+            weights = np.concatenate([*ones])
+        source = JoinedImages((self.source, other.source))
+        return LabeledImages(source, np.concatenate([self.labels, other.labels]), keys, raw, weights)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rawlabel.base import distributed, processes
 from rawlabel.images.decoding import DRAWS, DecodedImages, Transform
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.resident_images import ResidentImages
 from rawlabel.images.strong_augmentation import StrongAugmentation
 
@@ -231,13 +232,16 @@ class Loader(PreparingLoader):
 
 
 def evaluation_batches(
-    images: DecodedImages, transform: Transform, batch_size: int, *, pin_memory: bool = False
+    images: DecodedImages | KeptFeatures, transform: Transform, batch_size: int, *, pin_memory: bool = False
 ) -> Iterator[Tensor]:
-    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order.
+    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order; or features.
 
     They lie in pinned memory, for a GPU, if `pin_memory`.
     """
     size, own = transform.image_size, distributed.own_rows(len(images))
+    if isinstance(images, KeptFeatures):
+        yield from map(images.at, torch.split(own, batch_size))
+        return
     if isinstance(images, ResidentImages):
         squares = images.at(size)
         for rows in torch.split(own.to(squares.device), batch_size):

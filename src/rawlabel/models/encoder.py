@@ -50,7 +50,7 @@ class Training:
     """Keys of `rawlabel.gather.classes.wordnet.IMAGENET_LISTS`: the classes that were told apart."""
 
 
-UNKNOWN = Training("data that are not recorded", "labels that are not recorded")
+UNKNOWN = Training("data that are not recorded", "people or nobody, which is not recorded")
 
 
 @dataclass(frozen=True, eq=False)

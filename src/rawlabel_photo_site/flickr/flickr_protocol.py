@@ -105,6 +105,14 @@ def shown(
     return slice(first, min(first + per_page, most))
 
 
+def listed(count: int, page: int, share: float, seed: int, filters: str) -> int:
+    """How many of the results that a page has are listed: a `share` of the pages comes empty or one short."""
+    number = chance(seed, f"odd page {page}", filters)
+    if page == 1 or number >= share:
+        return count
+    return 0 if number < share / 2 else max(0, count - 1)
+
+
 def filters_of(parameters: Mapping[str, str]) -> str:
     """What decides which photos a query finds, apart from their order and the page."""
     return "&".join(

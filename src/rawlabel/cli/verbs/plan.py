@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rawlabel.base import messages
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import PlanConfig
@@ -21,8 +22,14 @@ _UNKNOWN = "?"
 def _plan(config: PlanConfig) -> Ending:
     from rawlabel.base.files import write_json
     from rawlabel.gather.collect.plan import plan
+    from rawlabel.gather.collect.session import requested_sources
 
+    for name, kind in requested_sources(config).items():
+        if kind.wants_contact and not config.contact and not config.offline:
+            messages.note(f"{name}: {'; '.join(kind.notices(config))}")
     made = plan(config)
+    for name, reason in made.not_asked.items():
+        messages.note(f"{name} was not asked to the end, so its numbers are open: {reason}")
     if config.out is not None:
         write_json(config.out, made.as_json())
     for line in [*_table(made), "", *_totals(made), *_warnings(made)]:

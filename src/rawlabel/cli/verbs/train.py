@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rawlabel.artifacts.project import is_project
-from rawlabel.artifacts.run_directory import why_selected
+from rawlabel.artifacts.run_directory import describe_encoder, why_selected
 from rawlabel.base import processes
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say, wants_json
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_training
 from rawlabel.errors import ConfigError
 
 GROUP = "main path"
@@ -31,6 +31,8 @@ def _train(config: TrainConfig) -> Ending:
         return ending
     summary = run.summary()
     say(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}")
+    if (encoder := run.encoder()) is not None:
+        say(describe_encoder(encoder))
     for entry in summary.get("test_overlap", {}).values():
         if said := describe(entry):
             say(f"{said}: {run.overlap_path}")
@@ -56,4 +58,4 @@ def _evaluate(config: TrainConfig) -> Ending:
     return ending
 
 
-COMMAND = section_command("train", TrainConfig, _train)
+COMMAND = section_command("train", TrainConfig, _train, load_training)

@@ -50,4 +50,9 @@ class FlatTree(PartSource):
 
     def _photos(self, wanted: Wanted) -> Iterator[Found]:
         for name in sorted_names(self.where):
-            yield labeled_photo(name, self._labels, wanted, Found(name, path=self.where / name))
+            path = self.where / name
+            # A folder or a pipe of such a name is no photo, and reading a pipe would wait for its writer.
+            if path.is_file():
+                yield labeled_photo(name, self._labels, wanted, Found(name, path=path))
+            else:
+                yield Found(name, left_out=LeftOut.NO_PHOTO)

@@ -29,7 +29,6 @@ from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.metrics import clopper_pearson, confusion_matrix
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.images.decoding import Images
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.judge.evaluate.overlap import note_overlap
@@ -37,7 +36,7 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.train.data import TrainingData
-from rawlabel.train.image_cache import KeptImages, keep_images
+from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
 from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.measuring.epoch_log import has_diverged
 
@@ -164,7 +163,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
     labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
+    images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)

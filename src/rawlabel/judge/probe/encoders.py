@@ -52,7 +52,8 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
     if config.weights is not None:
         raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
-    maker = OwnFeatures(str(run.config()["model"]), predictor)
+    trained = run.config()
+    maker = OwnFeatures(str(trained.get("encoder") or trained["model"]), predictor)
     store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
     return ProbeEncoder(maker.name, OWN, maker.weights_sha256, store, epoch)
 

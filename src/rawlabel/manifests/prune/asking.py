@@ -89,10 +89,7 @@ class _Questions:
             return
         kind: type[Source] = plugins.load(plugins.Family.SOURCE, self._name)
         session = Session(collecting, self._catalogue, {self._name: kind}, api_key)
-        session.hear_waits(
-            lambda name, seconds: self._task.advance(0, f"{name}: waits {seconds / 60:.0f} min for its quota")
-        )
-        async with session:
+        async with session, session.telling(self._task):
             for start in range(0, len(ids), BATCH):
                 some = self._catalogue.photos([(self._name, one) for one in ids[start : start + BATCH]])
                 found = await session.sources[self._name].presence(some)

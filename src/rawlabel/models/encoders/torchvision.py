@@ -82,7 +82,7 @@ def _build(bare: str, published: Any, name: str, flag: str) -> nn.Module:
 
 def _training(weights: str) -> Training:
     """torchvision's names of weights say on what they were trained."""
-    imagenet = ("ImageNet-1k, 1.28 million photos", "people, in 1,000 classes", ("imagenet-1k",))
+    imagenet = ("ImageNet-1k, 1.28 million photos", "people", ("imagenet-1k",))
     if "SWAG" in weights:
         return Training(
             f"billions of photos with hashtags, then {imagenet[0]}", f"hashtags, then {imagenet[1]}", imagenet[2]

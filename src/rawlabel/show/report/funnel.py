@@ -142,6 +142,8 @@ def _steps(total: ClassRow, losses: list[Loss]) -> list[Step]:
 def _results_text(query: QueryState) -> str:
     if query.truncated:
         return "more than the site hands out"
+    if query.missing:
+        return f"incomplete: {query.missing:,} that the site states were not listed"
     if query.exhausted:
         return "all taken"
     return "cut at the wanted number" if query.num_events else "none taken"

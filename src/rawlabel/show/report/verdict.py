@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rawlabel.artifacts.run_directory import RunDirectory, describe_encoder
 from rawlabel.show.report.evidence import CollectionEvidence, EpochAccuracy, RunEvidence
 
 
@@ -73,6 +74,8 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
         return found
     if run.data_fingerprint and run.data_fingerprint != collection.manifest.fingerprint:
         found.append("The run was trained on other data than the manifest shown here.")
+    if (encoder := RunDirectory(run.path).encoder()) is not None:
+        found.append(describe_encoder(encoder))
     if run.summary is None:
         found.append(
             f"The training is not finished: {len(run.log)} of {run.config.epochs} epochs are logged; "

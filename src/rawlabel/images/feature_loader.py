@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import EpochRandom, PreparingLoader, RawBatch, own_ids
-from rawlabel.models.transfer.kept_features import KeptFeatures
 
 
 class FeatureLoader(PreparingLoader):
