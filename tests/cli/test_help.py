@@ -12,9 +12,9 @@ import pytest
 
 from rawlabel import cli
 from rawlabel import config as settings
+from rawlabel.base.families import Family, names
 from rawlabel.cli.verb_files import all_verbs
 from rawlabel.config import SECTIONS, Section
-from rawlabel.plugins import Family, names
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -68,7 +68,10 @@ class Task:
         """Told once, when a few items say how long the rest takes [seconds]."""
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Say that `count` more items are done."""
+        """Say that `count` more items are done.
+
+        `note`, where given, takes the place of what is shown beside the bar.
+        """
         self.done += count
         self.note = self.note if note is None else note
         if self._bar is not None and self._id is not None:

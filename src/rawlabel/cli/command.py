@@ -16,8 +16,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from rawlabel import __version__
 from rawlabel.base import processes, signals
+from rawlabel.base.version import __version__
 from rawlabel.cli import verb_files
 from rawlabel.cli.verb_files import groups as groups
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean

@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base import distributed, messages, processes
+from rawlabel.base import distributed, families, messages, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import Role, TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
@@ -136,7 +135,7 @@ def _run(
 def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
     """The stopping rule, once everything that is named is known to be there."""
     run_logger.require(config.logger)
-    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
+    rule_type: type[StoppingRule[Any]] = families.load(families.Family.STOPPING_RULE, config.stop)
     rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):
         raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
@@ -252,7 +251,7 @@ def _refit(
     selected = distributed.from_first(lambda: run.summary()["selected_epoch"])
     num_steps = steps_per_epoch(num_images, config.batch_size)
     shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
-    last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
+    last_epoch: StoppingRule[Any] = families.load(families.Family.STOPPING_RULE, "last_epoch")()
     with refit.claimed():
         trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
         trainer.schedule_config = config

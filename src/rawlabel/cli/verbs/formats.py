@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rawlabel.base.families import Family, describe, names
 from rawlabel.cli.options import listing_command
 from rawlabel.cli.output import Ending, give, say
-from rawlabel.plugins import Family, describe, names
 
 GROUP = "data"
 PLACE = 90

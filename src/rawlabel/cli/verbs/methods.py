@@ -8,10 +8,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from rawlabel.base.families import Family, load, names
 from rawlabel.cli.options import listing_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import Section, TrainConfig
-from rawlabel.plugins import Family, load, names
 
 GROUP = "model"
 PLACE = 50

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rawlabel.base.families import Family, describe, load, names
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import SourcesConfig
-from rawlabel.plugins import Family, describe, load, names
 
 GROUP = "data"
 PLACE = 80

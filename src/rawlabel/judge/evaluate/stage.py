@@ -75,7 +75,7 @@ def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
 
 
 def test_request(config: TrainConfig) -> InputRequest:
-    """What is wanted of a test set."""
+    """What is wanted of a test set, by the settings: columns, limits, and whether a part will do."""
     return InputRequest(
         "test",
         config.test_label_column,

@@ -52,12 +52,12 @@ class Maker(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """What people call it, in messages and progress."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which it computes the features."""
         ...
 
     def view(self, pixels: Pixels) -> Pixels:

@@ -25,7 +25,7 @@ _PLACES = {
 
 
 def signals_entry(record: EpochRecord) -> dict[str, Any]:
-    """The `signals` part of a log entry."""
+    """The `signals` part of a log entry: each signal of the record by name, None where it was not measured."""
     return {name: getattr(record, name) for name, place in _PLACES.items() if place[0] == "signals"}
 
 
