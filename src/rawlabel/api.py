@@ -26,6 +26,7 @@ from rawlabel.config import (
     Section,
     TrainConfig,
     load_section,
+    load_training,
 )
 from rawlabel.config.declaring import MAX_MEGAPIXELS
 from rawlabel.errors import ConfigError, Interrupted
@@ -123,7 +124,8 @@ def train(data: Place | None = None, **settings: Any) -> RunDirectory:
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.train.stage import train as run_train
 
-    return run_train(_settings(TrainConfig, settings, **_root_and_main(data)), make_epoch_evaluator)
+    given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)))
+    return run_train(given, make_epoch_evaluator)
 
 
 @_stopped_as_python_is
@@ -208,10 +210,16 @@ def _path(place: Place) -> Path:
 
 def _settings(section: type[SectionType], settings: Mapping[str, Any], **own: Any) -> SectionType:
     """The settings of a verb. Raises `ConfigError` that names the setting as the command does."""
+    return load_section(section, *_file_and_flags(section, settings, **own))
+
+
+def _file_and_flags(
+    section: type[Section], settings: Mapping[str, Any], **own: Any
+) -> tuple[Path | None, Mapping[str, Any]]:
+    """The settings file, and the settings as the command would hand them over as flags."""
     given = {**settings, **{key: value for key, value in own.items() if value is not None}}
     file = given.pop("config", None)
-    plain = {key: _plain(section, key, value) for key, value in given.items()}
-    return load_section(section, None if file is None else Path(file), plain)
+    return None if file is None else Path(file), {key: _plain(section, key, one) for key, one in given.items()}
 
 
 def _plain(section: type[Section], key: str, value: Any) -> Any:

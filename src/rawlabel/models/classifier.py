@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.correctness import count_unanswered
 from rawlabel.base.image_header import NotDecodable, refuse_many_pixels
 from rawlabel.base.image_pixels import PILLOW_FAULTS, stated_orientation, upright_rgb
@@ -209,7 +208,5 @@ def _selected(run: RunDirectory) -> Path:
         )
     if not (run.path / "summary.json").exists():
         epoch = run.log()[-1]["epoch"]
-        sys.stderr.write(
-            f"rawlabel: {run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}\n"
-        )
+        messages.warn(f"{run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}")
     return run.selected_checkpoint
