@@ -15,7 +15,7 @@ from PIL import Image
 import rawlabel as rl
 from rawlabel import cli, plugins
 from rawlabel.models.classifier import Guess
-from tests.train.conftest import CLASSES, make_class_folders
+from tests.helpers.tiny_training import CLASSES, make_class_folders
 
 TINY = {"model": "cifar_resnet8", "image_size": 16, "batch_size": 16, "lr": 0.02, "seed": 7, "device": "cpu"}
 
