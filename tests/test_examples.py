@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rawlabel.base import families
-from tests.conftest import ROOT
+
+ROOT = Path(__file__).parents[1]
 
 EXAMPLES = {
     "class_folders": "of the clean images are right",
