@@ -23,9 +23,9 @@ then flags. A file holds the whole tree (`[train]` tables) or the keys of one se
 with underscores. `rawlabel VERB --help` says the same; where a verb has many flags, it shows those that people
 change, and `--help-all` shows all.
 
-Results go to the standard output. All else goes to the standard error, with errors and the line `next: rawlabel ...`
-at the end. Exit codes: 0 done, 1 something is amiss or empty, 2 bad input (one line that says what to do), 130 Ctrl-C,
-143 SIGTERM.
+Results go to the standard output. All else goes to the standard error: progress, notes, errors, and at the end the
+line `next: rawlabel ...`. Exit codes: 0 done, 1 something is amiss or empty, 2 bad input (one line that says what to
+do), 130 Ctrl-C, 143 SIGTERM.
 """
 
 
