@@ -24,8 +24,8 @@ with underscores. `rawlabel VERB --help` says the same; where a verb has many fl
 change, and `--help-all` shows all.
 
 Results go to the standard output. All else goes to the standard error: progress, notes, errors, and at the end the
-line `next: rawlabel ...`. Exit codes: 0 done, 1 something is amiss or empty, 2 bad input (one line that says what to
-do), 130 Ctrl-C, 143 SIGTERM.
+line `next: rawlabel ...`. Exit codes: 0 done, 1 something is amiss or empty, 2 bad input (one line that says what
+to do), 130 Ctrl-C, 143 SIGTERM.
 """
 
 
