@@ -407,7 +407,7 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     network = {"model": "cifar_resnet8", "image_size": 32, "augment": "crop"}
     config = TrainConfig(root=project, test="test", epochs=2, lr=0.01, seed=0, **network)
     run = train(config, make_epoch_evaluator)
-    test = evaluate(EvaluateConfig(run=run.path))["test"]
+    test = evaluate(EvaluateConfig(run=run.path)).test
     assert run_command(["report", str(project)]) == 0
     shown = Page((project / "report.html").read_text("utf-8"))
     peers = shown.tables["peer-table"][1:]

@@ -84,8 +84,8 @@ def _selected(run: RunDirectory) -> Path:
             f"{run.path}: has finished no epoch, so there is nothing to predict with; "
             "give its `rawlabel train` command again"
         )
-    if not (run.path / "summary.json").exists():
-        epoch = run.log()[-1]["epoch"]
+    if not run.read().is_finished:
+        epoch = run.read().epochs[-1].epoch
         sys.stderr.write(
             f"rawlabel: {run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}\n"
         )

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from rawlabel import plugins
+from rawlabel.artifacts.run import settings_of
 from rawlabel.base import distributed
 from rawlabel.config import TrainConfig, load_options
-from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.images.decoding import DecodedImages, Transform
 from rawlabel.images.loader import evaluation_batches
 from rawlabel.images.view_size import image_size_at
@@ -151,9 +152,9 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     """
     saved = distributed.from_first(lambda: load_weights(path))
     try:
-        config = TrainConfig(**saved["config"])
-    except ValueError as error:
-        raise CheckpointError(f"{path}: holds settings that are not known here; update rawlabel") from error
+        config = settings_of(saved["config"], path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
     if overrides.get("precision") == "auto":
         # What the run was told to be trained in holds until something else is said.
         overrides = {**overrides, "precision": config.precision}

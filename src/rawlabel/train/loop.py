@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from rawlabel.artifacts.run import Signals
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
 from rawlabel.base import distributed
 from rawlabel.base.progress import Task, progress
@@ -32,7 +33,6 @@ from rawlabel.train.data import TrainingData
 from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged_logits
-from rawlabel.train.measuring.epoch_log import signals_entry
 from rawlabel.train.measuring.jacobian import jacobian_norms
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
 from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, holdout_statistics
@@ -301,7 +301,7 @@ class Trainer:
             **measured.train,
             **self.weights.measure(self.epoch),
             "holdout": held,
-            "signals": signals_entry(self.records[-1]),
+            "signals": Signals.of(self.records[-1]).as_json(),
             "selected_epoch": selection.epoch,
             "test": {"acc1": None, "acc5": None},
             **measured.tests,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from rawlabel.artifacts.run_directory import why_selected
 from rawlabel.base import processes
 from rawlabel.cli.options import section_command
 from rawlabel.config import TrainConfig
@@ -21,10 +20,8 @@ def _train(config: TrainConfig) -> None:
     if not processes.is_first():
         return None
     summary = run.summary()
-    click.echo(
-        f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
-    )
-    for entry in summary.get("test_overlap", {}).values():
+    click.echo(f"selected epoch {summary.selected_epoch} of 0..{summary.last_epoch}: {summary.why_selected()}")
+    for entry in summary.test_overlap.values():
         if said := describe(entry):
             click.echo(f"{said}: {run.overlap_path}")
     click.echo(f"run: {run.path}")
