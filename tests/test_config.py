@@ -160,3 +160,7 @@ def test_the_fingerprint_follows_what_matters() -> None:
     assert base.fingerprint() != TrainConfig(lr=0.2).fingerprint()
     free = frozenset({"workers"})
     assert base.fingerprint(exclude=free) == TrainConfig(workers=9).fingerprint(exclude=free)
+
+
+def test_every_name_of_the_settings_is_found() -> None:
+    assert all(getattr(settings, name) for name in settings.__all__)

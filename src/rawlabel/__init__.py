@@ -9,4 +9,6 @@ The stages meet at three artifacts, and each stage can be used alone:
 Importing this package does no work: it opens no file, starts no thread and loads no torch.
 """
 
-__version__ = "0.1.0"
+from rawlabel.base.version import __version__
+
+__all__ = ["__version__"]

@@ -6,9 +6,9 @@ import pytest
 
 from rawlabel import cli
 from rawlabel import config as settings
+from rawlabel.base.families import Family, names
 from rawlabel.cli import verbs
 from rawlabel.config import SECTIONS
-from rawlabel.plugins import Family, names
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from rawlabel.artifacts.run_directory import describe_encoder
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.models.encoder import Encoder, load_encoder
 from rawlabel.models.encoders._own_classes import own_classes
@@ -168,7 +169,7 @@ def test_a_file_in_the_layout_of_torchvision(tmp_path: Path) -> None:
     full = models.shufflenet_v2_x0_5(weights=None, num_classes=7).eval()
     torch.save(full.state_dict(), tmp_path / "model.pth")
     encoder = load_encoder("torchvision/shufflenet_v2_x0_5", tmp_path / "model.pth")
-    assert encoder.image_size == 224 and encoder.training.labels == "labels that are not recorded"
+    assert encoder.image_size == 224 and encoder.training.label_lists == ()
     assert torch.equal(encoder.network.state_dict()["conv1.0.weight"], full.state_dict()["conv1.0.weight"])
     assert features_of(encoder).shape == (6, 1024)
 
@@ -234,3 +235,11 @@ def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:
     asked = ["daisy", "roses", "dandelion", "n02206856", "barn owls", "great grey owl", "zebras"]
     assert own_classes(asked, ("imagenet-1k",)) == ["daisy", "n02206856", "great grey owl", "zebras"]
     assert own_classes(asked, ()) == []
+
+
+def test_one_sentence_says_whose_labels_an_encoder_has_seen() -> None:
+    facts = load_encoder("efficientnet_lite0").record().as_json()
+    said = describe_encoder({**facts, "own_classes": ["daisy"]})
+    assert "efficientnet_lite0 (license: Apache-2.0)" in said and "with labels of people" in said
+    assert said.endswith("of the classes here it was taught daisy.") and "\n" not in said
+    assert describe_encoder({**facts, "own_classes": []}).endswith("taught none, as far as is known.")

@@ -1,8 +1,8 @@
 """Several runs one after the other in the same processes, for what starts several: `torchrun` is slow to start.
 
 Arguments: folder of the data, folder for the runs, then one JSON object of changed settings for each run. With
-`is_stopped` in it, the second process is told to stop after the first epoch, and the run goes on afterwards. Every
-run is ended by the command, in each process.
+`is_stopped` in it, the second process is told to stop behind the steps of the first epoch, and the run goes on
+afterwards. Every run is ended by the command, in each process.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def stop(config: TrainConfig) -> None:
         assert interruption.exit_code == 143
         assert config.outpath is not None
         saved = load_checkpoint(RunDirectory(config.outpath).last_checkpoint)
-        # All had heard of it when the test set, which is one batch, was measured.
-        assert (saved["epoch"], saved["step"]) == (1, 0)
+        # All had heard of it while test images were compared with the others, behind the epoch's last step.
+        assert saved["epoch"] == 0 and saved["step"] > 0
         return
     raise AssertionError("the run was not stopped")
 

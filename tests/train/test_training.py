@@ -299,8 +299,9 @@ def test_fewer_epochs_than_the_resumed_run_has_are_refused(
             "cpu",
             [
                 "rawlabel: the steps will take about 5.0 days on this processor",
-                "rawlabel: what takes minutes on a processor: fewer epochs, smaller images or a smaller network "
-                "(--epochs 12, --image-size 112, --model small_convnet), one of these or all",
+                "rawlabel: what takes minutes on a processor: --recipe transfer, a head on a frozen network; or "
+                "fewer epochs, smaller images or a smaller network (--epochs 12, --image-size 112, --model "
+                "small_convnet), one of these or all",
             ],
         ),
     ],

@@ -190,6 +190,31 @@ class Start(Environment):
     holdout_images: int | None = None
 
 
+class EncoderRecord(Record):
+    """`encoder.json`: the frozen network that a head was trained on."""
+
+    name: str
+    origin: str = ""
+    weights_sha256: str = ""
+    weights_file: str | None = None
+    license: str = ""
+    trained_on: str = ""
+    labels_of: str = ""
+    features: int = 0
+    """Features of an image."""
+    arithmetic: str = ""
+    own_classes: tuple[str, ...] = ()
+    """Which of the run's classes it was taught, as far as is known."""
+
+    def describe(self) -> str:
+        """What a reader must know of it, in one sentence."""
+        return (
+            f"The classifier is a head on the frozen network {self.name} (license: {self.license}), which was "
+            f"trained on {self.trained_on}, with labels of {self.labels_of}; of the classes here it was taught "
+            f"{', '.join(self.own_classes) if self.own_classes else 'none, as far as is known'}."
+        )
+
+
 class SamePicture(Record):
     """A test image that is among the images of the run, too."""
 
@@ -342,6 +367,14 @@ class Run:
     def last_start(self) -> Start:
         """The last start; one that says nothing where none was noted."""
         return self.starts[-1] if self.starts else Start()
+
+    @cached_property
+    def encoder(self) -> EncoderRecord | None:
+        """The frozen network that a head was trained on; None for a network trained on pixels."""
+        path = self.path / "encoder.json"
+        if not path.is_file():
+            return None
+        return check_record(EncoderRecord, read_json(path, "the encoder of a run"), path, AGAIN)
 
     @cached_property
     def epochs(self) -> tuple[Epoch, ...]:

@@ -12,6 +12,8 @@
                         the steps found right what it was trained on, its mean margin
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
+`encoder.json`          the frozen network that a head was trained on, and which of the classes it was taught
+`label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
@@ -35,7 +37,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -44,10 +46,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import __version__
 from rawlabel.artifacts.run import Environment, Overlap, Place, Run, Start, Summary
 from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
+from rawlabel.base.version import __version__
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 
@@ -68,7 +70,7 @@ class RunDirectory:
 
     @property
     def log_path(self) -> Path:
-        """The per-epoch log."""
+        """The log, `log.json`: a JSON list with one entry an epoch, in the format of the published logs."""
         return self.path / "log.json"
 
     @property
@@ -154,10 +156,14 @@ class RunDirectory:
         return entries
 
     def log_epoch(self, entry: LogEntry) -> None:
-        """Add one epoch; entries of this or a later epoch, from before an interruption, give way."""
-        if not processes.is_first():
-            return
-        write_json(self.log_path, [one for one in self.log() if one["epoch"] < entry["epoch"]] + [entry])
+        """Add one epoch to `log.json`, by the first process alone, as `log_epochs` does with several."""
+        self.log_epochs([entry])
+
+    def log_epochs(self, entries: Sequence[LogEntry]) -> None:
+        """Add epochs in their order; entries of the first or later ones, from before an interruption, give way."""
+        if entries and processes.is_first():
+            before = [one for one in self.log() if one["epoch"] < entries[0]["epoch"]]
+            write_json(self.log_path, [*before, *entries])
 
     def log_timing(self, **facts: Any) -> None:
         """Add one line of clock readings, kept apart so that equal runs have equal logs."""
@@ -205,7 +211,10 @@ class RunDirectory:
         return self.path / "training_predictions" / f"{epoch:05d}.npz"
 
     def summary(self) -> Summary:
-        """Selected, last and oracle epoch. Raises `DataError` for a run that is not finished."""
+        """Selected, last and oracle epoch with why, from `summary.json`.
+
+        Raises `DataError` before a run is finished.
+        """
         return self.read().summary
 
     @property
@@ -218,7 +227,7 @@ class RunDirectory:
         return {key: one.counts() for key, one in self.read().overlap.items()}
 
     def write_summary(self, summary: Summary) -> None:
-        """Write `summary.json`, with which the run is finished."""
+        """Write `summary.json`, which only a finished run has, in the place of one that was there."""
         write_json(self.path / "summary.json", summary.as_json())
 
 
@@ -255,7 +264,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def processor_name() -> str:
-    """What the system calls its processor."""
+    """The processor's name as the system has it ("AMD EPYC 7R13"), or its architecture where it has none."""
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file():
         for line in cpu_info.read_text("utf-8", errors="replace").splitlines():

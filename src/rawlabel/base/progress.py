@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from rich.progress import (
 from rawlabel.base import processes
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_EQUAL_LINES = 60.0
+"""Where nothing has changed, it is said that often."""
 ITEMS_TO_ESTIMATE = 5
 
 
@@ -43,22 +46,35 @@ class Task:
         self._bar = bar
         self._id = bar.add_task(title, total=total, note="") if bar else None
         self._last_line = time.monotonic()
+        self._said = (done, total, "")
+        self._told_at: dict[str, float] = {}
         self._first_at: float | None = None
         self._counted_from = 0
         self.when_estimated: Callable[[float], None] | None = None
         """Told once, when a few items say how long the rest takes [seconds]."""
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Say that `count` more items are done."""
+        """Say that `count` more items are done.
+
+        `note`, where given, takes the place of what is shown beside the bar.
+        """
         self.done += count
         self.note = self.note if note is None else note
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, completed=self.done, total=self.total, note=self.note)
-        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            self.say_line()
+        else:
+            self.keep_alive()
         if self.when_estimated is not None:
             self._estimate(self.when_estimated)
+
+    def keep_alive(self) -> None:
+        """Show that the work goes on, also while it waits; call it now and then."""
+        if self._bar is not None:
+            return
+        since = time.monotonic() - self._last_line
+        has_changed = (self.done, self.total, self.note) != self._said
+        if since > (SECONDS_BETWEEN_LINES if has_changed else SECONDS_BETWEEN_EQUAL_LINES):
+            self.say_line()
 
     def _estimate(self, tell: Callable[[float], None]) -> None:
         """The first item is not counted: it may have waited for much else."""
@@ -69,8 +85,19 @@ class Task:
             self.when_estimated = None
             tell((now - self._first_at) * (self.total - self.done) / (count - self._counted_from))
 
+    def tell_wait(self, who: str, words: str) -> None:
+        """Say who makes the work wait and how long: at once, or nothing would be said until it goes on."""
+        now = time.monotonic()
+        is_new = now - self._told_at.get(who, -math.inf) > SECONDS_BETWEEN_LINES
+        self.advance(0, f"{who}: {words}")
+        if is_new:
+            self._told_at[who] = now
+            if self._bar is None and self._said[2] != self.note:
+                self.say_line()
+
     def say_line(self) -> None:
         """Write one plain line (used where there is no terminal)."""
+        self._last_line, self._said = time.monotonic(), (self.done, self.total, self.note)
         if not self._is_silent:
             parts = (f"{self.done}/{self.total}", self._time_left(), self.note)
             sys.stderr.write(f"{self.title}: {' '.join(part for part in parts if part)}\n")
@@ -86,7 +113,10 @@ class Task:
 
 @contextmanager
 def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
-    """Show the progress of `total` items, `done` of which were done before; of several processes, one shows it."""
+    """Show the progress of `total` items, `done` of which were done before; of several processes, one shows it.
+
+    Whoever learns of another total on the way sets it on the task.
+    """
     if not processes.is_first():
         yield Task(title, total, None, is_silent=True)
         return

@@ -12,7 +12,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, TypeVar
@@ -24,6 +27,8 @@ Result = TypeVar("Result")
 
 _AGAIN_AFTER = 0.05
 """A signal that was dropped is sent again after so many seconds."""
+_LOOK_EVERY = 0.2
+"""How often the wait for a thread looks whether a signal has come [seconds]."""
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _FINISHING = "stopping as soon as what is under way is finished; the same again stops at once"
 _asked: set[int] = set()
@@ -195,8 +200,11 @@ def stop_requests() -> Iterator[StopRequest]:
 def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run` that Ctrl-C and SIGTERM end alike: the task is cancelled, so it can tidy up.
 
-    Raises `KeyboardInterrupt` or `Interrupted` then.
+    Raises `KeyboardInterrupt` or `Interrupted` then. Where a loop is running already, as in a notebook, it waits
+    for another one, in a thread.
     """
+    if _is_in_loop():
+        return _run_in_thread(main)
     if threading.current_thread() is not threading.main_thread():
         return asyncio.run(main)
     asked: list[int] = []
@@ -228,3 +236,47 @@ def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
         if asked[0] == signal.SIGINT:
             raise KeyboardInterrupt from None
         raise Interrupted(asked[0]) from None
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_in_thread(main: Coroutine[Any, Any, Result]) -> Result:
+    """The same in a loop and a thread of its own; what stops the wait cancels the task, and is raised again."""
+    done: Future[Result] = Future()
+    begun: Future[Callable[[], object]] = Future()
+    ended = threading.Event()
+
+    async def cancellable() -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        begun.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
+        return await main
+
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(cancellable()))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="rawlabel")
+    thread.start()
+    stopped: KeyboardInterrupt | Interrupted | None = None
+    while not ended.is_set():
+        try:
+            # In short waits, which a signal can end everywhere; `join` would take the thread for ended then.
+            ended.wait(_LOOK_EVERY)
+        except (KeyboardInterrupt, Interrupted) as signal_raised:
+            stopped = signal_raised
+            begun.result()()
+    thread.join()
+    if stopped is not None:
+        raise stopped
+    return done.result()

@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from rawlabel import __version__
 from rawlabel.base import processes, signals
+from rawlabel.base.version import __version__
 from rawlabel.cli import verbs
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 

@@ -17,17 +17,21 @@ SectionType = TypeVar("SectionType", bound=Section)
 
 
 def section_command(
-    name: str, section: type[SectionType], action: Callable[[SectionType], int | None]
+    name: str,
+    section: type[SectionType],
+    action: Callable[[SectionType], int | None],
+    load: Callable[[Path | None, dict[str, Any]], SectionType] | None = None,
 ) -> click.Command:
     """Make the verb `name`, which loads `section` from defaults, `--config` and flags, and calls `action`.
 
+    `load` makes the settings of file and flags where that takes more.
     What `action` returns is the exit code; None is 0.
     """
 
     def callback(config: Path | None, **values: Any) -> int | None:
         context = click.get_current_context()
         given = {key: value for key, value in values.items() if _is_given(context, key)}
-        return action(load_section(section, config, given))
+        return action(load(config, given) if load else load_section(section, config, given))
 
     config_option = click.Option(
         ["-c", "--config"], type=click.Path(path_type=Path), help="JSON or TOML file with settings; flags win."

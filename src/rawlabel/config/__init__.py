@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rawlabel.config.collect import CollectConfig
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
-    from rawlabel.config.declaring import Role, Section
+    from rawlabel.config.declaring import Device, Precision, Role, Section
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rawlabel.config.export import ExportConfig
     from rawlabel.config.figures import FiguresConfig
     from rawlabel.config.labels import LabelsConfig
-    from rawlabel.config.loading import load_options, load_section
+    from rawlabel.config.loading import load_options, load_section, load_training
     from rawlabel.config.network import DownloadSettings, NetworkSettings
     from rawlabel.config.noise import NoiseConfig
     from rawlabel.config.pack import PackConfig
@@ -38,15 +38,19 @@ if TYPE_CHECKING:
     from rawlabel.config.prune import PruneConfig
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
+    from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
     from rawlabel.config.worth import WorthConfig
 
 _HOMES = {
+    "Device": "declaring",
+    "Precision": "declaring",
     "Role": "declaring",
     "Section": "declaring",
     "load_options": "loading",
     "load_section": "loading",
+    "load_training": "loading",
     "DownloadSettings": "network",
     "NetworkSettings": "network",
     **{section: verb for verb, section in SECTIONS.items()},
@@ -58,6 +62,7 @@ __all__ = [
     "CompareRulesConfig",
     "CurateConfig",
     "DemoConfig",
+    "Device",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
@@ -70,6 +75,7 @@ __all__ = [
     "PackConfig",
     "PhotoSiteConfig",
     "PlanConfig",
+    "Precision",
     "PredictConfig",
     "PrepareConfig",
     "ProbeConfig",
@@ -79,11 +85,13 @@ __all__ = [
     "Role",
     "SECTIONS",
     "Section",
+    "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",
     "WorthConfig",
     "load_options",
     "load_section",
+    "load_training",
 ]
 
 

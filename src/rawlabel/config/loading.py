@@ -19,6 +19,8 @@ from pydantic_core import ErrorDetails
 from rawlabel.base import processes
 from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
+from rawlabel.config.recipe import FROM_PIXELS, RECIPES, read_recipe, usual_recipe
+from rawlabel.config.train import TrainConfig
 from rawlabel.config.verbs import SECTIONS
 from rawlabel.errors import ConfigError, did_you_mean
 
@@ -32,11 +34,48 @@ def load_section(
 
     Raises `ConfigError` that names the file and key, or the flag.
     """
+    return _validated(section, {}, _from_file(section, file), file, flags or {})
+
+
+def load_training(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Return the settings of training: as `load_section`, with those of the recipe below `file` and `flags`."""
+    from_file, flags = _from_file(TrainConfig, file), flags or {}
+    name = flags.get("recipe") or from_file.get("recipe")
+    if name is None:
+        # A file that holds one section's keys is of the published form, or was written by a run.
+        is_published = file is not None and not _is_tree(_read(file))
+        name = usual_recipe(from_file | dict(flags), is_published_form=is_published)
+    recipe = read_recipe(name) if name in RECIPES else {}
+    if "encoder" in recipe and (refused := (FROM_PIXELS - {"resume", "start_epoch"}) & flags.keys()):
+        flag = min(refused).replace("_", "-")
+        raise ConfigError(
+            f"--{flag}: is about a network that is trained on pixels, and --recipe {name} trains a head on the "
+            "features of an encoder; leave it out, or use --recipe scratch"
+        )
+    for choice in ("stop", "method"):
+        # Options belong to what the recipe chose; another choice has other ones.
+        if choice in flags or choice in from_file:
+            recipe.pop(f"{choice}_option", None)
+    # Null in a file, as a run writes it, is no name.
+    named = {key: value for key, value in from_file.items() if key != "recipe" or value is not None}
+    return _validated(TrainConfig, recipe, named, file, flags)
+
+
+def _from_file(section: type[Section], file: Path | None) -> dict[str, Any]:
     given = _without_unset(section, _own_keys(section, _read(file), file), file) if file is not None else {}
     aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
-    from_file = {aliases.get(key, key): value for key, value in given.items()}
+    return {aliases.get(key, key): value for key, value in given.items()}
+
+
+def _validated(
+    section: type[SectionType],
+    base: dict[str, Any],
+    from_file: dict[str, Any],
+    file: Path | None,
+    flags: Mapping[str, Any],
+) -> SectionType:
     try:
-        return section.model_validate(from_file | dict(flags or {}))
+        return section.model_validate(base | from_file | dict(flags))
     except ValidationError as error:
         raise ConfigError(_explain(error.errors()[0], section, file, flags or {})) from error
 
@@ -74,9 +113,13 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
+def _is_tree(values: dict[str, Any]) -> bool:
+    return bool(values) and all(isinstance(value, dict) for value in values.values())
+
+
 def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
     """Pick this section out of a tree, or take the whole of a flat file."""
-    if not values or not all(isinstance(value, dict) for value in values.values()):
+    if not _is_tree(values):
         return values
     for key in values:
         if key not in SECTIONS:

@@ -12,12 +12,14 @@ from rawlabel.config.training.optimizer import OptimizerSettings
 from rawlabel.config.training.placement import PlacementSettings
 from rawlabel.config.training.schedule import ScheduleSettings
 from rawlabel.config.training.stopping import StoppingSettings
+from rawlabel.config.training.transfer import TransferSettings
 from rawlabel.config.training.views import ViewSettings
 
 
 class TrainConfig(
     DataSettings,
     ViewSettings,
+    TransferSettings,
     ModelSettings,
     MethodSettings,
     OptimizerSettings,

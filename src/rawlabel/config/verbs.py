@@ -25,6 +25,7 @@ SECTIONS = {
     "rebuild": "RebuildConfig",
     "diff": "DiffConfig",
     "prune": "PruneConfig",
+    "sources": "SourcesConfig",
     "noise": "NoiseConfig",
     "photo_site": "PhotoSiteConfig",
     "demo": "DemoConfig",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import torch
 from rawlabel.base import processes
 from rawlabel.base.progress import progress
 from rawlabel.base.signals import interrupts_blocked, stop_requests, unblock_interrupts
+from rawlabel.base.spawning import spawn_context
 from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
@@ -100,7 +101,7 @@ def _train_side_by_side(trials: Sequence[Trial], jobs: int, logs: Path) -> None:
 def _start(trial: Trial, threads: int, logs: Path) -> _Running:
     assert trial.config.outpath is not None
     log = logs / f"{trial.config.outpath.name}.log"
-    process = get_context("spawn").Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
+    process = spawn_context().Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
     # Until the process has left the terminal's group, a Ctrl-C waits.
     with interrupts_blocked():
         process.start()

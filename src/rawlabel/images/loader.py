@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rawlabel.base import distributed, processes
 from rawlabel.images.decoding import DRAWS, DecodedImages, Transform
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.resident_images import ResidentImages
 from rawlabel.images.strong_augmentation import StrongAugmentation
 
@@ -106,7 +107,7 @@ class BatchLoader(Protocol):
 
     @property
     def num_steps(self) -> int:
-        """Steps of one epoch."""
+        """Optimizer steps of one epoch, a last batch that is not full included."""
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
         """The batches of `epoch` from `first_step` on."""
@@ -115,7 +116,7 @@ class BatchLoader(Protocol):
         """Begin with an epoch before `epoch` asks for it."""
 
     def close(self) -> None:
-        """End its threads."""
+        """End the threads that read ahead; no batch can be asked for afterwards."""
 
 
 class PreparingLoader(ABC):
@@ -127,7 +128,7 @@ class PreparingLoader(ABC):
 
     @property
     def num_steps(self) -> int:
-        """Steps of one epoch."""
+        """Optimizer steps of one epoch, a last batch that is not full included."""
         return steps_per_epoch(self._num_images, self._batch_size)
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
@@ -180,7 +181,7 @@ class Loader(PreparingLoader):
         self._pool = ThreadPoolExecutor(workers)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads at once; images that nobody waits for any more are not read."""
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
@@ -231,13 +232,16 @@ class Loader(PreparingLoader):
 
 
 def evaluation_batches(
-    images: DecodedImages, transform: Transform, batch_size: int, *, pin_memory: bool = False
+    images: DecodedImages | KeptFeatures, transform: Transform, batch_size: int, *, pin_memory: bool = False
 ) -> Iterator[Tensor]:
-    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order.
+    """Centre views [batch, size, size, 3] uint8 of this process's share of the images, in order; or features.
 
     They lie in pinned memory, for a GPU, if `pin_memory`.
     """
     size, own = transform.image_size, distributed.own_rows(len(images))
+    if isinstance(images, KeptFeatures):
+        yield from map(images.at, torch.split(own, batch_size))
+        return
     if isinstance(images, ResidentImages):
         squares = images.at(size)
         for rows in torch.split(own.to(squares.device), batch_size):

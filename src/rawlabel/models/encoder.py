@@ -15,13 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from rawlabel import plugins
+from rawlabel.artifacts.run import EncoderRecord
+from rawlabel.base import families
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.encoders._weights import hash_weights, hub_errors
@@ -50,7 +51,7 @@ class Training:
     """Keys of `rawlabel.gather.classes.wordnet.IMAGENET_LISTS`: the classes that were told apart."""
 
 
-UNKNOWN = Training("data that are not recorded", "labels that are not recorded")
+UNKNOWN = Training("data that are not recorded", "people or nobody, which is not recorded")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +91,18 @@ class Encoder:
         """What features depend on besides the images and the arithmetic."""
         return f"{self.name}:{self.weights_sha256}:{self.views}:{self.mean}:{self.std}"
 
-    def facts(self) -> dict[str, Any]:
-        """What a run records of it, as plain values."""
-        return {
-            "name": self.name,
-            "origin": self.origin,
-            "weights_sha256": self.weights_sha256,
-            "weights_file": self.weights_file,
-            "license": self.license,
-            "trained_on": self.training.data,
-            "labels_of": self.training.labels,
-            "features": self.num_features,
-        }
+    def record(self) -> EncoderRecord:
+        """What a run records of it: name, weights by hash, license, and what it was trained on."""
+        return EncoderRecord(
+            name=self.name,
+            origin=self.origin,
+            weights_sha256=self.weights_sha256,
+            weights_file=self.weights_file,
+            license=self.license,
+            trained_on=self.training.data,
+            labels_of=self.training.labels,
+            features=self.num_features,
+        )
 
 
 class EncoderFamily(ABC):
@@ -127,17 +128,17 @@ def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encod
     Raises `ConfigError`, which names `flag` and the nearest name or says that the weights cannot be had, and
     `CheckpointError` for a file that does not fit.
     """
-    for family in plugins.names(plugins.Family.ENCODER):
+    for family in families.names(families.Family.ENCODER):
         if family != "timm":
-            kind: type[EncoderFamily] = plugins.load(plugins.Family.ENCODER, family)
+            kind: type[EncoderFamily] = families.load(families.Family.ENCODER, family)
             if kind.claims(name):
                 return kind().load(name, weights, flag)
     prefix, slash, _ = name.rpartition("/")
     if slash and prefix != "timm" and not name.startswith(("hf-hub:", "hf_hub:")):
-        known = [f"{one}/..." for one in plugins.names(plugins.Family.ENCODER) if one != "efficientnet_lite"]
+        known = [f"{one}/..." for one in families.names(families.Family.ENCODER) if one != "efficientnet_lite"]
         raise ConfigError(f"{flag}: no encoder is called '{name}'{did_you_mean(name, known)}")
     # Every other name may be one of timm's thousands, which also knows what to suggest.
-    last: type[EncoderFamily] = plugins.load(plugins.Family.ENCODER, "timm")
+    last: type[EncoderFamily] = families.load(families.Family.ENCODER, "timm")
     return last().load(name, weights, flag)
 
 

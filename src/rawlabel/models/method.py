@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -41,6 +42,23 @@ class Batch:
     """[batch] position of each sample in the training set, the same in every epoch."""
     strong_images: tuple[Tensor, ...] = ()
     """As many further views of the images as the method's `strong_augmentation` asks for."""
+    weights: Tensor | None = None
+    """[batch] what each image counts, 1 in the mean over all images; None where all count the same."""
+
+    def other_labels(self, order: Tensor) -> Batch:
+        """The same images with the labels, and what these count, of those that `order` [batch] puts there."""
+        weights = None if self.weights is None else self.weights[order]
+        return replace(self, labels=self.labels[order], weights=weights)
+
+    def mean(self, losses: Tensor) -> Tensor:
+        """The mean of the images' `losses` [batch], each counting its weight."""
+        return losses.mean() if self.weights is None else (losses * self.weights).mean()
+
+    def cross_entropy(self, logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """The mean cross-entropy [nats] of `logits` [batch, classes], each image counting its weight."""
+        if self.weights is None:
+            return F.cross_entropy(logits, self.labels, label_smoothing=label_smoothing)
+        return self.mean(F.cross_entropy(logits, self.labels, label_smoothing=label_smoothing, reduction="none"))
 
     def images_at(self, order: Tensor, views: Tensor | None = None) -> Tensor:
         """For each image of the share, in its place, the image of the batch that `order` [batch] puts there.
@@ -78,6 +96,8 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
 
     Options: type[Section] = NoOptions
     """Class of the method's options, with the published values as defaults."""
+    heeds_weights: bool = False
+    """Whether the loss goes by `Batch.weights`, as a loss that is a sum over images can (`Batch.mean`)."""
     is_repeatable: bool = True
     """Whether `forward` says the same of a batch when asked twice in a step: it draws and remembers nothing, and
     has no parameters besides the networks'. Optimizers that ask several times, such as L-BFGS, need this."""

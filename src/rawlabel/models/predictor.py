@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rawlabel import plugins
 from rawlabel.artifacts.run import settings_of
-from rawlabel.base import distributed
+from rawlabel.base import distributed, families
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.images.decoding import DecodedImages, Transform
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import evaluation_batches
 from rawlabel.images.view_size import image_size_at
 from rawlabel.models.checkpoint import load_weights
@@ -32,6 +32,16 @@ from rawlabel.models.networks.building import (
 )
 from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
 from rawlabel.models.precision import settle_precision
+from rawlabel.models.transfer.encoded_views import (
+    EncodedViews,
+    EncoderTransform,
+    encoder_facts,
+    encoding_in,
+    encoding_store,
+    refuse_pixels,
+)
+from rawlabel.models.transfer.head import FeatureHead
+from rawlabel.models.transfer.store import FeatureStore
 
 
 def _go_on() -> None:
@@ -44,15 +54,21 @@ class Predictor:
 
     method: Method[Any]
     transform: Transform
-    normalizer: Normalizer
+    normalizer: Normalizer | EncodedViews
     device: torch.device
     precision: torch.dtype
     pause: Callable[[], None] = _go_on
     """Called before each batch of a measurement; it may raise to end the measurement there."""
     parts: FittingParts = field(default_factory=FittingParts)
     """In which batches are measured."""
+    store: FeatureStore | None = None
+    """Where the features of images are kept, which the method takes in their place; None for pixels."""
 
-    def logits(self, images: DecodedImages, batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def encoder_facts(self) -> dict[str, Any]:
+        """What weights files note under `encoder`, where there is one."""
+        return {} if self.store is None else {"encoder": encoder_facts(self.store).as_json()}
+
+    def logits(self, images: DecodedImages | KeptFeatures, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
         pin_memory = self.device.type == "cuda"
         views = evaluation_batches(images, self.transform, batch_size, pin_memory=pin_memory)
@@ -92,29 +108,27 @@ def build_predictor(
     num_samples: int,
     num_classes: int,
     normalization: Normalization | None = None,
+    encoder: Mapping[str, Any] | None = None,
     *,
     is_training: bool = True,
 ) -> Predictor:
     """Build the method that `config` describes, freshly initialised, on its device, to train or to measure it.
 
     Images are normalised by `normalization`, by default as published weights expect it where they are asked for,
-    and else by ImageNet's.
+    and else by ImageNet's. `encoder` are the facts of the one that weights to be loaded were trained with.
     """
     device = choose_device(config.device, config.gpu)
+    store = None
+    if config.encoder is not None:
+        refuse_pixels(config)
+        store = encoding_store(config, device, encoder)
     transform = Transform.choose(
         config.image_size, config.augment, crop=not config.norandomcrop, flip=not config.norandomflip
     )
-    method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
+    method_type: type[Method[Any]] = families.load(families.Family.METHOD, config.method)
     options = load_options(method_type.Options, _method_options(config), "--method-option")
-    network_options = load_network_options(config)
     method = method_type(
-        lambda: build_network(
-            config.model,
-            num_classes,
-            pretrained=config.pretrained,
-            options=network_options,
-            image_size=config.image_size,
-        ),
+        _network_maker(config, num_classes, store),
         num_samples,
         num_classes,
         options,
@@ -128,8 +142,30 @@ def build_predictor(
         method.keep_average(config.ema)
     with memory_errors(f"--model: {config.model} does not fit into memory; end other programs that use it"):
         method = method.to(device).to(memory_format=torch.channels_last)
+    if store is not None:
+        return _head_predictor(method, store, device)
     precision = settle_precision(config, method.network, device, is_training=is_training)
     return Predictor(method, transform, Normalizer(config.image_size, device, normalization), device, precision)
+
+
+def _network_maker(config: TrainConfig, num_classes: int, store: FeatureStore | None) -> Callable[[], nn.Module]:
+    """What makes one freshly initialised network, or head where there is an encoder."""
+    if store is not None:
+        num_features = encoding_in(store).encoder.num_features
+        return lambda: FeatureHead(num_features, num_classes, config.hidden)
+    options = load_network_options(config)
+    return lambda: build_network(
+        config.model, num_classes, pretrained=config.pretrained, options=options, image_size=config.image_size
+    )
+
+
+def _head_predictor(method: Method[Any], store: FeatureStore, device: torch.device) -> Predictor:
+    """Where a head is trained, arithmetic is the encoder's: of one layer nothing is to be won."""
+    if method.strong_augmentation is not None:
+        raise ConfigError("--method: makes strong views of images, and features have none; choose another")
+    encoding = encoding_in(store)
+    transform = EncoderTransform(encoding.encoder.image_size, "none", encoding)
+    return Predictor(method, transform, EncodedViews(encoding), device, torch.float32, store=store)
 
 
 def _method_options(config: TrainConfig) -> tuple[str, ...]:
@@ -161,7 +197,12 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     config = config.model_copy(update={"pretrained": False, "gpu": None, **overrides})
     normalization = Normalization.of_weights_file(saved)
     predictor = build_predictor(
-        config, saved["num_samples"], len(saved["class_ids"]), normalization, is_training=False
+        config,
+        saved["num_samples"],
+        len(saved["class_ids"]),
+        normalization,
+        saved.get("encoder"),
+        is_training=False,
     )
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]

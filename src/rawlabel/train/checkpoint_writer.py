@@ -46,11 +46,13 @@ class CheckpointWriter:
         facts: Mapping[str, Any],
         state: Mapping[str, Any],
         selected: Mapping[str, Any] | None = None,
+        selected_weights: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Copy the values of `save_checkpoint` and write them, when the checkpoint before is written.
 
-        `selected` are the facts to be written with the weights as the run's selected ones, if they are. Of several
-        processes, the first writes. Raises what the writing before raised, such as `DiskError`.
+        `selected` are the facts to be written with the run's selected weights: `selected_weights`, which nobody
+        changes, or else `weights`. Of several processes, the first writes. Raises what the writing before raised,
+        such as `DiskError`.
         """
         if not processes.is_first():
             return
@@ -59,7 +61,7 @@ class CheckpointWriter:
         # All of torch's work is done here: in the other thread it would start OpenMP's threads once more, and with
         # more of them than cores those that train sleep at every barrier, a fifth of a small network's step.
         copied = {name: tensor.contiguous() for name, tensor in copy_to_host(dict(weights)).items()}
-        copies = copied, facts, copy_to_host(dict(state)), selected
+        copies = copied, facts, copy_to_host(dict(state)), selected, selected_weights or copied
         self._writing = self._thread.submit(self._write, *copies)
 
     def _write(
@@ -68,10 +70,11 @@ class CheckpointWriter:
         facts: Mapping[str, Any],
         state: Mapping[str, Any],
         selected: Mapping[str, Any] | None,
+        selected_weights: Mapping[str, Tensor],
     ) -> None:
         # That from which a later start goes on takes its name last.
         if selected is not None:
-            save_weights(self._run.selected_checkpoint, weights, selected)
+            save_weights(self._run.selected_checkpoint, selected_weights, selected)
         save_checkpoint(self._run.last_checkpoint, weights, facts, state)
 
     def check(self) -> None:

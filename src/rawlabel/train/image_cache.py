@@ -1,5 +1,7 @@
 """Where images are kept while a run goes on (`--cache`), and the loader that goes with the place.
 
+features
+    of an encoder, in the place of images (`KeptFeatures`): wherever a head is trained;
 device
     small images as one array on the device, from which it cuts views itself (`ResidentLoader`);
 memory
@@ -22,14 +24,16 @@ from rawlabel.base import processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.images.decoding import AUTO_SHARE, Images, free_memory, room_for
+from rawlabel.images.feature_loader import FeatureLoader
 from rawlabel.images.image_source import ImageSource
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader, Loader
 from rawlabel.images.resident_images import OtherSizes, ResidentImages
 from rawlabel.images.resident_loader import ResidentLoader
 from rawlabel.images.view_size import image_size_at
 from rawlabel.models.predictor import Predictor
 
-KeptImages = Images | ResidentImages
+KeptImages = Images | ResidentImages | KeptFeatures
 
 
 def keep_images(
@@ -41,6 +45,8 @@ def keep_images(
     an image which cannot be read or decoded, or does not fit among the others.
     """
     transform, device = predictor.transform, predictor.device
+    if predictor.store is not None:
+        return predictor.store.features(source, title or "features", device)
     if len(source) and _is_for_device(source, config, predictor):
         try:
             return ResidentImages.load(source, transform, device, config.reading_threads, title)
@@ -50,6 +56,18 @@ def keep_images(
     # Where the device is asked for, this is reached by no images alone.
     cache = "none" if config.cache == "device" else config.cache
     return Images(source, transform.stored_side, config.reading_threads, title, cache)
+
+
+def images_to_measure(
+    source: ImageSource, predictor: Predictor, workers: int, title: str
+) -> Images | KeptFeatures:
+    """The images of `source` for a finished run's `predictor`, with progress under `title`.
+
+    Where that has an encoder, their features, which are kept. Raises `DataError` that names an image.
+    """
+    if predictor.store is not None:
+        return predictor.store.features(source, title.replace("reading", "features of"), predictor.device)
+    return Images(source, predictor.transform.stored_side, workers, title)
 
 
 def make_loader(images: KeptImages, config: TrainConfig, predictor: Predictor) -> BatchLoader:
@@ -62,6 +80,8 @@ def make_loader(images: KeptImages, config: TrainConfig, predictor: Predictor) -
         sys.stderr.write(f"rawlabel: {advice}\n")
     seed, size_of = config.seed or 0, partial(image_size_at, config)
     transform, batch_size = predictor.transform, config.batch_size
+    if isinstance(images, KeptFeatures):
+        return FeatureLoader(images, batch_size, seed, config.accumulate)
     if isinstance(images, ResidentImages):
         return ResidentLoader(images, transform, batch_size, seed, size_of, config.accumulate)
     return Loader(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from rawlabel.base.signals import stop_requests
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, DataError
 from rawlabel.images.image_source import LabeledImages, UnreadableImage
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader, RawBatch
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.device import synchronize
@@ -25,11 +26,16 @@ from rawlabel.models.memory import advice_for_steps, memory_errors
 from rawlabel.models.method import Batch, StepOutput
 from rawlabel.models.networks.normalization import Normalization
 from rawlabel.models.predictor import Predictor
+from rawlabel.models.transfer.encoding import threads
+from rawlabel.models.transfer.head import centre
 from rawlabel.records import EpochRecord
 from rawlabel.train.acceleration import compile_if_faster
 from rawlabel.train.around.refit import StepBudgetLoader
+from rawlabel.train.around.weighing import weights_for_steps
 from rawlabel.train.checkpoint_writer import CheckpointWriter
 from rawlabel.train.data import TrainingData
+from rawlabel.train.epoch_journal import EpochJournal
+from rawlabel.train.epoch_timing import EpochTiming, log_timing
 from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged_logits
@@ -45,18 +51,11 @@ from rawlabel.train.run_logger import repeating
 from rawlabel.train.schedule import decays_left, learning_rate
 from rawlabel.train.stopping_rule import Selection, StoppingRule
 
+SECONDS_OF_HEADS = 5.0
+"""Time between two checkpoints of a head, whose epochs take less than it takes to write one [seconds]."""
 EpochEvaluator = Callable[[Predictor], dict[str, Any]]
 """Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
 what it returns."""
-
-
-class EpochTiming(NamedTuple):
-    """When the parts of an epoch ended, as `time.perf_counter` tells it [seconds]."""
-
-    started: float
-    first_batch: float
-    trained: float
-    finished: float
 
 
 class _Measured(NamedTuple):
@@ -95,6 +94,7 @@ class Trainer:
         self.optimizer = make_optimizer(config, self.method)
         self.weights = WeightTracker(config.track_weights, self.method.network, run.path)
         self.labels = torch.from_numpy(data.train.labels).to(predictor.device)
+        self.sample_weights = weights_for_steps(data.train, predictor)
         self.records: list[EpochRecord] = []
         self.head = HeadTap(self.method.network)
         # What the network last said of each training image; -1 for nothing yet.
@@ -102,6 +102,7 @@ class Trainer:
         self.samples = SampleStatistics(len(data.train), predictor.device)
         self.epoch, self.step, self.statistics = 0, 0, RunningStatistics()
         self.writer = CheckpointWriter(run)
+        self.journal = EpochJournal(run, self.writer, SECONDS_OF_HEADS if predictor.store else 0.0)
         # Of the images seen in this epoch, those that an earlier start has trained on.
         self.seen_before = 0
 
@@ -120,6 +121,8 @@ class Trainer:
         """Do the epochs of `fit`, one at a time; close the iterator to end the run's threads early."""
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
+        if isinstance(train, KeptFeatures):
+            centre(self.method, train.mean())
         self.run.log_timing(cache={"train": train.place, "holdout": holdout.place})
         passes = make_loader(train, self.config, self.predictor)
         loader: BatchLoader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
@@ -130,13 +133,15 @@ class Trainer:
         try:
             with (
                 self.writer,
+                # On one layer several threads would only wait for each other.
+                threads(1) if self.predictor.store else nullcontext(),
                 repeating(self.config, self.run, self.epoch) as loggers,
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
             ):
                 task.when_estimated = lambda left: say_expected_time(left, self.config, self.predictor.device)
                 stop = self._stop = distributed.SharedStop(request)
-                while self.epoch < self.config.epochs and not self._is_halted():
+                while not self._is_last():
                     started = time.perf_counter()
                     with self._to_go_on_with(stop):
                         with memory_errors(advice_for_steps(self.config)):
@@ -150,9 +155,13 @@ class Trainer:
                         measured = self._measure_others(on_train, holdout)
                     self._finish_epoch(measured)
                     timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
-                    self._log_timing(timing)
-                    loggers.repeat(self.epoch)
-                    if stop.asked():
+                    log_timing(self.run, self.epoch - 1, timing, self.statistics.seen - self.seen_before)
+                    is_asked = stop.asked()
+                    if not self.journal.is_empty and (is_asked or self._is_last()):
+                        self._save()
+                    if self.journal.is_empty:
+                        loggers.repeat(self.epoch)
+                    if is_asked:
                         self.writer.finish()
                         stop.obey()
                     yield timing
@@ -190,8 +199,10 @@ class Trainer:
                 ) from error
             raise
 
-    def _is_halted(self) -> bool:
-        return bool(self.records) and self.rule.select(self.records).halt
+    def _is_last(self) -> bool:
+        """Whether no epoch follows."""
+        is_halted = bool(self.records) and self.rule.select(self.records).halt
+        return is_halted or self.epoch >= self.config.epochs
 
     def _train_epoch(self, loader: BatchLoader, task: Task) -> float | None:
         """Make the steps that are left of an epoch; return when its first batch was there."""
@@ -237,7 +248,8 @@ class Trainer:
         device, precision, normalize = self.predictor.device, self.predictor.precision, self.predictor.normalizer
         ids = part.sample_ids.to(device, non_blocking=device.type == "cuda")
         strong = tuple(normalize(views) for views in part.strong_views)
-        batch = Batch(normalize(part.views), self.labels[ids], ids, strong)
+        weights = None if self.sample_weights is None else self.sample_weights[ids]
+        batch = Batch(normalize(part.views), self.labels[ids], ids, strong, weights)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             output: StepOutput = self.method(batch)
         loss = output.loss if share == 1 else output.loss * share
@@ -262,7 +274,7 @@ class Trainer:
         self._refuse_divergence()
         labels = self.data.train.labels
         entries = measure_train_accuracy(self.config, self.predictor, train, labels, passes, self.epoch)
-        if self.config.compute_jacobian:
+        if self.config.compute_jacobian and not isinstance(train, KeptFeatures):
             return {**entries, "J_norm": jacobian_norms(self.predictor, train, self.config.seed or 0)}
         return {**entries}
 
@@ -306,19 +318,20 @@ class Trainer:
             "test": {"acc1": None, "acc5": None},
             **measured.tests,
         }
-        if self.config.keep_predictions:
-            self.run.keep_training_predictions(self.epoch, self.predictions.cpu().numpy())
-        self.run.log_epoch(entry)
-        done = self._facts()
+        self.journal.add(entry, self.predictions if self.config.keep_predictions else None)
+        if selection.epoch == self.epoch:
+            self.journal.select(self.method.state_dict(), self._facts())
         self.epoch, self.step = self.epoch + 1, 0
-        self._save(selected=done if selection.epoch == done["epoch"] else None)
+        if self.journal.is_due:
+            self._save()
 
     def _refuse_divergence(self) -> None:
         """Before anything is saved from which no run could go on. Raises `ConfigError`."""
         refuse_diverged(self.method, float(self.statistics.loss), self.epoch)
 
     def _decode(self, images: LabeledImages, what: str) -> KeptImages:
-        return keep_images(images.source, self.config, self.predictor, f"reading {what} images")
+        verb = "reading" if self.predictor.store is None else "features of"
+        return keep_images(images.source, self.config, self.predictor, f"{verb} {what} images")
 
     def _facts(self) -> dict[str, Any]:
         """What is needed to use the weights."""
@@ -328,6 +341,7 @@ class Trainer:
             "num_samples": len(self.data.train),
             "epoch": self.epoch,
             "normalization": self.predictor.normalizer.normalization.as_json(),
+            **self.predictor.encoder_facts(),
         }
 
     def _save_now(self) -> None:
@@ -336,11 +350,8 @@ class Trainer:
         self._save()
         self.writer.finish()
 
-    def _save(self, selected: dict[str, Any] | None = None) -> None:
-        """Have everything written that is needed to go on; `epoch` is the one to go on with.
-
-        `selected` are the facts of the epoch before it, where that is the selected one.
-        """
+    def _save(self) -> None:
+        """Have everything written that is needed to go on; `epoch` is the one to go on with."""
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -354,7 +365,7 @@ class Trainer:
             "random": torch.get_rng_state(),
             "buffers": distributed.buffers_of_all(self.method) if self.step else None,
         }
-        self.writer.save(self.method.state_dict(), self._facts(), state, selected)
+        self.journal.save(self.method.state_dict(), self._facts(), state)
 
     def _resume(self) -> None:
         """Go on from the last checkpoint, if there is one, or from what --resume names."""
@@ -386,15 +397,3 @@ class Trainer:
             raise CheckpointError(f"{path}: does not fit this run; choose another --outpath") from error
         torch.set_rng_state(saved["random"])
         self.epoch, self.step = saved["epoch"], saved["step"]
-
-    def _log_timing(self, timing: EpochTiming) -> None:
-        seconds, seen = timing.trained - timing.started, self.statistics.seen - self.seen_before
-        # After a stop behind the last step there are none left to time.
-        speed = {"images_per_second": round(seen / seconds, 1)} if seen else {}
-        self.run.log_timing(
-            epoch=self.epoch - 1,
-            first_batch_seconds=round(timing.first_batch - timing.started, 3),
-            train_seconds=round(seconds, 3),
-            **speed,
-            measure_seconds=round(timing.finished - timing.trained, 3),
-        )

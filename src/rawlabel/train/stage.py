@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -11,11 +12,10 @@ from typing import Any
 
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run import DataOrigin, Start, Summary
 from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
-from rawlabel.base import distributed, processes
+from rawlabel.base import distributed, families, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import Role, TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
@@ -25,7 +25,9 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.memory import OUTSIDE_OF_STEPS, memory_errors
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import build_predictor
+from rawlabel.models.transfer.encoded_views import encoder_record
 from rawlabel.train import run_logger
+from rawlabel.train.around import weighing
 from rawlabel.train.around.confident_learning import describe, prune
 from rawlabel.train.around.refit import with_holdout
 from rawlabel.train.around.teacher import labeled_by
@@ -61,6 +63,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         settled = distributed.from_first(lambda: _settle_seed(config, run))
         if settled.confident_learning:
             data = _prune(settled, data, run)
+        if settled.weighing != "none":
+            data = _weigh(settled, data, run)
         return _run(settled, data, run, make_evaluator)
 
 
@@ -92,11 +96,7 @@ def _run(
 ) -> RunDirectory:
     """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
     distributed.from_first(lambda: _refuse_other_settings(config, run))
-    run_logger.require(config.logger)
-    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
-    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
-    if rule.needs_holdout and not len(data.holdout):
-        raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
+    rule = _rule(config, data)
     summary = distributed.from_first(lambda: _summary(run))
     is_finished = summary is not None
     if summary and summary.data != data.fingerprint:
@@ -129,6 +129,16 @@ def _run(
         everything = labeled_by(teacher, everything, config) if teacher else everything
         _refit(config, everything, len(data.train), run, evaluator)
     return run
+
+
+def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
+    """The stopping rule, once everything that is named is known to be there."""
+    run_logger.require(config.logger)
+    rule_type: type[StoppingRule[Any]] = families.load(families.Family.STOPPING_RULE, config.stop)
+    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
+    if rule.needs_holdout and not len(data.holdout):
+        raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
+    return rule
 
 
 def _say_not_measured(config: TrainConfig, run: RunDirectory) -> None:
@@ -170,6 +180,8 @@ def _start(
         holdout_images=len(data.holdout),
     )
     run.start(config, start)
+    if predictor.store is not None and processes.is_first():
+        write_json(run.path / "encoder.json", encoder_record(predictor.store, data.class_ids).as_json())
     for name, injection in data.injections.items():
         injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
@@ -191,9 +203,23 @@ def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
     return kept
 
 
+def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainingData:
+    """Say what each raw label counts, and note it in the run directory."""
+    distributed.from_first(lambda: _refuse_other_settings(config, run))
+    # What is wrong with the settings is said before minutes go into features.
+    _rule(config, data)
+    weighing.require(config)
+    _note_settings(config, run)
+    weighed = weighing.weigh(data, config, run)
+    if processes.is_first():
+        sys.stderr.write(f"{weighing.describe(run)}\n")
+    return weighed
+
+
 def _around(config: TrainConfig, **changes: Any) -> TrainConfig:
     """The settings for a run that serves another: one run, from the beginning."""
-    alone = {"confident_learning": False, "student": False, "refit": False, "resume": None, "start_epoch": 0}
+    alone: dict[str, Any] = {"confident_learning": False, "weighing": "none", "student": False, "refit": False}
+    alone |= {"resume": None, "start_epoch": 0}
     return config.model_copy(update=alone | changes)
 
 
@@ -210,7 +236,8 @@ def _teach(
     _note_settings(config, run)
     teacher = RunDirectory(run.path / "teacher")
     # Its images are the pruned ones too, so it says so.
-    own = _around(config, outpath=teacher.path, confident_learning=config.confident_learning)
+    same = {"confident_learning": config.confident_learning, "weighing": config.weighing}
+    own = _around(config, outpath=teacher.path, **same)
     return _run(own, data, teacher, make_evaluator)
 
 
@@ -224,7 +251,7 @@ def _refit(
     selected = distributed.from_first(lambda: run.summary().selected_epoch)
     num_steps = steps_per_epoch(num_images, config.batch_size)
     shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
-    last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
+    last_epoch: StoppingRule[Any] = families.load(families.Family.STOPPING_RULE, "last_epoch")()
     with refit.claimed():
         trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
         trainer.schedule_config = config
@@ -249,7 +276,7 @@ def _summary(run: RunDirectory) -> Summary | None:
 
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:
     """The same settings on the same data have the same name, so the same command goes on."""
-    model = config.model.replace("/", "-")
+    model = re.sub(r"[^A-Za-z0-9_.-]+", "-", config.encoder or config.model)
 
     free = TrainConfig.named(Role.PLACE, Role.SPEED) - _SECOND_TEST
 

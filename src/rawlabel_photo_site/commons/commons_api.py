@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import md5, sha1
 from typing import Any
@@ -25,6 +25,11 @@ from rawlabel_photo_site.world.site import PhotoSite
 Reply = dict[str, Any]
 FILE_NAMESPACE = 6
 _MOST_RESULTS, _USUAL_RESULTS, _MOST_TITLES = 500, 10, 50
+_MOST_SCALED = 50
+"""Titles of one reply that get a scaled image, and with it their facts."""
+LADDER = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
+"""Widths of thumbnails that the host makes (https://www.mediawiki.org/wiki/Common_thumbnail_sizes)."""
+_CAMPAIGN = "utm_source=commons.wikimedia.org&utm_campaign=imageinfo&utm_content=thumbnail"
 _LAG_SECONDS = 7.25
 _LIBRARIES = re.compile(r"(?i)^\s*(python|aiohttp|curl|wget|okhttp|go-http|java|libwww|httpx|axios|node|undici)\b")
 _CONTACT = re.compile(r"(?i)https?://|[^\s@]+@[^\s@]+\.[a-z]")
@@ -109,15 +114,44 @@ class CommonsApi:
             )
         found = self._found(words)
         shown = found[offset : min(offset + limit, most)]
+        told, untold = self._told([self._files[position] for position in shown], parameters)
         pages = [
-            self._page(self._files[position], parameters, host) | {"index": offset + number + 1}
-            for number, position in enumerate(shown)
+            self._page(file, parameters if file.page_id in told else {}, host) | {"index": offset + number + 1}
+            for number, file in enumerate(self._files[position] for position in shown)
         ]
         # The real API orders pages by their id; `index` has the rank.
-        reply: Reply = {"query": {"pages": sorted(pages, key=lambda page: page["pageid"])}} if pages else {}
+        query: Reply = {"pages": sorted(pages, key=lambda page: page["pageid"])} if pages else {}
+        following: Reply = {}
+        if "search" in parameters.get("list", "").split("|"):
+            query |= {"searchinfo": {"totalhits": len(found)}, "search": []}
+            if len(found) > 1:
+                following["sroffset"] = 1
+        reply: Reply = {"query": query} if query else {}
+        if untold is not None:
+            # Inside a page of results the generator stays where it is, and is not named for the first page.
+            current = {"gsroffset": offset} if "gsroffset" in parameters else {}
+            reply["continue"] = {
+                **following, "iicontinue": untold, **current, "continue": f"{'|'.join(current)}||"
+            }  # fmt: skip
+            return reply
         if offset + limit < min(len(found), most):
-            reply["continue"] = {"gsroffset": offset + limit, "continue": "gsroffset||"}
-        return {"batchcomplete": True, **reply}
+            following |= {"gsroffset": offset + limit, "continue": "gsroffset||"}
+        elif following:
+            following["continue"] = "-||"
+        return {"batchcomplete": True, **reply, **({"continue": following} if following else {})}
+
+    def _told(self, files: Sequence[CommonsFile], parameters: Mapping[str, str]) -> tuple[set[int], str | None]:
+        """Ids of the files whose facts one reply tells, and where the next one goes on; None at the end.
+
+        The real API scales the images of fifty titles, in the order of the titles.
+        """
+        titles = sorted((file.title, file) for file in files)
+        begin = parameters.get("iicontinue", "").rpartition("|")[0]
+        left = [(title, file) for title, file in titles if title.removeprefix("File:") >= begin]
+        if "iiurlwidth" not in parameters or len(left) <= _MOST_SCALED:
+            return {file.page_id for _, file in left}, None
+        title, file = left[_MOST_SCALED]
+        return {one.page_id for _, one in left[:_MOST_SCALED]}, f"{title.removeprefix('File:')}|{file.uploaded}"
 
     def _found(self, query: str) -> tuple[int, ...]:
         """Positions of the files for a query, which may have `filetype:` and `filemime:` among its words."""
@@ -220,7 +254,7 @@ class CommonsApi:
 
 
 def is_deleted(file: CommonsFile) -> bool:
-    """Whether the file has been deleted."""
+    """Whether the file has been deleted from Commons by now; then nobody can look it up or download it."""
     return file.photo is not None and file.photo.is_withdrawn
 
 
@@ -247,12 +281,13 @@ def _addresses(file: CommonsFile, wanted_width: int, host: str) -> Reply:
     path, title = original_path(file), urllib.parse.quote(file.title.replace(" ", "_"), safe=":/()!,'")
     addresses: Reply = {}
     if wanted_width and file.mime.startswith("image/"):
-        size = thumbnail_size(file, wanted_width)
+        # The address is that of the next width on the ladder; the stated size stays the one that was asked for.
+        step = next((one for one in LADDER if one >= wanted_width), LADDER[-1])
         folder, _, name = path.rpartition("/")
         address = path
-        if size is not None:
-            address = f"{folder.replace('/commons/', '/commons/thumb/')}/{name}/{size[0]}px-{name}"
-        width, height = size or (file.width, file.height)
+        if thumbnail_size(file, step) is not None:
+            address = f"{folder.replace('/commons/', '/commons/thumb/')}/{name}/{step}px-{name}?{_CAMPAIGN}"
+        width, height = thumbnail_size(file, wanted_width) or (file.width, file.height)
         addresses |= {"thumburl": host + address, "thumbwidth": width, "thumbheight": height}
     return addresses | {
         "url": host + path,

@@ -16,6 +16,7 @@ from rawlabel_photo_site.flickr.flickr_protocol import (
     echo,
     filters_of,
     licenses,
+    listed,
     moment,
     page_of,
     refuse_without_limits,
@@ -61,6 +62,7 @@ class FlickrApi:
         total = claimed_total(len(found), rules.count_noise, seed, filters)
         most = self._site.max_results
         positions = found[shown(len(found), page, per_page, most, rules.unstable_paging, seed, filters)]
+        positions = positions[: listed(len(positions), page, rules.odd_pages, seed, filters)]
         return {
             "photos": {
                 "page": page,

@@ -60,13 +60,13 @@ def dispatch(
 
 
 def licenses(parameters: Mapping[str, str], image_host: str) -> Reply:
-    """flickr.photos.licenses.getInfo"""
+    """Answer `flickr.photos.licenses.getInfo`: every license by number, with name and address."""
     entries = [{"id": number, "name": name, "url": url} for number, (name, url) in enumerate(LICENSES)]
     return {"licenses": {"license": entries}}
 
 
 def echo(parameters: Mapping[str, str], image_host: str) -> Reply:
-    """flickr.test.echo"""
+    """Answer `flickr.test.echo`: the parameters of the call, each wrapped as Flickr wraps texts."""
     return {name: {"_content": value} for name, value in parameters.items()}
 
 
@@ -103,6 +103,14 @@ def shown(
         # A page always brings something new.
         first -= sum(min(round(step), per_page - 1) for step in steps)
     return slice(first, min(first + per_page, most))
+
+
+def listed(count: int, page: int, share: float, seed: int, filters: str) -> int:
+    """How many of the results that a page has are listed: a `share` of the pages comes empty or one short."""
+    number = chance(seed, f"odd page {page}", filters)
+    if page == 1 or number >= share:
+        return count
+    return 0 if number < share / 2 else max(0, count - 1)
 
 
 def filters_of(parameters: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rawlabel_photo_site.flickr.flickr_protocol import chance
+from rawlabel_photo_site.flickr.flickr_protocol import chance, listed
 from rawlabel_photo_site.web.throttle import Throttle
 from rawlabel_photo_site.world.captions import words_of
 from rawlabel_photo_site.world.holdings import Observation
@@ -74,6 +74,10 @@ class InaturalistApi:
             raise InaturalistError(403, f"Result window is too large, page * per_page must be at most {most}")
         found = self._found(parameters)
         shown = found[(page - 1) * per_page : page * per_page]
+        # Where ids mark the pages, each begins behind the last one that was listed.
+        place = parameters.get("id_above", "0")
+        number, share = (1 if page == 1 and place == "0" else 2), self._site.rules.odd_pages
+        shown = shown[: listed(len(shown), number, share, self._site.config.seed, f"{page} above {place}")]
         results = [entry(observation, host) for observation in shown]
         return {"total_results": len(found), "page": page, "per_page": per_page, "results": results}
 
@@ -147,7 +151,10 @@ def photo_size(photo: SitePhoto, size: str) -> tuple[int, int]:
 
 
 def entry(observation: Observation, host: str) -> Reply:
-    """One observation as the API shows it."""
+    """One observation as the interface shows it, with taxon, observer and photos.
+
+    `host` begins their addresses.
+    """
     first, taxon = observation.photos[0], observation.taxon
     photos = [_photo_entry(photo, host) for photo in observation.photos]
     observed = datetime.fromtimestamp(first.taken, UTC)

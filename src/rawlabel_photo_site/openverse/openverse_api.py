@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rawlabel_photo_site.flickr.flickr_protocol import chance, claimed_total
+from rawlabel_photo_site.flickr.flickr_protocol import chance, claimed_total, listed
 from rawlabel_photo_site.openverse.openverse_records import Record, records_of
 from rawlabel_photo_site.web.throttle import Throttle
 from rawlabel_photo_site.world.licenses import LICENSES, creative_commons
@@ -110,7 +110,10 @@ class OpenverseApi:
             return refusal.answer
 
     def detail(self, identifier: str, address: str, authorization: str, host: str) -> Answer:
-        """GET /v1/images/<id>/"""
+        """Answer GET /v1/images/<id>/: the record, or a refusal with 401, 404 or 429.
+
+        `address` and `authorization` say whose limit counts.
+        """
         try:
             _, headers = self._admitted(address, authorization)
             record = self.record(identifier)
@@ -180,9 +183,12 @@ class OpenverseApi:
         claimed = claimed_total(len(found), _COUNT_ERROR, self._site.config.seed, filters)
         count = min(claimed if len(found) > page_size else len(found), DEPTH)
         shown = found[(page - 1) * page_size : page * page_size]
+        share, seed = self._site.rules.odd_pages, self._site.config.seed
+        shown = shown[: listed(len(shown), page, share, seed, filters)]
+        is_short = chance(seed, "page count", filters) < share
         return {
             "result_count": count,
-            "page_count": math.ceil(count / page_size),
+            "page_count": max(1, math.ceil(count / page_size) - is_short) if count else 0,
             "page_size": page_size,
             "page": page,
             "results": [

@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from rawlabel_photo_site.commons.commons_api import CommonsApi, is_identified, original, thumbnail_size
+from rawlabel_photo_site.commons.commons_api import LADDER, CommonsApi, is_identified, original, thumbnail_size
 from rawlabel_photo_site.inaturalist.inaturalist_api import SIZES, InaturalistApi, photo_size
 from rawlabel_photo_site.openverse.openverse_api import OpenverseApi
 from rawlabel_photo_site.pictures.renderer import image_file, large_file, scaled_file
@@ -46,9 +46,13 @@ class OtherImages:
         return await self._send(request, photo, lambda: large_file(photo))
 
     async def commons_thumbnail(self, request: web.Request) -> web.StreamResponse:
-        """GET /wikipedia/commons/thumb/{a}/{ab}/{name}/{width}px-{name}"""
+        """GET /wikipedia/commons/thumb/{a}/{ab}/{name}/{width}px-{name}: for widths of the ladder alone."""
         file = self._commons.file_at(request.match_info["name"])
         parts = _THUMBNAIL.fullmatch(request.match_info["size"])
+        if parts is not None and int(parts["width"]) not in LADDER:
+            status = (400, 404, 429)[int(parts["width"]) % 3]
+            text = "Use thumbnail steps listed on https://www.mediawiki.org/wiki/Common_thumbnail_sizes"
+            return web.Response(status=status, text=text)
         size = thumbnail_size(file, int(parts["width"])) if file is not None and parts is not None else None
         if file is None or file.photo is None or size is None:
             return web.Response(status=404)

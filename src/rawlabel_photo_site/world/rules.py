@@ -27,3 +27,6 @@ class SiteRules:
     """Offset at which a search of Commons ends."""
     inaturalist_results: int = 10_000
     """Observations that the pages of one query reach."""
+    odd_pages: float = 0.0
+    """Share of the pages of results, behind the first, that come empty or one result short though there are more;
+    at Openverse also of the replies that state one page too few."""

@@ -76,7 +76,7 @@ class PhotoSite:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
+        """Names of the classes that the site has photos of, in a fixed order."""
         return tuple(self.collection.classes)
 
     @functools.cached_property

@@ -92,7 +92,7 @@ def test_features_that_are_no_numbers_are_refused(tmp_path: Path, monkeypatch: p
 def test_where_memory_is_short_features_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FeatureStore(tmp_path, Maker(), 1)
     whole = store.features(ImageArray(PIXELS, "array"), "features")
-    monkeypatch.setattr("rawlabel.models.transfer.kept_features.free_memory", lambda: 0)
+    monkeypatch.setattr("rawlabel.images.kept_features.free_memory", lambda: 0)
     mapped = store.features(ImageArray(PIXELS, "array"), "features")
     ids = torch.tensor([9, 0, 4, 4])
     assert torch.equal(mapped.at(ids), whole.at(ids)) and torch.equal(mapped.mean(), whole.mean())

@@ -10,19 +10,29 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import accumulate, product
 from operator import attrgetter
 from typing import Any
 
-from rawlabel.artifacts.catalogue.rows import Candidate, Found, LastSeen, Part, PartState, QueryState, StoredObject
+from rawlabel.artifacts.catalogue.rows import (
+    Candidate,
+    Found,
+    LastSeen,
+    Part,
+    PartState,
+    QueryState,
+    Standing,
+    StoredObject,
+)
 from rawlabel.artifacts.catalogue.upkeep import Upkeep
 from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 
 __all__ = [
-    "Candidate", "Catalogue", "Found", "LastSeen", "Part", "PartState", "QueryState", "StoredObject",
+    "Candidate", "Catalogue", "Found", "LastSeen", "Part", "PartState", "QueryState", "Standing",
+    "StoredObject",
 ]  # fmt: skip
 
 # `dataclasses.astuple` copies every value; these take them as they are, which counts at a million rows.
@@ -80,22 +90,24 @@ class Catalogue(Upkeep):
             "SELECT q.source, q.class_id, q.keyword, q.until, q.total_reported, "
             "(SELECT count(*) FROM label_event e WHERE (e.found_by, e.class_id, e.keyword) = "
             "(q.source, q.class_id, q.keyword)), count(p.name), coalesce(sum(p.pages), 0), "
-            "coalesce(sum(p.state = 'open'), 0), coalesce(sum(p.state = 'truncated'), 0) "
+            "coalesce(sum(p.state = 'open'), 0), coalesce(sum(p.state = 'truncated'), 0), "
+            "coalesce(sum(p.missing), 0) "
             "FROM query q LEFT JOIN part p USING (source, class_id, keyword) WHERE ? IS NULL OR q.class_id = ? "
             "GROUP BY q.source, q.class_id, q.keyword ORDER BY q.position, q.source",
             (class_id, class_id),
         )
         states = []
-        for *known, num_parts, pages, num_open, num_truncated in rows:
+        for *known, num_parts, pages, num_open, num_truncated, missing in rows:
             is_exhausted = num_parts > 0 and num_open == 0
-            states.append(QueryState(*(*known, num_parts, pages, is_exhausted, num_truncated > 0)))
+            states.append(QueryState(*(*known, num_parts, pages, is_exhausted, num_truncated > 0, missing)))
         return states
 
     def parts(self, query: QueryState, state: PartState | None = None) -> list[Part]:
         """Parts of one search (in one state), in the order in which they are asked."""
         rows = self._select(
-            "SELECT source, class_id, keyword, name, bounds, cursor, pages, total_reported FROM part "
-            "WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) ORDER BY name",
+            "SELECT source, class_id, keyword, name, bounds, cursor, pages, total_reported, num_listed, "
+            "num_barren FROM part WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) "
+            "ORDER BY name",
             (query.source, query.class_id, query.keyword, state, state),
         )
         with self._reading():
@@ -114,14 +126,17 @@ class Catalogue(Upkeep):
         cursor: str | None,
         total_reported: int | None,
         state: PartState,
+        num_listed: int = 0,
+        judge: Callable[[int], Standing] | None = None,
         children: Iterable[tuple[str, Mapping[str, Any]]] = (),
         most_new: int | None = None,
     ) -> int | None:
         """Store one page of results, where the next one begins, and what the part became.
 
-        `children` (name, bounds) are the parts into which it is split. Returns how many photos were new; None
-        when the page had more to give than `most_new`: then the rest is left, and the page is asked for again
-        when more is wanted.
+        `num_listed` results stood on the page. `judge` says what the part became when it hears how many photos
+        were new; without it that is `state`. `children` (name, bounds) are the parts into which it is split.
+        Returns how many photos were new; None when the page had more to give than `most_new`: then the rest is
+        left, and the page is asked for again when more is wanted.
         """
         new, now, is_cut = 0, int(time.time()), False
         key = (part.source, part.class_id, part.keyword)
@@ -140,11 +155,21 @@ class Catalogue(Upkeep):
             )
             if is_cut:
                 return None
+            now_is = Standing(state) if judge is None else judge(new)
             run(
-                "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, "
-                "total_reported = coalesce(total_reported, ?) "
+                "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, missing = ?, num_barren = ?, "
+                "num_listed = num_listed + ?, total_reported = coalesce(total_reported, ?) "
                 "WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
-                (cursor, state, total_reported, *key, part.name),
+                (
+                    cursor,
+                    now_is.state,
+                    now_is.missing,
+                    now_is.num_barren,
+                    num_listed,
+                    total_reported,
+                    *key,
+                    part.name,
+                ),
             )
             for name, bounds in children:
                 _add_part(run, *key, name, bounds)
@@ -186,11 +211,6 @@ class Catalogue(Upkeep):
         )
         return int(rows[len(rows) // 2][0]) if rows else None
 
-    def sizes(self, most: int) -> list[tuple[int, int]]:
-        """Stated width and height [pixels] of up to `most` photos."""
-        rows = self._select("SELECT width, height FROM photo WHERE width > 0 AND height > 0 LIMIT ?", (most,))
-        return [(row[0], row[1]) for row in rows]
-
     # -- the budget of API calls -----------------------------------------------------------------------
 
     def record_call(self, source: str, at: float) -> None:
@@ -199,9 +219,15 @@ class Catalogue(Upkeep):
             run("INSERT INTO api_call VALUES (?, ?)", (source, at))
 
     def calls_since(self, source: str, earliest: float) -> list[float]:
-        """When a source's API was asked since `earliest`; earlier calls are forgotten."""
+        """When a source's API was asked since `earliest`; earlier calls are forgotten.
+
+        So are those in the future, which were counted before the clock was set back.
+        """
         with self._transaction() as run:
-            run("DELETE FROM api_call WHERE source = ? AND called_at < ?", (source, earliest))
+            run(
+                "DELETE FROM api_call WHERE source = ? AND (called_at < ? OR called_at > ?)",
+                (source, earliest, time.time()),
+            )
         rows = self._select("SELECT called_at FROM api_call WHERE source = ? ORDER BY 1", (source,))
         return [row[0] for row in rows]
 

@@ -21,8 +21,12 @@ _WAITS = 10.0
 """Seconds that one statement waits for another process."""
 _BUSY = "another rawlabel process is writing it; wait for that one or stop it"
 _DAMAGED = "put back a copy of it, or move it away and collect again"
+_FULL = "the disk is full; free some space and run the same command again"
 _MESSAGES = {
-    "SQLITE_FULL": "the disk is full; free some space and run the same command again",
+    "SQLITE_FULL": _FULL,
+    # What SQLite says of a quota or a largest size of files, in the file itself and in what it maps beside it.
+    "SQLITE_IOERR_WRITE": _FULL,
+    "SQLITE_IOERR_SHMSIZE": _FULL,
     "SQLITE_BUSY": _BUSY,
     "SQLITE_LOCKED": _BUSY,
     "SQLITE_READONLY": "may not be written; check the folder and its permissions",
@@ -74,7 +78,8 @@ class Database:
         return bool(self.faults())
 
     def _opened(self, stack: ExitStack, path: Path) -> sqlite3.Connection:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=_WAITS)
+        # One thread at a time uses it; in a notebook, that of the event loop, while the caller waits.
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_WAITS, check_same_thread=False)
         stack.callback(connection.close)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -19,6 +19,19 @@ class PartState(StrEnum):
     """Its results are more than the site hands out; smaller parts took its place."""
     TRUNCATED = "truncated"
     """Its results are more than the site hands out, and it cannot be split."""
+    INCOMPLETE = "incomplete"
+    """Its pages were read to the end and hold fewer results than the site states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a part is after a page."""
+
+    state: PartState
+    missing: int = 0
+    """Results that the site states and none of the pages listed; 0 while the part is open."""
+    num_barren: int = 0
+    """Pages without anything new, in a row, up to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,10 @@ class Part:
     """Where the next page begins, in the source's own words; None before the first page."""
     pages: int = 0
     total_reported: int | None = None
+    num_listed: int = 0
+    """Results that its pages listed, those that are no photos included."""
+    num_barren: int = 0
+    """Pages without anything new, in a row, up to the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,8 @@ class QueryState:
     """All that the site hands out for the keyword has been asked for."""
     truncated: bool
     """Some part of the search has more results than the site hands out."""
+    missing: int = 0
+    """Results that the site states and did not list, over all parts that were read to their end."""
 
     @property
     def completeness(self) -> float | None:

@@ -110,4 +110,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX outcome_by_stored ON outcome (stored_sha256);
         """,
     ),
+    (
+        "what the pages of a part listed, against the total that the site states",
+        """
+        ALTER TABLE part ADD COLUMN num_listed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE part ADD COLUMN num_barren INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE part ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+        UPDATE part SET num_listed = (SELECT count(*) FROM label_event e WHERE
+            (e.found_by, e.class_id, e.keyword, e.part) = (part.source, part.class_id, part.keyword, part.name));
+        """,
+    ),
 )

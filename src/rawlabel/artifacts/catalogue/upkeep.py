@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from rawlabel.artifacts.catalogue.database import Database
@@ -43,6 +43,19 @@ class Upkeep(Database):
             (stored_sha256,),
         )
         return [(source, photo_id) for source, photo_id in rows]
+
+    def failed_addresses(self) -> Iterator[tuple[str | None, Reason, int | None]]:
+        """Address, reason and HTTP status of each download that failed."""
+        rows = self._connection.execute(
+            "SELECT url, reason, http_status FROM outcome JOIN photo USING (source, photo_id) "
+            "WHERE status = 'failed' AND reason IS NOT NULL"
+        )
+        return ((url, Reason(reason), status) for url, reason, status in rows)
+
+    def sizes(self, most: int) -> list[tuple[int, int]]:
+        """Stated width and height [pixels] of up to `most` photos."""
+        rows = self._select("SELECT width, height FROM photo WHERE width > 0 AND height > 0 LIMIT ?", (most,))
+        return [(row[0], row[1]) for row in rows]
 
     def forget(self, digests: Iterable[str]) -> int:
         """Note the photos of these stored files as not downloaded; return how many photos they are."""

@@ -11,8 +11,10 @@ from rawlabel.records import Reason
 
 
 def _collect(config: CollectConfig) -> int:
+    from rawlabel.artifacts.catalogue.catalogue import Catalogue
     from rawlabel.gather.collect.session import requested_sources
     from rawlabel.gather.collect.stage import collect
+    from rawlabel.gather.collect.summary import failure_lines, incomplete_lines
 
     counts = collect(config)
     not_fetched = {reason: counts[reason] for reason in Reason if counts.get(reason)}
@@ -22,6 +24,9 @@ def _collect(config: CollectConfig) -> int:
     )
     for reason, count in not_fetched.items():
         click.echo(f"  {count:>6} {reason.describe()}")
+    with Catalogue(catalogue_path(config.project)) as catalogue:
+        for line in [*failure_lines(catalogue, counts["fetched"]), *incomplete_lines(catalogue)]:
+            click.echo(line)
     click.echo(f"catalogue: {catalogue_path(config.project)}")
     for name, source in requested_sources(config).items():
         for notice in source.notices(config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rawlabel.plugins import Family, describe, names
+from rawlabel.base.families import Family, describe, names
 
 
 @click.command(

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from rawlabel.base.families import Family, load, names
 from rawlabel.config import Section, TrainConfig
-from rawlabel.plugins import Family, load, names
 
 _WITH_ANY_METHOD = ("ema", "student", "confident_learning", "refit")
 """Settings of training that go with every method."""

@@ -19,8 +19,14 @@ _UNKNOWN = "?"
 def _plan(config: PlanConfig) -> None:
     from rawlabel.base.files import write_json
     from rawlabel.gather.collect.plan import plan
+    from rawlabel.gather.collect.session import requested_sources
 
+    for name, kind in requested_sources(config).items():
+        if kind.wants_contact and not config.contact and not config.offline:
+            click.echo(f"note: {name}: {'; '.join(kind.notices(config))}", err=True)
     made = plan(config)
+    for name, reason in made.not_asked.items():
+        click.echo(f"note: {name} was not asked to the end, so its numbers are open: {reason}", err=True)
     if config.out is not None:
         write_json(config.out, made.as_json())
     for line in [*_table(made), "", *_totals(made), *_warnings(made)]:

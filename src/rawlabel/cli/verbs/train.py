@@ -6,7 +6,7 @@ import click
 
 from rawlabel.base import processes
 from rawlabel.cli.options import section_command
-from rawlabel.config import TrainConfig
+from rawlabel.config import TrainConfig, load_training
 
 
 def _train(config: TrainConfig) -> None:
@@ -21,6 +21,8 @@ def _train(config: TrainConfig) -> None:
         return None
     summary = run.summary()
     click.echo(f"selected epoch {summary.selected_epoch} of 0..{summary.last_epoch}: {summary.why_selected()}")
+    if (encoder := run.read().encoder) is not None:
+        click.echo(encoder.describe())
     for entry in summary.test_overlap.values():
         if said := describe(entry):
             click.echo(f"{said}: {run.overlap_path}")
@@ -42,4 +44,4 @@ def _evaluate(config: TrainConfig) -> None:
     click.echo(f" * Acc@1 {found.top1:.3f}" + (f" Acc@5 {found.top5:.3f}" if found.top5 is not None else ""))
 
 
-COMMAND = section_command("train", TrainConfig, _train)
+COMMAND = section_command("train", TrainConfig, _train, load_training)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
@@ -18,9 +18,10 @@ from rawlabel.artifacts.project import catalogue_path
 from rawlabel.base.progress import progress
 from rawlabel.base.signals import run_until_stopped
 from rawlabel.config import PlanConfig
+from rawlabel.errors import SourceError
 from rawlabel.gather.classes.warnings import ClassWarning, find_warnings
 from rawlabel.gather.collect.session import Session, requested_classes, requested_sources
-from rawlabel.gather.collect.source import SearchLimits
+from rawlabel.gather.collect.source import SearchLimits, Source
 from rawlabel.records import ClassSpec
 
 BYTES_PER_PIXEL = 0.33
@@ -63,7 +64,7 @@ class ClassPlan:
 
     @property
     def calls(self) -> int:
-        """API calls of all keywords."""
+        """Calls of the site's interface that a collection of all keywords of the class would make."""
         return sum(one.calls for one in self.keywords)
 
     @property
@@ -81,24 +82,30 @@ class CollectionPlan:
     warnings: tuple[ClassWarning, ...]
     quota_hours: Mapping[str, float]
     """For each source, the least time [hours] in which its limits allow the calls still to be made."""
+    not_asked: Mapping[str, str] = field(default_factory=dict)
+    """Why a source was not asked, or not to the end."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, as written with --out."""
+        """The plan as plain values, as `--out` writes it: classes, warnings, quota, what was not asked."""
         from dataclasses import asdict
 
         return {
             "classes": [{**asdict(one), "calls": one.calls, "reported": one.reported} for one in self.classes],
             "warnings": [asdict(one) for one in self.warnings],
             "quota_hours": dict(self.quota_hours),
+            "not_asked": dict(self.not_asked),
         }
 
 
 def plan(config: PlanConfig, *, api_key: str | None = None) -> CollectionPlan:
-    """Plan the collection that the same settings make. Raises what `collect` raises before it downloads."""
+    """Plan the collection that the same settings make. Raises what `collect` raises before it asks a site.
+
+    A source that has no key or gives no answer is left out; what can be said without it is said.
+    """
     source_types = requested_sources(config)
     classes = requested_classes(config, source_types)
     if config.offline:
-        limits = {name: getattr(kind, "limits", SearchLimits(500)) for name, kind in source_types.items()}
+        limits = {name: _known_limits(kind) for name, kind in source_types.items()}
         queries = [
             QueryState(name, spec.class_id, keyword, None, None, 0, 0, 0, False, False)
             for spec in classes
@@ -107,25 +114,42 @@ def plan(config: PlanConfig, *, api_key: str | None = None) -> CollectionPlan:
         ]
         return _assemble(config, classes, queries, limits, splits=frozenset(), mean_bytes=_mean_bytes([], config))
     with Catalogue(catalogue_path(config.project), create=True) as catalogue:
-        session = Session(config, catalogue, source_types, api_key)
+        session = Session(config, catalogue, source_types, api_key, is_lenient=True)
         catalogue.plan(list(source_types), classes, until=session.until)
         run_until_stopped(_probe(session, catalogue, classes))
         queries = catalogue.queries()
         sizes = catalogue.sizes(most=5000)
-    limits = {name: source.limits for name, source in session.sources.items()}
+    limits = {
+        name: session.sources[name].limits if name in session.sources else _known_limits(kind)
+        for name, kind in source_types.items()
+    }
     can_split = frozenset(name for name, source in session.sources.items() if source.splits)
-    return _assemble(config, classes, queries, limits, splits=can_split, mean_bytes=_mean_bytes(sizes, config))
+    made = _assemble(config, classes, queries, limits, splits=can_split, mean_bytes=_mean_bytes(sizes, config))
+    return replace(made, not_asked=session.unavailable)
+
+
+def _known_limits(kind: type[Source]) -> SearchLimits:
+    """The limits of a source that is not made; those with several kinds of keys know them only then."""
+    return getattr(kind, "limits", SearchLimits(500))
 
 
 async def _probe(session: Session, catalogue: Catalogue, classes: Sequence[ClassSpec]) -> None:
     async with session:
         with progress("asking", sum(len(spec.keywords) for spec in classes) * len(session.sources)) as task:
-            session.hear_waits(lambda source, seconds: task.advance(0, f"{source}: quota, {seconds / 60:.0f} min"))
-            for spec in classes:
-                for query in catalogue.queries(spec.class_id):
-                    if query.source in session.sources and not query.pages:
-                        await session.search(spec.class_id).ask_first(query)
-                    task.advance(1, query.keyword)
+            async with session.telling(task):
+                for spec in classes:
+                    for query in catalogue.queries(spec.class_id):
+                        if query.source in session.sources and query.source not in session.unavailable:
+                            await _ask(session, query)
+                        task.advance(1, query.keyword)
+
+
+async def _ask(session: Session, query: QueryState) -> None:
+    """Ask for the first page of a search; a source that does not answer is not asked again."""
+    try:
+        await session.search(query.class_id).ask_first(query)
+    except SourceError as error:
+        session.unavailable[query.source] = str(error).removeprefix(f"{query.source}: ")
 
 
 def _assemble(
@@ -182,7 +206,9 @@ def _keyword_plan(
     query: QueryState, limits: SearchLimits, can_split: bool, share: int | None, config: PlanConfig
 ) -> KeywordPlan:
     wanted = min((number for number in (share, config.per_keyword) if number is not None), default=None)
-    reported, most = query.total_reported, limits.most_results
+    # A search that has come to its end had what it had, also where the site states no total.
+    reported = query.num_events if query.total_reported is None and query.exhausted else query.total_reported
+    most = limits.most_results
     handed_out = reported if can_split or most is None or reported is None else min(reported, most)
     photos = handed_out if wanted is None or handed_out is None else min(handed_out, wanted)
     slices, calls = 1, math.ceil((photos if photos is not None else wanted or most or 0) / limits.page_size)

@@ -3,19 +3,25 @@
 A site hands out only so many results of one search (Flickr: 4,000). A search with more is split into parts,
 each of which the site can answer in full: the source says how (Flickr by upload date, then by license). The
 first page of a part is recorded like any other, so finding out that a part is too large costs nothing but the
-rest of its pages. A part ends when its pages are read, or as soon as a page brings nothing new: beyond their
-limit sites repeat themselves.
+rest of its pages.
+
+A part ends when all is read that the site states, not with the first page that comes short or empty: sites drop
+pages. Two pages in a row that bring nothing new end it all the same, since beyond their limit sites repeat
+themselves. When its pages listed fewer results than the site states, the part is called incomplete.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.catalogue.rows import Part, PartState, QueryState
+from rawlabel.artifacts.catalogue.rows import Part, PartState, QueryState, Standing
 from rawlabel.gather.collect.source import Page, Search, Source
 from rawlabel.records import LabelEvent
+
+Verify = Callable[[Source, Page], Awaitable[None]]
+BARREN_PAGES = 2
+"""So many pages in a row without anything new end a part, whatever the site states."""
 
 
 class ClassSearch:
@@ -36,10 +42,13 @@ class ClassSearch:
         self.last_keyword = ""
         self.num_pages = 0
         """Pages asked for in this run."""
+        self.num_stated: int | None = None
+        """Results that the sites state for the class, as of the last page; None while one has not been asked."""
 
     async def next_page(self) -> bool:
         """Ask for one more page; False when the searches have nothing more to give. Raises `SourceError`."""
         queries = [one for one in self._catalogue.queries(self._class_id) if one.source in self._sources]
+        self.num_stated = _stated(queries)
         open_queries = [(query, part) for query in queries if (part := self._open_part(query))]
         if not open_queries:
             return False
@@ -48,11 +57,14 @@ class ClassSearch:
         await self._ask(query, part)
         return True
 
-    async def ask_first(self, query: QueryState) -> None:
-        """Ask for the first page of one search, if it has not been asked for. Raises `SourceError`."""
+    async def ask_first(self, query: QueryState, verify: Verify | None = None) -> None:
+        """Ask for the first page of one search, if it has not been asked for. Raises `SourceError`.
+
+        `verify` sees the page before it is recorded, and may raise.
+        """
         part = self._open_part(query)
         if part is not None and not query.pages:
-            await self._ask(query, part)
+            await self._ask(query, part, verify)
 
     def _open_part(self, query: QueryState) -> Part | None:
         """The part of a search that is asked next; None when it has given what it can or what is wanted of it."""
@@ -74,10 +86,12 @@ class ClassSearch:
         parts = self._catalogue.parts(query, PartState.OPEN)
         return parts[0] if parts else None
 
-    async def _ask(self, query: QueryState, part: Part) -> None:
+    async def _ask(self, query: QueryState, part: Part, verify: Verify | None = None) -> None:
         source = self._sources[query.source]
         await source.prepare_once()
         page = await source.search(Search(query.class_id, query.keyword, part.bounds, part.cursor, query.until))
+        if verify is not None:
+            await verify(source, page)
         self.last_keyword, self.num_pages = query.keyword, self.num_pages + 1
         events = []
         for number, photo in enumerate(page.photos):
@@ -85,17 +99,17 @@ class ClassSearch:
             event = LabelEvent(photo.source, photo.photo_id, query.class_id, query.keyword, *place)
             events.append((photo, event))
         children = self._children(source, query, part, page)
-        new = self._catalogue.record_page(
+        self._catalogue.record_page(
             part,
             events,
             cursor=page.next_cursor,
             total_reported=page.total_reported,
             state=PartState.SPLIT if children else PartState.OPEN,
+            num_listed=page.num_results,
+            judge=None if children else lambda new: self._standing(source, query, part, page, new),
             children=children,
             most_new=None if self._per_keyword is None else self._per_keyword - query.num_events,
         )
-        if new is not None and not children and self._is_over(source, query, part, page, new):
-            self._catalogue.leave_part(part, _final_state(source, part, page))
 
     def _children(
         self, source: Source, query: QueryState, part: Part, page: Page
@@ -113,23 +127,42 @@ class ClassSearch:
         # Two digits each keep the names of any number of children in order.
         return [(f"{part.name}.{number:02d}", one) for number, one in enumerate(bounds)]
 
-    def _is_over(self, source: Source, query: QueryState, part: Part, page: Page, new: int) -> bool:
-        pages, limits = part.pages + 1, source.limits
-        if page.next_cursor is None or not page.photos:
+    def _standing(self, source: Source, query: QueryState, part: Part, page: Page, new: int) -> Standing:
+        """What a part is after a page that brought `new` photos."""
+        num_barren = part.num_barren + 1 if self._is_barren(query, part, page, new) else 0
+        # Sites state another total on each page; the largest one costs a call and loses nothing.
+        stated, most = max(part.total_reported or 0, page.total_reported or 0), source.limits.most_results
+        if not _is_over(page, stated, most, num_barren):
+            return Standing(PartState.OPEN, num_barren=num_barren)
+        handed_out = stated if most is None else min(stated, most)
+        missing = max(0, handed_out - part.num_listed - page.num_results)
+        if stated > handed_out:
+            return Standing(PartState.TRUNCATED, missing, num_barren)
+        return Standing(PartState.INCOMPLETE if missing else PartState.DONE, missing, num_barren)
+
+    def _is_barren(self, query: QueryState, part: Part, page: Page, new: int) -> bool:
+        """Whether a page says that the results have come to their end, or that the site repeats itself."""
+        if not page.num_results:
             return True
-        if limits.most_results is not None and pages * limits.page_size >= limits.most_results:
-            return True
-        expected = math.ceil((page.total_reported or 0) / limits.page_size)
-        # Totals are inexact both ways: go on behind the stated end while pages come full of new photos.
-        if new > 0 or pages == 1:
-            # The first page of a slice may hold nothing but the second at which the page before the split ended.
-            return pages >= expected and not page.is_full
+        # The first page of a slice may hold nothing but the second at which the page before the split ended; and
+        # results that are no photos say nothing of the next page.
+        if new or not part.pages or not page.photos:
+            return False
         # Where the same photos were seen in another order before, a page of known ones says nothing of the next.
-        roots = {one.name.partition(".")[0] for one in self._catalogue.parts(query)}
-        return len(roots) == 1 or (pages >= expected and not page.is_full)
+        return len({one.name.partition(".")[0] for one in self._catalogue.parts(query)}) == 1
 
 
-def _final_state(source: Source, part: Part, page: Page) -> PartState:
-    most = source.limits.most_results
-    total = part.total_reported or page.total_reported or 0
-    return PartState.TRUNCATED if most is not None and total > most else PartState.DONE
+def _stated(queries: Sequence[QueryState]) -> int | None:
+    """Results that the sites state; None while one has not been asked."""
+    known = [one.num_events if one.exhausted else one.total_reported for one in queries]
+    return None if None in known else sum(number for number in known if number is not None)
+
+
+def _is_over(page: Page, stated: int, most: int | None, num_barren: int) -> bool:
+    """Whether a part ends with a page: where the site says so, but not before all is read that it states."""
+    if page.next_cursor is None or num_barren >= BARREN_PAGES:
+        return True
+    if most is not None and page.position >= most:
+        return True
+    # Totals are inexact both ways: go on behind the stated end while pages come full of new photos.
+    return page.position >= stated and (num_barren > 0 or not page.is_full)

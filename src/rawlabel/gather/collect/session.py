@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.base import families
+from rawlabel.base.progress import SECONDS_BETWEEN_LINES, Task
 from rawlabel.config import CollectConfig
-from rawlabel.errors import ConfigError, did_you_mean
+from rawlabel.errors import ConfigError, SourceError, did_you_mean
 from rawlabel.gather.classes.reading import read_classes
 from rawlabel.gather.collect.http.api import Api
 from rawlabel.gather.collect.http.client import HttpClient
@@ -21,7 +24,7 @@ from rawlabel.records import ClassSpec
 
 def requested_sources(config: CollectConfig) -> dict[str, type[Source]]:
     """The sources to search, by name. Raises `PluginError` for an unknown one."""
-    return {name: plugins.load(plugins.Family.SOURCE, name) for name in dict.fromkeys(config.source)}
+    return {name: families.load(families.Family.SOURCE, name) for name in dict.fromkeys(config.source)}
 
 
 def requested_classes(config: CollectConfig, source_types: Mapping[str, type[Source]]) -> list[ClassSpec]:
@@ -44,20 +47,33 @@ class Session:
         catalogue: Catalogue,
         source_types: Mapping[str, type[Source]],
         api_key: str | None,
+        *,
+        is_lenient: bool = False,
     ) -> None:
-        """Raises `ConfigError` for an address that belongs to no source, `SourceError` for an absent key."""
+        """Raises `ConfigError` for an address that belongs to no source, `SourceError` for an absent key.
+
+        With `is_lenient` a source that cannot be asked is left out, and `unavailable` says why.
+        """
         self.until = _frozen_until(config)
         self.http = HttpClient(config)
         self._config, self._catalogue = config, catalogue
         addresses = _base_urls(config)
         self._apis: dict[str, Api] = {}
         self.sources: dict[str, Source] = {}
+        self.unavailable: dict[str, str] = {}
+        """Why a source cannot be asked, by name."""
         self.readers: Mapping[str, Source] = _Readers(self.sources)
         """Which source says how a photo is read, by the name of the source that found the photo first."""
         for name, kind in source_types.items():
             api = self._apis[name] = Api(name, self.http, catalogue, config.attempts)
             address = addresses.get(name) or addresses.get("") or kind.base_url
-            source = self.sources[name] = kind(SourceContext(api, config, address, api_key))
+            try:
+                source = self.sources[name] = kind(SourceContext(api, config, address, api_key))
+            except SourceError as error:
+                if not is_lenient:
+                    raise
+                self.unavailable[name] = str(error).removeprefix(f"{name}: ")
+                continue
             api.limit(((config.calls_per_hour, 3600.0),) if config.calls_per_hour else source.limits.calls)
 
     async def __aenter__(self) -> Self:
@@ -70,7 +86,7 @@ class Session:
         await self.http.__aexit__(kind, value, trace)
 
     def search(self, class_id: str) -> ClassSearch:
-        """The searches for one class."""
+        """The searches for the class of this id, at all sources, for as many photos as the settings ask for."""
         return ClassSearch(
             class_id,
             self.sources,
@@ -79,10 +95,36 @@ class Session:
             per_keyword=self._config.per_keyword,
         )
 
-    def hear_waits(self, listener: Callable[[str, float], None]) -> None:
-        """Tell `listener` which source waits for its budget of calls, and for how long [seconds]."""
+    @asynccontextmanager
+    async def telling(self, task: Task) -> AsyncIterator[None]:
+        """Say on `task`, while the block runs, what is waited for: a source's quota, or a host that throttles.
+
+        However long nothing is done, something is said.
+        """
         for name, api in self._apis.items():
-            api.notify = lambda seconds, name=name: listener(name, seconds)
+            api.notify = lambda seconds, name=name: task.tell_wait(
+                name, f"waits {duration(seconds)} for its quota"
+            )
+        self.http.hear_waits(lambda host, seconds: task.tell_wait(host, f"throttles, waits {duration(seconds)}"))
+        heart = asyncio.create_task(_beat(task))
+        try:
+            yield
+        finally:
+            heart.cancel()
+
+
+def duration(seconds: float) -> str:
+    """A time in words, such as `40 s` or `13 h 20 min`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+async def _beat(task: Task) -> None:
+    while True:
+        await asyncio.sleep(SECONDS_BETWEEN_LINES)
+        task.keep_alive()
 
 
 class _Readers(Mapping[str, Source]):

@@ -22,6 +22,10 @@ Bounds = Mapping[str, Any]
 """What narrows a search to a part of it, in the source's own words (JSON values); empty for the whole."""
 
 
+ABOUT_PHOTOS = "to say whether photos are still there"
+"""What a site refuses when it is not asked to search."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchLimits:
     """What one search of a source can return, and how often its API may be asked."""
@@ -65,6 +69,21 @@ class Page:
     places: tuple[tuple[int, str], ...] = ()
     """Rank of each photo, and name or bounds of the part in which it counts, where another search than this one
     found it first (a manifest's do not count up from `first_rank`); empty where this one did."""
+    num_listed: int | None = None
+    """Results that the site listed on the page, those that are no photos included; None where each is a photo."""
+    ends_at: int | None = None
+    """How many of the site's results lie before the end of the page, listed or not; None where `first_rank` and
+    the number of photos say so."""
+
+    @property
+    def num_results(self) -> int:
+        """Results that the site listed on the page."""
+        return len(self.photos) if self.num_listed is None else self.num_listed
+
+    @property
+    def position(self) -> int:
+        """How many of the site's results lie before the end of the page."""
+        return self.first_rank + self.num_results if self.ends_at is None else self.ends_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,10 @@ class Source(ABC):
     """What the site's terms ask, in one sentence."""
     label_notice: ClassVar[str] = ""
     """A warning where what the source says about a photo is more than a raw label; empty where it is not."""
+    common_word: ClassVar[str] = "bird"
+    """A word for which the site is known to have results."""
+    wants_contact: ClassVar[bool] = False
+    """Whether the site's policy asks for a contact in the user agent, and throttles whoever gives none."""
     splits: ClassVar[bool] = False
     """Whether `split` gets at all results of a search, however many there are."""
     limits: SearchLimits
@@ -130,7 +153,10 @@ class Source(ABC):
 
     @abstractmethod
     async def search(self, search: Search) -> Page:
-        """Return one page. Raises `SourceError`."""
+        """Return one page of results: photos, how many the site listed, and where the next page begins.
+
+        Raises `SourceError` where the site refuses, is silent or answers in a form that is not understood.
+        """
 
     @classmethod
     def classes(cls, config: CollectConfig) -> list[ClassSpec] | None:

@@ -11,7 +11,6 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.correctness import logged_accuracies
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
-from rawlabel.images.decoding import Images
 from rawlabel.images.input import locate
 from rawlabel.judge.evaluate.stage import note_opening, read_test_set, test_request, write_correct
 from rawlabel.models.checkpoint import load_checkpoint
@@ -20,6 +19,7 @@ from rawlabel.models.networks.normalization import IMAGENET
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.data import load_training_data
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.resuming import existing_checkpoint, load_into, read_published
 from rawlabel.train.stage import find_run
 
@@ -62,7 +62,7 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     run = RunDirectory(config.outpath or path.parent.parent)
     if run.path.is_dir():
         note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, config.reading_threads, "reading test images")
+    images = images_to_measure(labeled.source, predictor, config.reading_threads, "reading test images")
     logits = predictor.logits(images)
     if config.track_correct:
         write_correct(run.path, labeled, logits)

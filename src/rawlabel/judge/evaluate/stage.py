@@ -31,7 +31,6 @@ from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.metrics import clopper_pearson, confusion_matrix
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.images.decoding import Images
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.judge.evaluate.overlap import note_overlap
@@ -39,7 +38,7 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.train.data import TrainingData
-from rawlabel.train.image_cache import KeptImages, keep_images
+from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
 from rawlabel.train.loop import EpochEvaluator
 
 TEST_LABEL_FLAG = "--test-label-column"
@@ -77,7 +76,7 @@ def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
 
 
 def test_request(config: TrainConfig) -> InputRequest:
-    """What is wanted of a test set."""
+    """What is wanted of a test set, by the settings: columns, limits, and whether a part will do."""
     return InputRequest(
         "test",
         config.test_label_column,
@@ -166,7 +165,7 @@ def evaluate(config: EvaluateConfig) -> Summary:
     found = read_test_input(folder, class_ids, request, summary.left_out)
     labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
-    images = Images(labeled.source, predictor.transform.stored_side, processes.own_cores(), "reading test images")
+    images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)

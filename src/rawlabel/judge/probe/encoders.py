@@ -40,7 +40,7 @@ class ProbeEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which features are computed: the processor, or the GPU that was asked for."""
         return self.store.maker.device
 
 
@@ -51,7 +51,8 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
     if config.weights is not None:
         raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
-    maker = OwnFeatures(run.read().config.model, predictor)
+    trained = run.read().config
+    maker = OwnFeatures(trained.encoder or trained.model, predictor)
     store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
     return ProbeEncoder(maker.name, OWN, maker.weights_sha256, store, epoch)
 
@@ -82,7 +83,10 @@ class OwnFeatures:
         return f"{self.name}:{self.weights_sha256}:{views}"
 
     def view(self, pixels: Pixels) -> Pixels:
-        """The run's evaluation view of an image."""
+        """The run's own evaluation view [side, side, 3] of an image's pixels [height, width, 3].
+
+        Both are RGB bytes.
+        """
         transform = self._predictor.transform
         return transform.evaluation_view(shrunk(pixels, transform.stored_side))
 

@@ -16,7 +16,7 @@ from rawlabel.models.encoder import Encoder, EncoderFamily, Training
 from rawlabel.models.encoders._views import cutting
 from rawlabel.models.encoders._weights import frozen, read_weights
 
-_IMAGENET = Training("ImageNet-1k, 1.28 million photos", "people, in 1,000 classes", ("imagenet-1k",))
+_IMAGENET = Training("ImageNet-1k, 1.28 million photos", "people", ("imagenet-1k",))
 
 
 class _Package(NamedTuple):
@@ -58,7 +58,7 @@ class EfficientNetLite(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """One of three names."""
+        """Whether `name` is one of the networks whose weights a package of the registry carries."""
         return name in _PACKAGES
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:

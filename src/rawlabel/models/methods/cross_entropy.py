@@ -45,6 +45,7 @@ class CrossEntropy(Method[CrossEntropyOptions]):
     """
 
     Options = CrossEntropyOptions
+    heeds_weights = True
 
     def __init__(
         self,
@@ -60,21 +61,23 @@ class CrossEntropy(Method[CrossEntropyOptions]):
         """Return the batch's mean loss (cross-entropy in nats) and logits."""
         if not self.options.mixup:
             logits = self.predict(batch.images)
-            return StepOutput(self._loss(logits, batch.labels), logits)
+            return StepOutput(self._loss(logits, batch), logits)
         drawn = Beta(self.options.mixup, self.options.mixup).sample().item()
         # The same mixtures either way round; so each row shows, and is recorded as, mostly its own image.
         weight = max(drawn, 1 - drawn)
         order = torch.randperm(len(batch.labels)).to(batch.labels.device)
         logits = self.predict(weight * batch.images + (1 - weight) * batch.images_at(order))
-        own, other = self._loss(logits, batch.labels), self._loss(logits, batch.labels[order])
+        own, other = self._loss(logits, batch), self._loss(logits, batch.other_labels(order))
         return StepOutput(weight * own + (1 - weight) * other, logits)
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, batch: Batch) -> Tensor:
         smoothing = self.options.label_smoothing
         if self.options.loss == "cross_entropy":
-            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        target = F.one_hot(labels, logits.shape[1]).float() * (1 - smoothing) + smoothing / logits.shape[1]
-        return F.mse_loss(logits.float(), target)
+            return batch.cross_entropy(logits, smoothing)
+        target = F.one_hot(batch.labels, logits.shape[1]).float() * (1 - smoothing) + smoothing / logits.shape[1]
+        if batch.weights is None:
+            return F.mse_loss(logits.float(), target)
+        return batch.mean((logits.float() - target).square().mean(dim=1))
 
 
 PLUGIN = CrossEntropy

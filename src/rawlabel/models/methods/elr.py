@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rawlabel.config.declaring import Section, setting
@@ -33,6 +32,7 @@ class EarlyLearningRegularization(Method[EarlyLearningRegularizationOptions]):
 
     Options = EarlyLearningRegularizationOptions
     is_repeatable = False
+    heeds_weights = True
     targets: Tensor
 
     def __init__(
@@ -54,7 +54,7 @@ class EarlyLearningRegularization(Method[EarlyLearningRegularizationOptions]):
         moved = moved + (1 - self.options.beta) * fixed / fixed.sum(dim=1, keepdim=True)
         self.targets[batch.sample_ids] = moved
         regularizer = (1 - (moved * probability).sum(dim=1)).log().mean()
-        return StepOutput(F.cross_entropy(logits, batch.labels) + self.options.strength * regularizer, logits)
+        return StepOutput(batch.cross_entropy(logits) + self.options.strength * regularizer, logits)
 
 
 PLUGIN = EarlyLearningRegularization

@@ -20,13 +20,14 @@ class GeneralizedCrossEntropy(Method[GeneralizedCrossEntropyOptions]):
     """
 
     Options = GeneralizedCrossEntropyOptions
+    heeds_weights = True
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return the batch's mean loss and logits."""
         logits = self.predict(batch.images)
         own = logits.float().log_softmax(dim=1).gather(1, batch.labels[:, None]).squeeze(1)
         loss = (1 - (self.options.q * own).exp()) / self.options.q
-        return StepOutput(loss.mean(), logits)
+        return StepOutput(batch.mean(loss), logits)
 
 
 PLUGIN = GeneralizedCrossEntropy

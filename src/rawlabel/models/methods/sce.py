@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch.nn.functional as F
-
 from rawlabel.config.declaring import Section, setting
 from rawlabel.models.method import Batch, Method, StepOutput
 
@@ -28,16 +26,16 @@ class SymmetricCrossEntropy(Method[SymmetricCrossEntropyOptions]):
     """
 
     Options = SymmetricCrossEntropyOptions
+    heeds_weights = True
 
     def forward(self, batch: Batch) -> StepOutput:
         """Return the batch's mean loss and logits."""
         logits = self.predict(batch.images)
         own = logits.float().softmax(dim=1).gather(1, batch.labels[:, None]).squeeze(1)
         # One-hot labels leave only the other classes' probability in the reverse term.
-        reverse = -_LOG_ZERO * (1 - own).mean()
-        return StepOutput(
-            self.options.alpha * F.cross_entropy(logits, batch.labels) + self.options.beta * reverse, logits
-        )
+        reverse = -_LOG_ZERO * batch.mean(1 - own)
+        forward = batch.cross_entropy(logits)
+        return StepOutput(self.options.alpha * forward + self.options.beta * reverse, logits)
 
 
 PLUGIN = SymmetricCrossEntropy

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,6 +17,17 @@ _TRIAL_IMAGES = 16
 _TRIALS = 3
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have torch compute on the processor with so many threads, for the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class Encoding:
     """An encoder with where and in what arithmetic it computes."""
 
@@ -22,11 +35,11 @@ class Encoding:
         self.encoder, self.device, self.precision = encoder, device, precision
         normalization = Normalization(encoder.mean, encoder.std)
         self._normalizer = Normalizer(encoder.image_size, device, normalization)
-        self._is_there = False
+        self._is_there, self._threads = False, torch.get_num_threads()
 
     @property
     def name(self) -> str:
-        """The encoder's."""
+        """Name of the encoder, as `--encoder` takes it and messages call it."""
         return self.encoder.name
 
     @property
@@ -51,7 +64,10 @@ class Encoding:
             network.to(self.device)
             self._is_there = True
         images = self._normalizer(views)
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+        with (
+            threads(self._threads),
+            torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32),
+        ):
             features: Tensor = network(images)
         return features.float()
 

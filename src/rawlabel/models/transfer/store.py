@@ -30,11 +30,11 @@ from rawlabel.base.progress import Task, progress
 from rawlabel.errors import DataError
 from rawlabel.images.decoding import Pixels, read_pixels
 from rawlabel.images.image_source import ImageSource
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.models.device import choose_precision
 from rawlabel.models.encoder import Encoder
 from rawlabel.models.memory import FittingParts
 from rawlabel.models.transfer.encoding import Encoding, encoding_of
-from rawlabel.models.transfer.kept_features import KeptFeatures
 
 CHUNK = 512
 """Images whose features are one piece; what a kill loses at most."""
@@ -53,12 +53,12 @@ class Maker(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """What people call it, in messages and progress."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which it computes the features."""
         ...
 
     def view(self, pixels: Pixels) -> Pixels:

@@ -35,7 +35,7 @@ class Loss:
 
     @property
     def key(self) -> str:
-        """Its name in the counts of a funnel row."""
+        """Its name in the counts of a funnel row, "rejected:near_duplicate"."""
         return f"{self.verdict}:{self.reason}"
 
     @property
@@ -142,6 +142,8 @@ def _steps(total: ClassRow, losses: list[Loss]) -> list[Step]:
 def _results_text(query: QueryState) -> str:
     if query.truncated:
         return "more than the site hands out"
+    if query.missing:
+        return f"incomplete: {query.missing:,} that the site states were not listed"
     if query.exhausted:
         return "all taken"
     return "cut at the wanted number" if query.num_events else "none taken"

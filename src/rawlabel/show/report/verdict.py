@@ -73,6 +73,8 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
         return found
     if run.data_fingerprint and run.data_fingerprint != collection.manifest.fingerprint:
         found.append("The run was trained on other data than the manifest shown here.")
+    if run.encoder is not None:
+        found.append(run.encoder.describe())
     if not run.is_finished:
         found.append(
             f"The training is not finished: {len(run.epochs)} of {run.config.epochs} epochs are logged; "

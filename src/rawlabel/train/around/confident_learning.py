@@ -35,10 +35,10 @@ from rawlabel.base import distributed
 from rawlabel.base.files import atomic_write
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
-from rawlabel.images.decoding import Images
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.predictor import load_predictor
 from rawlabel.train.data import TrainingData
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.measuring.divergence import refuse_diverged_logits
 
 _SHOWN = 5
@@ -165,8 +165,8 @@ def _predict(
 ) -> npt.NDArray[np.float32]:
     """Logits of the selected epoch for the training images at `rows`, without augmentation."""
     predictor, _, epoch = load_predictor(network.selected_checkpoint, device=config.device)
-    side = predictor.transform.stored_side
-    images = Images(data.train.source.select(rows), side, config.reading_threads, "reading images to judge")
+    source = data.train.source.select(rows)
+    images = images_to_measure(source, predictor, config.reading_threads, "reading images to judge")
     return refuse_diverged_logits(predictor.logits(images), "training images", epoch)
 
 

@@ -11,12 +11,12 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import processes
 from rawlabel.config import Device
 from rawlabel.errors import DataError
-from rawlabel.images.decoding import Images
 from rawlabel.models.features import features_heard, joined
 from rawlabel.models.predictor import load_predictor
 from rawlabel.train.around.confident_learning import kept_by
 from rawlabel.train.around.refit import with_holdout
 from rawlabel.train.data import TrainingData, load_training_data
+from rawlabel.train.image_cache import images_to_measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,7 @@ def predict_holdout(run: RunDirectory, device: Device = "auto") -> HoldoutOutput
             "the refit"
         )
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=device)
-    images = Images(
-        data.holdout.source, predictor.transform.stored_side, processes.own_cores(), "reading holdout images"
-    )
+    images = images_to_measure(data.holdout.source, predictor, processes.own_cores(), "reading holdout images")
     with features_heard(predictor.method) as heard:
         logits = predictor.logits(images)
     names = tuple(data.holdout.names())

@@ -19,9 +19,9 @@ from rawlabel.base import distributed
 from rawlabel.base.files import atomic_write
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
-from rawlabel.images.decoding import Images
 from rawlabel.models.predictor import load_predictor
 from rawlabel.train.data import TrainingData
+from rawlabel.train.image_cache import images_to_measure
 from rawlabel.train.measuring.divergence import refuse_diverged_logits
 
 
@@ -34,8 +34,8 @@ def labeled_by(teacher: RunDirectory, data: TrainingData, config: TrainConfig) -
     path, everything = teacher.path / "predicted_labels.npy", data.train.join(data.holdout)
     if not distributed.from_first(path.exists):
         predictor, _, epoch = load_predictor(teacher.selected_checkpoint, device=config.device)
-        side = predictor.transform.stored_side
-        images = Images(everything.source, side, config.reading_threads, "reading images for the teacher")
+        title = "reading images for the teacher"
+        images = images_to_measure(everything.source, predictor, config.reading_threads, title)
         with atomic_write(path) as stream:
             logits = refuse_diverged_logits(predictor.logits(images), "training images", epoch)
             np.save(stream, logits.argmax(axis=1).astype(np.int64))

@@ -21,10 +21,14 @@ from rawlabel.base import distributed
 from rawlabel.base.correctness import Accuracies, Logits, logged_accuracies
 from rawlabel.config import TrainConfig
 from rawlabel.images.decoding import DecodedImages, Pixels
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader
 from rawlabel.images.resident_images import ResidentImages
 from rawlabel.models.predictor import Predictor
 from rawlabel.train.measuring.divergence import refuse_diverged_logits
+
+Measured = DecodedImages | KeptFeatures
+"""What a predictor measures."""
 
 
 class _Part:
@@ -40,16 +44,16 @@ class _Part:
         return self._images[int(self._rows[index])]
 
 
-def _part(images: DecodedImages, rows: npt.NDArray[np.int64]) -> DecodedImages:
+def _part(images: Measured, rows: npt.NDArray[np.int64]) -> Measured:
     if len(rows) == len(images):
         return images
-    return images.select(rows) if isinstance(images, ResidentImages) else _Part(images, rows)
+    return images.select(rows) if isinstance(images, ResidentImages | KeptFeatures) else _Part(images, rows)
 
 
 def measure_train_accuracy(
     config: TrainConfig,
     predictor: Predictor,
-    images: DecodedImages,
+    images: Measured,
     labels: npt.NDArray[np.int64],
     loader: BatchLoader,
     epoch: int,

@@ -18,6 +18,7 @@ from rawlabel.errors import SourceError
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
 from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits
 from rawlabel.gather.collect.http.client import HttpClient, Response
+from rawlabel.gather.collect.reading.commons_sizes import NOT_KEPT_STATUSES, addresses_in_turn
 from rawlabel.gather.collect.source import Source
 from rawlabel.records import Outcome, Photo, Reason, Status
 
@@ -67,8 +68,8 @@ async def fetch_photo(photo: Photo, source: Origin, tools: Tools) -> Outcome:
             return await _kept(outcome, body, None, tools)
     if photo.url is None:
         return replace(outcome, reason=Reason.NO_URL)
-    response = await tools.http.get(photo.url, image=True)
-    outcome = _noted(outcome, response)
+    response = await _asked_in_turn(photo.url, tools.http)
+    outcome = _noted(outcome, response, photo.url)
     if outcome.reason is None and source.is_placeholder(response.final_url):
         outcome = replace(outcome, reason=Reason.PLACEHOLDER)
     if outcome.reason is not None:
@@ -89,13 +90,27 @@ async def _kept(outcome: Outcome, body: bytes, stated_size: tuple[int, int] | No
     return replace(outcome, status=Status.FETCHED, stored_sha256=digest, media_type=media_type)
 
 
-def _noted(outcome: Outcome, response: Response) -> Outcome:
+async def _asked_in_turn(url: str, http: HttpClient) -> Response:
+    """What comes of an address; where the host does not keep that size of the file, of another size."""
+    *first, last = addresses_in_turn(url)
+    attempts = 0
+    for address in first:
+        response = await http.get(address, image=True)
+        attempts += response.attempts
+        if response.http_status not in NOT_KEPT_STATUSES:
+            return replace(response, attempts=attempts)
+    response = await http.get(last, image=True)
+    return replace(response, attempts=attempts + response.attempts)
+
+
+def _noted(outcome: Outcome, response: Response, url: str) -> Outcome:
     """What the host answered."""
+    was_led_on = bool(response.redirects) or response.final_url != url.partition("?")[0].partition("#")[0]
     return replace(
         outcome,
         reason=response.failure,
         http_status=response.http_status,
-        final_url=response.final_url or None,
+        final_url=response.final_url or None if was_led_on else None,
         etag=response.etag,
         last_modified=response.last_modified,
         detail=response.detail or None,
@@ -177,7 +192,7 @@ class Silence:
         self._in_a_row = 0
 
     def expect(self, photo: Photo) -> None:
-        """Note that a photo is asked for."""
+        """Note that `photo` is now asked for, so that its host has one more download under way."""
         self._under_way[_host(photo)] += 1
 
     def note(self, photo: Photo, outcome: Outcome | None) -> None:

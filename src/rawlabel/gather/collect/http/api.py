@@ -17,6 +17,8 @@ Explain = Callable[[Any], str | None]
 """Looks at a reply: None when it is good, a few words when asking again may help; raises `SourceError` if not."""
 
 _FIRST_PAUSE = 0.5
+LONGEST_NAP = 60.0
+"""A wait for the budget is looked at again after so many seconds."""
 
 
 class CallBudget:
@@ -36,21 +38,27 @@ class CallBudget:
             while (pause := self.pause(time.time())) > 0:
                 if notify is not None:
                     notify(pause)
-                await asyncio.sleep(pause)
+                # The clock may be set meanwhile; and a long wait is told more than once.
+                await asyncio.sleep(min(pause, LONGEST_NAP))
             self.count()
 
     def count(self) -> None:
-        """Count a call that was made."""
+        """Count a call that is made now, and note its time in the catalogue where the site limits calls."""
         self._calls.append(time.time())
         self.spent += 1
         if self._limits:
             self._catalogue.record_call(self._source, self._calls[-1])
 
     def pause(self, now: float) -> float:
-        """Seconds until the next call is within the limits; 0 when it is."""
+        """Seconds until the next call is within the limits; 0 when it is. Never longer than a limit's time.
+
+        Calls in the future were counted before the clock was set back; they say nothing and are dropped.
+        """
         longest = max((seconds for _, seconds in self._limits), default=0.0)
         while self._calls and self._calls[0] <= now - longest:
             self._calls.popleft()
+        while self._calls and self._calls[-1] > now:
+            self._calls.pop()
         waits = [0.0]
         for most, seconds in self._limits:
             if len(self._calls) >= most:
@@ -68,7 +76,7 @@ class Api:
         """Hears how long a call waits for the budget [seconds]."""
 
     def limit(self, calls: tuple[tuple[int, float], ...]) -> None:
-        """Keep to these limits from now on."""
+        """Keep to these limits from now on, each as (calls, seconds), the calls of earlier runs included."""
         self.budget = CallBudget(self._source, self._catalogue, calls)
 
     async def get_json(

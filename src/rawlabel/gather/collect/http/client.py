@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +15,8 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from rawlabel import __version__
 from rawlabel.base.image_files import sniff_media_type
+from rawlabel.base.version import __version__
 from rawlabel.config import CollectConfig
 from rawlabel.gather.collect.http.addresses import (
     PublicResolver,
@@ -101,6 +101,11 @@ class HttpClient:
         self._bytes_held = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
+
+    def hear_waits(self, listener: Callable[[str, float], None]) -> None:
+        """Tell `listener` which host makes requests wait, and for how long [seconds]."""
+        if isinstance(self._limits, HostLimits):
+            self._limits.listener = listener
 
     async def __aenter__(self) -> Self:
         allow_loopback = self._config.allow_loopback

@@ -17,6 +17,8 @@ from rawlabel.gather.collect.http.host_rules import KNOWN_HOSTS, HostRule
 from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused, HostState, Ticket
 
 _MOST_IDLE_STATES = 20_000
+TOLD_WAIT = 2.0
+"""Waits from this on are told [seconds]; shorter ones are how a host's rate is kept."""
 
 
 class RequestLimits(Protocol):
@@ -52,6 +54,8 @@ class HostLimits:
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
         self._forget_at = _MOST_IDLE_STATES
+        self.listener: Callable[[str, float], None] | None = None
+        """Hears which host makes requests wait, and for how long [seconds]."""
 
     async def acquire(self, host: str) -> Ticket:
         """Wait until a request to `host` (a name with its port) may start; first come, first served.
@@ -63,6 +67,8 @@ class HostLimits:
         async with entry.turn:
             while (start := entry.state.next_start(now := self._clock())) > now:
                 entry.changed.clear()
+                if self.listener is not None and TOLD_WAIT <= start - now < math.inf:
+                    self.listener(host, start - now)
                 try:
                     async with asyncio.timeout(None if start == math.inf else start - now):
                         await entry.changed.wait()
@@ -85,7 +91,11 @@ class HostLimits:
         if answer is None:
             entry.state.abandon()
         else:
-            entry.state.end(ticket.number, answer, retry_after, self._clock())
+            entry.state.end(ticket.number, answer, retry_after, now := self._clock())
+            if answer in (Answer.THROTTLED, Answer.STRAINED) and self.listener is not None:
+                pause = entry.state.paused_until - now
+                if pause >= TOLD_WAIT:
+                    self.listener(ticket.host, pause)
         entry.changed.set()
 
     def state(self, host: str) -> HostState:

@@ -20,7 +20,8 @@ class HostRule:
 # 5 gigabytes of media an hour (https://www.inaturalist.org/pages/api+recommended+practices); GBIF asks for one
 # connection to its image cache.
 KNOWN_HOSTS: Mapping[str, HostRule] = {
-    "upload.wikimedia.org": HostRule(2),
+    # All image hosts together: originals come from upload.wikimedia.org, thumbnails from thumb.wikimedia.org.
+    "wikimedia.org": HostRule(2),
     "commons.wikimedia.org": HostRule(1),
     "staticflickr.com": HostRule(2, 2.0),
     "api.inaturalist.org": HostRule(1, 1.0),

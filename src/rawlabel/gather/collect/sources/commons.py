@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rawlabel.config import CollectConfig
@@ -22,16 +24,21 @@ from rawlabel.gather.collect.reading.reply_values import (
     text,
     web_address,
 )
-from rawlabel.gather.collect.source import Page, Presence, Search, SearchLimits, Source
+from rawlabel.gather.collect.source import ABOUT_PHOTOS, Page, Presence, Search, SearchLimits, Source
 from rawlabel.records import Photo
 
-PAGE_SIZE = 500
+PAGE_SIZE = 50
+"""Files of a page of results: of more, the API would not tell all facts in one reply."""
+MOST_REPLIES = 50
+"""So many replies are asked for to get the facts of one page of results."""
 MOST_RESULTS = 10_000
 """Offset at which the site's search ends (CirrusSearch)."""
 FILE_NAMESPACE = "6"
 PAGES_AT_ONCE = 50
 """Most page ids in one call."""
 _ASKED_WIDTH = 500
+_TOTAL = "_total"
+"""Where a cursor holds the total that the first page stated, beside the API's own values."""
 _PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 _PASSING = (
     "maxlag",
@@ -44,6 +51,29 @@ _PASSING = (
 _CONTACT_HINT = "its policy asks for a contact in the user agent; give --contact with your e-mail or web address"
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What the replies about one page of results say together."""
+
+    by_id: dict[int, dict[str, Any]] = field(default_factory=dict)
+    total: int | None = None
+    following: dict[str, str] = field(default_factory=dict)
+    """What the API wants to hear for the next page of results; empty at the end."""
+
+    @property
+    def pages(self) -> list[dict[str, Any]]:
+        return list(self.by_id.values())
+
+    def add(self, query: dict[str, Any]) -> None:
+        """Take in a reply; each holds all files, and the facts of some."""
+        for number, page in enumerate(_pages(query)):
+            page_id = integer(page.get("pageid"))
+            place = self.by_id.setdefault(-1 - number if page_id is None else page_id, {})
+            place.update(page)
+        total = integer(mapping(query.get("searchinfo")).get("totalhits"))
+        self.total = total if self.total is None else self.total
+
+
 class Commons(Source):
     """Wikimedia Commons: freely licensed photos, without a key."""
 
@@ -52,6 +82,7 @@ class Commons(Source):
         "name a contact (--contact), at most two downloads at a time, credit the author and the license of each "
         "file; every license allows commercial use and changes"
     )
+    wants_contact = True
     limits = SearchLimits(PAGE_SIZE, MOST_RESULTS, calls=((60, 60.0),))
 
     @classmethod
@@ -63,10 +94,7 @@ class Commons(Source):
 
     async def search(self, search: Search) -> Page:
         """One page of bitmap files, best first; the cursor holds the API's own `continue` values."""
-        try:
-            at = {text(name): text(value) for name, value in mapping(json.loads(search.cursor or "{}")).items()}
-        except ValueError:
-            at = {}
+        at, known_total = _read_cursor(search.cursor)
         parameters = {
             "generator": "search", "gsrnamespace": FILE_NAMESPACE, "gsrlimit": str(PAGE_SIZE),
             "gsrsearch": f"{_plain_words(search.keyword)} filetype:bitmap", "prop": "imageinfo",
@@ -80,17 +108,43 @@ class Commons(Source):
                 "list": "search", "srsearch": parameters["gsrsearch"], "srnamespace": FILE_NAMESPACE,
                 "srinfo": "totalhits", "srprop": "", "srlimit": "1",
             }  # fmt: skip
-        reply = await self._query({**parameters, **at})
-        query = mapping(reply.get("query"))
-        offset = integer(at.get("gsroffset")) or 0
-        found = sorted(_pages(query), key=lambda page: integer(page.get("index")) or 0)
+        batch = await self._batch({**parameters, **at})
+        found = sorted(batch.pages, key=lambda page: integer(page.get("index")) or 0)
         photos = tuple(photo for page in found if (photo := self._photo(page)) is not None)
-        total = integer(mapping(query.get("searchinfo")).get("totalhits"))
-        following = integer(mapping(reply.get("continue")).get("gsroffset"))
+        total = batch.total if known_total is None else known_total
+        offset = integer(at.get("gsroffset")) or 0
+        following = integer(batch.following.get("gsroffset"))
+        has_more = following is not None and following > offset
+        end = following if following is not None and has_more else offset + PAGE_SIZE
         cursor = None
-        if following is not None and offset < following < MOST_RESULTS:
-            cursor = json.dumps({"gsroffset": str(following), "continue": "gsroffset||"})
-        return Page(photos, offset, cursor, total, is_full=cursor is not None)
+        if end < MOST_RESULTS and (has_more or end < (total or 0)):
+            more = batch.following if has_more else {"gsroffset": str(end), "continue": "gsroffset||"}
+            cursor = json.dumps({**more, _TOTAL: total})
+        # A file whose facts did not come is not one that the site has shown.
+        listed = sum(bool(items(page.get("imageinfo"))) or "missing" in page for page in found)
+        return Page(photos, offset, cursor, total, has_more, num_listed=listed, ends_at=end)
+
+    async def _batch(self, parameters: Mapping[str, str]) -> _Batch:
+        """The files of one page of results, asked for until the API says that it has told all of each.
+
+        It tells the facts of at most fifty files that have a scaled image in one reply and goes on inside the page
+        with `iicontinue` (https://www.mediawiki.org/wiki/API:Continue, API:Imageinfo).
+        """
+        batch, asked = _Batch(), dict(parameters)
+        for _ in range(MOST_REPLIES):
+            reply = await self._query(asked)
+            batch.add(mapping(reply.get("query")))
+            following = {text(name): text(value) for name, value in mapping(reply.get("continue")).items()}
+            goes_on = integer(following.get("gsroffset")) not in (None, integer(asked.get("gsroffset")))
+            if "batchcomplete" in reply or not following or goes_on:
+                # What the list beside the generator would go on with is not wanted again.
+                batch.following = {name: value for name, value in following.items() if name != "sroffset"}
+                break
+            further = {**parameters, **following}
+            if further == asked:
+                break
+            asked = further
+        return batch
 
     async def presence(self, photos: Sequence[Photo]) -> Mapping[str, Presence]:
         """Fifty files a call; deleted ones are missing."""
@@ -103,7 +157,8 @@ class Commons(Source):
                     "prop": "imageinfo",
                     "iiprop": "mime|extmetadata",
                     "iiextmetadatafilter": "License|LicenseShortName|LicenseUrl|UsageTerms",
-                }
+                },
+                ABOUT_PHOTOS,
             )
             for page in _pages(mapping(reply.get("query"))):
                 is_there = not page.get("missing") and bool(items(page.get("imageinfo")))
@@ -111,11 +166,13 @@ class Commons(Source):
                 found[text(page.get("pageid"))] = Presence(is_there, *(license_ or (None, None, None))[1:])
         return {photo.photo_id: found[photo.photo_id] for photo in photos if photo.photo_id in found}
 
-    async def _query(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+    async def _query(self, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
         common = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5"}
         address = f"{self.context.base_url}/w/api.php"
         try:
-            reply = await self.context.api.get_json(address, {**common, **parameters}, self._explain)
+            reply = await self.context.api.get_json(
+                address, {**common, **parameters}, partial(self._explain, asked=asked)
+            )
         except SourceError as error:
             is_refused = any(status in str(error) for status in ("HTTP 403", "HTTP 429"))
             if is_refused and not self.context.config.contact:
@@ -124,7 +181,7 @@ class Commons(Source):
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         if not isinstance(reply, dict) or not ({"error", "query", "batchcomplete"} & set(reply)):
             raise SourceError(
                 f"{self.context.base_url}: sent a reply that is not MediaWiki's; is --base-url Wikimedia Commons?"
@@ -135,7 +192,7 @@ class Commons(Source):
         code, words = message(error.get("code")), message(error.get("info"))
         if code.startswith(_PASSING):
             return f"is not available ({code}: {words})"
-        raise SourceError(f"{self.context.base_url}: refuses the search ({code}: {words})")
+        raise SourceError(f"{self.context.base_url}: refuses {asked} ({code}: {words})")
 
     def _photo(self, page: dict[str, Any]) -> Photo | None:
         """The photo of a page; None where the page is no photo, or is deleted already."""
@@ -177,6 +234,17 @@ class Commons(Source):
             origin=_origin([*source_links, *author_links]),
             stated_sha1=_sha1(info.get("sha1")),
         )
+
+
+def _read_cursor(cursor: str | None) -> tuple[dict[str, str], int | None]:
+    """The API's values for a page, none for the first, and the total that the first page stated."""
+    try:
+        values = mapping(json.loads(cursor or "{}"))
+    except ValueError:
+        return {}, None
+    return {text(name): text(value) for name, value in values.items() if name != _TOTAL}, integer(
+        values.get(_TOTAL)
+    )
 
 
 def _plain_words(keyword: str) -> str:

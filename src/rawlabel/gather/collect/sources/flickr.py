@@ -11,7 +11,16 @@ from rawlabel.base.licenses import LicensePreset
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.http.api import Explain
 from rawlabel.gather.collect.reading.reply_values import integer, mapping, message, text, web_address
-from rawlabel.gather.collect.source import Bounds, Page, Presence, Search, SearchLimits, Source, SourceContext
+from rawlabel.gather.collect.source import (
+    ABOUT_PHOTOS,
+    Bounds,
+    Page,
+    Presence,
+    Search,
+    SearchLimits,
+    Source,
+    SourceContext,
+)
 from rawlabel.records import Photo
 
 PAGE_SIZE = 500
@@ -117,9 +126,10 @@ class Flickr(Source):
             photos = tuple(self._photo(one) for one in listing["photo"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SourceError(f"{self._site}: sent a reply without photos; is --base-url a photo site?") from error
-        is_last = not photos or number * PAGE_SIZE >= MOST_RESULTS
+        end = number * PAGE_SIZE
+        is_last = end >= MOST_RESULTS or (not photos and end >= total)
         next_cursor = None if is_last else str(number + 1)
-        return Page(photos, (number - 1) * PAGE_SIZE, next_cursor, total, len(photos) >= PAGE_SIZE)
+        return Page(photos, end - PAGE_SIZE, next_cursor, total, len(photos) >= PAGE_SIZE, ends_at=end)
 
     def first_parts(self, wanted: int) -> Sequence[tuple[str, Bounds]]:
         """The best by relevance while the site hands out enough of them, else all by date of upload."""
@@ -178,7 +188,7 @@ class Flickr(Source):
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         """Say what a failure reply means; raises `SourceError` at once when asking again is no use."""
         if not isinstance(reply, dict):
             return "sent a reply without a status"
@@ -188,11 +198,13 @@ class Flickr(Source):
         if code in _KEY_CODES:
             raise SourceError(f"{self._site}: refuses the API key ({words}); check {self.key_variables[0]}")
         if code not in _PASSING_CODES and not any(one in words.lower() for one in _PASSING_WORDS):
-            raise SourceError(f"{self._site}: refuses the search (code {code}: {words})")
+            raise SourceError(f"{self._site}: refuses {asked} (code {code}: {words})")
         return f"is not available (code {code}: {words})"
 
     def _explain_presence(self, reply: Any) -> str | None:
-        return None if integer(mapping(reply).get("code")) in _GONE_CODES else self._explain(reply)
+        if integer(mapping(reply).get("code")) in _GONE_CODES:
+            return None
+        return self._explain(reply, ABOUT_PHOTOS)
 
     def _photo(self, raw: dict[str, Any]) -> Photo:
         size = self._best_size(raw)

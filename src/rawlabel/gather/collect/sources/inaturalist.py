@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rawlabel.base.licenses import LicensePreset
@@ -20,7 +22,7 @@ from rawlabel.gather.collect.reading.reply_values import (
     text,
     web_address,
 )
-from rawlabel.gather.collect.source import Page, Presence, Search, SearchLimits, Source
+from rawlabel.gather.collect.source import ABOUT_PHOTOS, Page, Presence, Search, SearchLimits, Source
 from rawlabel.records import Photo
 
 PAGE_SIZE = 200
@@ -56,6 +58,7 @@ class Inaturalist(Source):
         "for scraping: for whole taxa use the open data set on AWS; credit each photo's author and license"
     )
     label_notice = "its labels are identifications by people, so they are not raw labels"
+    common_word = "Aves"
     limits = SearchLimits(PAGE_SIZE, calls=((60, 60.0), (10_000, 86_400.0)))
 
     async def search(self, search: Search) -> Page:
@@ -63,16 +66,22 @@ class Inaturalist(Source):
         at = _Cursor.read(search.cursor)
         reply = await self._observations(search, at)
         if search.cursor is None and not integer(reply.get("total_results")):
-            at = _Cursor("q", 0, 0)
+            at = _Cursor("q")
             reply = await self._observations(search, at)
         observations = [one for one in items(reply.get("results")) if isinstance(one, dict)]
         photos = tuple(photo for one in observations for photo in self._photos(one))
-        above = max((integer(one.get("id")) or 0 for one in observations), default=0)
-        is_full = len(observations) >= PAGE_SIZE
-        cursor = None
-        if is_full and above > at.above:
-            cursor = json.dumps([at.question, above, at.rank + len(photos)])
-        return Page(photos, at.rank, cursor, integer(reply.get("total_results")), is_full)
+        following = at.behind(
+            [integer(one.get("id")) or 0 for one in observations], len(photos), integer(reply.get("total_results"))
+        )
+        return Page(
+            photos,
+            at.rank,
+            following.written() if following is not None else None,
+            at.total if at.total is not None else integer(reply.get("total_results")),
+            len(observations) >= PAGE_SIZE,
+            num_listed=len(observations),
+            ends_at=at.num_seen + len(observations),
+        )
 
     async def presence(self, photos: Sequence[Photo]) -> Mapping[str, Presence]:
         """A hundred observations a call; a photo is gone when its observation is, or lacks it."""
@@ -82,7 +91,7 @@ class Inaturalist(Source):
         found: dict[str, Presence] = {}
         for start in range(0, len(ids), OBSERVATIONS_AT_ONCE):
             some = ids[start : start + OBSERVATIONS_AT_ONCE]
-            reply = await self._get(f"/v1/observations/{','.join(some)}", {})
+            reply = await self._get(f"/v1/observations/{','.join(some)}", {}, ABOUT_PHOTOS)
             there = {
                 text(photo.get("id")): LICENSES.get(text(photo.get("license_code")), ("All Rights Reserved", ""))
                 for one in items(reply.get("results"))
@@ -108,18 +117,19 @@ class Inaturalist(Source):
             )
         return await self._get("/v1/observations", parameters)
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        reply = await self.context.api.get_json(self.context.base_url + path, parameters, self._explain)
+    async def _get(self, path: str, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
+        explain = partial(self._explain, asked=asked)
+        reply = await self.context.api.get_json(self.context.base_url + path, parameters, explain)
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         site = self.context.base_url
         if isinstance(reply, dict) and isinstance(reply.get("results"), list):
             return None
         words = message(mapping(reply).get("error"))
         if words:
-            raise SourceError(f"{site}: refuses the search ({words})")
+            raise SourceError(f"{site}: refuses {asked} ({words})")
         raise SourceError(f"{site}: sent a reply without observations; is --base-url the API of iNaturalist?")
 
     def _photos(self, observation: dict[str, Any]) -> Iterator[Photo]:
@@ -174,19 +184,52 @@ class Inaturalist(Source):
         return resized, max(1, round(width * scale)), max(1, round(height * scale)), label
 
 
+@dataclass(frozen=True, slots=True)
 class _Cursor:
-    """Where the next page begins: the question, the last observation seen, and how many photos came before."""
+    """Where a page begins."""
 
-    def __init__(self, question: str, above: int, rank: int) -> None:
-        self.question, self.above, self.rank = question, above, rank
+    question: str = _QUESTIONS[0]
+    above: int = 0
+    """Id of the last observation seen."""
+    rank: int = 0
+    """Photos seen before."""
+    num_seen: int = 0
+    """Observations seen before."""
+    total: int | None = None
+    """Observations that the first page stated; those of later pages count what is above an id."""
+    num_empty: int = 0
+    """Empty replies to this very question."""
 
     @classmethod
     def read(cls, cursor: str | None) -> _Cursor:
         try:
-            question, above, rank = json.loads(cursor or "null")
+            question, *numbers = json.loads(cursor or "null")
+            above, rank, num_seen, total, num_empty = (*map(integer, numbers), None, None, None)[:5]
         except (ValueError, TypeError):
-            return cls(_QUESTIONS[0], 0, 0)
-        return cls(question if question in _QUESTIONS else _QUESTIONS[0], integer(above) or 0, integer(rank) or 0)
+            return cls()
+        known = question if question in _QUESTIONS else _QUESTIONS[0]
+        return cls(known, above or 0, rank or 0, num_seen or 0, total, num_empty or 0)
+
+    def behind(self, ids: Sequence[int], num_photos: int, remaining: int | None) -> _Cursor | None:
+        """Where the page after one with these observations begins; None where the results end.
+
+        `remaining` is how many observations the site counts from the start of the page. A page may come short, and
+        an empty one is asked for once more, since there is no id from which to go on.
+        """
+        seen, total = self.num_seen + len(ids), remaining if self.total is None else self.total
+        is_full, above = len(ids) >= PAGE_SIZE, max(ids, default=0)
+        if not is_full and (remaining is None or len(ids) >= remaining or seen >= (total or 0)):
+            return None
+        if not ids:
+            asked_again = replace(self, total=total, num_empty=self.num_empty + 1)
+            return asked_again if self.num_empty == 0 else None
+        if above <= self.above:
+            return None
+        return _Cursor(self.question, above, self.rank + num_photos, seen, total)
+
+    def written(self) -> str:
+        """As `read` takes it."""
+        return json.dumps(astuple(self))
 
 
 def _shown(observation: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,16 @@ from rawlabel.errors import SourceError
 from rawlabel.gather.collect.reading.commons_sizes import best_size
 from rawlabel.gather.collect.reading.identities import identity_of_address
 from rawlabel.gather.collect.reading.reply_values import integer, items, mapping, message, text, web_address
-from rawlabel.gather.collect.source import Bounds, Page, Presence, Search, SearchLimits, Source, SourceContext
+from rawlabel.gather.collect.source import (
+    ABOUT_PHOTOS,
+    Bounds,
+    Page,
+    Presence,
+    Search,
+    SearchLimits,
+    Source,
+    SourceContext,
+)
 from rawlabel.records import Photo
 
 DEPTH = 240
@@ -101,12 +111,20 @@ class Openverse(Source):
         if total is not None and total >= DEPTH:
             # Stated counts end at the depth, so one that reaches it stands for any number above.
             total = max(total, DEPTH + 1)
-        pages = integer(reply.get("page_count"))
-        is_last = not results or (number + 1) * size > DEPTH or (pages is not None and number >= pages)
-        is_full = len(results) >= size and not is_last
-        sources = tuple(source for one in results if (source := text(one.get("source"))))
-        cursor = None if is_last else str(number + 1)
-        return _Results(photos, (number - 1) * size, cursor, total, is_full, sources=sources)
+        # Neither number is exact, and either may be the lower one.
+        end, stated = number * size, max(total or 0, (integer(reply.get("page_count")) or 0) * size)
+        is_full = len(results) >= size
+        is_last = end + size > DEPTH or (end >= stated and not is_full)
+        return _Results(
+            photos,
+            end - size,
+            None if is_last else str(number + 1),
+            total,
+            is_full and not is_last,
+            num_listed=len(results),
+            ends_at=end,
+            sources=tuple(source for one in results if (source := text(one.get("source")))),
+        )
 
     def first_parts(self, wanted: int) -> Sequence[tuple[str, Bounds]]:
         """The best while the pages reach far enough, else parts by source, license and file type."""
@@ -134,11 +152,11 @@ class Openverse(Source):
         return [*each, {**bounds, "excluded_source": ",".join(names)}]
 
     async def presence(self, photos: Sequence[Photo]) -> Mapping[str, Presence]:
-        """One call for each photo."""
+        """For each photo id, whether Openverse still knows it, and its license now; one call for each photo."""
         await self.prepare_once()
         found = {}
         for photo in photos:
-            reply = await self._get(f"/v1/images/{quote(photo.photo_id, safe='')}/", {})
+            reply = await self._get(f"/v1/images/{quote(photo.photo_id, safe='')}/", {}, ABOUT_PHOTOS)
             is_there = text(reply.get("id")) == photo.photo_id
             found[photo.photo_id] = Presence(is_there, *(_license(reply)[1:] if is_there else (None, None)))
         return found
@@ -147,13 +165,13 @@ class Openverse(Source):
         preset = self.context.config.licenses
         return [code for code, named in LICENSES.items() if preset.allows(*named)]
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        address = self._site + path
-        reply = await self.context.api.get_json(address, parameters, self._explain, headers=self._headers)
+    async def _get(self, path: str, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
+        explain = partial(self._explain, asked=asked)
+        reply = await self.context.api.get_json(self._site + path, parameters, explain, headers=self._headers)
         assert isinstance(reply, dict)
         return reply
 
-    def _explain(self, reply: Any) -> str | None:
+    def _explain(self, reply: Any, asked: str = "the search") -> str | None:
         if not isinstance(reply, dict):
             raise SourceError(f"{self._site}: sent a reply without images; is --base-url the API of Openverse?")
         if isinstance(reply.get("results"), list) or "id" in reply:
@@ -161,12 +179,12 @@ class Openverse(Source):
         token = self._headers.get("Authorization", "").removeprefix("Bearer ")
         detail = reply.get("detail")
         words = message(detail if isinstance(detail, str) else str(detail or ""), *self._client, token)
-        if words.startswith(("No Image matches", "Not found")):
+        if words.startswith(("No Image matches", "Not found", "Invalid page")):
             return None
         if "throttled" in words:
             return f"asks to slow down ({words})"
         if words:
-            raise SourceError(f"{self._site}: refuses the search ({words})")
+            raise SourceError(f"{self._site}: refuses {asked} ({words})")
         raise SourceError(f"{self._site}: sent a reply without images; is --base-url the API of Openverse?")
 
     def _explain_token(self, reply: Any) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
+from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import EpochRandom, PreparingLoader, RawBatch, own_ids
-from rawlabel.models.transfer.kept_features import KeptFeatures
 
 
 class FeatureLoader(PreparingLoader):
@@ -18,7 +18,7 @@ class FeatureLoader(PreparingLoader):
         self._features, self._seed, self._parts = features, seed, parts
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: the features are one array, and no thread reads ahead."""
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
         order = EpochRandom(self._seed, epoch, self._num_images).order

@@ -1,0 +1,29 @@
+"""Recipes: settings of training under a name, each a readable file in `recipes/`. Whatever else is given wins."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).parent / "recipes"
+RECIPES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+"""The names of all."""
+FROM_PIXELS = frozenset(
+    {
+        "model", "pretrained", "network_config", "num_planes", "image_size", "augment", "progressive_from",
+        "norandomcrop", "norandomflip", "compute_jacobian", "resume", "start_epoch",
+    }
+)  # fmt: skip
+"""Settings that speak of a network which is trained on pixels."""
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """The settings of a recipe of `RECIPES`, and its name under `recipe`."""
+    return {**tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")), "recipe": name}
+
+
+def usual_recipe(given: Mapping[str, Any], *, is_published_form: bool) -> str:
+    """The recipe of settings that name none: what was published stays as it was."""
+    return "paper" if is_published_form or FROM_PIXELS & given.keys() else "transfer"

@@ -1,0 +1,86 @@
+"""Which recipe is meant, and that whatever else is given wins over it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rawlabel.config import TrainConfig, load_training
+from rawlabel.config.recipe import RECIPES, read_recipe
+from rawlabel.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("flags", "recipe"),
+    [
+        ({}, "transfer"),
+        ({"epochs": 5, "inject_noise": 0.4}, "transfer"),
+        ({"model": "resnet18"}, "paper"),
+        ({"image_size": 64}, "paper"),
+        ({"resume": "model.pth.tar"}, "paper"),
+        ({"recipe": "scratch"}, "scratch"),
+        ({"recipe": "scratch", "model": "resnet34"}, "scratch"),
+        ({"recipe": "paper"}, "paper"),
+    ],
+)
+def test_flags_mean_a_recipe(flags: dict[str, Any], recipe: str) -> None:
+    config = load_training(None, flags)
+    assert config.recipe == recipe
+    assert all(getattr(config, key) == value for key, value in flags.items())
+    said = {key: value for key, value in read_recipe(recipe).items() if key not in flags}
+    assert {key: config.as_json()[key] for key in said} == said
+
+
+@pytest.mark.parametrize(
+    ("content", "recipe"),
+    [
+        ({"model": "resnet", "epochs": 3}, "paper"),
+        ({"epochs": 3}, "paper"),
+        ({"train": {"epochs": 3}}, "transfer"),
+        ({"train": {"epochs": 3, "model": "resnet18"}}, "paper"),
+        ({"train": {"epochs": 3, "recipe": "scratch"}}, "scratch"),
+    ],
+)
+def test_files_mean_a_recipe(content: dict[str, Any], recipe: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    config = load_training(tmp_path / "config.json", {"lr": 0.2})
+    assert (config.recipe, config.epochs, config.lr) == (recipe, 3, 0.2)
+
+
+def test_what_was_published_stays_as_it_was() -> None:
+    paper = load_training(None, {"recipe": "paper"})
+    assert paper.as_json() | {"recipe": None} == TrainConfig().as_json()
+
+
+def test_options_of_a_recipe_go_with_what_it_chose() -> None:
+    assert load_training(None, {}).stop_option == ("window=10",)
+    assert load_training(None, {"stop": "gwa"}).stop_option == ()
+    assert load_training(None, {"stop_option": ("window=3",)}).stop_option == ("window=3",)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path) -> None:
+    config = load_training(None, {"recipe": name, "epochs": 7})
+    (tmp_path / "config.json").write_text(json.dumps(config.as_json()))
+    assert load_training(tmp_path / "config.json", {}) == config
+    # A settings file of this project, where no recipe was named.
+    (tmp_path / "config.json").write_text(json.dumps(TrainConfig(epochs=7).as_json()))
+    assert load_training(tmp_path / "config.json", {}).encoder is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ({"recipe": "transfre"}, "--recipe: no such recipe; did you mean 'transfer'"),
+        ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
+        ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),
+        ({"weighing": "soft", "recipe": "paper"}, "--weighing: goes with --encoder"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(flags: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        load_training(None, flags)
+    assert "\n" not in str(caught.value)

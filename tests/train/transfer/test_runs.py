@@ -1,0 +1,189 @@
+"""Runs of a head on an encoder's features: as any other run, from training to predicting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
+from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.models.predict import predict
+from rawlabel.models.predictor import load_predictor
+from rawlabel.models.transfer import store
+from rawlabel.train import loop
+from rawlabel.train.around.holdout import predict_holdout
+from rawlabel.train.stage import train
+from tests.probe.conftest import BACKBONE, weights
+from tests.train.conftest import data
+from tests.train.runs import Crash, assert_same_run, crashing_after
+
+__all__ = ["data", "weights"]
+pytestmark = pytest.mark.integration
+
+
+def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfig:
+    """The recipe with an encoder that takes a blink."""
+    flags = {
+        "recipe": "transfer", "root": data, "main": "candidate", "test": "test", "outpath": out,
+        "encoder": BACKBONE, "weights": weights, "epochs": 6, "batch_size": 16, "holdout": 0.2, "seed": 7,
+        "device": "cpu", "inject_noise": 0.3, "weighing_neighbors": 10, "stop_option": (),
+    }  # fmt: skip
+    return load_training(None, flags | changes)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return train(settings(data, weights, tmp_path_factory.mktemp("whole") / "run"), make_epoch_evaluator)
+
+
+def test_it_learns_and_says_what_it_stands_on(whole: RunDirectory) -> None:
+    log = whole.log()
+    assert [entry["epoch"] for entry in log] == list(range(6))
+    assert log[-1]["test"]["acc1"] > 60  # one class in three by chance; the classes differ in their color
+    encoder = whole.read().encoder
+    assert encoder is not None
+    assert (encoder.name, encoder.origin, encoder.weights_file) == (BACKBONE, "file", "model.safetensors")
+    assert encoder.trained_on == "data that are not recorded" and encoder.own_classes == ()
+    assert len(whole.training_predictions()) == 6  # type: ignore[arg-type]
+
+
+def test_each_label_keeps_its_weight_and_reason_and_none_is_changed(whole: RunDirectory, data: Path) -> None:
+    table = pq.read_table(whole.path / "label_weights.parquet").to_pydict()
+    assert len(table["name"]) == 120 and set(table["part"]) == {"train", "holdout"}
+    raw, right = np.array(table["label"]), np.array([name.split("/")[0] for name in table["name"]])
+    weight = np.array(table["weight"])
+    assert 0.15 < (raw != right).mean() < 0.45
+    assert weight[raw == right].mean() > weight[raw != right].mean() + 0.2
+    assert (weight[np.array(table["reason"]) == "witnesses_agree"] == 1).all()
+
+
+@pytest.mark.parametrize("after", [1, 4])
+def test_cut_off_anywhere_it_comes_to_the_same(
+    after: int, whole: RunDirectory, data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether every epoch has its checkpoint, or none had one yet."""
+    monkeypatch.setattr(loop, "SECONDS_OF_HEADS", 0.0 if after == 4 else 60.0)
+    config = settings(data, weights, tmp_path / "run")
+    with pytest.raises(Crash):
+        train(config, crashing_after(after))
+    assert len(RunDirectory(tmp_path / "run").log()) == (4 if after == 4 else 0)
+    assert_same_run(whole, train(config, make_epoch_evaluator))
+
+
+def test_killed_while_the_head_is_trained_it_goes_on(
+    whole: RunDirectory, data: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    program = (
+        "import sys, time\n"
+        "from rawlabel.train import loop\n"
+        "loop.SECONDS_OF_HEADS = 0.0\n"
+        "step = loop.Trainer.train_step\n"
+        "loop.Trainer.train_step = lambda self, batch: (time.sleep(0.05), step(self, batch))[1]\n"
+        "from pathlib import Path\n"
+        "from rawlabel.judge.evaluate.stage import make_epoch_evaluator\n"
+        "from rawlabel.train.stage import train\n"
+        "from tests.train.transfer.test_runs import settings\n"
+        "train(settings(*map(Path, sys.argv[1:])), make_epoch_evaluator)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(data), str(weights), str(out)])
+    deadline = time.monotonic() + 120
+    while (
+        not RunDirectory(out).last_checkpoint.exists() and process.poll() is None and time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "summary.json").exists()
+    assert_same_run(whole, train(settings(data, weights, out), make_epoch_evaluator))
+
+
+def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory, data: Path) -> None:
+    summary = evaluate(EvaluateConfig(run=whole.path))
+    files = sorted((data / "test").rglob("*.png"))
+    said = {one.path: one.class_id for one in predict(PredictConfig(run=whole.path, images=(str(data / "test"),)))}
+    right = sum(said[path] == path.parent.name for path in files)
+    assert 100 * right / len(files) == pytest.approx(summary["test"]["selected"]["top1"]["accuracy"])
+    held = predict_holdout(whole)
+    accuracy = 100 * float((held.logits.argmax(axis=1) == held.labels).mean())
+    logged = whole.log()[whole.summary()["selected_epoch"]]["holdout"]["acc1"]
+    assert accuracy == pytest.approx(logged)
+    assert held.features is not None and held.features.shape[0] == len(held.labels)
+    probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
+    assert (probe["backbone"], probe["origin"]) == (BACKBONE, "this run's own")
+
+
+def test_a_second_training_computes_no_features(
+    whole: RunDirectory, data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.FeatureStore, "_compute", lambda *_: pytest.fail("computed again"))
+    run = train(settings(data, weights, tmp_path / "run", seed=8, method="gce"), make_epoch_evaluator)
+    assert run.summary()["last_epoch"] == 5
+
+
+def test_a_run_is_not_used_with_other_weights(data: Path, weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model.safetensors"
+    copy.write_bytes(weights.read_bytes())
+    run = train(settings(data, copy, tmp_path / "run", epochs=1, weighing="none"))
+    changed = bytearray(copy.read_bytes())
+    changed[-1] ^= 1
+    copy.write_bytes(bytes(changed))
+    with pytest.raises(CheckpointError, match="its weights are not those that the run was trained with"):
+        load_predictor(run.selected_checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"method": "coteaching"}, "--weighing: this --method does not weigh images"),
+        (
+            {"compute_jacobian": True, "recipe": None},
+            "--compute-jacobian: needs a network that is trained on pixels",
+        ),
+        (
+            {"encoder": "efficientnet_lite9", "weights": None},
+            "--encoder: timm has no network 'efficientnet_lite9'",
+        ),
+        ({"stop": "noisy_houldout"}, "did you mean 'noisy_holdout'"),
+        ({"holdout": 0}, "nothing is held out"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_anything_is_computed(
+    changes: dict[str, Any], complaint: str, data: Path, weights: Path, tmp_path: Path
+) -> None:
+    config = settings(data, weights, tmp_path / "run")
+    with pytest.raises(Exception, match=complaint) as caught:
+        train(config.model_copy(update=changes))
+    assert "\n" not in str(caught.value) and caught.value.exit_code == 2  # type: ignore[attr-defined]
+    assert not (tmp_path / "run" / "log.json").exists()
+
+
+def test_the_command_takes_the_recipe_by_itself(
+    data: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--encoder", BACKBONE, "--weights", weights, "--epochs", "2", "--seed", "1", "--device", "cpu"]
+    arguments = ["train", "--root", data, "--outpath", tmp_path / "run", *flags]
+    assert cli.run([str(word) for word in arguments]) == 0
+    assert RunDirectory(tmp_path / "run").config()["recipe"] == "transfer"
+    assert "neighbors and head agree with" in capsys.readouterr().err
+
+
+def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: Path) -> None:
+    for name, option in (("mixed", "mixup=0.4"), ("squares", "loss=l2")):
+        run = train(settings(data, weights, tmp_path / name, epochs=2, method_option=(option,)))
+        assert run.summary()["last_epoch"] == 1
+    with pytest.raises(ConfigError, match="makes strong views"):
+        train(settings(data, weights, tmp_path / "gjs", method="gjs", weighing="none"))
