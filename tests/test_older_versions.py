@@ -21,7 +21,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 VERSIONS = sorted(path.name.removeprefix("version-") for path in FIXTURES.glob("version-*"))
 TRAIN = [
     "train", "--root", "shapes", "--test", "test", "--model", "small_convnet", "--num-planes", "2",
-    "--image-size", "16", "--augment", "none", "--batch-size", "8", "--lr", "0.02", "--epochs", "4", "--seed", "1",
+    "--image-size", "16", "--augment", "none", "--batch-size", "8", "--lr", "0.05", "--epochs", "4", "--seed", "3",
     "--precision", "fp32", "--workers", "1", "--outpath",
 ]  # fmt: skip
 

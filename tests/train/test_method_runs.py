@@ -159,7 +159,7 @@ def test_a_seed_that_is_drawn_is_the_teachers_too(mislabeled: Path, tmp_path: Pa
     seed = run.read().config.seed
     assert seed == RunDirectory(run.path / "teacher").read().config.seed
     (run.path / "summary.json").unlink()
-    assert train(config).config()["seed"] == seed
+    assert train(config).read().config.seed == seed
 
 
 def test_a_student_goes_on_wherever_it_was_stopped(

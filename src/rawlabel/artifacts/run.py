@@ -109,7 +109,7 @@ class Epoch(Record):
         )
 
 
-def test_accuracies(epochs: Sequence[Epoch]) -> dict[int, float]:
+def accuracies_on_test(epochs: Sequence[Epoch]) -> dict[int, float]:
     """Top-1 test accuracy [percent] by epoch, of the epochs in which it was measured."""
     return {one.epoch: value for one in epochs if (value := one.test_accuracy) is not None}
 
@@ -418,7 +418,7 @@ class Run:
     @property
     def test_accuracies(self) -> dict[int, float]:
         """Top-1 test accuracy [percent] by epoch, as far as it was logged."""
-        return test_accuracies(self.epochs)
+        return accuracies_on_test(self.epochs)
 
     @property
     def oracle_epoch(self) -> int | None:
