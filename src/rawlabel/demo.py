@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rawlabel.artifacts.manifest import Manifest
-from rawlabel.artifacts.run import EpochAccuracy, Measurement, Run, Start, Summary
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import EpochAccuracy, Measurement, Start, Summary
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.base.spawning import spawn_context
@@ -35,7 +36,6 @@ from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.records import Reason
 from rawlabel.show.report.stage import build_report
 from rawlabel.train.stage import train
 
@@ -236,18 +236,17 @@ def _end_with_parent() -> None:
 
 def describe(result: DemoResult) -> list[str]:
     """The chain in ten lines for a person: asked, found, lost and why, kept, right, chosen, three accuracies."""
-    funnel = next(row for row in result.manifest.funnel() if row["class_id"] == "all")
+    funnel = result.manifest.funnel.total
     lost = sorted(
-        ((count, Reason(key.split(":")[1])) for key, count in funnel.items() if ":" in key),
-        key=lambda one: -one[0],
+        ((count, loss.reason) for loss, count in funnel.losses.items()), key=lambda one: (-one[0], one[1])
     )
     test, raw, names = result.test, result.raw_labels, result.manifest.class_ids
     return [
         f"asked for     {len(names)} classes by name: {', '.join(names)}",
-        f"found         {funnel['found']} search results, {result.counts['photos']} different photos",
-        f"thrown away   {funnel.get('rejected', 0)} rejected and {funnel.get('failed', 0)} failed: "
-        + "; ".join(f"{count} {reason.value.replace('_', ' ')}" for count, reason in lost),
-        f"kept          {funnel['kept']} photos with their raw labels; no label was edited, nobody labelled any",
+        f"found         {funnel.found} search results, {result.counts['photos']} different photos",
+        f"thrown away   {funnel.rejected} rejected and {funnel.failed} failed: "
+        + "; ".join(f"{count} {reason.replace('_', ' ')}" for count, reason in lost),
+        f"kept          {funnel.kept} photos with their raw labels; no label was edited, nobody labelled any",
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
         f"epoch chosen  {test.selected.epoch} of 0..{test.last.epoch}, without clean labels: "
         f"{result.summary.why_selected()}",

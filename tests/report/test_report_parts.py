@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.artifacts.run import Epoch, accuracies_on_test, oracle_epoch
+from rawlabel.artifacts.run_records import Epoch, accuracies_on_test, oracle_epoch
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import CollectConfig, TrainConfig
 from rawlabel.show.report.montage import share_out

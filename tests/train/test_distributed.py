@@ -18,8 +18,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawlabel.artifacts.run import Start, Summary
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Start, Summary
 from rawlabel.base import distributed, processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError

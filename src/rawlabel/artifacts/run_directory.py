@@ -46,7 +46,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.artifacts.run import Environment, Overlap, Place, Run, Start, Summary
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import Environment, Overlap, Place, Start, Summary
 from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
 from rawlabel.base.version import __version__

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from rawlabel.artifacts.run import EncoderRecord
+from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import families
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.models.encoders._own_classes import own_classes

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rawlabel.artifacts.run import Signals
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.run_records import Signals
 from rawlabel.base import distributed
 from rawlabel.base.progress import Task, progress
 from rawlabel.base.signals import stop_requests

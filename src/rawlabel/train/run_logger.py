@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.run import Timing
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.run_records import Timing
 from rawlabel.base import families, processes
 from rawlabel.base.files import read_json, write_json
 from rawlabel.config import TrainConfig

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from rawlabel.artifacts.project import runs_path
-from rawlabel.artifacts.run import DataOrigin, Start, Summary
 from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
+from rawlabel.artifacts.run_records import DataOrigin, Start, Summary
 from rawlabel.base import distributed, families, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import Role, TrainConfig, load_options

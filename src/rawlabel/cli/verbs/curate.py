@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import click
 
+from rawlabel.artifacts.funnel import Loss
 from rawlabel.cli.options import section_command
 from rawlabel.config import CurateConfig
-from rawlabel.records import Reason, Split
+from rawlabel.records import Reason, Split, Verdict
 
 
 def _curate(config: CurateConfig) -> None:
     from rawlabel.gather.curate.stage import curate
 
     manifest = curate(config)
-    counts = next(row for row in manifest.funnel() if row["class_id"] == "all")
-    click.echo(
-        f"found {counts['found']} = kept {counts.get('kept', 0)} + rejected {counts.get('rejected', 0)} "
-        f"+ failed {counts.get('failed', 0)}"
-    )
-    for verdict in ("rejected", "failed"):
-        for reason in Reason:
-            if counts.get(f"{verdict}:{reason}"):
-                click.echo(f"  {counts[f'{verdict}:{reason}']:>6} {verdict}: {reason.describe()}")
+    counts = manifest.funnel.total
+    click.echo(f"found {counts.found} = kept {counts.kept} + rejected {counts.rejected} + failed {counts.failed}")
+    for verdict in (Verdict.REJECTED, Verdict.FAILED):
+        for loss in (Loss(verdict, reason) for reason in Reason):
+            if loss in counts.losses:
+                click.echo(f"  {counts.losses[loss]:>6} {verdict}: {loss.describe()}")
     click.echo(f"held out for the stopping rule: {manifest.kept(Split.HOLDOUT).num_rows}")
     click.echo(f"manifest: {manifest.path}")
     for warning in manifest.warnings():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from rawlabel.artifacts.run import EpochAccuracy
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import EpochAccuracy
 from rawlabel.cli.options import section_command
 from rawlabel.config import EvaluateConfig
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rawlabel.artifacts.run import Accuracy
+from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.cli.options import section_command
 from rawlabel.config import ProbeConfig
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.run import Run, Start, oracle_epoch
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import Start, oracle_epoch
 from rawlabel.config import Role, TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord

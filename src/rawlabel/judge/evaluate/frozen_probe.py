@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rawlabel.artifacts.run import Accuracy, Run
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.base.files import write_json
 from rawlabel.config import ProbeConfig
 from rawlabel.errors import ConfigError, RawlabelError

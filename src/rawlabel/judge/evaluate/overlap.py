@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from rawlabel.artifacts.fingerprints import Fingerprint, SamePictures, fingerprint, same_pictures
-from rawlabel.artifacts.run import Overlap, SamePicture
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Overlap, SamePicture
 from rawlabel.base import distributed, processes
 from rawlabel.base.files import write_json
 from rawlabel.base.progress import note, progress

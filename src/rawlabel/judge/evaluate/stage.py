@@ -23,8 +23,9 @@ import torch
 from scipy.special import softmax
 
 from rawlabel.artifacts.project import downloads_path, how_to_get
-from rawlabel.artifacts.run import Accuracy, EpochAccuracy, Measurement, Run, Summary
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Accuracy, EpochAccuracy, Measurement, Summary
 from rawlabel.base import processes
 from rawlabel.base.correctness import count_unanswered, has_top5, is_right, logged_accuracies, predicted_classes
 from rawlabel.base.files import atomic_write, disk_errors, write_json

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rawlabel.artifacts.run import Accuracy
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.config import ProbeConfig
 from rawlabel.errors import DataError
 from rawlabel.images.image_source import LabeledImages

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field
 
-from rawlabel.artifacts.run import Accuracy, Place
+from rawlabel.artifacts.run_records import Accuracy, Place
 from rawlabel.base.checked import Measured, Record, check_record
 from rawlabel.base.files import read_json
 

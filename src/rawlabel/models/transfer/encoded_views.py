@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rawlabel.artifacts.run import EncoderRecord
+from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.images.decoding import Pixels, Transform

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rawlabel.artifacts.run import Run, oracle_epoch
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import oracle_epoch
 from rawlabel.base.files import read_json
 from rawlabel.errors import DataError
 

@@ -121,9 +121,9 @@ def _test_photos(rows: list[Prediction], folder: Path, thumbnails: Thumbnails) -
 def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
     photos = []
     for row in draw_training_photos(collection, class_id, MOST_TRAINING_PHOTOS):
-        picture = thumbnails.stored(collection.photos, row["path"])
+        picture = thumbnails.stored(collection.photos, row.path) if row.path else None
         if picture is not None:
-            author = plain_text(row["author"]) or "unknown author"
-            caption = f"{author}, {plain_text(row['license_name']) or 'license not stated'}"
-            photos.append(ConfusedPhoto(picture, caption, web_address(row["page_url"])))
+            author = plain_text(row.author) or "unknown author"
+            caption = f"{author}, {plain_text(row.license_name) or 'license not stated'}"
+            photos.append(ConfusedPhoto(picture, caption, web_address(row.page_url)))
     return photos

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rawlabel.artifacts.run import Epoch
+from rawlabel.artifacts.run_records import Epoch
 from rawlabel.show.report.evidence import RunEvidence
 
 MOST_RATE_LABELS = 12

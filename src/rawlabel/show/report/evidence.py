@@ -17,7 +17,8 @@ from rawlabel.artifacts.catalogue.rows import QueryState
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.project import catalogue_path, runs_path
-from rawlabel.artifacts.run import Measurement, Run
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import Measurement
 from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
 from rawlabel.config import CollectConfig, CurateConfig

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rawlabel.artifacts.run import Accuracy
+from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.judge.probe.record import Classifier, Probe, read_probes
 from rawlabel.show.report.evidence import RunEvidence
 

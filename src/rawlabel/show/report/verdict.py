@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rawlabel.artifacts.run import EpochAccuracy, Start
+from rawlabel.artifacts.run_records import EpochAccuracy, Start
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 
 
