@@ -22,8 +22,8 @@ from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
 from rawlabel.manifests.export import export
 from rawlabel.manifests.formats.dataset_card import escaped, linked
-from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
-from tests.manifest_rows import as_table
+from tests.helpers.formats_project import HOSTILE_TITLES, SECRET, make_project
+from tests.helpers.manifest_rows import as_table
 
 # What mlcroissant 1.1.1 asks rdflib and pandas for.
 pytestmark = [

@@ -9,7 +9,6 @@ own, where training neither waits for them nor ends with them. To add one, write
 from __future__ import annotations
 
 import importlib.util
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +18,7 @@ from typing import Any
 
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
 from rawlabel.artifacts.run_records import Timing
-from rawlabel.base import families, processes
+from rawlabel.base import families, messages, processes
 from rawlabel.base.files import read_json, write_json
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
@@ -109,7 +108,7 @@ class LogRepeater:
             if error is not None and name in self._active:
                 del self._active[name]
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                sys.stderr.write(f"rawlabel: --logger {name}: failed ({reason}); training goes on without it\n")
+                messages.warn(f"--logger {name}: failed ({reason}); training goes on without it")
         self._jobs = [(name, job) for name, job in self._jobs if not job.done()]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
 from rawlabel.artifacts.run_records import DataOrigin, Start, Summary
-from rawlabel.base import distributed, families, processes
+from rawlabel.base import distributed, families, messages, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import Role, TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
@@ -58,7 +57,7 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         distributed.from_first(lambda: _refuse_unwritable(config.outpath))
         data = load_training_data(config)
         if processes.is_first():
-            sys.stderr.write(f"{data.counts()}\n")
+            messages.inform(str(data.counts()))
         run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
         if settled.confident_learning:
@@ -147,9 +146,9 @@ def _say_not_measured(config: TrainConfig, run: RunDirectory) -> None:
     for flag, name, known in (("test", config.test, before.test), ("sub", config.sub, before.sub)):
         if name is not None and name != known and processes.is_first():
             place = locate(config.root, name)
-            sys.stderr.write(
-                f"rawlabel: --{flag}: {run.path} is finished, so its log has nothing of it; `rawlabel evaluate "
-                f"{run.path} --test {place}` measures it\n"
+            messages.warn(
+                f"--{flag}: {run.path} is finished, so its log has nothing of it; `rawlabel evaluate "
+                f"{run.path} --test {place}` measures it"
             )
 
 
@@ -199,7 +198,7 @@ def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 
     kept = prune(data, config, run, train_fold)
     if processes.is_first():
-        sys.stderr.write(f"{describe(run)}\n")
+        messages.inform(describe(run))
     return kept
 
 
@@ -212,7 +211,7 @@ def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
     _note_settings(config, run)
     weighed = weighing.weigh(data, config, run)
     if processes.is_first():
-        sys.stderr.write(f"{weighing.describe(run)}\n")
+        messages.inform(weighing.describe(run))
     return weighed
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import click
-
 from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ProbeConfig
 
+GROUP = "model"
+PLACE = 30
+SUMMARY = "measure a frozen network with simple classifiers beside a finished run, on the same raw labels"
 
-def _probe(config: ProbeConfig) -> None:
+
+def _probe(config: ProbeConfig) -> Ending:
     from rawlabel.judge.evaluate.frozen_probe import measure_probe
 
     measured = measure_probe(config)
     epoch = "" if measured.epoch is None else f", epoch {measured.epoch}"
-    click.echo(
+    say(
         f"{measured.backbone}, frozen ({measured.origin}{epoch}): {measured.features} features, fitted to "
         f"{measured.training_images} raw labels, chosen by {measured.holdout_images} held-out ones"
     )
@@ -23,12 +26,14 @@ def _probe(config: ProbeConfig) -> None:
         ("linear", f"C = {linear.strength:<6g}", linear),
         ("nearest neighbors", f"k = {neighbors.neighbors:<6g}", neighbors),
     ):
-        click.echo(
+        say(
             f"  {name:<17} {setting} raw holdout {one.raw_holdout_accuracy:.2f} %, test accuracy "
             f"{_test_accuracy(one.test)}"
         )
-    click.echo(measured.remark)
-    click.echo(f"written: {config.run}/probe.json")
+    say(measured.remark)
+    say(f"written: {config.run}/probe.json")
+    give(measured.as_json())
+    return Ending(("labels", config.run))
 
 
 def _test_accuracy(one: Accuracy | None) -> str:

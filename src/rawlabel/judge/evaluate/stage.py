@@ -7,7 +7,6 @@ the record that a stopping rule reads has no field for them.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +25,7 @@ from rawlabel.artifacts.project import downloads_path, how_to_get
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Accuracy, EpochAccuracy, Measurement, Summary
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.correctness import count_unanswered, has_top5, is_right, logged_accuracies, predicted_classes
 from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.metrics import clopper_pearson, confusion_matrix
@@ -110,7 +109,7 @@ def read_test_input(
     request = request or InputRequest("test", label_flag=TEST_LABEL_FLAG)
     found = read_input(path, request)
     if found.ignored and processes.is_first():
-        sys.stderr.write(f"rawlabel: {path}: {found.ignored}\n")
+        messages.warn(f"{path}: {found.ignored}")
     places = {normalize("NFC", class_id): index for index, class_id in enumerate(class_ids)}
     known = {*places, *(normalize("NFC", class_id) for class_id in left_out)}
     names = [normalize("NFC", class_id) for class_id in found.class_ids]
