@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rawlabel.artifacts.manifest import Manifest
     from rawlabel.artifacts.projects import Project
     from rawlabel.artifacts.run import Run
+    from rawlabel.base.progress import show as show_progress
     from rawlabel.base.version import __version__
     from rawlabel.errors import (
         CheckpointError,
@@ -50,6 +51,7 @@ _HOMES = {
     "PhotoSite": ("rawlabel_photo_site.local_site", "LocalPhotoSite"),
     "Project": ("rawlabel.artifacts.projects", "Project"),
     "Run": ("rawlabel.artifacts.run", "Run"),
+    "show_progress": ("rawlabel.base.progress", "show"),
     "__version__": ("rawlabel.base.version", "__version__"),
 }
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "load",
     "predict",
     "report",
+    "show_progress",
     "train",
 ]
 

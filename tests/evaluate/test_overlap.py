@@ -47,6 +47,7 @@ def trained(root: Path, out: Path, **changes: Any) -> RunDirectory:
     return train(tiny(root, outpath=out, **settings | changes), make_epoch_evaluator)
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_they_are_told_when_training_and_listed(
     leaky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +83,7 @@ def test_another_test_set_is_compared_when_it_is_evaluated(
     assert run.summary().test_overlap["test"].equal == 2
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_run_whose_images_are_gone_is_evaluated_and_says_that_nothing_was_compared(
     leaky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -252,6 +252,7 @@ def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
         fit(tiny(tmp_path, test=None, holdout=0, stop="last_epoch", outpath=tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_second_test_set_may_come_while_a_run_is_trained(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,6 +307,7 @@ def test_fewer_epochs_than_the_resumed_run_has_are_refused(
         ),
     ],
 )
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_long_work_says_how_long_and_what_is_short(
     seconds: float, device: str, expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
