@@ -36,6 +36,7 @@ from rawlabel.base.metrics import mean_interval
 from rawlabel.config import TrainConfig, load_training
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.input import InputRequest, read_input
+from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.transfer.agreement import directions
 from rawlabel.models.transfer.encoded_views import encoding_in, encoding_store
@@ -139,7 +140,8 @@ def contend(
 def ours(config: TrainConfig) -> float:
     """The epoch that was chosen on raw labels."""
     run = train(config, make_epoch_evaluator)
-    return float(run.log()[run.summary()["selected_epoch"]]["test"]["acc1"])
+    finished = read_run(run.path)
+    return finished.test[finished.selected_epoch]
 
 
 def with_fastai(config: TrainConfig, python: str, work: Path) -> dict[str, Any]:
@@ -188,7 +190,7 @@ def main() -> None:
         return
     path = asked.work / "table.json"
     table = json.loads(path.read_text()) if path.exists() else {"contestants": {}}
-    table["environment"] = {key: describe_environment()[key] for key in ("commit", "processor", "python")}
+    table["environment"] = {key: getattr(describe_environment(), key) for key in ("commit", "processor", "python")}
     first = settings(asked.data, asked.work, 0.0, 0)
     task_of(first)
     table["seconds_of_features_a_photo"] = seconds_of_features(first)

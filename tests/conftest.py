@@ -13,6 +13,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# What helpers assert is shown as tests' own asserts are.
+pytest.register_assert_rewrite("tests.helpers")
+
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -41,6 +44,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data here; set RAWLABEL_SHARED_DATA to the folder that holds paper/ and flowers/")
     return SHARED_DATA
+
+
+@pytest.fixture
+def messages_on_stderr() -> Iterator[None]:
+    """Messages go where the command line shows them, for tests that call what lies below it."""
+    from rawlabel.base import messages
+
+    with messages.on_stderr():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

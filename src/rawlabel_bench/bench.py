@@ -8,7 +8,6 @@ wanted, and `gate` that no loop was fast because it learned less.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import psutil
 
 from rawlabel.artifacts.run_directory import describe_environment
-from rawlabel.base import families, processes
+from rawlabel.base import families, messages, processes
 from rawlabel.base.families import Family
 from rawlabel.base.files import write_json
 from rawlabel.config import BenchConfig
@@ -135,7 +134,7 @@ def _report(
     disturbed, readings = disturbances(results)
     report = {
         "schema": 1,
-        "environment": describe_environment(),
+        "environment": describe_environment().as_json(),
         "hardware": hardware,
         "settings": config.as_json(),
         "conditions": {
@@ -191,4 +190,4 @@ def failed_gates(report: dict[str, Any]) -> list[str]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"bench: {line}\n")
+    messages.inform(line, lead="bench: ")

@@ -27,8 +27,8 @@ from rawlabel_bench.summary import memory_growth, summarize_case
 from rawlabel_bench.table import lines
 from rawlabel_bench.targets import TARGETS, judge_first_batch, judge_targets
 from rawlabel_bench.trees import TreeSpec, make_tree
-from tests.folders import files_of
-from tests.processes import rawlabel
+from tests.helpers.folders import files_of
+from tests.helpers.processes import rawlabel
 
 SPEC = TreeSpec("small", 48, 40, num_train=9, num_test=3, num_classes=3)
 
@@ -100,7 +100,7 @@ def test_a_closed_gate_is_one_line_and_exit_code_1(
     assert cli.run(["bench"]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("rawlabel: accuracy gate: small: ours made [5] steps")
-    assert captured.err.count("\n") == 1
+    assert [line.partition(":")[0] for line in captured.err.splitlines()] == ["rawlabel", "next"]
 
 
 HARDWARE = {"place": "cpu2", "device_name": "some processor", "cores": 2, "precision": {"ours": "bfloat16"}}

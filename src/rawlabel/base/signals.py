@@ -1,22 +1,20 @@
 """Stop between two steps, not in the middle of one, when Ctrl-C or SIGTERM asks for it.
 
 Windows has no signal masks, and its event loops take no signal handlers; there Python's own handlers must do.
+What only some need is imported where it is, since each command loads this, `rawlabel --help` among them.
 """
 
 from __future__ import annotations
 
 import _thread
-import asyncio
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
-from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -119,6 +117,8 @@ def interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
     # The first process that is spawned brings along multiprocessing's tracker, whose start unblocks Ctrl-C.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -140,6 +140,8 @@ def loop_signals(numbers: Sequence[int], act: Callable[[], object]) -> Iterator[
 
     A handler that raises would strike in the middle of whatever the loop is doing instead.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
@@ -203,6 +205,8 @@ def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
     Raises `KeyboardInterrupt` or `Interrupted` then. Where a loop is running already, as in a notebook, it waits
     for another one, in a thread.
     """
+    import asyncio
+
     if _is_in_loop():
         return _run_in_thread(main)
     if threading.current_thread() is not threading.main_thread():
@@ -239,6 +243,8 @@ def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _is_in_loop() -> bool:
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -248,6 +254,9 @@ def _is_in_loop() -> bool:
 
 def _run_in_thread(main: Coroutine[Any, Any, Result]) -> Result:
     """The same in a loop and a thread of its own; what stops the wait cancels the task, and is raised again."""
+    import asyncio
+    from concurrent.futures import Future
+
     done: Future[Result] = Future()
     begun: Future[Callable[[], object]] = Future()
     ended = threading.Event()

@@ -189,6 +189,6 @@ def _of_label_set(rows: Mapping[str, Any], noise: str) -> str:
     return (
         f"{noise}: chosen on raw labels, best is {best} with {chosen[best]:.2f}, "
         f"{max(clean.values()) - chosen[best]:.2f} below the best head on clean labels; others: {others}; the "
-        f"last epoch costs {losses[least]:.2f} ({least}) to {losses[most]:.2f} ({most}) against the oracle, and is "
-        f"as good as the chosen one or better for {', '.join(better) or 'none'}"
+        f"last epoch costs {losses[least]:.2f} ({least}) to {losses[most]:.2f} ({most}) against the oracle, and "
+        f"is as good as the chosen one or better for {', '.join(better) or 'none'}"
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.progress import progress
 from rawlabel.base.signals import interrupts_blocked, stop_requests, unblock_interrupts
 from rawlabel.base.spawning import spawn_context
@@ -64,7 +64,7 @@ def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
     if jobs > 1:
         return _train_side_by_side(trials, jobs, config.out / "logs")
     for number, trial in enumerate(trials):
-        sys.stderr.write(f"trial {number + 1} of {len(trials)}: {trial}\n")
+        messages.inform(f"trial {number + 1} of {len(trials)}: {trial}")
         _train(trial)
     return None
 
@@ -140,7 +140,7 @@ def _train_alone(trial: Trial, threads: int, log: Path, parent: int) -> None:
     unblock_interrupts()
     processes.end_with_parent(parent, signal.SIGTERM)
     torch.set_num_threads(threads)
-    with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream):
+    with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream), messages.on_stderr():
         try:
             _train(trial)
         except RawlabelError as error:

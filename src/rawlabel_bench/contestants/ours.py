@@ -76,7 +76,7 @@ class Ours(Contestant):
         )
 
     def loaded(self) -> Iterator[int]:
-        """One pass of the product's loader."""
+        """One pass of the product's loader as training makes it; yields the images of each batch."""
         for batch in self._pass():
             yield len(batch.views)
 
@@ -95,7 +95,10 @@ class Ours(Contestant):
             self.trainer.train_step(RawBatch(views, ids))
 
     def epoch(self, clock: EpochClock) -> dict[str, float]:
-        """The next epoch of the product's run."""
+        """Train and measure the next epoch of the product's run.
+
+        Returns accuracies `train` and `test` [percent] of its log.
+        """
         if self._epochs is None:
             self._epochs = self.trainer.epochs()
         timing = next(self._epochs)
@@ -104,7 +107,7 @@ class Ours(Contestant):
         return {part: entry[part]["acc1"] for part in ("train", "test")}
 
     def close(self) -> None:
-        """End the loader's threads."""
+        """End the loader's threads, and the run where one was begun."""
         for running in (self._epochs, self._loader):
             if running is not None:
                 running.close()  # type: ignore[union-attr]

@@ -86,7 +86,7 @@ class Session:
         await self.http.__aexit__(kind, value, trace)
 
     def search(self, class_id: str) -> ClassSearch:
-        """The searches for one class."""
+        """The searches for the class of this id, at all sources, for as many photos as the settings ask for."""
         return ClassSearch(
             class_id,
             self.sources,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ class ProbeEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which features are computed: the processor, or the GPU that was asked for."""
         return self.store.maker.device
 
 
@@ -52,15 +51,15 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
     if config.weights is not None:
         raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
-    trained = run.config()
-    maker = OwnFeatures(str(trained.get("encoder") or trained["model"]), predictor)
+    trained = run.read().config
+    maker = OwnFeatures(trained.encoder or trained.model, predictor)
     store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
     return ProbeEncoder(maker.name, OWN, maker.weights_sha256, store, epoch)
 
 
 def _published(run: RunDirectory, config: ProbeConfig, backbone: str) -> ProbeEncoder:
     encoder = load_encoder(backbone, config.weights, flag=_FLAG)
-    folder = features_folder(Path(str(run.config()["root"])))
+    folder = features_folder(run.read().config.root)
     maker: Maker = kept_encoding(folder, encoder, choose_device(config.device), "auto")
     store = FeatureStore(folder, maker, config.workers, config.batch_size)
     name = encoder.name
@@ -84,7 +83,10 @@ class OwnFeatures:
         return f"{self.name}:{self.weights_sha256}:{views}"
 
     def view(self, pixels: Pixels) -> Pixels:
-        """The run's evaluation view of an image."""
+        """The run's own evaluation view [side, side, 3] of an image's pixels [height, width, 3].
+
+        Both are RGB bytes.
+        """
         transform = self._predictor.transform
         return transform.evaluation_view(shrunk(pixels, transform.stored_side))
 

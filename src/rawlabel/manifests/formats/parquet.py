@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.manifest import SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import ExportConfig
@@ -32,7 +33,10 @@ class Parquet:
     """
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
-        """Write the files that are not there yet."""
+        """Write the shards of each split that are not there yet, photos within; an export that was killed goes on.
+
+        Returns how many photos the shards hold.
+        """
         facts = {"manifest": manifest.fingerprint, "metadata": config.metadata, "per_shard": config.per_shard}
         patterns = [f"data/{split}-*-of-*.parquet" for split in Split]
         count = count_kept(manifest)

@@ -64,7 +64,7 @@ class EfficientNetLite(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """One of three names, with a side or without."""
+        """Whether `name` is a network whose weights a package of the registry carries, with a side or without."""
         return name.partition("@")[0] in _PACKAGES
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:

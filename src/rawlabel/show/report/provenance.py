@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import EvaluateConfig, ReportConfig, Section
@@ -53,7 +53,7 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     if run and run.measurement:
         logged = run.config.test is not None and Path(run.measurement.folder) in (
             run.config.root / run.config.test,
-            run.directory.settings().root / run.config.test,
+            run.settings.root / run.config.test,
             Path(run.config.test),  # an address, such as hub:NAME
         )
         test = None if logged else Path(run.measurement.folder)
@@ -64,7 +64,7 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     )
     return Provenance(
         [(verb, _settings(section)) for verb, section in stages if section],
-        _flatten(run.starts[-1]) if run and run.starts else [],
+        _flatten(run.last_start.as_json()) if run else [],
         _fingerprints(collection, run),
         _licenses(collection),
         commands,
@@ -77,8 +77,9 @@ def command_line(verb: str, section: Section) -> str:
     flags: list[str] = []
     # Some defaults depend on other settings, so they are asked of a section in which nothing was changed.
     unchanged = type(section)()
-    for name, field in type(section).model_fields.items():
-        value, extra, default = getattr(section, name), field.json_schema_extra, getattr(unchanged, name)
+    for name in section.in_order():
+        extra = type(section).model_fields[name].json_schema_extra
+        value, default = getattr(section, name), getattr(unchanged, name)
         if value is None or name in _PRIVATE:
             continue
         if isinstance(extra, dict) and extra.get("positional"):
@@ -93,7 +94,7 @@ def command_line(verb: str, section: Section) -> str:
 
 def _settings(section: Section) -> list[Setting]:
     rows, unchanged = [], type(section)()
-    for name in type(section).model_fields:
+    for name in section.in_order():
         value = getattr(section, name)
         shown = "none" if value is None else str(value)
         if name in _PRIVATE and value is not None:
@@ -102,7 +103,7 @@ def _settings(section: Section) -> list[Setting]:
     return rows
 
 
-def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         if isinstance(value, dict):

@@ -35,7 +35,7 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Held-out accuracy."""
+        """The accuracy on the raw holdout, whose labels are as noisy as those of training."""
         return ("holdout_accuracy",)
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
