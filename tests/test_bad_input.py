@@ -20,9 +20,9 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.wire import NOBODY
-from tests.curate.test_curate import make_project
-from tests.train.conftest import make_class_folders
+from tests.helpers.collected_project import make_project
+from tests.helpers.tiny_training import make_class_folders
+from tests.helpers.wire import NOBODY
 
 pytestmark = pytest.mark.integration
 
@@ -113,7 +113,9 @@ def test_a_collection_survives_a_failing_second_run(capsys: pytest.CaptureFixtur
         before = catalogue.fingerprint()
     (tmp_path / "classes.txt").write_text("owl\n")
     os.environ["FLICKR_API_KEY"] = "k"
-    named = fails_in_one_line(capsys, "collect", tmp_path / "classes.txt", "--project", project)
+    named = fails_in_one_line(
+        capsys, "collect", tmp_path / "classes.txt", "--project", project, "--contact", "you@example.org"
+    )
     del os.environ["FLICKR_API_KEY"]
     assert "class 'robin', which the class file does not list" in named
     with Catalogue(catalogue_path(project)) as catalogue:

@@ -18,7 +18,7 @@ from rawlabel.config import DemoConfig
 from rawlabel.demo import DemoResult, describe, run_demo
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
-from tests.processes import forked
+from tests.helpers.processes import forked
 
 pytestmark = pytest.mark.integration
 

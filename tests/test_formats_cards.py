@@ -22,7 +22,7 @@ from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
 from rawlabel.manifests.export import export
 from rawlabel.manifests.formats.dataset_card import escaped, linked
-from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
+from tests.helpers.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 # What mlcroissant 1.1.1 asks rdflib and pandas for.
 pytestmark = [

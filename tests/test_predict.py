@@ -21,7 +21,7 @@ from rawlabel.config import EvaluateConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.judge.evaluate.stage import evaluate, read_test_set
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, make_class_folders, tiny
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +54,7 @@ class LocalPhotoSite:
         return self._address
 
     @property
-    def access(self) -> dict[str, Any]:
+    def access(self) -> Mapping[str, Any]:
         """The settings of `rl.collect` that have it search this site, by way of its Flickr."""
         return {
             "source": "flickr",
@@ -62,7 +63,10 @@ class LocalPhotoSite:
             "api_key": self._config.api_key or "any word will do here",
         }
 
-    def write_test_set(self, folder: Path | str) -> Path:
-        """Write the clean test images of the built-in digits as class folders, and return the folder."""
-        self.site.write_test_set(Path(folder))
+    def write_test_set(self, folder: Path | str, classes: Iterable[str] | None = None) -> Path:
+        """Write the clean test images of (some of) the built-in digits as class folders, and return the folder.
+
+        Raises `ConfigError` for a site made of photos of one's own, and `DiskError`.
+        """
+        self.site.write_test_set(Path(folder), classes)
         return Path(folder)

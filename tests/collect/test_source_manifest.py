@@ -23,7 +23,7 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.noise import write_noisy_manifest
 from rawlabel.records import Reason
 from rawlabel_photo_site.web.server import RunningSite
-from tests.collect.conftest import KEY
+from tests.helpers.small_site import KEY
 
 pytestmark = pytest.mark.integration
 

@@ -25,7 +25,7 @@ from rawlabel_photo_site.web.server import running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.test_faulty_site import Handler, encoded, search_reply, served, settings_for
+from tests.helpers.faulty_site import Handler, encoded, search_reply, served, settings_for
 
 JPEG = encoded(Image.new("RGB", (40, 40), "teal"))
 

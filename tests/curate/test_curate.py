@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +13,10 @@ from PIL import Image
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.catalogue.rows import Candidate, Part, PartState
+from rawlabel.artifacts.catalogue.rows import Candidate
 from rawlabel.artifacts.image_check import Decoded, check_image
-from rawlabel.artifacts.image_store.local import ImageStore
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
-from rawlabel.artifacts.project import catalogue_path, images_path
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.artifacts.split import splits_of
 from rawlabel.config import CurateConfig, VerifyConfig
 from rawlabel.errors import DataError
@@ -28,6 +25,7 @@ from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.manifests.verify.findings import Kind
 from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
+from tests.helpers.collected_project import jpeg, make_project
 
 
 def candidate(
@@ -178,14 +176,6 @@ def test_the_split_is_stable_and_follows_the_author() -> None:
     assert len({row["split"] for row in rows}) == 1
 
 
-def jpeg(size: tuple[int, int], color: int = 120, exif: Image.Exif | None = None) -> bytes:
-    rng = np.random.default_rng(color)
-    stream = io.BytesIO()
-    pixels = rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(stream, "JPEG", quality=95, exif=exif or Image.Exif())
-    return stream.getvalue()
-
-
 HEADER = b"\xff\xc0\x00\x11\x08"
 """What stands before height and width in a JPEG's frame header."""
 
@@ -216,33 +206,6 @@ def test_files_that_differ_in_metadata_only_have_equal_pixels(tmp_path: Path) ->
     one, two = (check_image(tmp_path / name, 32, 64.0) for name in "ab")
     assert one.pixel_sha256 == two.pixel_sha256
     assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
-
-
-def make_project(folder: Path, photos: int = 12) -> Path:
-    store = ImageStore(images_path(folder))
-    store.open_for_writing()
-    classes = [ClassSpec("owl", "owl", ("owl",)), ClassSpec("robin", "robin", ("robin",))]
-    with Catalogue(catalogue_path(folder), create=True) as catalogue:
-        catalogue.plan(["flickr"], classes)
-        outcomes = []
-        for index, query in enumerate(catalogue.queries()):
-            page = []
-            for rank in range(photos):
-                photo_id = f"{index}{rank:03d}"
-                page.append(
-                    (
-                        Photo("flickr", photo_id, "http://host/", author_id=photo_id),
-                        LabelEvent("flickr", photo_id, query.class_id, query.keyword, rank),
-                    )
-                )
-                digest, media_type = store.put(jpeg((40, 40), color=index * 1000 + rank))
-                outcomes.append(
-                    Outcome("flickr", photo_id, Status.FETCHED, stored_sha256=digest, media_type=media_type)
-                )
-            part = Part(query.source, query.class_id, query.keyword, "", {})
-            catalogue.record_page(part, page, cursor=None, total_reported=photos, state=PartState.DONE)
-        catalogue.record_outcomes(outcomes)
-    return folder
 
 
 def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:

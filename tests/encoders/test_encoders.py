@@ -21,7 +21,7 @@ from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.models.encoder import Encoder, load_encoder
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.transfer.encoding import Encoding, encoding_of
-from tests.probe.conftest import BACKBONE
+from tests.helpers.backbone import BACKBONE
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 255, (6, 40, 50, 3), dtype=np.uint8)

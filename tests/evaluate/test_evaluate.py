@@ -17,7 +17,7 @@ from rawlabel.config import EvaluateConfig, PredictConfig
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.models.predict import predict
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, make_class_folders, tiny
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

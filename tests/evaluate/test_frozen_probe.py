@@ -18,8 +18,8 @@ from rawlabel.judge.probe.encoders import make_encoder
 from rawlabel.models.networks.building import last_linear
 from rawlabel.models.predictor import load_predictor
 from rawlabel.train.stage import train
-from tests.probe.conftest import BACKBONE, weights
-from tests.train.conftest import CLASSES, data, tiny
+from tests.helpers.backbone import BACKBONE, weights
+from tests.helpers.tiny_training import CLASSES, data, tiny
 
 __all__ = ["data", "weights"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

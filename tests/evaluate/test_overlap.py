@@ -16,8 +16,8 @@ from rawlabel.cli import run as rawlabel
 from rawlabel.config import EvaluateConfig
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.train.stage import train
-from tests.test_fingerprints import photo
-from tests.train.conftest import tiny
+from tests.helpers.pictures import photo
+from tests.helpers.tiny_training import tiny
 
 pytestmark = pytest.mark.integration
 

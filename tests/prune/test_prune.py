@@ -30,9 +30,9 @@ from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import Photo, Reason, Verdict
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.changes import Change, ChangedSite, changed
-from tests.collect.conftest import KEY
-from tests.processes import forked
-from tests.rebuild.conftest import Then
+from tests.helpers.earlier_collection import Then
+from tests.helpers.processes import forked
+from tests.helpers.small_site import KEY
 
 pytestmark = pytest.mark.integration
 

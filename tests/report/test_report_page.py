@@ -13,7 +13,6 @@ import sys
 
 import numpy as np
 import pytest
-from report_project import HOSTILE_TITLE, Found, Page, collect_by_hand, noise_picture, picture, read_log, write_run
 
 from rawlabel.base.files import write_json
 from rawlabel.cli import run as run_command
@@ -28,6 +27,16 @@ from rawlabel.judge.label_evidence.of_runs import describe
 from rawlabel.records import ClassSpec
 from rawlabel.show.report import page
 from rawlabel.show.report.stage import build_report
+from tests.helpers.report_project import (
+    HOSTILE_TITLE,
+    Found,
+    Page,
+    collect_by_hand,
+    noise_picture,
+    picture,
+    read_log,
+    write_run,
+)
 
 
 def read_page(project, **settings):

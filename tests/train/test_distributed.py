@@ -24,8 +24,8 @@ from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.train.stage import train
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import arguments, assert_same_run, numbers
+from tests.helpers.runs import arguments, assert_same_run, numbers
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 # No batch norm, whose statistics are those of a share.
 PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_convnext", "image_size": 32}

@@ -11,7 +11,7 @@ from rawlabel.artifacts.run_directory import RunDirectory, why_selected
 from rawlabel.cli import run as rawlabel
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.holdout_doubt import holdout_doubt
-from tests.train.conftest import make_class_folders
+from tests.helpers.tiny_training import make_class_folders
 
 
 def records(*accuracies: float | None) -> list[EpochRecord]:

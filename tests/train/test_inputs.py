@@ -27,7 +27,7 @@ from rawlabel.images.packing import pack
 from rawlabel.judge.evaluate.stage import read_test_set
 from rawlabel.train.data import load_training_data
 from rawlabel.train.image_cache import keep_images, make_loader
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 COUNT, SIDE = 30, 12
 PIXELS = np.random.default_rng(4).integers(0, 255, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
@@ -229,7 +229,9 @@ def test_row_groups_that_are_costly_at_random_are_told_once_with_the_remedy(
     config = tiny(tmp_path, main=write_large_groups(tmp_path, row_group_size).name, cache=cache)
     data = load_training_data(config)
     method = SimpleNamespace(strong_augmentation=None)
-    predictor: Any = SimpleNamespace(transform=Transform(12, "crop"), device=torch.device("cpu"), method=method)
+    predictor: Any = SimpleNamespace(
+        transform=Transform(12, "crop"), device=torch.device("cpu"), method=method, store=None
+    )
     kept = keep_images(data.train.source, config, predictor)
     make_loader(kept, config, predictor).close()
     said = capsys.readouterr().err

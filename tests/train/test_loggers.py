@@ -18,8 +18,8 @@ from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.train.run_logger import scalars
 from rawlabel.train.stage import train
-from tests.train.conftest import tiny
-from tests.train.runs import Crash, crashing_after
+from tests.helpers.runs import Crash, crashing_after
+from tests.helpers.tiny_training import tiny
 
 BOTH = ("tensorboard", "wandb")
 

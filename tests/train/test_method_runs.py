@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +12,21 @@ import torch
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import families
 from rawlabel.base.families import Family
-from rawlabel.base.signals import StopRequest
-from rawlabel.config import EvaluateConfig, LabelsConfig, TrainConfig
-from rawlabel.errors import ConfigError, DataError, Interrupted
+from rawlabel.config import EvaluateConfig, LabelsConfig
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import Images, Transform
-from rawlabel.images.loader import Loader, RawBatch
+from rawlabel.images.loader import Loader
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import gather_evidence
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.predictor import load_predictor
-from rawlabel.train import loop
 from rawlabel.train.around.holdout import data_of_run, predict_holdout
 from rawlabel.train.around.refit import StepBudgetLoader
 from rawlabel.train.data import load_training_data
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, make_class_folders, tiny
-from tests.train.runs import assert_same_run
+from tests.helpers.interruption import interrupt
+from tests.helpers.runs import assert_same_run
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 
@@ -39,36 +36,6 @@ METHODS = [
     ("cross_entropy", {"method_option": ("mixup=1", "label_smoothing=0.1"), "ema": 0.9}),
     ("coteaching", {"ema": 0.9}),
 ]
-
-
-class StopAfter(StopRequest):
-    """Asks to stop once so many steps were made."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def __bool__(self) -> bool:
-        return self.steps <= 0
-
-
-def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train until so many steps were made, and stop there."""
-    request = StopAfter(steps)
-    make_step = loop.Trainer.train_step
-
-    def counted(self: loop.Trainer, raw_batch: RawBatch) -> None:
-        make_step(self, raw_batch)
-        request.steps -= 1
-
-    @contextmanager
-    def stop_requests() -> Iterator[StopRequest]:
-        yield request
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "stop_requests", stop_requests)
-        patched.setattr(loop.Trainer, "train_step", counted)
-        with pytest.raises(Interrupted):
-            train(config)
 
 
 @pytest.mark.parametrize(

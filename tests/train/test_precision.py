@@ -13,8 +13,8 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.models import precision
 from rawlabel.models.networks.building import build_network
 from rawlabel.models.precision import precision_of_run, settle_precision
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import arguments
+from tests.helpers.runs import arguments
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 CPU = torch.device("cpu")
 

@@ -23,9 +23,9 @@ from rawlabel.train import loop
 from rawlabel.train.measuring.statistics import RunningStatistics
 from rawlabel.train.measuring.step_lines import StepLines
 from rawlabel.train.stage import train
-from tests.test_config import PUBLISHED
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import assert_same_run
+from tests.helpers.published_settings import PUBLISHED
+from tests.helpers.runs import assert_same_run
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from rawlabel.models.predictor import load_predictor
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.epoch_log import read_record
 from rawlabel.train.stage import train
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

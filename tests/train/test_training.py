@@ -26,10 +26,10 @@ from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.data import load_training_data
 from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.stage import find_run, train
-from tests.processes import AfterEpoch, AtStep, forked
-from tests.test_config import PUBLISHED
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import Crash, arguments, assert_same_run, crashing_after, same_weights
+from tests.helpers.processes import AfterEpoch, AtStep, forked
+from tests.helpers.published_settings import PUBLISHED
+from tests.helpers.runs import Crash, arguments, assert_same_run, crashing_after, same_weights
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

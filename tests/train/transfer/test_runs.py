@@ -26,9 +26,9 @@ from rawlabel.models.transfer import store
 from rawlabel.train import loop
 from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.stage import train
-from tests.probe.conftest import BACKBONE, weights
-from tests.train.conftest import data
-from tests.train.runs import Crash, assert_same_run, crashing_after
+from tests.helpers.backbone import BACKBONE, weights
+from tests.helpers.runs import Crash, assert_same_run, crashing_after
+from tests.helpers.tiny_training import data
 
 __all__ = ["data", "weights"]
 pytestmark = pytest.mark.integration

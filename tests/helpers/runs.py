@@ -12,7 +12,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
-from tests.train.conftest import tiny
+from tests.helpers.tiny_training import tiny
 
 
 class Crash(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.ports import free_port
+from tests.helpers.ports import free_port
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key-4711", "AWS_SECRET_ACCESS_KEY": "secret-4711", "AWS_DEFAULT_REGION": "us-east-1"}
 FTP_USER, FTP_PASSWORD = "collector", "password-4711"

@@ -13,7 +13,7 @@ from rawlabel.artifacts.manifest import Manifest
 from rawlabel.config import CurateConfig
 from rawlabel.gather.curate.stage import curate
 from rawlabel.records import ClassSpec
-from tests.report.report_project import Found, collect_by_hand
+from tests.helpers.report_project import Found, collect_by_hand
 
 SECRET = b"Secret Street 1"
 """Stands in every kind of metadata, and must be in no export."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from rawlabel.records import Photo
-from tests.collect.wire import jpeg
+from tests.helpers.wire import jpeg
 
 
 @dataclass

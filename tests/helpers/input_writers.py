@@ -18,7 +18,7 @@ from PIL import Image
 from rawlabel.config import PackConfig
 from rawlabel.images.inputs.class_folders import read_class_folders
 from rawlabel.images.packing import pack as write_pack
-from tests.train.conftest import CLASSES
+from tests.helpers.tiny_training import CLASSES
 
 Files = tuple[list[str], list[bytes], list[int]]
 """Names, bytes and labels."""
