@@ -24,7 +24,7 @@ def test_wrong_labels_are_the_most_suspicious_and_the_right_class_is_preferred()
     found = agreement_suspicion(said, raw)
     assert roc_auc_score(raw != true, found.score) > 0.97
     assert (found.preferred == true).mean() > 0.95
-    assert ((0 <= found.score) & (found.score <= 1)).all()
+    assert ((found.score >= 0) & (found.score <= 1)).all()
     # A witness is asked about a label that it has not learned from: all agree no less where nothing is wrong.
     clean = agreement_suspicion(ask(features, true, 4, np.arange(240) % 5), true)
     assert clean.score.mean() < 0.15

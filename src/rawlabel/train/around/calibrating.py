@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import distributed, processes
 from rawlabel.images.image_source import LabeledImages
-from rawlabel.models.calibration import SHARE, Calibration, fit_limits, fit_temperature
+from rawlabel.models.calibration import Calibration, fit_limits, fit_temperature
 from rawlabel.models.features import features_heard, joined
 from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.train.data import TrainingData
@@ -35,15 +35,16 @@ def calibrate(run: RunDirectory, data: TrainingData, judged: RunDirectory | None
     if features is None:
         return
     weights = np.ones(len(train)) if train.weights is None else train.weights.astype(np.float64)
-    middles, limits = fit_limits(features, train.labels, weights, len(class_ids))
+    middles, limits, share = fit_limits(features, train.labels, weights, len(class_ids))
     before = Calibration.read(judged.path) if judged is not None else None
     if before is not None:
         temperature, held = before.temperature, before.holdout_images
     else:
         held = len(data.holdout)
-        logits = _heard(predictor, data.holdout, "holdout")[0] if held else np.zeros((0, len(class_ids)))
-        temperature = fit_temperature(logits, data.holdout.labels)
-    Calibration(temperature, held, SHARE, middles, limits).write(run.path)
+        temperature = (
+            fit_temperature(_heard(predictor, data.holdout, "holdout")[0], data.holdout.labels) if held else 1.0
+        )
+    Calibration(temperature, held, share, middles, limits).write(run.path)
 
 
 def _heard(
