@@ -26,7 +26,7 @@ NONE_OF_THESE = "none of these"
 """What stands in the place of a class."""
 STRAYED = 3.5
 """Spreads of a class's core below what is usual in it, from which on a photo is not like the class. Picked on one
-simulated site, on which it finds four of five photos that are off topic."""
+simulated site, on which it finds two of three photos that are off topic."""
 _DIGITS = 5
 _HOTTEST = 20.0
 

@@ -53,8 +53,8 @@ def agreement_suspicion(said: Witnesses, labels: Labels) -> Suspicion:
 
     Two parts of what agreement does not give to the label, and one part of the margin by which the mean of
     neighbors, head and agreement prefers another class; or, if more, how far the photo strays from its class,
-    since photos of another thing of the same name agree with each other. All this was picked on the worst labels of
-    CIFAR-10N and on one simulated site of flowers.
+    since photos of another thing of the same name agree with each other. All this was picked on the worst labels
+    of CIFAR-10N and on one simulated site of flowers.
     """
     rows = np.arange(len(labels))
     mean = (said.neighbors + said.head + said.agreement) / 3
