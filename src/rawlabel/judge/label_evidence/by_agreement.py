@@ -30,12 +30,14 @@ def suspicion_by_agreement(run: RunDirectory, device: Device) -> AgreementEviden
 
     The features are those that the run keeps in its project. Raises what reading the run's data raises.
     """
-    config, encoder = run.settings(), run.encoder()
+    found = run.read()
+    config, encoder = found.settings, found.encoder
     if config.encoder is None or encoder is None:
         return None
     data = data_of_run(run)
     images = data.train.join(data.holdout) if len(data.holdout) else data.train
-    features = encoding_store(config, choose_device(device), encoder).features(images.source, "features").numpy()
+    store = encoding_store(config, choose_device(device), encoder.model_dump())
+    features = store.features(images.source, "features").numpy()
     parts = folds(images.keys_or_names(), config.seed_of_data, FOLDS)
     said = ask(features, images.labels, len(data.class_ids), parts)
     return AgreementEvidence(tuple(images.names()), images.labels, agreement_suspicion(said, images.labels))

@@ -24,7 +24,7 @@ def calibrate(run: RunDirectory, data: TrainingData, judged: RunDirectory | None
     A network that is trained on pixels would need another pass over all images. A refit, which has learned what
     was held out, takes the temperature of the run that `judged` by it.
     """
-    config = run.settings()
+    config = run.read().settings
     if config.encoder is None or distributed.count() > 1:
         return
     predictor, class_ids, _ = load_predictor(run.selected_checkpoint, device=config.device, gpu=config.gpu)
