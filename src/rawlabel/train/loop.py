@@ -41,7 +41,12 @@ from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged
 from rawlabel.train.measuring.epoch_log import signals_entry
 from rawlabel.train.measuring.jacobian import jacobian_norms
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
-from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, holdout_statistics
+from rawlabel.train.measuring.statistics import (
+    HeadTap,
+    RunningStatistics,
+    class_size_ratio,
+    holdout_statistics,
+)
 from rawlabel.train.measuring.step_lines import StepLines
 from rawlabel.train.measuring.train_accuracy import measure_train_accuracy
 from rawlabel.train.measuring.weight_tracking import WeightTracker
@@ -302,6 +307,8 @@ class Trainer:
             changed_predictions=self.statistics.changed_percent(),
             alignment_mean=alignment_mean,
             alignment_kurtosis=alignment_kurtosis,
+            holdout_balanced_accuracy=held.get("balanced_acc1"),
+            class_size_ratio=class_size_ratio(self.data.train.labels),
         )
         # One record for all processes, so that none halts while others go on.
         self.records.append(distributed.from_first(lambda: record))

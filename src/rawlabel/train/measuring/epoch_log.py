@@ -17,11 +17,15 @@ _PLACES = {
     "train_accuracy": ("train", "acc1"),
     "holdout_loss": ("holdout", "loss"),
     "holdout_accuracy": ("holdout", "acc1"),
+    "holdout_balanced_accuracy": ("holdout", "balanced_acc1"),
     "decays_left": ("signals", "decays_left"),
     "changed_predictions": ("signals", "changed_predictions"),
     "alignment_mean": ("signals", "alignment_mean"),
     "alignment_kurtosis": ("signals", "alignment_kurtosis"),
+    "class_size_ratio": ("signals", "class_size_ratio"),
 }
+
+_NOT_OF_DIVERGED = ("holdout_accuracy", "holdout_balanced_accuracy", "alignment_mean", "alignment_kurtosis")
 
 
 def signals_entry(record: EpochRecord) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def read_record(entry: LogEntry, path: Path) -> EpochRecord:
     """The record of one entry of the log at `path`; signals that it lacks are None. Raises `DataError`."""
     values = {name: _look_up(entry, place, path) for name, place in _PLACES.items()}
     if has_diverged(entry):
-        values |= dict.fromkeys(("holdout_accuracy", "alignment_mean", "alignment_kurtosis"))
+        values |= dict.fromkeys(_NOT_OF_DIVERGED)
     return EpochRecord(epoch=entry["epoch"], **values)
 
 
