@@ -25,6 +25,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/readme.py --check
 	$(BIN)/python tools/data_model.py --check
+	$(BIN)/python tools/reference.py --check
 
 .venv: $(READY)
 

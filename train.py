@@ -5,7 +5,7 @@ What it trains is the paper's recipe, unless --recipe names another.
 
 import sys
 
-from rawlabel.cli import main
+from rawlabel.cli.command import main
 
 if __name__ == "__main__":
     main(["train", "--recipe", "paper", *sys.argv[1:]])

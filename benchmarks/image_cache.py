@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import families
 from rawlabel.config import TrainConfig
 from rawlabel.models.predictor import build_predictor
 from rawlabel.train.data import TrainingData, load_training_data
@@ -81,7 +81,7 @@ class _Run:
         everything: TrainingData = load_training_data(self.config)
         data = replace(everything, train=everything.train.select(np.arange(asked.epoch_images or asked.images)))
         predictor = build_predictor(self.config, len(data.train), len(data.class_ids))
-        rule: Any = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
+        rule: Any = families.load(families.Family.STOPPING_RULE, "last_epoch")()
         self.trainer = Trainer(self.config, data, predictor, rule, RunDirectory(root / cache), None)
         kept = keep_images(everything.train.source, self.config, predictor)
         self.loader = make_loader(kept, self.config, predictor)

@@ -43,6 +43,15 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def messages_on_stderr() -> Iterator[None]:
+    """Messages go where the command line shows them, for tests that call what lies below it."""
+    from rawlabel.base import messages
+
+    with messages.on_stderr():
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Networks this small are slower on several threads; a process that a test starts has as many."""

@@ -103,6 +103,7 @@ def test_the_authors_own_files_are_all_read(paper: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_key_that_no_longer_makes_sense_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps(PUBLISHED | {"distributed": True}))

@@ -38,7 +38,8 @@ def test_stopping_rules_load_nothing_but_the_records() -> None:
         if name.startswith("rawlabel.") and not name.startswith("rawlabel.train.stopping")
     }
     assert own - {"rawlabel.train", "rawlabel.records", "rawlabel.errors"} <= {
-        "rawlabel.config", "rawlabel.config.declaring", "rawlabel.config.verbs"
+        "rawlabel.base", "rawlabel.base.callable_package",
+        "rawlabel.config", "rawlabel.config.declaring", "rawlabel.config.verbs",
     }  # fmt: skip
 
 

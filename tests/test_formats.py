@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from rawlabel.artifacts.image_check import decode_image
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.project import images_path
+from rawlabel.base.families import Family, names
 from rawlabel.base.files import write_json
 from rawlabel.base.untrusted_text import disarmed
 from rawlabel.cli import run
@@ -26,7 +27,6 @@ from rawlabel.config import CurateConfig, ExportConfig
 from rawlabel.errors import DataError, PluginError
 from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.export import export
-from rawlabel.plugins import Family, names
 from rawlabel.records import Split
 from tests.folders import files_of
 from tests.formats_project import HOSTILE_TITLES, SECRET, make_project

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from rawlabel import plugins
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.errors import PluginError
-from rawlabel.plugins import Family
 from rawlabel.records import EpochRecord
 
-EVERY = [(family, name) for family in Family for name in plugins.names(family)]
+EVERY = [(family, name) for family in Family for name in families.names(family)]
 
 
 @pytest.mark.parametrize(("family", "name"), EVERY, ids=[f"{family.label}: {name}" for family, name in EVERY])
 def test_every_plugin_loads_and_says_what_it_does(family: Family, name: str) -> None:
-    assert isinstance(plugins.load(family, name), type)
-    assert len(plugins.describe(family, name)) > 20
+    assert isinstance(families.load(family, name), type)
+    assert len(families.describe(family, name)) > 20
 
 
 def test_a_misspelt_name_suggests_the_right_one() -> None:
     with pytest.raises(PluginError, match="no source is called 'flikr'; did you mean 'flickr'"):
-        plugins.load(Family.SOURCE, "flikr")
+        families.load(Family.SOURCE, "flikr")
 
 
 def test_a_file_dropped_in_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,8 +32,8 @@ def test_a_file_dropped_in_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "rawlabel.train.stopping_rule.dropped_in", raising=False)
-    assert "dropped_in" in plugins.names(Family.STOPPING_RULE)
-    assert plugins.describe(Family.STOPPING_RULE, "dropped_in") == "A rule for a test."
+    assert "dropped_in" in families.names(Family.STOPPING_RULE)
+    assert families.describe(Family.STOPPING_RULE, "dropped_in") == "A rule for a test."
 
 
 def test_the_record_that_rules_see_has_no_field_for_a_clean_label() -> None:

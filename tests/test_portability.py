@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.base.signals import run_until_stopped
 from rawlabel.errors import ConfigError, Interrupted
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
@@ -134,7 +134,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("method", plugins.names(plugins.Family.METHOD))
+@pytest.mark.parametrize("method", families.names(families.Family.METHOD))
 def test_no_step_of_any_method_needs_64_bits(
     method: str, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ def test_the_time_that_is_left_is_told_once_after_a_few_items(monkeypatch: pytes
     assert told == [2 * 594]
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_line_says_how_much_is_done_and_how_long_the_rest_takes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ INTRODUCTION = """# Verbs and settings
 
 Made by `python tools/reference.py` from the settings. Later wins: defaults, then `--config FILE` (JSON or TOML),
 then flags. A file holds the whole tree (`[train]` tables) or the keys of one section; a key is the flag's name
-with underscores. `rawlabel VERB --help` says the same.
+with underscores. `rawlabel VERB --help` says the same; where a verb has many flags, it shows those that people
+change, and `--help-all` shows all.
 """
 
 
@@ -27,9 +29,11 @@ def page() -> str:
     """The whole page."""
     group = command.rawlabel
     context = click.Context(group, info_name="rawlabel")
-    parts = [INTRODUCTION]
+    train = group.get_command(context, "train")
+    assert train is not None
+    parts = [INTRODUCTION, "## With every verb\n", _table(getattr(train, "shared", ()))]
     for title, verbs in command.groups():
-        parts.append(f"## {title}\n")
+        parts.append(f"## {title.capitalize()}\n")
         for name in verbs:
             verb = group.get_command(context, name)
             assert verb is not None
@@ -38,13 +42,15 @@ def page() -> str:
 
 
 def _verb(name: str, verb: click.Command) -> str:
-    rows = [
-        f"| {_spelling(one)} | {_cell(one)} |"
-        for one in verb.params
-        if not isinstance(one, click.Option) or one.name not in ("help", "help_all")
-    ]
+    shared = getattr(verb, "shared", [])
     text = inspect.cleandoc(verb.help or "")
-    return f"### rawlabel {name}\n\n{text}\n\n| setting | meaning |\n|---|---|\n" + "\n".join(rows) + "\n"
+    table = _table(one for one in verb.params if one not in shared)
+    return f"### rawlabel {name}\n\n{text}\n\n{table}" if table else f"### rawlabel {name}\n\n{text}\n"
+
+
+def _table(parameters: Iterable[click.Parameter]) -> str:
+    rows = "".join(f"| {_spelling(one)} | {_cell(one)} |\n" for one in parameters)
+    return f"| setting | meaning |\n|---|---|\n{rows}" if rows else ""
 
 
 def _spelling(parameter: click.Parameter) -> str:

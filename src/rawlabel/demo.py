@@ -18,6 +18,7 @@ from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.run_directory import why_selected
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
+from rawlabel.base.spawning import spawn_context
 from rawlabel.config import (
     CollectConfig,
     CurateConfig,
@@ -171,7 +172,7 @@ def _photo_site(serve: Serve, config: DemoConfig, seed: int, project: Path, trut
         write_test_set=None if config.photos else project / "test",
         per_class=config.per_class or (None if config.photos else DIGITS_PER_CLASS),
     )
-    spawn = multiprocessing.get_context("spawn")
+    spawn = spawn_context()
     here, there = spawn.Pipe(duplex=False)
     process = spawn.Process(target=_serve, args=(serve, site, there), daemon=True)
     process.start()
@@ -208,7 +209,7 @@ def _end_with_parent() -> None:
 
 
 def describe(result: DemoResult) -> list[str]:
-    """Ten lines that a person understands."""
+    """The chain in ten lines for a person: asked, found, lost and why, kept, right, chosen, three accuracies."""
     funnel = next(row for row in result.manifest.funnel() if row["class_id"] == "all")
     lost = sorted(
         ((count, Reason(key.split(":")[1])) for key, count in funnel.items() if ":" in key),

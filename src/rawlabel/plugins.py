@@ -1,72 +1,109 @@
-"""Plug-ins: one file each, and the file's name is the plug-in's name.
+"""The bases of all plug-ins, for packages beside this one: these names stay where they are when files move.
 
-A family is a package; each module in it that does not begin with an underscore holds one class, named by
-the module attribute `PLUGIN`. To list a family is to list its folder, so there is no table to keep up. A
-package installed beside this one adds a plug-in through the entry-point group `rawlabel.<family>`.
+A package adds a plug-in through the entry-point group `rawlabel.<family>` (`docs/extending/index.md`). Each name
+is looked up when it is first asked for, so that who writes a stopping rule loads no torch. `families` is the
+module that finds plug-ins: `families.names(families.Family.METHOD)`.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
-import pkgutil
-from enum import StrEnum
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rawlabel.errors import PluginError, did_you_mean
+if TYPE_CHECKING:
+    from rawlabel.artifacts.manifest import Manifest
+    from rawlabel.base import families
+    from rawlabel.config.declaring import Section, setting
+    from rawlabel.config.export import ExportConfig
+    from rawlabel.experiments.experiment import Experiment
+    from rawlabel.gather.collect.source import Page, Presence, Search, SearchLimits, Source, SourceContext
+    from rawlabel.images.image_source import ImageArray, ImageFiles, ImageSource, LabeledImages
+    from rawlabel.images.input import Input, InputRequest, InputSet
+    from rawlabel.manifests.export import ExportFormat
+    from rawlabel.manifests.label_noise import LabelNoise, NoisyLabels
+    from rawlabel.models.encoder import Encoder, EncoderFamily
+    from rawlabel.models.method import Batch, Method, StepOutput
+    from rawlabel.records import ClassSpec, EpochRecord, Photo
+    from rawlabel.train.run_logger import RunLogger
+    from rawlabel.train.stopping_rule import Selection, StoppingRule
+    from rawlabel_bench.contestant import Contestant
+
+_HOMES = {
+    "Batch": "rawlabel.models.method",
+    "ClassSpec": "rawlabel.records",
+    "Contestant": "rawlabel_bench.contestant",
+    "Encoder": "rawlabel.models.encoder",
+    "EncoderFamily": "rawlabel.models.encoder",
+    "EpochRecord": "rawlabel.records",
+    "Experiment": "rawlabel.experiments.experiment",
+    "ExportConfig": "rawlabel.config.export",
+    "ExportFormat": "rawlabel.manifests.export",
+    "ImageArray": "rawlabel.images.image_source",
+    "ImageFiles": "rawlabel.images.image_source",
+    "ImageSource": "rawlabel.images.image_source",
+    "Input": "rawlabel.images.input",
+    "InputRequest": "rawlabel.images.input",
+    "InputSet": "rawlabel.images.input",
+    "LabelNoise": "rawlabel.manifests.label_noise",
+    "LabeledImages": "rawlabel.images.image_source",
+    "Manifest": "rawlabel.artifacts.manifest",
+    "Method": "rawlabel.models.method",
+    "NoisyLabels": "rawlabel.manifests.label_noise",
+    "Page": "rawlabel.gather.collect.source",
+    "Photo": "rawlabel.records",
+    "Presence": "rawlabel.gather.collect.source",
+    "RunLogger": "rawlabel.train.run_logger",
+    "Search": "rawlabel.gather.collect.source",
+    "SearchLimits": "rawlabel.gather.collect.source",
+    "Section": "rawlabel.config.declaring",
+    "Selection": "rawlabel.train.stopping_rule",
+    "Source": "rawlabel.gather.collect.source",
+    "SourceContext": "rawlabel.gather.collect.source",
+    "StepOutput": "rawlabel.models.method",
+    "StoppingRule": "rawlabel.train.stopping_rule",
+    "setting": "rawlabel.config.declaring",
+}
+__all__ = [
+    "Batch",
+    "ClassSpec",
+    "Contestant",
+    "Encoder",
+    "EncoderFamily",
+    "EpochRecord",
+    "Experiment",
+    "ExportConfig",
+    "ExportFormat",
+    "ImageArray",
+    "ImageFiles",
+    "ImageSource",
+    "Input",
+    "InputRequest",
+    "InputSet",
+    "LabelNoise",
+    "LabeledImages",
+    "Manifest",
+    "Method",
+    "NoisyLabels",
+    "Page",
+    "Photo",
+    "Presence",
+    "RunLogger",
+    "Search",
+    "SearchLimits",
+    "Section",
+    "Selection",
+    "Source",
+    "SourceContext",
+    "StepOutput",
+    "StoppingRule",
+    "families",
+    "setting",
+]
 
 
-class Family(StrEnum):
-    """The families of plug-ins; the value is the package that holds them."""
-
-    SOURCE = "rawlabel.gather.collect.sources"
-    METHOD = "rawlabel.models.methods"
-    STOPPING_RULE = "rawlabel.train.stopping"
-    FORMAT = "rawlabel.manifests.formats"
-    LABEL_NOISE = "rawlabel.manifests.label_noises"
-    INPUT = "rawlabel.images.inputs"
-    LOGGER = "rawlabel.train.loggers"
-    CONTESTANT = "rawlabel_bench.contestants"
-    EXPERIMENT = "rawlabel.experiments.studies"
-    ENCODER = "rawlabel.models.encoders"
-
-    @property
-    def label(self) -> str:
-        """The family in words, as messages say it."""
-        return self.name.lower().replace("_", " ")
-
-
-def names(family: Family) -> list[str]:
-    """All plug-in names of a family, sorted; imports the package but no plug-in."""
-    package = importlib.import_module(family.value)
-    own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
-    return sorted(own | set(_installed(family)))
-
-
-def load(family: Family, name: str) -> Any:
-    """Return the plug-in class `name`; raises `PluginError` that suggests the nearest name."""
-    installed = _installed(family)
-    if name in installed:
-        return installed[name].load()
-    if name not in names(family):
-        raise PluginError(f"no {family.label} is called '{name}'{did_you_mean(name, names(family))}")
-    return importlib.import_module(f"{family.value}.{name}").PLUGIN
-
-
-def describe(family: Family, name: str) -> str:
-    """First paragraph of the plug-in's docstring, on one line."""
-    paragraph = (inspect.getdoc(load(family, name)) or "").split("\n\n")[0]
-    return " ".join(paragraph.split())
-
-
-def _installed(family: Family) -> dict[str, EntryPoint]:
-    group = f"rawlabel.{family.name.lower()}"
-    return {entry.name: entry for entry in _entry_points().select(group=group)}
-
-
-@cache
-def _entry_points() -> Any:
-    """Asked for once, since the answer reads a file of each package; of another type before Python 3.12."""
-    return entry_points()
+def __getattr__(name: str) -> Any:
+    if name == "families":
+        return importlib.import_module("rawlabel.base.families")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,20 +8,18 @@ wanted, and `gate` that no loop was fast because it learned less.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import describe_environment
-from rawlabel.base import processes
+from rawlabel.base import families, messages, processes
+from rawlabel.base.families import Family
 from rawlabel.base.files import write_json
 from rawlabel.config import BenchConfig
 from rawlabel.errors import ConfigError, did_you_mean
-from rawlabel.plugins import Family
 from rawlabel_bench.gate import judge_gate
 from rawlabel_bench.large_index import PACKED_SIDE, make_index, make_pack, time_first_batch, time_first_step
 from rawlabel_bench.load_guard import BUSY, LoadGuard
@@ -79,7 +77,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 def _checked(config: BenchConfig) -> Preset:
     """The preset, when all that it and `config` name exists."""
-    known = plugins.names(Family.CONTESTANT)
+    known = families.names(Family.CONTESTANT)
     for name in config.contestant:
         if name not in known:
             raise ConfigError(f"--contestant: no contestant is called '{name}'{did_you_mean(name, known)}")
@@ -166,7 +164,7 @@ def _case_row(result: CaseResult, tree: dict[str, Any]) -> dict[str, Any]:
 
 def _contestants(results: list[CaseResult]) -> dict[str, str]:
     names = {name for result in results for name in result.case.contestants}
-    return {name: plugins.describe(Family.CONTESTANT, name) for name in sorted(names)}
+    return {name: families.describe(Family.CONTESTANT, name) for name in sorted(names)}
 
 
 def _hardware(config: BenchConfig) -> dict[str, Any]:
@@ -192,4 +190,4 @@ def failed_gates(report: dict[str, Any]) -> list[str]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"bench: {line}\n")
+    messages.inform(line, lead="bench: ")

@@ -41,12 +41,12 @@ class Contestant(ABC):
         """Train and evaluate one epoch as the loop does; return its accuracies `train` and `test` [percent]."""
 
     def synchronize(self) -> None:
-        """Wait until the device is idle."""
+        """Wait until the device is idle, so that a clock read next counts all work; at once on a processor."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def close(self) -> None:  # noqa: B027 - most have nothing to end
-        """End what still runs."""
+        """End threads and processes that still run; nothing to do for most."""
 
     def build_network(self) -> nn.Module:
         """The network of the case, initialized from the seed."""

@@ -21,7 +21,7 @@ class LoadGuard:
         self.begin()
 
     def begin(self) -> None:
-        """Start a span."""
+        """Start a span: what other processes do to the machine from now on counts against it."""
         self._before, self._since = self._seen(), time.monotonic()
 
     def others(self) -> float:

@@ -55,7 +55,7 @@ class ContestantProcess:
         return reading
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, kindly at first and after 10 seconds by force."""
         self._pipe.close()
         self._process.join(timeout=10)
         if self._process.is_alive():
@@ -89,7 +89,7 @@ def _serve(pipe: Connection, name: str, workload: Workload) -> None:
     os.environ["OMP_NUM_THREADS"] = str(workload.threads)
     import torch
 
-    from rawlabel.plugins import Family, load
+    from rawlabel.base.families import Family, load
     from rawlabel_bench.contestant import Contestant
 
     torch.set_num_threads(workload.threads)

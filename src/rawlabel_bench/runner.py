@@ -79,7 +79,10 @@ def watch_memory(workload: Workload, say: Callable[[str], None]) -> tuple[list[i
 
 
 def make_workload(case: Case, root: Path, scratch: Path, config: BenchConfig, epochs: int) -> Workload:
-    """The workload of `case` on this machine."""
+    """The workload of `case` with this machine's threads and workers.
+
+    `scratch` is a folder that may be written to.
+    """
     return Workload(
         case, root, scratch, epochs, num_threads(config), num_workers(config), config.device, config.seed
     )

@@ -36,7 +36,7 @@ class Target:
     """Whether the target was set on a processor that computes in bfloat16, which is most of what it asks for."""
 
     def describe(self) -> str:
-        """The target in words."""
+        """The target in words: case, measure, contestants and the wanted value or ratio."""
         sign = "<=" if self.at_most else ">="
         if self.against is None:
             return f"{self.case}: {_WORDS[self.measure]} of {self.contestant} {sign} {self.wanted:g}"

@@ -165,5 +165,5 @@ def draw(
 
 
 def class_name(label: int) -> str:
-    """Folder of a class."""
+    """Name of the folder of a class, "class007", so that the order of names is that of labels."""
     return f"class{label:03d}"

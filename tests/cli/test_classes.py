@@ -17,7 +17,8 @@ from rawlabel.records import ClassSpec
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
     code = cli.run(["classes", *map(str, arguments)])
     captured = capsys.readouterr()
-    return code, captured.out, captured.err
+    said = [line for line in captured.err.splitlines(keepends=True) if not line.startswith("next: ")]
+    return code, captured.out, "".join(said)
 
 
 def written(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str | Path) -> list[ClassSpec]:

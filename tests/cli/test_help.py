@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from rawlabel import cli
 from rawlabel import config as settings
-from rawlabel.cli import verbs
-from rawlabel.config import SECTIONS
-from rawlabel.plugins import Family, names
+from rawlabel.base.families import Family, names
+from rawlabel.cli.verb_files import all_verbs
+from rawlabel.config import SECTIONS, Section
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -21,15 +27,89 @@ def test_every_verb_is_listed_with_a_summary(capsys: pytest.CaptureFixture[str])
     code, out, _ = run(capsys, "--help")
     listed = cli.rawlabel.list_commands(None)  # type: ignore[arg-type]
     assert code == 0
-    assert set(listed) == set(verbs.SUMMARIES) == set(cli.ORDER)
-    assert all(verb in out for verb in listed)
+    for verb in listed:
+        assert all_verbs()[verb].summary in " ".join(out.split())
+
+
+def test_the_first_screen_begins_with_the_main_path(capsys: pytest.CaptureFixture[str]) -> None:
+    first = run(capsys)
+    assert first == run(capsys, "help") == run(capsys, "--help")
+    code, out, err = first
+    assert (code, err) == (0, "")
+    titles = [line.removesuffix(":") for line in out.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == ["Main path", "Data", "Model", "Research", "Upkeep", "Options"]
+    path = out.partition("Main path:\n")[2].partition("\n\n")[0]
+    shown = [line.split()[0] for line in path.splitlines()]
+    assert [verb for verb in shown if verb != "build"] == ["collect", "curate", "train", "report", "predict"]
+    assert out.count("Example: ") == 1
+    assert run(capsys, "help", "curate") == run(capsys, "curate", "--help")
+
+
+@pytest.mark.parametrize("verb", ["train", "collect", "plan"])
+def test_help_shows_the_flags_that_people_change_and_help_all_the_rest_in_groups(
+    capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    section: type[Section] = getattr(settings, SECTIONS[verb])
+    extras: dict[str, Any] = {key: field.json_schema_extra for key, field in section.model_fields.items()}
+    flags = {key for key, extra in extras.items() if not extra["positional"]}
+    common = {key for key in flags if extras[key]["common"]}
+    assert 8 <= len(common) <= 16
+    short, full = (run(capsys, verb, asked)[1] for asked in ("--help", "--help-all"))
+    assert {key for key in flags if f"  --{key.replace('_', '-')} " in short} == common
+    assert {key for key in flags if f"--{key.replace('_', '-')}" in full} == flags
+    assert f"{len(flags) - len(common)} more flags: `rawlabel {verb} --help-all`" in short
+    assert len([line for line in full.splitlines() if line.endswith(":") and line[0] != " "]) > 2
+
+
+def test_what_a_verb_says_of_itself_is_all_that_the_first_screen_needs() -> None:
+    """`rawlabel --help` imports no verb, no settings and nothing that takes long."""
+    script = (
+        "from rawlabel.cli import command; import sys; command.run(['--help']); print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.partition("no photos.")[2].split())
+    assert "rawlabel.cli.verb_files" in loaded
+    heavy = {"torch", "numpy", "pydantic", "rich", "pyarrow", "aiohttp", "asyncio", "rawlabel.config"}
+    assert not loaded & heavy
+    assert not {name for name in loaded if name.startswith("rawlabel.cli.verbs.")}
+
+
+COMPLETING = """
+set -e
+PATH="{path}:$PATH"
+eval "$(_RAWLABEL_COMPLETE=bash_source rawlabel)"
+COMP_WORDS=({words}); COMP_CWORD={at}
+$(complete -p rawlabel | sed 's/.*-F \\([^ ]*\\).*/\\1/') rawlabel
+echo "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("rawlabel cur", {"curate"}),
+        ("rawlabel train --decay-e", {"--decay-epochs"}),
+        ("rawlabel train --augment crop", {"crop", "crop_flip"}),
+        ("rawlabel train --quie", {"--quiet"}),
+    ],
+)
+def test_bash_completes_verbs_flags_and_choices(tmp_path: Path, words: str, expected: set[str]) -> None:
+    command = tmp_path / "rawlabel"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m rawlabel "$@"\n')
+    command.chmod(0o755)
+    script = COMPLETING.format(path=tmp_path, words=words, at=len(words.split()) - 1)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == expected
 
 
 @pytest.mark.parametrize("name", sorted(SECTIONS))
 def test_help_explains_each_flag_with_its_default(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    code, out, _ = run(capsys, name.replace("_", "-"), "--help")
-    text = " ".join(out.split())
     section = getattr(settings, SECTIONS[name])
+    has_more = any(field.json_schema_extra["common"] for field in section.model_fields.values())
+    code, out, _ = run(capsys, name.replace("_", "-"), "--help-all" if has_more else "--help")
+    text = " ".join(out.split())
     assert code == 0
     for key, field in section.model_fields.items():
         assert " ".join(str(field.description).split()) in text, key

@@ -1,50 +1,16 @@
 """A process of its own that decodes, for tests of what its workers load, bear and leave behind.
 
-All imports are inside functions, as in the command line: workers load the main module too.
+What its workers run is in `decode_stand_ins`: they do not load the main module.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-import time
-from typing import Any
+
+from decode_stand_ins import DEADLY, GREEDY, SLOW, hang, loaded, misbehave
 
 GOOD = [b"good %d" % i for i in range(20)]
-SLOW, GREEDY, DEADLY = b"slow", b"greedy", b"deadly"
-
-
-def hang(photos: list[bytes]) -> list[Any]:
-    time.sleep(100)
-    return []
-
-
-def loaded(photos: list[bytes]) -> list[Any]:
-    from rawlabel.gather.collect.engines.image_worker import Decoded, Examined
-
-    names = [name for name in ("torch", "aiohttp", "pyarrow", "pydantic", "matplotlib") if name in sys.modules]
-    return [Examined(repr(names), Decoded()) for _ in photos]
-
-
-def misbehave(photos: list[bytes]) -> list[Any]:
-    from rawlabel.gather.collect.engines.image_worker import Decoded, Examined, Reason
-
-    found = []
-    for photo in photos:
-        reason = None
-        if photo == SLOW:
-            time.sleep(60)
-        elif photo == DEADLY:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        elif photo == GREEDY:
-            try:
-                bytearray(3_000_000_000)
-            except MemoryError:
-                reason = Reason.DECODE_LIMIT
-        found.append(Examined(photo.decode(), Decoded(reason)))
-    return found
 
 
 async def main(wish: str) -> None:

@@ -17,16 +17,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import QueryState
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.config import CollectConfig, PhotoSiteConfig
 from rawlabel.gather.collect.http.api import Explain
 from rawlabel.gather.collect.search import ClassSearch
 from rawlabel.gather.collect.source import SourceContext
 from rawlabel.gather.collect.stage import collect
-from rawlabel.plugins import Family
 from rawlabel.records import ClassSpec
 from rawlabel_photo_site.web.server import running
 from rawlabel_photo_site.world.rates import NO_FAULTS
@@ -138,7 +138,7 @@ class Site:
 def searched(name: str, site: Site, folder: Path, wanted: int) -> tuple[QueryState, str, set[str]]:
     """The search for one keyword, the state of its only part, and the ids of what was found."""
     config = CollectConfig(source=(name,), image_size=64, project=folder)
-    source = plugins.load(Family.SOURCE, name)(SourceContext(site, config, "http://site", "k"))  # type: ignore[arg-type]
+    source = families.load(Family.SOURCE, name)(SourceContext(site, config, "http://site", "k"))  # type: ignore[arg-type]
     with Catalogue(folder / "c.sqlite", create=True) as catalogue:
         catalogue.plan([name], [ClassSpec("owl", "owl", ("owl",))], until=2_000_000_000)
         search = ClassSearch("owl", {name: source}, catalogue, wanted=wanted, per_keyword=None)

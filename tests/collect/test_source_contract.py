@@ -15,15 +15,15 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.http.api import Explain
 from rawlabel.gather.collect.session import Session, requested_classes, requested_sources
 from rawlabel.gather.collect.source import Page, Search, Source, SourceContext
-from rawlabel.plugins import Family
 from rawlabel.records import Photo
 from rawlabel_photo_site.world.site import PhotoSite
 from tests.collect.source_simulators import SECRETS, Simulator, photo_site, simulator
@@ -32,8 +32,8 @@ from tests.collect.test_faulty_site import json_values, served
 __all__ = ["photo_site"]
 
 pytestmark = pytest.mark.integration
-NAMES = plugins.names(Family.SOURCE)
-OVER_THE_NETWORK = [name for name in NAMES if plugins.load(Family.SOURCE, name).base_url]
+NAMES = families.names(Family.SOURCE)
+OVER_THE_NETWORK = [name for name in NAMES if families.load(Family.SOURCE, name).base_url]
 every_source = pytest.mark.parametrize("name", NAMES)
 every_site = pytest.mark.parametrize("name", OVER_THE_NETWORK)
 MOST_PAGES = 60
@@ -135,7 +135,7 @@ def invented(photo: Photo) -> Photo:
 
 @every_source
 def test_it_says_what_its_terms_ask(name: str) -> None:
-    source = plugins.load(Family.SOURCE, name)
+    source = families.load(Family.SOURCE, name)
     assert len(source.terms) > 20
     assert all("\n" not in one for one in (source.terms, *source.notices(CollectConfig())))
 
@@ -290,7 +290,9 @@ def test_no_reply_brings_more_than_an_error_of_one_line(
     name: str, recorded: dict[str, list[Any]], which: int, damage: list[tuple[list[int], Any]], cursor: str | None
 ) -> None:
     replies = _Replies()
-    source = plugins.load(Family.SOURCE, name)(SourceContext(replies, CollectConfig(image_size=64), "http://site"))
+    source = families.load(Family.SOURCE, name)(
+        SourceContext(replies, CollectConfig(image_size=64), "http://site")
+    )
     replies.reply = damaged(recorded[name][which % len(recorded[name])], damage)
     try:
         for _, bounds in source.first_parts(0):

@@ -139,6 +139,7 @@ def saved(path: Path, number: int) -> None:
     Image.fromarray(pixels).save(path, formats[path.suffix.lower()])
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_every_format_is_read_at_any_depth_and_what_is_not_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +170,7 @@ def test_class_folders_of_a_class_file_may_lie_deeper(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_names_that_fall_together_are_kept_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tree = plant(
         tmp_path / "t", "C/a.jpg", "C++/b.jpg", "x ray/c.jpg", "x-ray/d.jpg", "barn owl/e.jpg", "barn_owl/f.jpg"

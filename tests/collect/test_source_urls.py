@@ -233,6 +233,7 @@ def test_a_quote_that_opens_by_mistake_hides_no_line(
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_lone_quote_costs_no_other_row_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, mark in (("t.tsv", "\t"), ("t.csv", ",")):
         quotes = {10: '"', 50: '"', 90: '"'}
@@ -278,6 +279,7 @@ def test_labels_that_were_denied_as_a_float_are_denied(tmp_path: Path) -> None:
     assert labels(collected(folder, tmp_path)) == {("owl", "https://h/a.jpg")}
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_addresses_without_scheme_mean_https_and_escaped_ones_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,6 +291,7 @@ def test_addresses_without_scheme_mean_https_and_escaped_ones_are_told(
     assert "1 of 3 addresses hold '&amp;'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_labels_that_fall_together_are_kept_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["C", "C++", "A", "A+", "x ray", "x-ray", "barn owl", "barn_owl", "\u00e9", "e\u0301", "Barn-Owl"]
     write_csv(tmp_path / "t.csv", [{"url": f"https://h/{n}", "class": name} for n, name in enumerate(names)])

@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from rawlabel import cli, plugins
+from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import families
+from rawlabel.base.families import Family, names
 from rawlabel.base.files import write_json
 from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import DataError, RawlabelError
@@ -30,7 +32,6 @@ from rawlabel.experiments.experiment import run_experiment
 from rawlabel.experiments.human_labels import LABELS, human_labels_config
 from rawlabel.experiments.studies.rule_regret import best_in_resamples
 from rawlabel.judge.evaluate.finished_runs import read_run
-from rawlabel.plugins import Family, names
 from tests.processes import end_by_signal
 
 EPOCHS = 8
@@ -188,7 +189,7 @@ def test_a_smaller_test_set_has_the_same_number_of_each_class_always_the_same(tm
     labels = []
     for out in ("a", "b"):
         config = ExperimentConfig(name="cifar10n", data=tmp_path, out=tmp_path / out, scale="cpu")
-        trials = plugins.load(Family.EXPERIMENT, "cifar10n")().trials(config)
+        trials = families.load(Family.EXPERIMENT, "cifar10n")().trials(config)
         (test,) = {str(one.config.test) for one in trials}
         assert Path(test).is_relative_to(tmp_path / out)
         labels.append(pq.read_table(test).drop_columns("image").to_pydict())
@@ -233,7 +234,7 @@ def some_trials(folder: Path, **settings: Any) -> tuple[ExperimentConfig, list[_
     """Three trainings of the tiny scale, and an experiment that runs two of them at a time."""
     make_labeled_tables(folder)
     config = ExperimentConfig(name="cifar10n", data=folder, out=folder / "out", scale="tiny", jobs=2)
-    found = plugins.load(Family.EXPERIMENT, "cifar10n")().trials(config)[:3]
+    found = families.load(Family.EXPERIMENT, "cifar10n")().trials(config)[:3]
     return config, [replace(one, config=one.config.model_copy(update=settings)) for one in found]
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from rawlabel import plugins
+from rawlabel.base import families
+from rawlabel.base.families import Family, names
 from rawlabel.config import ExperimentConfig, TrainConfig, load_options
 from rawlabel.experiments.experiment import as_markdown
 from rawlabel.models.method import Method
 from rawlabel.models.networks.building import build_network, load_network_options
-from rawlabel.plugins import Family, names
 from rawlabel.train.optimizers import make_optimizer
 from rawlabel.train.schedule import learning_rate
 from rawlabel.train.stopping_rule import StoppingRule
@@ -29,7 +29,7 @@ def trials(name: str, folder: Path) -> dict[str, TrainConfig]:
         (folder / f"{part}.parquet").touch()
     config = ExperimentConfig(name=name, data=folder, out=folder / "out", scale="gpu")
     found: dict[str, TrainConfig] = {}
-    for trial in plugins.load(Family.EXPERIMENT, name)().trials(config):
+    for trial in families.load(Family.EXPERIMENT, name)().trials(config):
         own = trial.config.model_dump(exclude={"seed", "outpath", "label_column", "inject_noise"})
         found.setdefault(json.dumps(own, default=str), trial.config)
     return {str(config.outpath and config.outpath.name.rsplit("-", 1)[0]): config for config in found.values()}
@@ -41,7 +41,7 @@ def test_every_training_at_full_size_can_be_built(tmp_path: Path, name: str) -> 
     built = set()
     for config in trials(name, tmp_path).values():
         assert min(learning_rate(config, epoch) for epoch in range(config.epochs)) > 0
-        rule_type: type[StoppingRule[Any]] = plugins.load(Family.STOPPING_RULE, config.stop)
+        rule_type: type[StoppingRule[Any]] = families.load(Family.STOPPING_RULE, config.stop)
         rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
         what = (config.model, config.num_planes, config.method, config.method_option, config.nesterov)
         if what not in built:
@@ -52,7 +52,7 @@ def test_every_training_at_full_size_can_be_built(tmp_path: Path, name: str) -> 
 
 def build(config: TrainConfig) -> None:
     """The method with its networks, and the optimizer that is to move all of it."""
-    method_type: type[Method[Any]] = plugins.load(Family.METHOD, config.method)
+    method_type: type[Method[Any]] = families.load(Family.METHOD, config.method)
     options = load_options(method_type.Options, config.method_option, "--method-option")
     network_options = load_network_options(config)
     with torch.device("meta"):
@@ -86,7 +86,7 @@ def test_the_recipes_have_the_published_networks_and_rates(
 @pytest.mark.parametrize("path", TABLES, ids=[f"{path.parent.name}/{path.name}" for path in TABLES])
 def test_a_committed_table_says_what_its_numbers_say(path: Path) -> None:
     table = json.loads(path.read_text("utf-8"))
-    experiment = plugins.load(Family.EXPERIMENT, table["experiment"])()
+    experiment = families.load(Family.EXPERIMENT, table["experiment"])()
     assert path.with_suffix(".md").read_text("utf-8") == as_markdown(table, experiment)
 
 

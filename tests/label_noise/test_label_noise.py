@@ -16,11 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
+from rawlabel.base.families import Family, load, names
 from rawlabel.errors import ConfigError, DataError, PluginError
 from rawlabel.gather.classes.wordnet import load_wordnet
 from rawlabel.manifests.label_noise import Evidence, inject
 from rawlabel.manifests.label_noises.sibling import nearest_by_gloss
-from rawlabel.plugins import Family, load, names
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LABELS = np.arange(600) % 6

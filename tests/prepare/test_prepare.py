@@ -47,7 +47,7 @@ def run(capsys: pytest.CaptureFixture[str], source: Path, out: Path, *flags: obj
     capsys.readouterr()
     code = cli.run(["prepare", "imagenet", str(source), "--out", str(out), *map(str, flags)])
     captured = capsys.readouterr()
-    errors = [line for line in captured.err.splitlines() if not line.startswith("preparing ")]
+    errors = [line for line in captured.err.splitlines() if not line.startswith(("preparing ", "next: "))]
     return code, captured.out, "\n".join(errors)
 
 

@@ -246,6 +246,7 @@ def test_a_batch_must_be_shared_fairly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("rank", "is_first"), [("0", True), ("1", False)])
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_the_first_process_writes(
     rank: str, is_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rawlabel import plugins
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs._tar_index import INDEX
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-from rawlabel.plugins import Family
 from rawlabel.train.data import load_training_data
 from rawlabel.train.stage import train
 from tests.train.conftest import CLASSES, make_class_folders, tiny
@@ -36,7 +36,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_every_input_is_tested_here() -> None:
-    assert set(plugins.names(Family.INPUT)) == set(WRITERS)
+    assert set(families.names(Family.INPUT)) == set(WRITERS)
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -215,6 +215,7 @@ def test_a_large_row_group_is_read_in_pieces_and_by_pack_only_once(
 @pytest.mark.parametrize(
     ("row_group_size", "cache", "is_told"), [(60, "none", True), (60, "auto", False), (6, "none", False)]
 )
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_row_groups_that_are_costly_at_random_are_told_once_with_the_remedy(
     row_group_size: int,
     cache: str,

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.base.signals import StopRequest
 from rawlabel.config import EvaluateConfig, LabelsConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError, Interrupted
@@ -22,7 +23,6 @@ from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import gather_evidence
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.predictor import load_predictor
-from rawlabel.plugins import Family
 from rawlabel.train import loop
 from rawlabel.train.around.holdout import data_of_run, predict_holdout
 from rawlabel.train.around.refit import StepBudgetLoader
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.integration
 
 PAST_WARM_UP = {"dividemix": {"method_option": ("warm_up_epochs=1", "unlabeled_weight=25"), "ema": 0.9}}
 METHODS = [
-    *((name, PAST_WARM_UP.get(name, {})) for name in plugins.names(Family.METHOD)),
+    *((name, PAST_WARM_UP.get(name, {})) for name in families.names(Family.METHOD)),
     ("cross_entropy", {"method_option": ("mixup=1", "label_smoothing=0.1"), "ema": 0.9}),
     ("coteaching", {"ema": 0.9}),
 ]

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rawlabel import plugins
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.models.loss_division import clean_probabilities
 from rawlabel.models.method import Batch, Method
 from rawlabel.models.methods.coteaching import CoteachingOptions, forgotten
 from rawlabel.models.methods.gjs import GeneralizedJensenShannon, GeneralizedJensenShannonOptions
-from rawlabel.plugins import Family
 
 SAMPLES, CLASSES, BATCH = 20, 4, 8
 
@@ -35,7 +35,7 @@ class Linear(nn.Module):
 
 def build(name: str, *options: str) -> Method:
     torch.manual_seed(0)
-    method_type: type[Method] = plugins.load(Family.METHOD, name)
+    method_type: type[Method] = families.load(Family.METHOD, name)
     loaded = load_options(method_type.Options, options, "--method-option")
     return method_type(Linear, SAMPLES, CLASSES, loaded)
 
@@ -404,7 +404,7 @@ def test_the_average_of_the_weights_predicts_and_the_weights_learn() -> None:
     assert torch.allclose(method.network(one.images), predicted, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", plugins.names(Family.METHOD))
+@pytest.mark.parametrize("name", families.names(Family.METHOD))
 def test_every_method_learns_and_goes_on_from_what_it_saved(name: str) -> None:
     method = build(name)
     optimizer = torch.optim.SGD(method.parameter_groups(), 0.05)

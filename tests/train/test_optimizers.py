@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from rawlabel.base.families import Family, names
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.models.method import Batch
 from rawlabel.models.predictor import build_predictor
-from rawlabel.plugins import Family, names
 from rawlabel.train.optimizers import make_optimizer, set_rates
 from tests.train.conftest import tiny
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.config import load_options
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.predictor import load_predictor
-from rawlabel.plugins import Family
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.epoch_log import read_record
 from rawlabel.train.stage import train
@@ -39,13 +39,13 @@ def test_the_log_has_every_signal(run: RunDirectory) -> None:
                    if name != "changed_predictions")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", plugins.names(Family.STOPPING_RULE))
+@pytest.mark.parametrize("name", families.names(Family.STOPPING_RULE))
 def test_a_rule_says_the_same_live_and_of_the_finished_log(
     run: RunDirectory, data: Path, tmp_path: Path, name: str
 ) -> None:
     options = ("patience=1", "window=2") if name in ("label_wave", "patience") else ()
     live = train(tiny(data, outpath=tmp_path / "live", epochs=6, stop=name, stop_option=options))
-    rule_type = plugins.load(Family.STOPPING_RULE, name)
+    rule_type = families.load(Family.STOPPING_RULE, name)
     rule = rule_type(load_options(rule_type.Options, options, "--stop-option"))
     selection = rule.select([read_record(entry, run.log_path) for entry in run.log()])
     summary = live.summary()
@@ -63,14 +63,14 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("method", ["elr", "sop_plus", "coteaching"])
-@pytest.mark.parametrize("name", plugins.names(Family.STOPPING_RULE))
+@pytest.mark.parametrize("name", families.names(Family.STOPPING_RULE))
 def test_a_rule_selects_and_ends_runs_of_methods_with_memory_two_views_or_two_networks(
     few: Path, tmp_path: Path, name: str, method: str
 ) -> None:
     options = ("patience=1", "window=1", "halt=at_once") if name in ("label_wave", "patience") else ()
     settings = {"method": method, "stop": name, "stop_option": options, "train_accuracy": (), "test": None}
     run = train(tiny(few, outpath=tmp_path / "run", **settings))
-    rule_type = plugins.load(Family.STOPPING_RULE, name)
+    rule_type = families.load(Family.STOPPING_RULE, name)
     rule = rule_type(load_options(rule_type.Options, options, "--stop-option"))
     records = [read_record(entry, run.log_path) for entry in run.log()]
     selections = [rule.select(records[: count + 1]) for count in range(len(records))]

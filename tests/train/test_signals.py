@@ -10,10 +10,10 @@ import scipy.stats
 import torch
 from torch import nn
 
-from rawlabel import plugins
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.config import TrainConfig
 from rawlabel.models.networks.building import build_network, last_linear
-from rawlabel.plugins import Family
 from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics
 from rawlabel.train.schedule import decays_left, learning_rate
 from tests.train.test_methods import batch, build
@@ -51,7 +51,7 @@ def test_the_alignment_is_the_cosine_of_weights_and_descent_direction(bias: bool
     assert kurtosis == pytest.approx(scipy.stats.kurtosis(expected), rel=1e-3)
 
 
-@pytest.mark.parametrize("name", plugins.names(Family.METHOD))
+@pytest.mark.parametrize("name", families.names(Family.METHOD))
 def test_the_alignment_is_of_the_first_network_and_the_first_view_of_each_image(name: str) -> None:
     """Methods of two views or two networks have one first pass, which is what the alignment is of."""
     one = batch(views=2 if name == "gjs" else 1)

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawlabel import plugins
+from rawlabel.base import families
+from rawlabel.base.families import Family
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
-from rawlabel.plugins import Family
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.statistics import class_size_ratio, holdout_statistics
 from rawlabel.train.stopping_rule import StoppingRule
 
-NAMES = plugins.names(Family.STOPPING_RULE)
+NAMES = families.names(Family.STOPPING_RULE)
 SETTINGS = [
     *((name, ()) for name in NAMES),
     ("noisy_holdout", ("window=3",)),
@@ -38,7 +38,7 @@ every_rule = pytest.mark.parametrize(
 )
 
 
-load = cache(plugins.load)  # finding the installed packages takes longer than all else here
+load = cache(families.load)  # finding the installed packages takes longer than all else here
 
 
 def rule_of(name: str, options: Sequence[str] = ()) -> StoppingRule[Any]:

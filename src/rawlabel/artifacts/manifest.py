@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rawlabel import __version__
 from rawlabel.artifacts.project import NEWEST, manifests_path
 from rawlabel.base.files import atomic_write, read_json, write_json
+from rawlabel.base.version import __version__
 from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, Split, Verdict
 
@@ -131,7 +131,7 @@ class Manifest:
 
     @cached_property
     def class_ids(self) -> list[str]:
-        """Class ids in index order."""
+        """Ids of the classes that were asked for, in the order of their label indices, from 0."""
         return [spec.class_id for spec in self.classes]
 
     @property

@@ -9,7 +9,7 @@ NEWEST = "latest.json"
 
 
 def catalogue_path(project: Path) -> Path:
-    """The facts."""
+    """The catalogue, an SQLite file of facts that only grows; it may not exist yet."""
     return project / "catalogue.sqlite"
 
 
@@ -19,7 +19,7 @@ def images_path(project: Path) -> Path:
 
 
 def manifests_path(project: Path) -> Path:
-    """The decisions, one folder a curation."""
+    """The folder of the decisions, in which each curation has one of its own, named by its fingerprint."""
     return project / "manifests"
 
 

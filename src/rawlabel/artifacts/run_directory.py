@@ -46,10 +46,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import __version__
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
+from rawlabel.base.version import __version__
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 
@@ -72,7 +72,7 @@ class RunDirectory:
 
     @property
     def log_path(self) -> Path:
-        """The per-epoch log."""
+        """The log, `log.json`: a JSON list with one entry an epoch, in the format of the published logs."""
         return self.path / "log.json"
 
     @property
@@ -179,7 +179,7 @@ class RunDirectory:
         return entries
 
     def log_epoch(self, entry: LogEntry) -> None:
-        """Add one epoch, see `log_epochs`."""
+        """Add one epoch to `log.json`, by the first process alone, as `log_epochs` does with several."""
         self.log_epochs([entry])
 
     def log_epochs(self, entries: Sequence[LogEntry]) -> None:
@@ -251,7 +251,10 @@ class RunDirectory:
         return dict(read_json(path, "the encoder of a run")) if path.exists() else None
 
     def summary(self) -> dict[str, Any]:
-        """Selected, last and oracle epoch."""
+        """Selected, last and oracle epoch with why, from `summary.json`.
+
+        Raises `DataError` before a run is finished.
+        """
         return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
 
     @property
@@ -270,7 +273,7 @@ class RunDirectory:
         return {"test_overlap": found} if found else {}
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        """Write `summary.json`."""
+        """Write `summary.json`, which only a finished run has, in the place of one that was there."""
         write_json(self.path / "summary.json", summary)
 
 
@@ -341,7 +344,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def processor_name() -> str:
-    """What the system calls its processor."""
+    """The processor's name as the system has it ("AMD EPYC 7R13"), or its architecture where it has none."""
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file():
         for line in cpu_info.read_text("utf-8", errors="replace").splitlines():

@@ -50,7 +50,7 @@ class Accuracies(TypedDict):
 
 
 def accuracies(top1: float, top5: float, num_classes: int) -> Accuracies:
-    """Those of a log's entry."""
+    """Top-1 and top-5 accuracy [percent] as an entry of the log has them: no top-5 for five classes or fewer."""
     return {"acc1": top1, "acc5": top5 if has_top5(num_classes) else None}
 
 
@@ -66,5 +66,5 @@ def logged_accuracies(logits: Logits, labels: Labels) -> Accuracies:
 
 
 def count_unanswered(logits: Logits) -> int:
-    """Images whose logits are not all finite."""
+    """How many rows of `logits` [images, classes] are not all finite; such an image counts as wrong."""
     return int((~np.isfinite(logits)).any(axis=1).sum())

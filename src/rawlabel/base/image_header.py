@@ -50,12 +50,17 @@ def refuse_large(stored: npt.NDArray[np.uint8], max_megapixels: float) -> tuple[
             width, height = image.size
     except (UnidentifiedImageError, *PILLOW_FAULTS, KeyError, TypeError, OverflowError, RuntimeError) as error:
         raise NotDecodable from error
+    refuse_many_pixels(width, height, max_megapixels)
+    return formats
+
+
+def refuse_many_pixels(width: int, height: int, max_megapixels: float) -> None:
+    """Raise `NotDecodable` for an image of more pixels than that."""
     if width * height > max_megapixels * 1e6:
         raise NotDecodable(
             f"has {width:,} x {height:,} pixels, which is above --max-megapixels {max_megapixels:g}",
             "shrink or remove it, or raise the limit",
         )
-    return formats
 
 
 @cache

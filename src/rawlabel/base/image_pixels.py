@@ -86,11 +86,19 @@ def orientation_of(data: bytes, formats: tuple[str, ...]) -> int:
         return 1
     try:
         with Image.open(BytesIO(data), formats=formats) as image:
-            if image.format == "TIFF":
-                # Pillow turns these by itself while it decodes them.
-                return 1
-            # The base class's: a PNG's own would decode the picture first.
-            value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+            return stated_orientation(image)
+    except (*PILLOW_FAULTS, struct.error, zlib.error):
+        return 1
+
+
+def stated_orientation(image: Image.Image) -> int:
+    """The same of an opened image, as it is still stored."""
+    if image.format == "TIFF":
+        # Pillow turns these by itself while it decodes them.
+        return 1
+    try:
+        # The base class's: a PNG's own would decode the picture first.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except (*PILLOW_FAULTS, KeyError, TypeError, struct.error, zlib.error):
         return 1
     return value if isinstance(value, int) and value in _TRANSPOSED else 1

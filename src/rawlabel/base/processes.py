@@ -28,17 +28,17 @@ _state = _State()
 
 
 def count() -> int:
-    """Processes of the run, on all machines."""
+    """Processes of the run on all machines, as torchrun says (`WORLD_SIZE`); 1 without it."""
     return max(1, _number("WORLD_SIZE", 1))
 
 
 def rank() -> int:
-    """Number of this process, from 0."""
+    """Number of this process among all of the run, from 0, as torchrun says (`RANK`); 0 without it."""
     return _number("RANK", 0) if count() > 1 else 0
 
 
 def local_count() -> int:
-    """Processes of the run on this machine."""
+    """Processes of the run on this machine, as torchrun says (`LOCAL_WORLD_SIZE`); 1 without it."""
     return max(1, _number("LOCAL_WORLD_SIZE", 1)) if count() > 1 else 1
 
 

@@ -1,12 +1,12 @@
-"""Progress of long work, on the standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, and elsewhere a message now and then; `show` turns it off."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from rich.console import Console
@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_EQUAL_LINES = 60.0
@@ -28,10 +28,24 @@ SECONDS_BETWEEN_EQUAL_LINES = 60.0
 ITEMS_TO_ESTIMATE = 5
 
 
+@dataclass
+class _State:
+    is_shown: bool = True
+
+
+_state = _State()
+
+
+def show(is_shown: bool) -> bool:
+    """Turn the progress of all work in this process on or off; returns how it was before."""
+    before, _state.is_shown = _state.is_shown, is_shown
+    return before
+
+
 def note(text: str) -> None:
-    """Say something that a person should know and that ends nothing, on a line beside the progress."""
+    """Say something that a person should know and that ends nothing; of several processes, one says it."""
     if processes.is_first():
-        sys.stderr.write(f"note: {text}\n")
+        messages.note(text)
 
 
 class Task:
@@ -54,7 +68,10 @@ class Task:
         """Told once, when a few items say how long the rest takes [seconds]."""
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Say that `count` more items are done."""
+        """Say that `count` more items are done.
+
+        `note`, where given, takes the place of what is shown beside the bar.
+        """
         self.done += count
         self.note = self.note if note is None else note
         if self._bar is not None and self._id is not None:
@@ -97,7 +114,7 @@ class Task:
         self._last_line, self._said = time.monotonic(), (self.done, self.total, self.note)
         if not self._is_silent:
             parts = (f"{self.done}/{self.total}", self._time_left(), self.note)
-            sys.stderr.write(f"{self.title}: {' '.join(part for part in parts if part)}\n")
+            messages.inform(f"{self.title}: {' '.join(part for part in parts if part)}")
 
     def _time_left(self) -> str:
         """At the speed so far; empty at both ends."""
@@ -114,7 +131,7 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
 
     Whoever learns of another total on the way sets it on the task.
     """
-    if not processes.is_first():
+    if not (_state.is_shown and processes.is_first()):
         yield Task(title, total, None, is_silent=True)
         return
     console = Console(stderr=True)

@@ -18,7 +18,11 @@ KNOCK_SECONDS = 5.0
 
 
 def import_ray(address: str | None) -> Any:
-    """Import Ray. Raises `ConfigError`."""
+    """Ray, with its reports to its makers turned off.
+
+    Raises `ConfigError` with the command where it is not installed. `address` is that of a cluster that runs; with
+    None, one is started that listens on this machine only.
+    """
     # Read when Ray is imported: nothing is reported to Ray's makers, and a cluster of one's own listens on this
     # machine only (the variable's name is about systems where that is the default), since whoever reaches a
     # cluster may run code on it.

@@ -1,19 +1,20 @@
 """Stop between two steps, not in the middle of one, when Ctrl-C or SIGTERM asks for it.
 
 Windows has no signal masks, and its event loops take no signal handlers; there Python's own handlers must do.
+What only some need is imported where it is, since each command loads this, `rawlabel --help` among them.
 """
 
 from __future__ import annotations
 
 import _thread
-import asyncio
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextvars import copy_context
+from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ Result = TypeVar("Result")
 
 _AGAIN_AFTER = 0.05
 """A signal that was dropped is sent again after so many seconds."""
+_LOOK_EVERY = 0.2
+"""How often the wait for a thread looks whether a signal has come [seconds]."""
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _FINISHING = "stopping as soon as what is under way is finished; the same again stops at once"
 _asked: set[int] = set()
@@ -114,6 +117,8 @@ def interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
     # The first process that is spawned brings along multiprocessing's tracker, whose start unblocks Ctrl-C.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -135,6 +140,8 @@ def loop_signals(numbers: Sequence[int], act: Callable[[], object]) -> Iterator[
 
     A handler that raises would strike in the middle of whatever the loop is doing instead.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
@@ -195,8 +202,13 @@ def stop_requests() -> Iterator[StopRequest]:
 def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run` that Ctrl-C and SIGTERM end alike: the task is cancelled, so it can tidy up.
 
-    Raises `KeyboardInterrupt` or `Interrupted` then.
+    Raises `KeyboardInterrupt` or `Interrupted` then. Where a loop is running already, as in a notebook, it waits
+    for another one, in a thread.
     """
+    import asyncio
+
+    if _is_in_loop():
+        return _run_in_thread(main)
     if threading.current_thread() is not threading.main_thread():
         return asyncio.run(main)
     asked: list[int] = []
@@ -228,3 +240,52 @@ def run_until_stopped(main: Coroutine[Any, Any, Result]) -> Result:
         if asked[0] == signal.SIGINT:
             raise KeyboardInterrupt from None
         raise Interrupted(asked[0]) from None
+
+
+def _is_in_loop() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_in_thread(main: Coroutine[Any, Any, Result]) -> Result:
+    """The same in a loop and a thread of its own; what stops the wait cancels the task, and is raised again."""
+    import asyncio
+    from concurrent.futures import Future
+
+    done: Future[Result] = Future()
+    begun: Future[Callable[[], object]] = Future()
+    ended = threading.Event()
+
+    async def cancellable() -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        begun.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
+        return await main
+
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(cancellable()))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="rawlabel")
+    thread.start()
+    stopped: KeyboardInterrupt | Interrupted | None = None
+    while not ended.is_set():
+        try:
+            # In short waits, which a signal can end everywhere; `join` would take the thread for ended then.
+            ended.wait(_LOOK_EVERY)
+        except (KeyboardInterrupt, Interrupted) as signal_raised:
+            stopped = signal_raised
+            begun.result()()
+    thread.join()
+    if stopped is not None:
+        raise stopped
+    return done.result()

@@ -1,103 +1,20 @@
-"""The command `rawlabel`: parse, load the settings, call one function, turn errors into one line.
+"""The command `rawlabel`; `command` holds it, `verbs` one file a verb, and `options` makes flags of settings.
 
-No logic lives here. A verb is one file in `verbs`; it is imported only when it is used, so that
-`rawlabel --help` answers at once and loads neither torch nor a plotting library.
+`main`, `run` and the group `rawlabel` are looked up in `command` when they are first asked for.
 """
 
 from __future__ import annotations
 
-import errno
 import importlib
-import pkgutil
-import signal
-import sys
-import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
+if TYPE_CHECKING:
+    from rawlabel.cli.command import main, rawlabel, run
 
-from rawlabel import __version__
-from rawlabel.base import processes, signals
-from rawlabel.cli import verbs
-from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
-
-# The order in which a person meets the verbs; the help shows them so.
-ORDER = (
-    "demo", "classes", "plan", "collect", "curate", "prepare", "pack", "train", "evaluate", "probe",
-    "compare-rules", "worth", "experiment", "labels", "figures", "report", "predict", "export", "verify",
-    "rebuild", "diff", "prune", "noise", "bench", "sources", "methods", "formats", "photo-site",
-)  # fmt: skip
+__all__ = ["main", "rawlabel", "run"]
 
 
-class LazyGroup(click.Group):
-    """Finds a verb's command in the module of the verb's name, on demand."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
-        found = {module.name.replace("_", "-") for module in pkgutil.iter_modules(verbs.__path__)}
-        return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: D102
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command = importlib.import_module(f"{verbs.__name__}.{cmd_name.replace('-', '_')}").COMMAND
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(  # noqa: D102
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            raise click.UsageError(f"no verb '{args[0]}'{did_you_mean(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
-        rows = [(name, verbs.SUMMARIES.get(name, "")) for name in self.list_commands(ctx)]
-        with formatter.section("Verbs"):
-            formatter.write_dl(rows)
-
-
-@click.group(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Class names in, a trained and measured image classifier out, with no human annotator.",
-    epilog="`rawlabel VERB --help` explains each flag with its default and unit.",
-)
-@click.version_option(__version__, prog_name="rawlabel")
-def rawlabel() -> None:
-    """The group of all verbs."""
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit: 0 done, 1 amiss or empty, 2 bad input (one line), 130 Ctrl-C, 143 SIGTERM."""
-    signals.raise_on_stop()
-    # Photos whose metadata are damaged are read all the same.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    exit_code = run(arguments)
-    # torchrun asks all processes to stop when one has ended, and so may strike here.
-    signals.ignore_stops()
-    sys.exit(exit_code)
-
-
-def run(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    try:
-        result: Any = rawlabel.main(arguments, prog_name="rawlabel", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except RawlabelError as error:
-        return _say(str(error), error.exit_code)
-    except click.ClickException as error:
-        return _say(error.format_message().replace("\n", " "), 2)
-    except (click.Abort, KeyboardInterrupt):
-        return _say("stopped; the same command goes on from here", 128 + signal.SIGINT)
-    except Interrupted as interruption:
-        return _say("stopped; the same command goes on from here", interruption.exit_code)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return _say("the disk is full; free some space and run the same command again", 2)
-
-
-def _say(message: str, exit_code: int) -> int:
-    if processes.is_speaker():
-        click.echo(f"rawlabel: {message}", err=True)
-    return exit_code
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module(f"{__name__}.command"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
+import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -11,44 +14,153 @@ import click
 from click.core import ParameterSource
 from pydantic.fields import FieldInfo
 
+from rawlabel.base import messages, progress
+from rawlabel.cli import output
+from rawlabel.cli.output import Ending
 from rawlabel.config import Section, load_section
+from rawlabel.errors import RawlabelError
 
 SectionType = TypeVar("SectionType", bound=Section)
+_ALL = "rawlabel.help_all"
+
+
+class VerbCommand(click.Command):
+    """A verb whose help shows its settings in groups and, where some are declared common, these alone."""
+
+    def __init__(self, name: str, section: type[Section] | None, *, has_json: bool, **rest: Any) -> None:
+        self._groups = list(_groups(section)) if section else []
+        fields = section.model_fields if section else {}
+        self._common = {key for key, field in fields.items() if _extra(field)["common"]}
+        own = [_parameter(key, fields[key]) for _, keys in self._groups for key in keys]
+        self.shared = _shared(has_config=section is not None, has_json=has_json, has_more=bool(self._common))
+        super().__init__(name, params=[*own, *self.shared], **rest)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
+        records = {one.name: one.get_help_record(ctx) for one in self.get_params(ctx) if _is_option(one)}
+        is_short = bool(self._common) and not ctx.meta.get(_ALL)
+        own = [key for _, keys in self._groups for key in keys if key in records]
+        common = [("Options", [key for key in own if key in self._common])]
+        for title, keys in common if is_short else self._groups:
+            if rows := [record for key in keys if (record := records.get(key))]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        with formatter.section("With every verb"):
+            formatter.write_dl([record for key, record in records.items() if record and key not in own])
+        if is_short:
+            hidden = len(own) - len(common[0][1])
+            formatter.write_paragraph()
+            formatter.write_text(f"{hidden} more flags: `{ctx.command_path} --help-all`")
 
 
 def section_command(
     name: str,
     section: type[SectionType],
-    action: Callable[[SectionType], int | None],
+    action: Callable[[SectionType], Ending],
     load: Callable[[Path | None, dict[str, Any]], SectionType] | None = None,
+    *,
+    has_json: bool = True,
 ) -> click.Command:
     """Make the verb `name`, which loads `section` from defaults, `--config` and flags, and calls `action`.
 
-    `load` makes the settings of file and flags where that takes more.
-    What `action` returns is the exit code; None is 0.
+    `load` makes the settings of file and flags where that takes more. What `action` returns names the next command
+    and the exit code. `has_json` is whether the verb has a result to give as JSON.
     """
 
-    def callback(config: Path | None, **values: Any) -> int | None:
+    def callback(config: Path | None, as_json: bool, quiet: bool, verbose: bool, **values: Any) -> int:
         context = click.get_current_context()
         given = {key: value for key, value in values.items() if _is_given(context, key)}
-        return action(load(config, given) if load else load_section(section, config, given))
 
-    config_option = click.Option(
-        ["-c", "--config"], type=click.Path(path_type=Path), help="JSON or TOML file with settings; flags win."
+        def act() -> Ending:
+            settings = load(config, given) if load else load_section(section, config, given)
+            changed = settings.model_dump(mode="json", exclude_defaults=True)
+            messages.detail(f"settings other than the defaults: {changed}")
+            return action(settings)
+
+        return _run(act, as_json=as_json, quiet=quiet, verbose=verbose)
+
+    text = section.__doc__
+    return VerbCommand(name, section, has_json=has_json, callback=callback, help=text)
+
+
+def listing_command(name: str, text: str, action: Callable[[], Ending]) -> click.Command:
+    """Make the verb `name`, which has no settings and lists something; `text` is its help."""
+
+    def callback(as_json: bool, quiet: bool, verbose: bool) -> int:
+        return _run(action, as_json=as_json, quiet=quiet, verbose=verbose)
+
+    return VerbCommand(name, None, has_json=True, callback=callback, help=text)
+
+
+def _run(action: Callable[[], Ending], *, as_json: bool, quiet: bool, verbose: bool) -> int:
+    output.use_json(as_json)
+    started = time.monotonic()
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    was_shown = progress.show(not quiet)
+    try:
+        with messages.on_stderr(level, is_timed=verbose):
+            try:
+                ending = action()
+            except RawlabelError:
+                messages.detail("what was wrong was found here:", with_traceback=True)
+                raise
+            messages.detail(f"took {time.monotonic() - started:.1f} s")
+            ending.tell()
+    finally:
+        progress.show(was_shown)
+    return ending.exit_code
+
+
+def _groups(section: type[Section]) -> Iterable[tuple[str, list[str]]]:
+    """Titles and settings: a verb's own first, then what it shares with others, each under what it is about."""
+    for kind in section.__mro__:
+        keys = [key for key in vars(kind).get("__annotations__", {}) if key in section.model_fields]
+        if keys and issubclass(kind, Section):
+            sentence = (inspect.getdoc(kind) or "").partition("\n")[0]
+            yield ("Options" if kind is section else sentence.removesuffix(".")), keys
+
+
+def _shared(*, has_config: bool, has_json: bool, has_more: bool) -> list[click.Parameter]:
+    """The flags that stand behind a verb's own."""
+    file = click.Path(path_type=Path)
+    config = click.Option(["-c", "--config"], type=file, help="JSON or TOML file with settings; flags win.")
+    as_json = click.Option(
+        ["as_json", "--json"], is_flag=True, help="Write the result as one JSON document.", hidden=not has_json
     )
-    # What verbs share stands behind what is a verb's own.
-    own = [vars(kind).get("__annotations__", {}) for kind in section.__mro__]
-    names = sorted(section.model_fields, key=lambda key: next(i for i, known in enumerate(own) if key in known))
-    fields = [_parameter(key, section.model_fields[key]) for key in names]
-    return click.Command(name, callback=callback, params=[*fields, config_option], help=section.__doc__)
+    quiet = click.Option(
+        ["-q", "--quiet"], is_flag=True, help="No progress and no notes; warnings and errors stay."
+    )
+    verbose = click.Option(
+        ["-v", "--verbose"],
+        is_flag=True,
+        help="Say also which settings hold, when what happens, and where it fails.",
+    )
+    help_all = click.Option(
+        ["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all, help="Show all flags."
+    )
+    return [*([config] if has_config else []), as_json, quiet, verbose, *([help_all] if has_more else [])]
+
+
+def _show_all(context: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        context.meta[_ALL] = True
+        click.echo(context.get_help())
+        context.exit()
+
+
+def _is_option(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option)
 
 
 def _is_given(context: click.Context, key: str) -> bool:
     return context.get_parameter_source(key) is ParameterSource.COMMANDLINE
 
 
+def _extra(field: FieldInfo) -> Any:
+    return field.json_schema_extra
+
+
 def _parameter(key: str, field: FieldInfo) -> click.Parameter:
-    extra: Any = field.json_schema_extra
+    extra = _extra(field)
     annotation = _without_none(field.annotation)
     is_many = get_origin(annotation) is tuple
     kind = _click_type(get_args(annotation)[0] if is_many else annotation)
@@ -58,10 +170,11 @@ def _parameter(key: str, field: FieldInfo) -> click.Parameter:
     if annotation is bool:
         shown = "yes" if field.default else "no"
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=_help(field, shown))
-    shown = "none" if field.default is None else str(field.default)
+    default = field.default
+    shown = ", ".join(map(str, default)) if is_many else "" if default is None else str(default)
     bare: dict[str, Any] = {"is_flag": False, "flag_value": extra["bare"]} if extra["bare"] else {}
     return click.Option(
-        [key, flag, *extra["flags"]], type=kind, multiple=is_many, help=_help(field, shown), **bare
+        [key, flag, *extra["flags"]], type=kind, multiple=is_many, help=_help(field, shown or "none"), **bare
     )
 
 

@@ -19,9 +19,9 @@ class CollectConfig(DownloadSettings):
         "folder, urls and manifest bring their own.",
         positional=True,
     )
-    project: Path = setting(Path("project"), "Folder that gets the catalogue and the photos.")
+    project: Path = setting(Path("project"), "Folder that gets the catalogue and the photos.", common=True)
     source: tuple[str, ...] = setting(
-        ("commons",), "Where to search; may be given several times. `rawlabel sources` lists them."
+        ("commons",), "Where to search; may be given several times. `rawlabel sources` lists them.", common=True
     )
     base_url: tuple[str, ...] = setting(
         (),
@@ -29,7 +29,9 @@ class CollectConfig(DownloadSettings):
         "the sites' own by default.",
     )
     input: Path | None = setting(
-        None, "Tree of images, table of addresses or manifest that the sources folder, urls and manifest read."
+        None,
+        "Tree of images, table of addresses or manifest that the sources folder, urls and manifest read.",
+        common=True,
     )
     url_column: str | None = setting(None, "Column of the image addresses of a table; guessed by default.")
     class_column: str | None = setting(None, "Column of the class names of a table; guessed by default.")
@@ -38,21 +40,28 @@ class CollectConfig(DownloadSettings):
         "Good photos (unique, decodable, large enough, license allowed) to gather for each class, where search "
         "and download stop; 0 takes all there are.",
         ge=0,
+        common=True,
     )
-    per_keyword: int | None = setting(None, "Most photos to take from the search for one keyword.", ge=1)
+    per_keyword: int | None = setting(
+        None, "Most photos to take from the search for one keyword.", ge=1, common=True
+    )
     licenses: LicensePreset = setting(
         LicensePreset.ANY,
         "Photos to take by license: any; open (Creative Commons and public domain); commercial (open, without "
         "NC); derivatives (open, without ND); free (open, with neither).",
+        common=True,
     )
     until: str | None = setting(
         None,
         "Last day of upload that is searched, as ISO 8601 writes it; by default the day before the first run.",
     )
-    search_only: bool = setting(False, "Search and record what is found, and download nothing.")
-    min_side: int = setting(32, "Smallest shorter side of a good photo [pixels].", ge=1)
+    search_only: bool = setting(False, "Search and record what is found, and download nothing.", common=True)
+    min_side: int = setting(32, "Smallest shorter side of a good photo [pixels].", ge=1, common=True)
     image_size: int = setting(
-        256, "Wanted shorter side of the photos [pixels]; the smallest offered size that reaches it.", ge=16
+        256,
+        "Wanted shorter side of the photos [pixels]; the smallest offered size that reaches it.",
+        ge=16,
+        common=True,
     )
     engine: Literal["local", "ray"] = setting(
         "local", "What downloads and decodes: this machine, or a Ray cluster (`pip install 'rawlabel[ray]'`)."

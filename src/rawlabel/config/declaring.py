@@ -36,19 +36,27 @@ def setting(
     positional: bool = False,
     flags: tuple[str, ...] = (),
     bare: str | None = None,
+    common: bool = False,
     **checks: Any,
 ) -> Any:
     """Declare a field: its default, its help text, a second accepted key, and pydantic's range checks.
 
     `also` is a key that the published configuration files use for the same thing; `positional` makes the field an
     argument of the command instead of a flag; `role` says what the setting has a say in. `flags` are further
-    spellings of the flag, and `bare` is what the flag means without a value.
+    spellings of the flag, and `bare` is what the flag means without a value. `common` settings are the ones that
+    people change: where a section has any, `--help` shows these alone, and `--help-all` the rest.
     """
     return Field(
         default,
         description=description,
         alias=also,
-        json_schema_extra={"positional": positional, "flags": list(flags), "bare": bare, "role": role},
+        json_schema_extra={
+            "positional": positional,
+            "flags": list(flags),
+            "bare": bare,
+            "role": role,
+            "common": common,
+        },
         **checks,
     )
 

@@ -7,7 +7,6 @@ JSON files do, the keys of one section.
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
 from rawlabel.config.recipe import FROM_PIXELS, RECIPES, read_recipe, usual_recipe
@@ -135,7 +134,7 @@ def _without_unset(section: type[Section], values: dict[str, Any], file: Path) -
             raise ConfigError(f"{file}: {key}: is no setting here; {remedy}")
     for key, remedy in section.replaced.items():
         if values.get(key) and processes.is_speaker():
-            sys.stderr.write(f"rawlabel: {file}: {key}: is not used; {remedy}\n")
+            messages.warn(f"{file}: {key}: is not used; {remedy}")
     return {key: value for key, value in values.items() if key not in {*section.refused, *section.replaced}}
 
 

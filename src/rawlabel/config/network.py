@@ -18,7 +18,7 @@ class NetworkSettings(Section):
     attempts: int = setting(4, "Tries of one request before a passing fault counts as a failure.", ge=1)
     max_megabytes: float = setting(25.0, "Largest image file accepted [megabytes].", gt=0)
     contact: str | None = setting(
-        None, "E-mail or web address that the user agent names to the sites; some ask for it."
+        None, "E-mail or web address that the user agent names to the sites; some ask for it.", common=True
     )
     allow_loopback: bool = setting(
         False,
@@ -37,6 +37,7 @@ class DownloadSettings(NetworkSettings):
     store: str | None = setting(
         None,
         "Where the photos go: a folder or an fsspec address (s3://bucket/photos); by default PROJECT/images.",
+        common=True,
     )
     max_megapixels: float = pixel_limit()
     workers: int = setting(2, "Processes that decode photos.", ge=1)

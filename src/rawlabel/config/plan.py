@@ -15,5 +15,5 @@ class PlanConfig(CollectConfig):
     so `collect` goes on behind it and no call is wasted.
     """
 
-    offline: bool = setting(False, "Ask no site: warnings and upper limits only.")
-    out: Path | None = setting(None, "File to write the plan to (JSON).")
+    offline: bool = setting(False, "Ask no site: warnings and upper limits only.", common=True)
+    out: Path | None = setting(None, "File to write the plan to (JSON).", common=True)

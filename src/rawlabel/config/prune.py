@@ -22,10 +22,16 @@ class PruneConfig(NetworkSettings):
         None,
         "Licenses that a changed one must be among: any, open, commercial, derivatives or free; by default those "
         "that the collection was made with.",
+        common=True,
     )
-    all: bool = setting(False, "Ask about the rejected photos whose files are stored too, not only the kept ones.")
+    all: bool = setting(
+        False, "Ask about the rejected photos whose files are stored too, not only the kept ones.", common=True
+    )
     max_age: float = setting(
-        24.0, "Answers of an earlier or stopped run count while they are younger than this [hours].", ge=0
+        24.0,
+        "Answers of an earlier or stopped run count while they are younger than this [hours].",
+        ge=0,
+        common=True,
     )
     most_gone: float = setting(
         0.5,
@@ -33,4 +39,4 @@ class PruneConfig(NetworkSettings):
         ge=0,
         le=1,
     )
-    dry_run: bool = setting(False, "Ask and count, but record, write and delete nothing.")
+    dry_run: bool = setting(False, "Ask and count, but record, write and delete nothing.", common=True)

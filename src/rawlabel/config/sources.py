@@ -9,9 +9,13 @@ from rawlabel.config.network import NetworkSettings
 class SourcesConfig(NetworkSettings):
     """List the photo sites, their addresses and what their terms ask; with --check, ask each site once."""
 
-    source: tuple[str, ...] = setting((), "Sources to list or check; may be given several times; all by default.")
+    source: tuple[str, ...] = setting(
+        (), "Sources to list or check; may be given several times; all by default.", common=True
+    )
     check: bool = setting(
-        False, "Ask each site one request, and say whether its reply still has the form that is expected."
+        False,
+        "Ask each site one request, and say whether its reply still has the form that is expected.",
+        common=True,
     )
     base_url: tuple[str, ...] = setting(
         (),

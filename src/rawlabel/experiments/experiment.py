@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import describe_environment
+from rawlabel.base import families
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import ExperimentConfig
@@ -69,7 +69,7 @@ class Experiment(ABC):
         return []
 
     def further_tables(self, table: dict[str, Any]) -> list[str]:
-        """Lines of Markdown behind the remarks."""
+        """Lines of Markdown to stand behind the remarks; none by default. `table` is what was written as JSON."""
         return []
 
 
@@ -80,7 +80,7 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     """
     if config.name is None or config.data is None:
         raise ConfigError("NAME and --data: name an experiment (`rawlabel methods` lists them) and its data")
-    experiment: Experiment = plugins.load(plugins.Family.EXPERIMENT, config.name)()
+    experiment: Experiment = families.load(families.Family.EXPERIMENT, config.name)()
     trials = experiment.trials(config)
     train_all(trials, config)
     finished: dict[str, list[FinishedRun]] = defaultdict(list)

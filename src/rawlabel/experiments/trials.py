@@ -12,15 +12,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import torch
 
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.progress import progress
 from rawlabel.base.signals import interrupts_blocked, stop_requests, unblock_interrupts
+from rawlabel.base.spawning import spawn_context
 from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
@@ -59,7 +60,7 @@ def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
     if jobs > 1:
         return _train_side_by_side(trials, jobs, config.out / "logs")
     for number, trial in enumerate(trials):
-        sys.stderr.write(f"trial {number + 1} of {len(trials)}: {trial}\n")
+        messages.inform(f"trial {number + 1} of {len(trials)}: {trial}")
         train(trial.config, make_epoch_evaluator)
     return None
 
@@ -100,7 +101,7 @@ def _train_side_by_side(trials: Sequence[Trial], jobs: int, logs: Path) -> None:
 def _start(trial: Trial, threads: int, logs: Path) -> _Running:
     assert trial.config.outpath is not None
     log = logs / f"{trial.config.outpath.name}.log"
-    process = get_context("spawn").Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
+    process = spawn_context().Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
     # Until the process has left the terminal's group, a Ctrl-C waits.
     with interrupts_blocked():
         process.start()
@@ -126,7 +127,7 @@ def _train_alone(config: TrainConfig, threads: int, log: Path, parent: int) -> N
     unblock_interrupts()
     processes.end_with_parent(parent, signal.SIGTERM)
     torch.set_num_threads(threads)
-    with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream):
+    with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream), messages.on_stderr():
         try:
             train(config, make_epoch_evaluator)
         except RawlabelError as error:

@@ -18,7 +18,7 @@ class FeatureLoader(PreparingLoader):
         self._features, self._seed, self._parts = features, seed, parts
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: the features are one array, and no thread reads ahead."""
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:
         order = EpochRandom(self._seed, epoch, self._num_images).order

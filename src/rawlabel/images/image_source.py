@@ -69,7 +69,10 @@ class ImageSource(ABC):
         return None
 
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
-        """The images at `rows`, in that order."""
+        """The images at positions `rows` [n], in that order and as often as they are named.
+
+        Nothing is read yet.
+        """
         return SelectedImages(self, rows)
 
 
@@ -83,7 +86,10 @@ class ImageFiles(ImageSource):
         return len(self.paths)
 
     def read(self, index: int) -> StoredImage:
-        """The image as it is stored."""
+        """The bytes [n] of the file as they are.
+
+        Raises `UnreadableImage` where it is gone, a folder, a pipe or a device.
+        """
         path = self.paths[index]
         try:
             # Without waiting for whoever might write into a pipe of that name.
@@ -96,11 +102,11 @@ class ImageFiles(ImageSource):
             raise UnreadableImage(f"{path}: cannot be read ({error.strerror})", self.remedy) from error
 
     def name(self, index: int) -> str:
-        """What the image is called."""
+        """What the image is called: the name that was given with its path, or else the path."""
         return self._names[index] if self._names is not None else str(self.paths[index])
 
     def where(self, index: int) -> str:
-        """Where a person finds it."""
+        """The path of the image's file, for messages."""
         return str(self.paths[index])
 
 
@@ -111,11 +117,11 @@ class NumberedImages(ImageSource):
     item = "image"
 
     def name(self, index: int) -> str:
-        """The position."""
+        """The position in seven digits, "0000042", since such images have no names of their own."""
         return f"{index:07d}"
 
     def where(self, index: int) -> str:
-        """Place and position."""
+        """Place, item and position, "train.parquet: row 42", for messages."""
         return f"{self.place}: {self.item} {index}"
 
 
@@ -135,18 +141,18 @@ class ImageArray(NumberedImages):
         return len(self._pixels)
 
     def read(self, index: int) -> StoredImage:
-        """The image as it is stored."""
+        """The pixels [height, width, 3] at this position, a view of the array and not a copy."""
         pixels: StoredImage = self._pixels[index]
         return pixels
 
     @property
     def pixel_shape(self) -> tuple[int, int] | None:
-        """Height and width."""
+        """Height and width [pixels] of every image, which one array makes the same for all."""
         height, width = self._pixels.shape[1:3]
         return height, width
 
     def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Some of the array."""
+        """The pixels [images, height, width, 3] at positions `rows`, copied out of the array."""
         return self._pixels[rows]
 
 
@@ -161,33 +167,36 @@ class SelectedImages(ImageSource):
         return len(self.rows)
 
     def read(self, index: int) -> StoredImage:
-        """The image as it is stored."""
+        """The image as the source has it stored, by position in the selection.
+
+        Raises `DataError` as the source does.
+        """
         return self.source.read(int(self.rows[index]))
 
     def name(self, index: int) -> str:
-        """What the image is called."""
+        """What the source calls the image, by position in the selection."""
         return self.source.name(int(self.rows[index]))
 
     def where(self, index: int) -> str:
-        """Where a person finds it."""
+        """Where the source says that a person finds the image, by position in the selection."""
         return self.source.where(int(self.rows[index]))
 
     @property
     def pixel_shape(self) -> tuple[int, int] | None:
-        """Height and width."""
+        """Height and width [pixels] of every image of the source; None where they differ."""
         return self.source.pixel_shape
 
     def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """The images at `rows` of these."""
+        """The pixels [images, height, width, 3] at positions `rows` of the selection."""
         return self.source.side_by_side(self.rows[rows])
 
     @property
     def advice_at_random(self) -> str | None:
-        """That of the source."""
+        """What the source says to who reads it at random. A selection is as slow as what it is taken from."""
         return self.source.advice_at_random
 
     def select(self, rows: npt.NDArray[np.int64]) -> ImageSource:
-        """The images at `rows`, in that order."""
+        """A selection of the same source, so that selections of selections do not pile up."""
         return SelectedImages(self.source, self.rows[rows])
 
 
@@ -203,23 +212,23 @@ class JoinedImages(ImageSource):
         return self._ends[-1] if self._ends else 0
 
     def read(self, index: int) -> StoredImage:
-        """The image as it is stored."""
+        """The image as the source that holds it has it stored. Raises `DataError` as that source does."""
         source, position = self._locate(index)
         return source.read(position)
 
     def name(self, index: int) -> str:
-        """What the image is called."""
+        """What the source that holds the image calls it; unique within that source only."""
         source, position = self._locate(index)
         return source.name(position)
 
     def where(self, index: int) -> str:
-        """Where a person finds it."""
+        """Where the source that holds the image says that a person finds it."""
         source, position = self._locate(index)
         return source.where(position)
 
     @property
     def advice_at_random(self) -> str | None:
-        """That of the first source that has one."""
+        """What the first source that is slow at random says of it; None where all are quick."""
         return next(filter(None, (one.advice_at_random for one in self.sources)), None)
 
     def _locate(self, index: int) -> tuple[ImageSource, int]:
@@ -254,11 +263,11 @@ class LabeledImages:
 
     @classmethod
     def nothing(cls) -> LabeledImages:
-        """No images."""
+        """A set without any image or label, for a holdout or probe that was not asked for."""
         return cls(ImageFiles(()), np.zeros(0, dtype=np.int64))
 
     def names(self) -> list[str]:
-        """The name of each image."""
+        """The name of each image, in order, as its source calls it and predictions name it."""
         return [self.source.name(index) for index in range(len(self))]
 
     def select(self, rows: npt.NDArray[np.int64]) -> LabeledImages:
@@ -275,7 +284,11 @@ class LabeledImages:
         return np.array([key_of(name) for name in self.names()], dtype=np.uint64)
 
     def join(self, other: LabeledImages) -> LabeledImages:
-        """These images, then those of `other`."""
+        """These images, then those of `other`.
+
+        Keys are left out unless both sets have them; raw labels and weights of a set that has none are its labels
+        and ones.
+        """
         keys = None
         if self.keys is not None and other.keys is not None:
             keys = np.concatenate([self.keys, other.keys])

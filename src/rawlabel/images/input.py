@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.config.declaring import MAX_MEGAPIXELS
 from rawlabel.errors import DataError
 from rawlabel.images.image_source import LabeledImages
@@ -80,7 +80,7 @@ def is_address(path: Path) -> bool:
 
 
 def _input_types() -> list[type[Input]]:
-    return [plugins.load(plugins.Family.INPUT, name) for name in plugins.names(plugins.Family.INPUT)]
+    return [families.load(families.Family.INPUT, name) for name in families.names(families.Family.INPUT)]
 
 
 def read_input(path: Path, request: InputRequest) -> InputSet:

@@ -50,7 +50,7 @@ class KeptFeatures:
         return KeptFeatures(self._pieces, self._numbers[ids], self._rows[ids], self._device)
 
     def numpy(self) -> npt.NDArray[np.float32]:
-        """All of them."""
+        """All features [images, features] as one array in the memory of the machine, wherever they are kept."""
         whole: npt.NDArray[np.float32] = self.at(torch.arange(len(self))).cpu().numpy()
         return whole
 

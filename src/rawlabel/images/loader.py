@@ -107,7 +107,7 @@ class BatchLoader(Protocol):
 
     @property
     def num_steps(self) -> int:
-        """Steps of one epoch."""
+        """Optimizer steps of one epoch, a last batch that is not full included."""
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
         """The batches of `epoch` from `first_step` on."""
@@ -116,7 +116,7 @@ class BatchLoader(Protocol):
         """Begin with an epoch before `epoch` asks for it."""
 
     def close(self) -> None:
-        """End its threads."""
+        """End the threads that read ahead; no batch can be asked for afterwards."""
 
 
 class PreparingLoader(ABC):
@@ -128,7 +128,7 @@ class PreparingLoader(ABC):
 
     @property
     def num_steps(self) -> int:
-        """Steps of one epoch."""
+        """Optimizer steps of one epoch, a last batch that is not full included."""
         return steps_per_epoch(self._num_images, self._batch_size)
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[RawBatch]:
@@ -181,7 +181,7 @@ class Loader(PreparingLoader):
         self._pool = ThreadPoolExecutor(workers)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads at once; images that nobody waits for any more are not read."""
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:

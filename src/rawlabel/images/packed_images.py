@@ -66,14 +66,14 @@ class PackedImages(ImageSource):
         return (height, width) if is_one else None
 
     def side_by_side(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Some of a pack of raw pixels."""
+        """The pixels [images, height, width, 3] at positions `rows`, of a pack of raw pixels of one size."""
         height, width = (int(self._index[side][0]) for side in ("height", "width"))
         whole = self._bytes[: len(self) * height * width * 3]
         pixels: npt.NDArray[np.uint8] = whole.reshape(len(self), height, width, 3)[rows]
         return pixels
 
     def name(self, index: int) -> str:
-        """What the source called the image."""
+        """What the image was called where it was packed from, byte for byte."""
         start = int(self._index[index - 1]["name_end"]) if index else 0
         return (
             self._names[start : int(self._index[index]["name_end"]) - 1]
@@ -82,7 +82,7 @@ class PackedImages(ImageSource):
         )
 
     def where(self, index: int) -> str:
-        """The pack and the name."""
+        """The folder of the pack and the image's name, for messages."""
         return f"{self._folder}: {self.name(index)}"
 
 

@@ -81,7 +81,7 @@ class ResidentImages:
         return pixels
 
     def select(self, rows: npt.NDArray[np.int64]) -> ResidentImages:
-        """The images at `rows`, in that order."""
+        """The images at positions `rows` [n], in that order, copied on the device that they are on."""
         selected = self.squares.index_select(0, torch.from_numpy(rows).to(self.squares.device))
         return ResidentImages(selected, self._transform, self._workers)
 

@@ -54,7 +54,7 @@ class ResidentLoader(PreparingLoader):
         self._size_of, self._parts = size_of, parts
 
     def close(self) -> None:
-        """Forget what was prepared."""
+        """Forget the epoch that was prepared; the images stay on the device."""
         self._prepared = None
 
     def _start(self, epoch: int, first_step: int) -> Iterator[RawBatch]:

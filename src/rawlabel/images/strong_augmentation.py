@@ -33,7 +33,10 @@ class StrongAugmentation:
 
     @property
     def draws(self) -> int:
-        """Random numbers that one view takes."""
+        """Random numbers in [0, 1) that one view takes.
+
+        They are a plain view's, two an operation, and two for the square cut out.
+        """
         return DRAWS + 2 * self.operations + 2
 
     def view(self, transform: Transform, pixels: Pixels, draws: npt.NDArray[np.float64]) -> Pixels:

@@ -45,7 +45,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
     def describe(self) -> str:
-        """One phrase for people."""
+        """The kind of difference in one phrase for people, as the heading of its lines."""
         return _TEXT[self]
 
 

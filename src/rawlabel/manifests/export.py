@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from rawlabel import plugins
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.project import export_path
+from rawlabel.base import families
 from rawlabel.config import ExportConfig
 from rawlabel.errors import ConfigError, DataError
 
 
-class Format(Protocol):
+class ExportFormat(Protocol):
     """What a format must offer."""
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
@@ -37,7 +37,7 @@ def export(config: ExportConfig) -> tuple[Path, int]:
     # Here, since the checks need the class rules; the package itself is read to list the formats.
     from rawlabel.manifests.formats._photos import refuse_unsafe_rows
 
-    writer: Format = plugins.load(plugins.Family.FORMAT, config.format)()
+    writer: ExportFormat = families.load(families.Family.FORMAT, config.format)()
     if config.engine == "ray" and not getattr(writer, "has_shards", False):
         raise ConfigError(f"--engine ray: writes webdataset shards; --format {config.format} is written here")
     path = config.manifest or newest_manifest(config.project)

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.base.files import write_json
 from rawlabel.config import Section, load_options
 from rawlabel.errors import ConfigError, DataError
@@ -154,7 +154,7 @@ def inject(
         raise ConfigError(f"a rate of {rate} is no share; give one from 0 to 1")
     if len(before) and not 0 <= before.min() <= before.max() < num_classes:
         raise DataError(f"labels: are {before.min()} to {before.max()}, but there are {num_classes} classes")
-    noise_type: type[LabelNoise[Any]] = plugins.load(plugins.Family.LABEL_NOISE, kind)
+    noise_type: type[LabelNoise[Any]] = families.load(families.Family.LABEL_NOISE, kind)
     chosen = load_options(noise_type.Options, tuple(options), option_flag)
     # PCG64 by name: numpy's default may become another one.
     rng = np.random.Generator(np.random.PCG64(seed))

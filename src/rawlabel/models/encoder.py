@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.encoders._weights import hash_weights, hub_errors
@@ -127,17 +127,17 @@ def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encod
     Raises `ConfigError`, which names `flag` and the nearest name or says that the weights cannot be had, and
     `CheckpointError` for a file that does not fit.
     """
-    for family in plugins.names(plugins.Family.ENCODER):
+    for family in families.names(families.Family.ENCODER):
         if family != "timm":
-            kind: type[EncoderFamily] = plugins.load(plugins.Family.ENCODER, family)
+            kind: type[EncoderFamily] = families.load(families.Family.ENCODER, family)
             if kind.claims(name):
                 return kind().load(name, weights, flag)
     prefix, slash, _ = name.rpartition("/")
     if slash and prefix != "timm" and not name.startswith(("hf-hub:", "hf_hub:")):
-        known = [f"{one}/..." for one in plugins.names(plugins.Family.ENCODER) if one != "efficientnet_lite"]
+        known = [f"{one}/..." for one in families.names(families.Family.ENCODER) if one != "efficientnet_lite"]
         raise ConfigError(f"{flag}: no encoder is called '{name}'{did_you_mean(name, known)}")
     # Every other name may be one of timm's thousands, which also knows what to suggest.
-    last: type[EncoderFamily] = plugins.load(plugins.Family.ENCODER, "timm")
+    last: type[EncoderFamily] = families.load(families.Family.ENCODER, "timm")
     return last().load(name, weights, flag)
 
 

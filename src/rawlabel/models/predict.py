@@ -5,27 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from scipy.special import softmax
-
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base import processes
-from rawlabel.base.correctness import count_unanswered
 from rawlabel.base.image_files import images_below
 from rawlabel.base.image_header import extra_extensions
 from rawlabel.config import PredictConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.images.decoding import Pixels, read_pixels
-from rawlabel.images.image_source import ImageFiles, UnreadableImage
-from rawlabel.models.predictor import load_predictor
-
-_REMEDY = "check the path, or leave it out"
+from rawlabel.images.image_source import UnreadableImage
+from rawlabel.models.classifier import Classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,58 +34,18 @@ def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | Non
     """
     if config.run is None or not config.images:
         raise ConfigError("RUN IMAGE: name a run directory and images, folders, or `-` for paths from a pipe")
-    checkpoint = _selected(RunDirectory.existing(config.run))
+    RunDirectory.existing(config.run)
     # Before the network is built: a folder without an image is not worth the wait.
     waiting = _expand(config.images)
-    predictor, class_ids, _ = load_predictor(checkpoint, precision=config.precision)
-    with ThreadPoolExecutor(processes.own_cores()) as pool:
-        while paths := list(islice(waiting, config.batch_size)):
-            source = ImageFiles(paths)
-            source.max_megapixels, source.remedy = config.max_megapixels, _REMEDY
-            read = partial(_read, source, predictor.transform.stored_side)
-            kept: list[Path] = []
-            images: list[Pixels] = []
-            for path, pixels in zip(paths, pool.map(read, range(len(paths))), strict=True):
-                if isinstance(pixels, UnreadableImage):
-                    if tell is None:
-                        raise pixels
-                    tell(pixels)
-                else:
-                    kept.append(path)
-                    images.append(pixels)
-            if not images:
-                continue
-            logits = predictor.logits(images, config.batch_size)
-            if count_unanswered(logits):
-                raise DataError(
-                    f"{config.run}: its network has diverged and says NaN; train again with a lower --lr"
-                )
-            probabilities = softmax(logits, axis=1)
-            for path, own, row in zip(kept, logits, probabilities, strict=True):
-                for index in np.argsort(-own, kind="stable")[: config.top]:
-                    yield Prediction(path, class_ids[index], float(row[index]))
-
-
-def _selected(run: RunDirectory) -> Path:
-    """The weights to use; says so where the run was not finished."""
-    if not run.selected_checkpoint.exists():
-        raise ConfigError(
-            f"{run.path}: has finished no epoch, so there is nothing to predict with; "
-            "give its `rawlabel train` command again"
-        )
-    if not (run.path / "summary.json").exists():
-        epoch = run.log()[-1]["epoch"]
-        sys.stderr.write(
-            f"rawlabel: {run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}\n"
-        )
-    return run.selected_checkpoint
-
-
-def _read(source: ImageFiles, shorter_side: int, index: int) -> Pixels | UnreadableImage:
-    try:
-        return read_pixels(source, index, shorter_side)
-    except UnreadableImage as error:
-        return error
+    classifier = Classifier.load(
+        config.run,
+        precision=config.precision,
+        batch_size=config.batch_size,
+        max_megapixels=config.max_megapixels,
+    )
+    for path, guesses in classifier.each(waiting, config.top, tell):
+        for one in guesses:
+            yield Prediction(path, one.class_id, one.probability)
 
 
 def _expand(names: Sequence[str]) -> Iterator[Path]:

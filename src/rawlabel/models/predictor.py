@@ -12,8 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from rawlabel import plugins
-from rawlabel.base import distributed
+from rawlabel.base import distributed, families
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.images.decoding import DecodedImages, Transform
@@ -125,7 +124,7 @@ def build_predictor(
     transform = Transform.choose(
         config.image_size, config.augment, crop=not config.norandomcrop, flip=not config.norandomflip
     )
-    method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
+    method_type: type[Method[Any]] = families.load(families.Family.METHOD, config.method)
     options = load_options(method_type.Options, _method_options(config), "--method-option")
     method = method_type(
         _network_maker(config, num_classes, store),

@@ -94,7 +94,7 @@ class ConsistentOverparametrization(SparseOverparametrization):
 
     @property
     def strong_augmentation(self) -> StrongAugmentation:
-        """One strong view beside the plain one."""
+        """One strong view of each image beside the plain one, as the consistency loss of SOP+ compares them."""
         return StrongAugmentation(1, self.options.operations, self.options.magnitude)
 
     def forward(self, batch: Batch) -> StepOutput:

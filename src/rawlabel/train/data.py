@@ -95,7 +95,7 @@ def load_training_data(config: TrainConfig) -> TrainingData:
 
 
 def training_request(config: TrainConfig) -> InputRequest:
-    """What is wanted of the training data."""
+    """What is wanted of the training data: columns, folder of downloads and largest image, as the settings say."""
     return InputRequest(
         "train",
         config.label_column,

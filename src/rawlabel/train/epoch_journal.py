@@ -31,7 +31,7 @@ class EpochJournal:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to write."""
+        """Whether the interval [s] has passed since the last writing, by a clock that does not jump."""
         return time.monotonic() - self._written >= self._seconds
 
     @property

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 
 import torch
 
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.config import TrainConfig
 
 _WORTH_SAYING, _LONG = 60.0, 3600.0
@@ -18,9 +17,9 @@ def say_expected_time(seconds: float, config: TrainConfig, device: torch.device)
     """Write how long the steps that are left take, without what is measured after each epoch."""
     if seconds < _WORTH_SAYING or not processes.is_first():
         return
-    sys.stderr.write(f"rawlabel: the steps will take about {_rounded(seconds)} on {_named(device)}\n")
+    messages.inform(f"the steps will take about {_rounded(seconds)} on {_named(device)}", lead=messages.COMMAND)
     if device.type == "cpu" and seconds > _LONG:
-        sys.stderr.write(f"rawlabel: what takes minutes on a processor: {_what_takes_minutes(config)}\n")
+        messages.inform(f"what takes minutes on a processor: {_what_takes_minutes(config)}", lead=messages.COMMAND)
 
 
 def _what_takes_minutes(config: TrainConfig) -> str:

@@ -15,12 +15,11 @@ wherever they are cut, so the choice is none of the run's settings.
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import torch
 
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.images.decoding import AUTO_SHARE, Images, free_memory, room_for
@@ -77,7 +76,7 @@ def make_loader(images: KeptImages, config: TrainConfig, predictor: Predictor) -
     """
     advice = images.source.advice_at_random if isinstance(images, Images) and images.place == "none" else None
     if advice and processes.is_first():
-        sys.stderr.write(f"rawlabel: {advice}\n")
+        messages.inform(advice, lead=messages.COMMAND)
     seed, size_of = config.seed or 0, partial(image_size_at, config)
     transform, batch_size = predictor.transform, config.batch_size
     if isinstance(images, KeptFeatures):

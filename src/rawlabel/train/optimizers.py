@@ -34,17 +34,17 @@ class Optimizer(Protocol):
         ...
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
+        """Forget the gradients of the last step; with `set_to_none` their memory is given back too."""
 
     def step(self, closure: Closure) -> Any:
         """Move the parameters; `closure` gives the loss and leaves gradients."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run that goes on needs."""
+        """What a run that goes on needs besides the weights, such as momenta; tensors by torch's layout."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Go on from what `state_dict` gave. Raises torch's `ValueError` for other groups of parameters."""
 
 
 def make_optimizer(config: TrainConfig, method: Method[Any]) -> Optimizer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.files import atomic_write, disk_errors
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
@@ -92,7 +91,7 @@ def existing_checkpoint(config: TrainConfig) -> Path | None:
     if not processes.is_first():
         return None
     without = f", and without its --start-epoch {config.start_epoch}" if config.start_epoch else ""
-    sys.stderr.write(f"rawlabel: --resume: {path}: no such checkpoint; goes on without it{without}\n")
+    messages.warn(f"--resume: {path}: no such checkpoint; goes on without it{without}")
     return None
 
 

@@ -9,7 +9,6 @@ own, where training neither waits for them nor ends with them. To add one, write
 from __future__ import annotations
 
 import importlib.util
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
-from rawlabel.base import processes
+from rawlabel.base import families, messages, processes
 from rawlabel.base.files import read_json, write_json
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
@@ -53,13 +51,13 @@ class RunLogger(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish what is under way and let go of files and connections; nothing is logged afterwards."""
 
 
 def require(names: Sequence[str]) -> None:
     """Raise `PluginError` for an unknown logger, and `ConfigError` for one whose package is not installed."""
     for name in names:
-        package = plugins.load(plugins.Family.LOGGER, name).package
+        package = families.load(families.Family.LOGGER, name).package
         if package and importlib.util.find_spec(package) is None:
             raise ConfigError(
                 f"--logger {name}: the package {package} is not installed; run `pip install 'rawlabel[{name}]'`"
@@ -96,7 +94,7 @@ class LogRepeater:
         self._report()
 
     def close(self) -> None:
-        """Wait for the loggers to finish."""
+        """Wait for the loggers to write what they were given, and say once which of them failed and why."""
         for name, logger in self._active.items():
             self._jobs.append((name, self._thread.submit(logger.close)))
         for _, job in self._jobs:
@@ -109,7 +107,7 @@ class LogRepeater:
             if error is not None and name in self._active:
                 del self._active[name]
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                sys.stderr.write(f"rawlabel: --logger {name}: failed ({reason}); training goes on without it\n")
+                messages.warn(f"--logger {name}: failed ({reason}); training goes on without it")
         self._jobs = [(name, job) for name, job in self._jobs if not job.done()]
 
 
@@ -118,7 +116,7 @@ class _Repeating:
 
     def __init__(self, name: str, config: TrainConfig, run: RunDirectory) -> None:
         self._name, self._config, self._run = name, config, run
-        self._logger: RunLogger = plugins.load(plugins.Family.LOGGER, name)()
+        self._logger: RunLogger = families.load(families.Family.LOGGER, name)()
         self._path, self._last, self._is_started = run.path / "loggers.json", -1, False
         self.next_epoch = 0
         """The first epoch that is not done; a logger that is slower than the run takes several in one go."""

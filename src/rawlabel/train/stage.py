@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.base import distributed, processes
+from rawlabel.base import distributed, families, messages, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import Role, TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
@@ -58,7 +56,7 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         distributed.from_first(lambda: _refuse_unwritable(config.outpath))
         data = load_training_data(config)
         if processes.is_first():
-            sys.stderr.write(f"{data.counts()}\n")
+            messages.inform(str(data.counts()))
         run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
         if settled.confident_learning:
@@ -137,7 +135,7 @@ def _run(
 def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
     """The stopping rule, once everything that is named is known to be there."""
     run_logger.require(config.logger)
-    rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, config.stop)
+    rule_type: type[StoppingRule[Any]] = families.load(families.Family.STOPPING_RULE, config.stop)
     rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
     if rule.needs_holdout and not len(data.holdout):
         raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
@@ -150,9 +148,9 @@ def _say_not_measured(config: TrainConfig, run: RunDirectory) -> None:
     for flag, name in (("test", config.test), ("sub", config.sub)):
         if name is not None and name != before.get(flag) and processes.is_first():
             place = locate(config.root, name)
-            sys.stderr.write(
-                f"rawlabel: --{flag}: {run.path} is finished, so its log has nothing of it; `rawlabel evaluate "
-                f"{run.path} --test {place}` measures it\n"
+            messages.warn(
+                f"--{flag}: {run.path} is finished, so its log has nothing of it; `rawlabel evaluate "
+                f"{run.path} --test {place}` measures it"
             )
 
 
@@ -201,7 +199,7 @@ def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 
     kept = prune(data, config, run, train_fold)
     if processes.is_first():
-        sys.stderr.write(f"{describe(run)}\n")
+        messages.inform(describe(run))
     return kept
 
 
@@ -214,7 +212,7 @@ def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
     _note_settings(config, run)
     weighed = weighing.weigh(data, config, run)
     if processes.is_first():
-        sys.stderr.write(f"{weighing.describe(run)}\n")
+        messages.inform(weighing.describe(run))
     return weighed
 
 
@@ -253,7 +251,7 @@ def _refit(
     selected = distributed.from_first(lambda: run.summary()["selected_epoch"])
     num_steps = steps_per_epoch(num_images, config.batch_size)
     shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
-    last_epoch: StoppingRule[Any] = plugins.load(plugins.Family.STOPPING_RULE, "last_epoch")()
+    last_epoch: StoppingRule[Any] = families.load(families.Family.STOPPING_RULE, "last_epoch")()
     with refit.claimed():
         trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
         trainer.schedule_config = config

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import Images
@@ -45,7 +45,7 @@ def add_noise(
 def _refuse_replacing(config: TrainConfig) -> None:
     """Training data have no second set to take photos from, but that of --mix."""
     name = config.noise_kind
-    kind: type[LabelNoise[Any]] = plugins.load(plugins.Family.LABEL_NOISE, name)
+    kind: type[LabelNoise[Any]] = families.load(families.Family.LABEL_NOISE, name)
     if not kind.is_replacing:
         return
     remedy = f"make a manifest with `rawlabel noise PROJECT --kind {name} --second MANIFEST`, and train on that"

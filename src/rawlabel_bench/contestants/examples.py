@@ -37,12 +37,12 @@ class Examples(Contestant):
         self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimizer, workload.decay_epochs)
 
     def loaded(self) -> Iterator[int]:
-        """One pass of the training loader."""
+        """One pass of the training loader, moved to the device; yields the images of each batch."""
         for images, target in self.train_loader:
             yield len(self._move(images, target)[0])
 
     def steps(self, count: int) -> None:
-        """Steps on a batch in float32."""
+        """Make `count` whole steps on one fixed batch in float32, the reading of the loss included."""
         self.network.train()
         images, target = self.fixed_batch()
         meters = Meters()
@@ -66,7 +66,10 @@ class Examples(Contestant):
         return {"train": meters.accuracy}
 
     def step(self, images: Tensor, target: Tensor, meters: Meters) -> None:
-        """One training step."""
+        """One training step as the example makes it.
+
+        The processor reads the loss in each, before the gradients.
+        """
         output = self.network(images)
         loss = self.criterion(output, target)
         meters.add(loss.item(), output, target)
@@ -134,7 +137,10 @@ class Meters:
         self.seen, self.loss, self.top1, self.top5 = 0, 0.0, 0.0, 0.0
 
     def add(self, loss: float, output: Tensor, target: Tensor) -> None:
-        """Count one batch."""
+        """Count one batch into loss, top-1 and top-5.
+
+        `output` is [batch, classes], `target` [batch] class indices.
+        """
         with torch.no_grad():
             top = output.topk(min(5, output.shape[1]), dim=1).indices
             correct = top.eq(target[:, None])
@@ -145,7 +151,7 @@ class Meters:
 
     @property
     def accuracy(self) -> float:
-        """Top-1 accuracy so far [percent]."""
+        """Top-1 accuracy over the batches counted so far [percent]; 0 before the first."""
         return 100 * self.top1 / max(self.seen, 1)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.base import families
 from rawlabel.config import TrainConfig
 from rawlabel.images.loader import BatchLoader, RawBatch
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
@@ -40,7 +40,7 @@ class Ours(Contestant):
         torch.manual_seed(workload.seed)
         predictor = build_predictor(self.config, len(self.data.train), len(self.data.class_ids))
         self.run = RunDirectory(workload.scratch)
-        rule: Any = plugins.load(plugins.Family.STOPPING_RULE, self.config.stop)()
+        rule: Any = families.load(families.Family.STOPPING_RULE, self.config.stop)()
         evaluator = make_epoch_evaluator(self.config, self.data)
         self.trainer = Trainer(self.config, self.data, predictor, rule, self.run, evaluator)
         optimizer: Any = self.trainer.optimizer
@@ -76,7 +76,7 @@ class Ours(Contestant):
         )
 
     def loaded(self) -> Iterator[int]:
-        """One pass of the product's loader."""
+        """One pass of the product's loader as training makes it; yields the images of each batch."""
         for batch in self._pass():
             yield len(batch.views)
 
@@ -95,7 +95,10 @@ class Ours(Contestant):
             self.trainer.train_step(RawBatch(views, ids))
 
     def epoch(self, clock: EpochClock) -> dict[str, float]:
-        """The next epoch of the product's run."""
+        """Train and measure the next epoch of the product's run.
+
+        Returns accuracies `train` and `test` [percent] of its log.
+        """
         if self._epochs is None:
             self._epochs = self.trainer.epochs()
         timing = next(self._epochs)
@@ -104,7 +107,7 @@ class Ours(Contestant):
         return {part: entry[part]["acc1"] for part in ("train", "test")}
 
     def close(self) -> None:
-        """End the loader's threads."""
+        """End the loader's threads, and the run where one was begun."""
         for running in (self._epochs, self._loader):
             if running is not None:
                 running.close()  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ class OursUncached(Ours):
     """
 
     def settings(self) -> TrainConfig:
-        """Nothing is kept."""
+        """The product's settings with `--cache none`: each image is decoded again in each epoch."""
         return super().settings().model_copy(update={"cache": "none"})
 
 

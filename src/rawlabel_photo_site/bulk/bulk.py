@@ -46,7 +46,7 @@ class Uploads:
     licenses: npt.NDArray[np.uint8]
 
     def taken(self, rows: npt.NDArray[np.intp]) -> Uploads:
-        """Some of the photos."""
+        """The uploads at positions `rows` [n], in that order, as new arrays."""
         return Uploads(self.times[rows], self.ids[rows], self.owners[rows], self.licenses[rows])
 
 
@@ -136,7 +136,7 @@ class BulkSite:
 
 
 def folded(keyword: str) -> str:
-    """A keyword as the search compares it."""
+    """A keyword as the search compares it: without quotes, case or repeated spaces."""
     return " ".join(keyword.replace('"', " ").casefold().split())
 
 

@@ -36,7 +36,7 @@ _PHOTOS_HERE = "photos stand here"
 
 
 def bulk_site_application(site: BulkSite) -> web.Application:
-    """The web application of a bulk site."""
+    """The web application of a bulk site: Flickr's REST address alone, without images or pages."""
     api = BulkApi(site)
 
     async def rest(request: web.Request) -> web.Response:
@@ -52,7 +52,10 @@ class BulkApi:
         self._site = site
 
     def answer(self, parameters: Mapping[str, str], image_host: str) -> str:
-        """The reply to one call as JSON."""
+        """The reply to one call as JSON text, errors of the interface included.
+
+        `image_host` begins the photos' addresses.
+        """
         photos = ""
 
         def search(parameters: Mapping[str, str], image_host: str) -> Reply:

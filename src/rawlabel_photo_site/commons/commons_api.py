@@ -254,7 +254,7 @@ class CommonsApi:
 
 
 def is_deleted(file: CommonsFile) -> bool:
-    """Whether the file has been deleted."""
+    """Whether the file has been deleted from Commons by now; then nobody can look it up or download it."""
     return file.photo is not None and file.photo.is_withdrawn
 
 

@@ -60,13 +60,13 @@ def dispatch(
 
 
 def licenses(parameters: Mapping[str, str], image_host: str) -> Reply:
-    """flickr.photos.licenses.getInfo"""
+    """Answer `flickr.photos.licenses.getInfo`: every license by number, with name and address."""
     entries = [{"id": number, "name": name, "url": url} for number, (name, url) in enumerate(LICENSES)]
     return {"licenses": {"license": entries}}
 
 
 def echo(parameters: Mapping[str, str], image_host: str) -> Reply:
-    """flickr.test.echo"""
+    """Answer `flickr.test.echo`: the parameters of the call, each wrapped as Flickr wraps texts."""
     return {name: {"_content": value} for name, value in parameters.items()}
 
 

@@ -97,7 +97,7 @@ def results_page(site: PhotoSite, parameters: Mapping[str, str]) -> str:
 
 
 def photo_page(photo: SitePhoto) -> str:
-    """One photo with its caption, as HTML."""
+    """The page of one photo as HTML: caption, largest usual size, upload day, license and links to all sizes."""
     sizes = photo.sizes()
     best = next((name for name in ("z", "m", "w", "n", "c", "l") if name in sizes), None) or list(sizes)[-1]
     return (

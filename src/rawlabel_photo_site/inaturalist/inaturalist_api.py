@@ -151,7 +151,10 @@ def photo_size(photo: SitePhoto, size: str) -> tuple[int, int]:
 
 
 def entry(observation: Observation, host: str) -> Reply:
-    """One observation as the API shows it."""
+    """One observation as the interface shows it, with taxon, observer and photos.
+
+    `host` begins their addresses.
+    """
     first, taxon = observation.photos[0], observation.taxon
     photos = [_photo_entry(photo, host) for photo in observation.photos]
     observed = datetime.fromtimestamp(first.taken, UTC)

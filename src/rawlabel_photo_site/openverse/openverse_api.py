@@ -110,7 +110,10 @@ class OpenverseApi:
             return refusal.answer
 
     def detail(self, identifier: str, address: str, authorization: str, host: str) -> Answer:
-        """GET /v1/images/<id>/"""
+        """Answer GET /v1/images/<id>/: the record, or a refusal with 401, 404 or 429.
+
+        `address` and `authorization` say whose limit counts.
+        """
         try:
             _, headers = self._admitted(address, authorization)
             record = self.record(identifier)

@@ -36,17 +36,17 @@ class Record:
 
     @property
     def photo_id(self) -> str:
-        """The identifier, for the search index."""
+        """The identifier (a UUID) under which the search index lists the record."""
         return self.identifier
 
     @property
     def caption(self) -> Caption:
-        """The texts that the search looks at."""
+        """Title, tags and description of the photo, the texts that the search looks at."""
         return self.photo.caption
 
 
 def records_of(site: PhotoSite) -> tuple[Record, ...]:
-    """All records, Flickr's first."""
+    """The records of all sites that Openverse indexes, in a fixed order: Flickr, Wikimedia, iNaturalist."""
     return (*_flickr(site), *_wikimedia(site), *_inaturalist(site))
 
 

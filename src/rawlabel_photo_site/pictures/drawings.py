@@ -38,7 +38,10 @@ class Pen:
         self.top = (self.height - self.unit) / 2 + float(random.uniform(-0.05, 0.05)) * self.unit
 
     def pick(self, colors: tuple[Color, ...]) -> Color:
-        """One of the colours, a little changed."""
+        """One of the colours, each channel off by a normal draw with deviation 9.
+
+        Colours are red, green and blue from 0 to 255.
+        """
         base = colors[self.random.integers(len(colors))]
         red, green, blue = (int(np.clip(value + self.random.normal(0, 9), 0, 255)) for value in base)
         return red, green, blue
@@ -52,20 +55,26 @@ class Pen:
         self.canvas.ellipse([self.at(x - across, y - down), self.at(x + across, y + down)], fill=color)
 
     def box(self, left: float, top: float, right: float, bottom: float, color: Color) -> None:
-        """A filled rectangle."""
+        """Draw a filled rectangle; its edges are coordinates of the unit square in the middle of the canvas."""
         self.canvas.rectangle([self.at(left, top), self.at(right, bottom)], fill=color)
 
     def shape(self, points: Iterable[tuple[float, float]], color: Color) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon.
+
+        Its points lie in the unit square in the middle of the canvas, y growing downward.
+        """
         self.canvas.polygon([self.at(x, y) for x, y in points], fill=color)
 
     def stroke(self, points: Iterable[tuple[float, float]], color: Color, thickness: float = 0.012) -> None:
-        """A line through the points."""
+        """Draw a line through points of the unit square.
+
+        `thickness` is a share of the square's side, a pixel at least.
+        """
         pixels = [self.at(x, y) for x, y in points]
         self.canvas.line(pixels, fill=color, width=max(1, round(thickness * self.unit)), joint="curve")
 
     def fill(self, color: Color) -> None:
-        """The whole canvas."""
+        """Fill the whole canvas with one colour, over all that was drawn."""
         self.canvas.rectangle([0, 0, self.width, self.height], fill=color)
 
     def below(self, y: float, color: Color) -> None:
@@ -73,7 +82,7 @@ class Pen:
         self.canvas.rectangle([0, self.at(0, y)[1], self.width, self.height], fill=color)
 
     def landscape(self, horizon: float, ground: tuple[Color, ...] = _GROUNDS) -> None:
-        """Sky above the horizon and ground below."""
+        """Fill the canvas with sky, and with ground below `horizon`, a height in the unit square, 0 at its top."""
         self.fill(self.pick(_SKIES))
         self.below(horizon, self.pick(ground))
 

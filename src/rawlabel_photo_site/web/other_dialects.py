@@ -34,7 +34,7 @@ class OtherDialects:
         self._made: tuple[CommonsApi, OpenverseApi, InaturalistApi, OtherImages] | None = None
 
     def routes(self) -> list[Route]:
-        """All addresses of the three sites."""
+        """All addresses of the three sites, replies and images, with the function that answers each."""
         commons = "/wikipedia/commons"
         return [
             Route("commons", "/w/api.php", self._commons),

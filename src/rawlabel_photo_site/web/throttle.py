@@ -24,10 +24,10 @@ class Throttle:
         return 0.0 if len(admitted) < self.limit else admitted[0] + self.seconds - now
 
     def admit(self, client: str) -> None:
-        """Count a request."""
+        """Count a request of this client as made now, whether or not it had to wait."""
         self._admitted[client].append(self._clock())
 
     def used(self, client: str) -> int:
-        """Requests that count at the moment."""
+        """How many requests of this client count at the moment, those within the window of the limit."""
         self.wait(client)
         return len(self._admitted[client])

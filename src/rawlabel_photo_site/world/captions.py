@@ -30,7 +30,7 @@ def fold(word: str) -> str:
 
 
 def words_of(text: str) -> set[str]:
-    """The folded words of a text."""
+    """The words of a text, folded as the search folds them, each once."""
     return {fold(word) for word in re.findall(r"\w+", text)}
 
 

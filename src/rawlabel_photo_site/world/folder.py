@@ -67,7 +67,7 @@ class FolderCollection:
         return self._subjects[self.classes.index(name) % len(self._subjects)]
 
     def supply(self, name: str) -> int | None:
-        """Number of photos in the folder."""
+        """Number of different pictures that the folder has of a class; no photo shows one twice."""
         return len(self._pictures[name])
 
     def picture(self, name: str, index: int, series: str) -> FilePicture:

@@ -70,7 +70,7 @@ class CommonsFile:
 
     @property
     def photo_id(self) -> str:
-        """The page id as text."""
+        """The page id as text, by which the search index and Commons' interface name the file."""
         return str(self.page_id)
 
 
@@ -109,7 +109,7 @@ class Holdings:
         return (file.photo for file in self.commons if file.photo is not None)
 
     def inaturalist_photos(self) -> Iterator[SitePhoto]:
-        """The photos of iNaturalist."""
+        """The photos of all observations, in their order; an observation has one or several."""
         return (photo for observation in self.observations for photo in observation.photos)
 
 

@@ -83,5 +83,5 @@ class People:
         return min(previous + 1 + int(pause), LAST_UPLOAD)
 
     def later_upload(self, original: int) -> int:
-        """Upload time of a re-upload."""
+        """When a photo that was uploaded at `original` is uploaded again, by chance [seconds since 1970]."""
         return self.chance.randint(original, LAST_UPLOAD)

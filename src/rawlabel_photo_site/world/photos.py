@@ -41,11 +41,11 @@ class Picture(Protocol):
 
     @property
     def width(self) -> int:
-        """Width of the original [pixels]."""
+        """Width of the original [pixels], as the site tells it of the largest size."""
 
     @property
     def height(self) -> int:
-        """Height of the original [pixels]."""
+        """Height of the original [pixels], as the site tells it of the largest size."""
 
     def draw(self, width: int, height: int) -> Image.Image:
         """The whole picture as RGB, `width` x `height` pixels."""
@@ -129,7 +129,7 @@ class SitePhoto:
 
     @property
     def server(self) -> str:
-        """Server number in the image addresses."""
+        """Number of the server in the addresses of the image, fixed by the photo's id."""
         return str(int(self._digest("server")[:6], 16) % 8000 + 60)
 
     def secret(self, size: Size) -> str:
@@ -147,7 +147,7 @@ class SitePhoto:
         return {name: fit for name, fit in fitting.items() if fit and name in self.offered}
 
     def offers(self, size: Size) -> bool:
-        """Whether this size can be downloaded."""
+        """Whether this size can be downloaded: the owner offers it and the original is large enough."""
         return size.name in self.offered and size.dimensions(self.width, self.height) is not None
 
     def thumbnail_path(self) -> str:

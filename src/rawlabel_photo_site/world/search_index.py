@@ -21,11 +21,11 @@ class Captioned(Protocol):
 
     @property
     def photo_id(self) -> str:
-        """What tells it apart from others."""
+        """What tells it apart from all others in the index."""
 
     @property
     def caption(self) -> Caption:
-        """The texts that the search looks at."""
+        """Title, tags and description, the texts that the search looks at."""
 
 
 class SearchIndex:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class PhotoSite:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
+        """Names of the classes that the site has photos of, in a fixed order."""
         return tuple(self.collection.classes)
 
     @functools.cached_property
@@ -160,9 +160,10 @@ class PhotoSite:
                 f"--truth {path} cannot be written ({error.strerror}); choose another file."
             ) from error
 
-    def write_test_set(self, folder: Path) -> None:
+    def write_test_set(self, folder: Path, classes: Iterable[str] | None = None) -> None:
         """Write the clean test set of the built-in collection as class folders of JPEGs, 320 pixels wide or high.
 
+        Of these classes alone, where some are named.
         Raises ConfigError if the collection is a folder tree, DiskError if the files cannot be written.
         """
         if self.config.photos is not None:
@@ -175,12 +176,13 @@ class PhotoSite:
             image = sample.picture.draw(width, height)
             (folder / sample.file_name).write_bytes(encode(image, _TEST_PHOTO_QUALITY))
 
+        wanted = self.classes if classes is None else tuple(classes)
         try:
-            for name in self.classes:
+            for name in wanted:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             with ThreadPoolExecutor(_WRITERS) as writers:
                 # Taking the results raises what a writer has raised.
-                list(writers.map(write, self.collection.test))
+                list(writers.map(write, (one for one in self.collection.test if one.content in wanted)))
         except OSError as error:
             raise DiskError(
                 f"--write-test-set {folder} cannot be written ({error.strerror}); choose another folder."

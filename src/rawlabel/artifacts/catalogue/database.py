@@ -78,7 +78,8 @@ class Database:
         return bool(self.faults())
 
     def _opened(self, stack: ExitStack, path: Path) -> sqlite3.Connection:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=_WAITS)
+        # One thread at a time uses it; in a notebook, that of the event loop, while the caller waits.
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_WAITS, check_same_thread=False)
         stack.callback(connection.close)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -59,7 +59,7 @@ class ProjectPhotos:
 
     @property
     def place(self) -> str:
-        """Where the photos are, for messages."""
+        """Where the photos are, as messages name it: the store's address, or the project's folder `images`."""
         return self.address or str(images_path(self.project))
 
     @property

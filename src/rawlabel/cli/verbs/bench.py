@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import click
-
+from rawlabel.base import messages
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import BenchConfig
 
+GROUP = "research"
+PLACE = 50
+SUMMARY = "measure training speed against other loops on the same work"
 
-def _bench(config: BenchConfig) -> int:
+
+def _bench(config: BenchConfig) -> Ending:
     from rawlabel_bench.bench import bench, failed_gates
     from rawlabel_bench.table import lines
 
     report = bench(config)
     for line in lines(report):
-        click.echo(line)
+        say(line)
+    give(report)
     faults = failed_gates(report)
     if faults:
-        click.echo(f"rawlabel: accuracy gate: {'; '.join(faults)}; the speeds do not count", err=True)
-    return int(bool(faults))
+        messages.warn(f"accuracy gate: {'; '.join(faults)}; the speeds do not count")
+    return Ending(("train", "--help"), exit_code=int(bool(faults)))
 
 
 COMMAND = section_command("bench", BenchConfig, _bench)

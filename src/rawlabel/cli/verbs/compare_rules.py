@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import CompareRulesConfig
 
 if TYPE_CHECKING:
     from rawlabel.judge.evaluate.rule_regret import RuleRegret, RunGroup
 
+GROUP = "research"
+PLACE = 20
+SUMMARY = "say how far each stopping rule stays below the best epoch, on finished runs"
 
-def _compare_rules(config: CompareRulesConfig) -> None:
+
+def _compare_rules(config: CompareRulesConfig) -> Ending:
     from rawlabel.judge.evaluate.rule_regret import compare_rules, worst_means
 
     groups = compare_rules(config)
     width = max(len(one.rule) for one in groups[0].rules)
     for group in groups:
         for line in _table(group, config.confidence, width):
-            click.echo(line)
+            say(line)
     if len(groups) > 1:
-        click.echo(f"largest mean regret over the {len(groups)} groups:")
+        say(f"largest mean regret over the {len(groups)} groups:")
         for rule, mean, name in worst_means(groups):
-            click.echo(f"  {rule:<{width}} {mean:8.2f}  ({name})")
+            say(f"  {rule:<{width}} {mean:8.2f}  ({name})")
     if config.out:
-        click.echo(f"written: {config.out}")
+        say(f"written: {config.out}")
+    give([_document(group) for group in groups])
+    return Ending(("worth", *config.runs, "--clean", "RUN"))
+
+
+def _document(group: RunGroup) -> dict[str, Any]:
+    runs = [{"run": run.path, "oracle_epoch": run.oracle_epoch} for run in group.runs]
+    return {"group": group.name, "runs": runs, "rules": group.rules}
 
 
 def _table(group: RunGroup, confidence: float, width: int) -> Iterator[str]:

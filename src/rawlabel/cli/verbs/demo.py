@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import click
-
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import DemoConfig
 
+GROUP = "model"
+PLACE = 10
+SUMMARY = "run the whole chain on a simulated photo site: no key, no network, no GPU"
 
-def _demo(config: DemoConfig) -> None:
+
+def _demo(config: DemoConfig) -> Ending:
     from rawlabel.cli.verbs.photo_site import serve
     from rawlabel.demo import describe, run_demo
 
     results = run_demo(config, serve)
     for result in results:
         if len(results) > 1:
-            click.echo(f"seed {result.seed}")
+            say(f"seed {result.seed}")
         for line in describe(result):
-            click.echo(line)
+            say(line)
     if len(results) > 1:
-        click.echo((config.out / "seeds.md").read_text("utf-8"))
+        say((config.out / "seeds.md").read_text("utf-8"))
+    give([{"seed": one.seed, "counts": one.counts, "run": one.run, "summary": one.summary} for one in results])
+    return Ending(("collect", "classes.txt", "--project", "birds"))
 
 
 COMMAND = section_command("demo", DemoConfig, _demo)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import EvaluateConfig
+
+GROUP = "model"
+PLACE = 20
+SUMMARY = "open the test set and measure a finished run"
 
 _LABELS = {
     "selected": "chosen without clean labels",
@@ -18,44 +21,46 @@ _LABELS = {
 }
 
 
-def _evaluate(config: EvaluateConfig) -> None:
+def _evaluate(config: EvaluateConfig) -> Ending:
     from rawlabel.judge.evaluate.stage import evaluate
 
     test = evaluate(config)["test"]
-    click.echo(f"test accuracy on {test['images']} images of {test['folder']}:")
+    document: dict[str, Any] = {"test": test}
+    say(f"test accuracy on {test['images']} images of {test['folder']}:")
     if "classes" in test:
         names = ", ".join(test["classes"])
-        click.echo(
-            f"  of {len(test['classes'])} of the {test['training_classes']} training classes alone: {names}"
-        )
+        say(f"  of {len(test['classes'])} of the {test['training_classes']} training classes alone: {names}")
     for name, label in _LABELS.items():
         if name in test:
-            click.echo(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
-    if config.run:
-        _describe_fit(RunDirectory(config.run), config.truth)
-    if config.truth and config.run:
+            say(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
+    assert config.run is not None  # or `evaluate` had refused
+    document["fit"] = _describe_fit(RunDirectory(config.run), config.truth)
+    if config.truth:
         from rawlabel.judge.evaluate.truth import is_site_truth, raw_label_accuracy_of_run
 
-        if not is_site_truth(config.truth):
-            return
-        raw = raw_label_accuracy_of_run(RunDirectory(config.run), config.truth)
-        click.echo(f"raw labels: {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says {config.truth}")
+        if is_site_truth(config.truth):
+            raw = raw_label_accuracy_of_run(RunDirectory(config.run), config.truth)
+            say(f"raw labels: {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says {config.truth}")
+            document["raw_labels"] = raw
+    give(document)
+    return Ending(("labels", config.run))
 
 
-def _describe_fit(run: RunDirectory, truth: Path | None) -> None:
-    """Say which labels were fitted first, where the truth is known."""
+def _describe_fit(run: RunDirectory, truth: Path | None) -> Any:
+    """Say which labels were fitted first, where the truth is known; returns the verdict."""
     from rawlabel.judge.evaluate.fit_curves import write_fit_curves
 
     curves = write_fit_curves(run, truth)
     if curves is None:
-        return
+        return None
     verdict = curves["verdict"]
-    click.echo(f"correct labels fitted before wrong ones: {verdict['clean_labels_first']}")
+    say(f"correct labels fitted before wrong ones: {verdict['clean_labels_first']}")
     if "epoch" in verdict:
-        click.echo(
+        say(
             f"  epoch {verdict['epoch']:>3}: {100 * verdict['correct_fitted']:.1f} % of the correct and "
             f"{100 * verdict['wrong_fitted']:.1f} % of the wrong labels reproduced; all epochs: fit_curves.json"
         )
+    return verdict
 
 
 def describe_accuracies(one: dict[str, Any]) -> str:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import click
+from rawlabel.base.families import Family, describe, names
+from rawlabel.cli.options import listing_command
+from rawlabel.cli.output import Ending, give, say
 
-from rawlabel.plugins import Family, describe, names
+GROUP = "data"
+PLACE = 90
+SUMMARY = "list the formats that `export` writes and `train` reads"
 
 
-@click.command(
-    "formats", help="List the formats that `rawlabel export` writes, and those that `rawlabel train` reads."
+def _formats() -> Ending:
+    written = {name: describe(Family.FORMAT, name) for name in names(Family.FORMAT)}
+    read = {name: describe(Family.INPUT, name) for name in names(Family.INPUT)}
+    for name, text in written.items():
+        say(f"{name}: {text}")
+    say("\nRead as --main, --test, --sub and --mix:")
+    for name, text in read.items():
+        say(f"{name}: {text}")
+    give({"written": written, "read": read})
+    return Ending(("export", "project", "--format", next(iter(written))))
+
+
+COMMAND = listing_command(
+    "formats", "List the formats that `rawlabel export` writes, and those that `rawlabel train` reads.", _formats
 )
-def COMMAND() -> None:
-    """Print each format with the first sentence of its documentation."""
-    for name in names(Family.FORMAT):
-        click.echo(f"{name}: {describe(Family.FORMAT, name)}")
-    click.echo("\nRead as --main, --test, --sub and --mix:")
-    for name in names(Family.INPUT):
-        click.echo(f"{name}: {describe(Family.INPUT, name)}")

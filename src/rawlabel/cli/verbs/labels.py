@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import LabelsConfig
+
+GROUP = "model"
+PLACE = 40
+SUMMARY = "say what finished runs reveal about the raw labels: how many are wrong, and which"
 
 _MOST_CONFUSIONS, _MOST_CLASSES = 10, 10
 
 
-def _labels(config: LabelsConfig) -> None:
+def _labels(config: LabelsConfig) -> Ending:
     from rawlabel.judge.label_evidence.of_runs import gather_evidence
 
     evidence = gather_evidence(config)
     runs = evidence["runs"]
-    click.echo(f"{evidence['held_out_photos']} photos held out by {runs} run{'s' if runs > 1 else ''}")
-    click.echo(f"wrong labels, with {100 * evidence['confidence']:g} % bootstrap intervals:")
-    click.echo(evidence["experience"])
+    say(f"{evidence['held_out_photos']} photos held out by {runs} run{'s' if runs > 1 else ''}")
+    say(f"wrong labels, with {100 * evidence['confidence']:g} % bootstrap intervals:")
+    say(evidence["experience"])
     for one in evidence["wrong_label_share"]:
-        click.echo(f"  {one['estimator']:<19} {_percent(one['share'])}  {one['bias']}")
-        click.echo(f"  {'':<19} where the truth is known: {one['experience']}")
-    click.echo(evidence["caution"])
-    click.echo("most frequent mistakes, by the confident joint:")
+        say(f"  {one['estimator']:<19} {_percent(one['share'])}  {one['bias']}")
+        say(f"  {'':<19} where the truth is known: {one['experience']}")
+    say(evidence["caution"])
+    say("most frequent mistakes, by the confident joint:")
     for one in evidence["confusions"][:_MOST_CONFUSIONS]:
         share = _percent(one["share_of_given"])
-        click.echo(f"  {share} of the photos labeled '{one['given']}' look like '{one['preferred']}'")
-    click.echo("classes by expected damage:")
+        say(f"  {share} of the photos labeled '{one['given']}' look like '{one['preferred']}'")
+    say("classes by expected damage:")
     for one in evidence["ambiguous_classes"][:_MOST_CLASSES]:
-        click.echo(f"  {100 * one['expected_damage']:5.1f} %  {one['class']}: {_why(one)}")
-    click.echo(f"written: {config.out or config.runs[0]}/label_evidence.json, suspicion.parquet; no label changed")
+        say(f"  {100 * one['expected_damage']:5.1f} %  {one['class']}: {_why(one)}")
+    say(f"written: {config.out or config.runs[0]}/label_evidence.json, suspicion.parquet; no label changed")
+    give(evidence)
+    return Ending(("evaluate", config.runs[0], "--test", "FOLDER"))
 
 
 def _percent(share: dict[str, float | None]) -> str:

@@ -8,22 +8,21 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
+from rawlabel.base.families import Family, load, names
+from rawlabel.cli.options import listing_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import Section, TrainConfig
-from rawlabel.plugins import Family, load, names
+
+GROUP = "model"
+PLACE = 50
+SUMMARY = "list the training methods, stopping rules, kinds of label noise, encoders and experiments"
 
 _WITH_ANY_METHOD = ("ema", "student", "confident_learning", "refit")
 """Settings of training that go with every method."""
 
 
-@click.command(
-    "methods",
-    help="List what is chosen by name (methods, stopping rules, noise, loggers, encoders, experiments), with "
-    "its options.",
-)
-def COMMAND() -> None:
-    """Print each plug-in's documentation and options."""
+def _methods() -> Ending:
+    document: dict[str, dict[str, Any]] = {}
     for title, family, option in (
         ("Training methods (--method)", Family.METHOD, "--method-option"),
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
@@ -32,20 +31,31 @@ def COMMAND() -> None:
         ("Families of encoders (rawlabel probe --backbone)", Family.ENCODER, ""),
         ("Experiments (rawlabel experiment NAME)", Family.EXPERIMENT, ""),
     ):
-        click.echo(f"{title}:")
+        say(f"{title}:")
         for name in names(family):
             plugin = load(family, name)
-            click.echo(f"\n  {name}")
+            document.setdefault(family.name.lower(), {})[name] = _facts(plugin)
+            say(f"\n  {name}")
             for line in _described(plugin, option):
-                click.echo(line)
-        click.echo()
-    click.echo("With any method:")
+                say(line)
+        say("")
+    say("With any method:")
     for key in _WITH_ANY_METHOD:
-        click.echo(
+        say(
             "\n".join(
                 _wrapped(f"--{key.replace('_', '-')}  {TrainConfig.model_fields[key].description}", "  ", "      ")
             )
         )
+
+    give(document)
+    return Ending(("train", "--root", "project", "--method", "cross_entropy", "--stop", "noisy_holdout"))
+
+
+def _facts(plugin: Any) -> dict[str, Any]:
+    options: type[Section] | None = getattr(plugin, "Options", None)
+    fields = options.model_fields if options else {}
+    explained = {key: {"default": one.default, "description": one.description} for key, one in fields.items()}
+    return {"description": inspect.getdoc(plugin) or "", "options": explained}
 
 
 def _described(plugin: Any, option: str) -> Iterator[str]:
@@ -59,3 +69,11 @@ def _described(plugin: Any, option: str) -> Iterator[str]:
 def _wrapped(text: str, first: str, later: str) -> list[str]:
     width = max(shutil.get_terminal_size((100, 24)).columns, 40)
     return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+
+
+COMMAND = listing_command(
+    "methods",
+    "List what is chosen by name (methods, stopping rules, noise, loggers, encoders, experiments), with its "
+    "options.",
+    _methods,
+)

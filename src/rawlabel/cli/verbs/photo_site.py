@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import click
-
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, say
 from rawlabel.config import PhotoSiteConfig
+
+GROUP = "upkeep"
+PLACE = 40
+SUMMARY = "serve a simulated photo site on loopback"
 
 
 def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
@@ -17,8 +20,9 @@ def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
     server.serve(config, announce)
 
 
-def _photo_site(config: PhotoSiteConfig) -> None:
-    serve(config, click.echo)
+def _photo_site(config: PhotoSiteConfig) -> Ending:
+    serve(config, say)
+    return Ending(("collect", "classes.txt", "--base-url", "ADDRESS", "--allow-loopback"))
 
 
-COMMAND = section_command("photo-site", PhotoSiteConfig, _photo_site)
+COMMAND = section_command("photo-site", PhotoSiteConfig, _photo_site, has_json=False)

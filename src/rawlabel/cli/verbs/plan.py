@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from rawlabel.base import messages
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import PlanConfig
 
 if TYPE_CHECKING:
     from rawlabel.gather.collect.plan import CollectionPlan
 
+GROUP = "data"
+PLACE = 20
+SUMMARY = "say what a collection will cost, and what is doubtful in the class list"
 _COLUMNS = "{:<24.24} {:>4} {:>12} {:>10} {:>8} {:>7} {:>9} {:>8}"
 _UNKNOWN = "?"
 
 
-def _plan(config: PlanConfig) -> None:
+def _plan(config: PlanConfig) -> Ending:
     from rawlabel.base.files import write_json
     from rawlabel.gather.collect.plan import plan
     from rawlabel.gather.collect.session import requested_sources
 
     for name, kind in requested_sources(config).items():
         if kind.wants_contact and not config.contact and not config.offline:
-            click.echo(f"note: {name}: {'; '.join(kind.notices(config))}", err=True)
+            messages.note(f"{name}: {'; '.join(kind.notices(config))}")
     made = plan(config)
     for name, reason in made.not_asked.items():
-        click.echo(f"note: {name} was not asked to the end, so its numbers are open: {reason}", err=True)
+        messages.note(f"{name} was not asked to the end, so its numbers are open: {reason}")
     if config.out is not None:
         write_json(config.out, made.as_json())
     for line in [*_table(made), "", *_totals(made), *_warnings(made)]:
-        click.echo(line)
+        say(line)
+    give(made.as_json())
+    return Ending(("collect", *((config.classes,) if config.classes else ()), "--project", config.project))
 
 
 def _table(made: CollectionPlan) -> list[str]:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import os
 
-import click
-
+from rawlabel.base import messages
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say, wants_json
 from rawlabel.config import PredictConfig
 
+GROUP = "main path"
+PLACE = 50
+SUMMARY = "classify images with a finished run"
 
-def _predict(config: PredictConfig) -> int:
+
+def _predict(config: PredictConfig) -> Ending:
     from rawlabel.models.predict import predict
 
     unreadable: list[Exception] = []
 
     def tell(error: Exception) -> None:
         unreadable.append(error)
-        click.echo(f"rawlabel: {_in_one_field(str(error))}", err=True)
+        messages.warn(_in_one_field(str(error)))
 
+    predictions: list[object] = []
     for one in predict(config, tell):
+        if wants_json():
+            predictions.append(one)
         # As bytes, since a file's name need not be text.
-        click.echo(os.fsencode(f"{_in_one_field(str(one.path))}\t{one.class_id}\t{one.probability:.4f}"))
-    return 1 if unreadable else 0
+        say(os.fsencode(f"{_in_one_field(str(one.path))}\t{one.class_id}\t{one.probability:.4f}"))
+    give(predictions)
+    return Ending(("evaluate", config.run, "--test", "FOLDER"), exit_code=1 if unreadable else 0)
 
 
 def _in_one_field(text: str) -> str:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ProbeConfig
 
+GROUP = "model"
+PLACE = 30
+SUMMARY = "measure a frozen network with simple classifiers beside a finished run, on the same raw labels"
 
-def _probe(config: ProbeConfig) -> None:
+
+def _probe(config: ProbeConfig) -> Ending:
     from rawlabel.judge.evaluate.frozen_probe import measure_probe
 
     measured = measure_probe(config)
     epoch = "" if measured["epoch"] is None else f", epoch {measured['epoch']}"
-    click.echo(
+    say(
         f"{measured['backbone']}, frozen ({measured['origin']}{epoch}): {measured['features']} features, fitted "
         f"to {measured['training_images']} raw labels, chosen by {measured['holdout_images']} held-out ones"
     )
     for key, setting in (("linear", "C"), ("nearest_neighbors", "k")):
         one = measured[key]
-        click.echo(
+        say(
             f"  {key.replace('_', ' '):<17} {setting} = {one[setting]:<6g} raw holdout "
             f"{one['raw_holdout_accuracy']:.2f} %, test accuracy {_test_accuracy(one['test'])}"
         )
-    click.echo(measured["remark"])
-    click.echo(f"written: {config.run}/probe.json")
+    say(measured["remark"])
+    say(f"written: {config.run}/probe.json")
+    give(measured)
+    return Ending(("labels", config.run))
 
 
 def _test_accuracy(one: dict[str, Any] | None) -> str:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ReportConfig
 
+GROUP = "main path"
+PLACE = 40
+SUMMARY = "write one HTML page about a collection and a run"
 
-def _report(config: ReportConfig) -> None:
+
+def _report(config: ReportConfig) -> Ending:
+    from rawlabel.show.report.evidence import newest_run
     from rawlabel.show.report.stage import build_report
 
-    click.echo(f"report: {build_report(config, _measure_probe if config.probe else None)}")
+    page = build_report(config, _measure_probe if config.probe else None)
+    say(f"report: {page}")
+    give({"report": page})
+    run = config.run or newest_run(config.project)
+    return Ending(("predict", run, "photo.jpg") if run else ("train", "--root", config.project))
 
 
 def _measure_probe(run: Path) -> str:

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-import click
-
+from rawlabel.artifacts.project import is_project
 from rawlabel.artifacts.run_directory import describe_encoder, why_selected
 from rawlabel.base import processes
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say, wants_json
 from rawlabel.config import TrainConfig, load_training
+from rawlabel.errors import ConfigError
+
+GROUP = "main path"
+PLACE = 30
+SUMMARY = "train on raw labels and select an epoch without a clean label"
 
 
-def _train(config: TrainConfig) -> None:
+def _train(config: TrainConfig) -> Ending:
     from rawlabel.judge.evaluate.overlap import describe
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.train.stage import train
 
+    if wants_json() and config.print_freq:
+        raise ConfigError("--print-freq: writes lines where --json writes its document; leave one of them out")
     if config.evaluate:
         return _evaluate(config)
     run = train(config, make_epoch_evaluator)
+    has_page = is_project(config.root)
+    ending = Ending(("report", config.root, "--run", run.path) if has_page else ("predict", run.path, "photo.jpg"))
     if not processes.is_first():
-        return None
+        return ending
     summary = run.summary()
-    click.echo(
-        f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}"
-    )
+    say(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}")
     if (encoder := run.encoder()) is not None:
-        click.echo(describe_encoder(encoder))
+        say(describe_encoder(encoder))
     for entry in summary.get("test_overlap", {}).values():
         if said := describe(entry):
-            click.echo(f"{said}: {run.overlap_path}")
-    click.echo(f"run: {run.path}")
+            say(f"{said}: {run.overlap_path}")
+    say(f"run: {run.path}")
     if config.refit:
-        click.echo(f"refit on all raw data: {run.path / 'refit'}")
-    return None
+        say(f"refit on all raw data: {run.path / 'refit'}")
+    give({"run": run.path, **summary})
+    return ending
 
 
-def _evaluate(config: TrainConfig) -> None:
+def _evaluate(config: TrainConfig) -> Ending:
     from rawlabel.base.distributed import joined
     from rawlabel.judge.evaluate.one_checkpoint import evaluate_checkpoint
 
     with joined():
         found = evaluate_checkpoint(config)
+    ending = Ending(("train", "--root", config.root, "--resume", found.checkpoint))
     if not processes.is_first():
-        return
-    click.echo(f"{found.checkpoint}, epoch {found.epoch}, on {found.images} images of {found.test}:")
-    click.echo(f" * Acc@1 {found.top1:.3f}" + (f" Acc@5 {found.top5:.3f}" if found.top5 is not None else ""))
+        return ending
+    say(f"{found.checkpoint}, epoch {found.epoch}, on {found.images} images of {found.test}:")
+    say(f" * Acc@1 {found.top1:.3f}" + (f" Acc@5 {found.top5:.3f}" if found.top5 is not None else ""))
+    give(found)
+    return ending
 
 
 COMMAND = section_command("train", TrainConfig, _train, load_training)

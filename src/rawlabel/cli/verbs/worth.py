@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from rawlabel.cli.options import section_command
+from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import WorthConfig
 
 if TYPE_CHECKING:
     from rawlabel.judge.evaluate.worth import Equivalent
 
+GROUP = "research"
+PLACE = 30
+SUMMARY = "say how many clean labels a set of raw labels is worth, from finished runs"
 
-def _worth(config: WorthConfig) -> None:
-    from rawlabel.judge.evaluate.worth import BOUND_REMARK, measure_worth
+
+def _worth(config: WorthConfig) -> Ending:
+    from rawlabel.judge.evaluate.worth import BOUND_REMARK, as_json, measure_worth
 
     worth = measure_worth(config)
     curve = worth.curve
-    click.echo(
+    say(
         f"clean labels: accuracy = {curve.limit:.2f} - {curve.scale:.4g} n^-{curve.rate:.3g} %, through runs on "
         f"{', '.join(map(str, worth.clean))} images"
     )
     if curve.is_limit_its_bound:
-        click.echo(BOUND_REMARK)
+        say(BOUND_REMARK)
     for one in worth.equivalents:
-        click.echo(f"{one.name}: {_result(one, config.confidence)}")
+        say(f"{one.name}: {_result(one, config.confidence)}")
     if config.out is not None:
         from rawlabel.show.figures.worth import draw_worth
 
         draw_worth(worth, config.out)
-        click.echo(f"written: {config.out}")
+        say(f"written: {config.out}")
+    give(as_json(worth, config))
+    return Ending(("compare-rules", *config.runs))
 
 
 def _result(one: Equivalent, confidence: float) -> str:

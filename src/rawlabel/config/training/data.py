@@ -11,7 +11,10 @@ class DataSettings(Section):
     """What is learned from: images, raw labels, the split, and what is made wrong on purpose."""
 
     root: Path = setting(
-        Path("project"), "Folder that holds the data: a project, or class-folder trees.", role=Role.PLACE
+        Path("project"),
+        "Folder that holds the data: a project, or class-folder trees.",
+        role=Role.PLACE,
+        common=True,
     )
     main: str | None = setting(
         None,
@@ -19,12 +22,14 @@ class DataSettings(Section):
         "formats` lists; by default the newest manifest of the project, else `candidate`.",
         also="main_file",
         role=Role.PLACE,
+        common=True,
     )
     test: str | None = setting(
         None,
         "Test set under --root whose accuracy is logged after each epoch, for people and the oracle only.",
         also="test_file",
         role=Role.PLACE,
+        common=True,
     )
     sub: str | None = setting(
         None,

@@ -14,7 +14,7 @@ _LOSSES = {"cross": "cross_entropy", "entropy": "cross_entropy", "l2_squared": "
 class MethodSettings(Section):
     """How raw labels are learned from."""
 
-    method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.")
+    method: str = setting("cross_entropy", "Training method; `rawlabel methods` lists them.", common=True)
     method_option: tuple[str, ...] = setting(
         (), "Option of the method as KEY=VALUE, such as q=0.7; may be given several times."
     )

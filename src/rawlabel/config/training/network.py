@@ -18,9 +18,10 @@ class ModelSettings(Section):
         "Network: any timm or torchvision model, cifar_resnet{8,20,32,44,56}, "
         "cifar_stem_resnet{18,34,50}, preact_resnet{18,32}, or small_convnet, which learns small images in few "
         "epochs; resnet means resnet50.",
+        common=True,
     )
     pretrained: bool = setting(
-        False, "Start from the model's published weights, and normalize pixels as these expect."
+        False, "Start from the model's published weights, and normalize pixels as these expect.", common=True
     )
     network_config: tuple[str, ...] = setting(
         (),

@@ -16,7 +16,7 @@ class OptimizerSettings(Section):
         "sgd",
         "Optimizer; L-BFGS remembers 20 steps and heeds neither --momentum nor --weight-decay.",
     )
-    batch_size: int = setting(128, "Images in a step, over all processes.", ge=2)
+    batch_size: int = setting(128, "Images in a step, over all processes.", ge=2, common=True)
     accumulate: int = setting(
         1,
         "Parts in which a batch is computed one after the other: less memory for the same step. Batch norm then "

@@ -18,8 +18,11 @@ class PlacementSettings(Section):
         None,
         "Run directory; by default ROOT/runs/ and a name made from the settings and the data.",
         role=Role.PLACE,
+        common=True,
     )
-    seed: int | None = setting(None, "Seed of everything random; drawn and recorded when not given.", ge=0)
+    seed: int | None = setting(
+        None, "Seed of everything random; drawn and recorded when not given.", ge=0, common=True
+    )
     device: Device = setting("auto", DEVICE_HELP, role=Role.PLACE)
     gpu: int | None = setting(None, "Index of the GPU to compute on, counted from 0.", ge=0, role=Role.PLACE)
     precision: Precision = setting(

@@ -24,8 +24,8 @@ class ScheduleSettings(Section):
         "step.",
     )
     min_lr: float = setting(0.0, "Lowest rate of --lr-schedule cosine and cosine_restarts.", ge=0)
-    lr: float = setting(0.1, "Learning rate at the start.", gt=0)
-    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1)
+    lr: float = setting(0.1, "Learning rate at the start.", gt=0, common=True)
+    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1, common=True)
     decay_rate: float = setting(
         0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay", flags=("--dr",)
     )

@@ -8,7 +8,9 @@ from rawlabel.config.declaring import Role, Section, setting
 class StoppingSettings(Section):
     """Which epoch is selected, and what is done with it."""
 
-    stop: str = setting("noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.")
+    stop: str = setting(
+        "noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.", common=True
+    )
     stop_option: tuple[str, ...] = setting(
         (), "Option of the rule as KEY=VALUE, such as window=5; may be given several times."
     )

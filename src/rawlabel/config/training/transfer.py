@@ -22,11 +22,13 @@ class TransferSettings(Section):
         "paper for a --config in the published form, and where --model or another setting of a network that is "
         "trained on pixels is given.",
         role=Role.PLACE,
+        common=True,
     )
     encoder: str | None = setting(
         None,
         "Frozen network on whose features a head is trained, in place of --model: efficientnet_lite0, which comes "
         "with the install, any network of timm, or another that `rawlabel methods` lists.",
+        common=True,
     )
     weights: Path | None = setting(
         None, "File with the weights of --encoder (.safetensors, .pth), in the layout of its library."

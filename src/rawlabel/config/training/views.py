@@ -10,7 +10,7 @@ from rawlabel.config.declaring import Section, setting
 class ViewSettings(Section):
     """What the network sees of an image."""
 
-    image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8)
+    image_size: int = setting(224, "Side of the square images that the network sees [pixels].", ge=8, common=True)
     progressive_from: int = setting(
         0,
         "Side of the training views in the first epoch, from which it grows to --image-size over the first three "

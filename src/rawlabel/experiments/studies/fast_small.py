@@ -62,7 +62,7 @@ class FastSmall(Experiment):
         return {"seconds": {row.name: [_seconds(RunDirectory(run.path)) for run in row.runs] for row in rows}}
 
     def remarks(self, table: dict[str, Any]) -> list[str]:
-        """How long a run took."""
+        """How long each kind of run took [s]: mean and each seed's, training alone and with measuring."""
         said = []
         for name, runs in table["seconds"].items():
             training, whole = (

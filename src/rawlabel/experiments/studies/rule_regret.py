@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.experiments.experiment import SEEDS, Experiment, Row
 from rawlabel.experiments.human_labels import SMALLER, human_labels_config
@@ -72,7 +72,7 @@ class RuleRegretGrid(Experiment):
         """Regret of every rule on every row, and the rules by their largest mean regret; draws the heat map."""
         regrets: dict[str, dict[str, float]] = {}
         by_seed: dict[str, list[tuple[float, ...]]] = {}
-        rules = (*plugins.names(plugins.Family.STOPPING_RULE), *VARIANTS)
+        rules = (*families.names(families.Family.STOPPING_RULE), *VARIANTS)
         for row in rows:
             (group,) = compare_rules(CompareRulesConfig(runs=tuple(run.path for run in row.runs), rule=rules))
             for rule in group.rules:

@@ -64,7 +64,7 @@ class ClassPlan:
 
     @property
     def calls(self) -> int:
-        """API calls of all keywords."""
+        """Calls of the site's interface that a collection of all keywords of the class would make."""
         return sum(one.calls for one in self.keywords)
 
     @property
@@ -86,7 +86,7 @@ class CollectionPlan:
     """Why a source was not asked, or not to the end."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, as written with --out."""
+        """The plan as plain values, as `--out` writes it: classes, warnings, quota, what was not asked."""
         from dataclasses import asdict
 
         return {

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.base.families import Family, load
 from rawlabel.base.signals import run_until_stopped
 from rawlabel.config import CollectConfig, NetworkSettings, SourcesConfig
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.session import Session
 from rawlabel.gather.collect.source import Page, Search, Source
-from rawlabel.plugins import Family, load
 
 FEWEST_FOR_DOUBT = 20
 """Stated results from which on an empty page is a fault of the form; small totals are often wrong."""

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.base import families
 from rawlabel.base.progress import SECONDS_BETWEEN_LINES, Task
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError, SourceError, did_you_mean
@@ -24,7 +24,7 @@ from rawlabel.records import ClassSpec
 
 def requested_sources(config: CollectConfig) -> dict[str, type[Source]]:
     """The sources to search, by name. Raises `PluginError` for an unknown one."""
-    return {name: plugins.load(plugins.Family.SOURCE, name) for name in dict.fromkeys(config.source)}
+    return {name: families.load(families.Family.SOURCE, name) for name in dict.fromkeys(config.source)}
 
 
 def requested_classes(config: CollectConfig, source_types: Mapping[str, type[Source]]) -> list[ClassSpec]:
@@ -86,7 +86,7 @@ class Session:
         await self.http.__aexit__(kind, value, trace)
 
     def search(self, class_id: str) -> ClassSearch:
-        """The searches for one class."""
+        """The searches for the class of this id, at all sources, for as many photos as the settings ask for."""
         return ClassSearch(
             class_id,
             self.sources,

@@ -153,7 +153,10 @@ class Source(ABC):
 
     @abstractmethod
     async def search(self, search: Search) -> Page:
-        """Return one page. Raises `SourceError`."""
+        """Return one page of results: photos, how many the site listed, and where the next page begins.
+
+        Raises `SourceError` where the site refuses, is silent or answers in a form that is not understood.
+        """
 
     @classmethod
     def classes(cls, config: CollectConfig) -> list[ClassSpec] | None:

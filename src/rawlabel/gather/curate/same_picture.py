@@ -49,7 +49,7 @@ def photo_names(rows: Sequence[Row]) -> Names:
 
 
 def own_name(row: Row) -> str:
-    """The photo's name at its own source."""
+    """The photo's name as source and id, "flickr:123"; another site's copy of the same picture has another."""
     return f"{row['source']}:{row['photo_id']}"
 
 

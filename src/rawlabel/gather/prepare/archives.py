@@ -52,7 +52,10 @@ class ValidationArchive(PartSource):
         super().__init__(path, f"{path} (an archive), labels from {labels_from.name}", labels, 1)
 
     def batches(self, wanted: Wanted) -> Iterator[Batch]:
-        """A single batch. Raises `DataError`."""
+        """All validation photos as a single batch, since they lie in one archive.
+
+        Raises `DataError` while they are read.
+        """
         yield Batch("all", self._photos(wanted))
 
     def _photos(self, wanted: Wanted) -> Iterator[Found]:

@@ -22,7 +22,7 @@ class Part(StrEnum):
     TEST = "test"
 
     def describe(self) -> str:
-        """The part as ILSVRC calls it."""
+        """The part as ILSVRC calls it in its own files and pages: training or validation."""
         return "training" if self is Part.TRAIN else "validation"
 
 
@@ -35,7 +35,7 @@ class LeftOut(StrEnum):
     REPEATED = "repeated"
 
     def describe(self) -> str:
-        """The reason in words."""
+        """The reason in words, as the summary prints it behind the count of files that were left out."""
         return {
             LeftOut.OTHER_CLASS: "of a class that was not asked for",
             LeftOut.NO_PHOTO: "no photo by its name",
@@ -60,7 +60,10 @@ class Found:
     """Where it lies unpacked."""
 
     def data(self) -> bytes:
-        """Its bytes; raises `DataError`."""
+        """The bytes of the photo, from its archive or its file.
+
+        Raises `DataError` that names a file that cannot be read.
+        """
         if self.read is not None:
             return self.read()
         assert self.path is not None

@@ -33,16 +33,16 @@ class Counts:
 
     @property
     def written(self) -> int:
-        """Photos in class folders."""
+        """How many photos were put into class folders; one that lay there already counts too."""
         return self.by_class.total()
 
     @property
     def found(self) -> int:
-        """Files that the source handed over."""
+        """How many files the source handed over: those written and those left out, so that the counts add up."""
         return self.written + self.left_out.total()
 
     def add(self, other: Counts) -> None:
-        """Add the counts of a batch."""
+        """Add the counts of a batch to these, by class and by reason for leaving out."""
         self.by_class.update(other.by_class)
         self.left_out.update(other.left_out)
 

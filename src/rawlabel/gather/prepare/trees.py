@@ -45,7 +45,7 @@ class FlatTree(PartSource):
         super().__init__(folder, f"{folder} (a folder of all photos), labels from {labels_from.name}", labels, 1)
 
     def batches(self, wanted: Wanted) -> Iterator[Batch]:
-        """A single batch. Raises `DataError`."""
+        """All photos of the folder as a single batch, which is gone through anew each time. Raises `DataError`."""
         yield Batch("all", self._photos(wanted))
 
     def _photos(self, wanted: Wanted) -> Iterator[Found]:

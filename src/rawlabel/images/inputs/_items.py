@@ -19,7 +19,7 @@ class Items(NumberedImages):
         return self._count
 
     def read(self, index: int) -> StoredImage:
-        """The image as it is stored."""
+        """The image as it is stored, encoded bytes [n] or pixels [height, width, 3]. Raises `DataError`."""
         return self._read_item(index)
 
 

@@ -46,7 +46,7 @@ class ParquetImages(NumberedImages):
         return self._ends[-1] if self._ends else 0
 
     def read(self, index: int) -> StoredImage:
-        """The encoded bytes."""
+        """The encoded bytes [n] of the row, a view of the file that is mapped into memory."""
         number, position = locate(self._ends, index)
         value = self._chunks[number][position]
         return np.frombuffer(value.as_buffer(), dtype=np.uint8)
@@ -216,7 +216,7 @@ class _RowGroupStream:
 
 
 def null_images(column: pa.ChunkedArray) -> int:
-    """Rows without an image."""
+    """How many rows of an image column have no image, whether the column holds bytes or records with bytes."""
     return sum(_bytes_of(chunk).null_count for chunk in column.chunks)
 
 

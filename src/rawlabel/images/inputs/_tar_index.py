@@ -81,7 +81,10 @@ class TarImages(ImageSource):
         return len(self._index.names)
 
     def read(self, index: int) -> StoredImage:
-        """The image as it is stored."""
+        """The bytes [n] of the member, read from its shard without unpacking.
+
+        Raises `DataError` for a shard that is gone or cut off.
+        """
         path = self._shards[int(self._index.shards[index])]
         size = int(self._index.sizes[index])
         try:
@@ -102,7 +105,7 @@ class TarImages(ImageSource):
         return name if self._is_unique else f"{self._shards[int(self._index.shards[index])].name}/{name}"
 
     def where(self, index: int) -> str:
-        """Where a person finds it."""
+        """The path of the shard and the member's name, for messages."""
         return f"{self._shards[int(self._index.shards[index])]}: '{self._index.names[index]}'"
 
 

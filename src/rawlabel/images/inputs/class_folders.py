@@ -39,11 +39,14 @@ class ClassFolders(Input):
 
     @classmethod
     def claims(cls, path: Path) -> bool:
-        """Whether `path` is one."""
+        """Whether `path` is a folder that is neither a project nor another format's."""
         return path.is_dir() and not is_project(path) and not is_other_format(path, _OTHERS)
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
-        """List it whole; no image is read."""
+        """List the folders with names and sizes of their files, of which the fingerprint is made.
+
+        No image is opened.
+        """
         found = read_class_folders(path)
         listing = "".join(f"{name}:{size};" for name, size in zip(found.names, found.sizes, strict=True))
         digest = hashlib.sha256(listing.encode("utf-8", "surrogateescape"))

@@ -24,7 +24,7 @@ class ManifestInput(Input):
 
     @classmethod
     def claims(cls, path: Path) -> bool:
-        """Whether `path` is one."""
+        """Whether `path` is a project, or a Parquet file or its folder with a column `verdict`."""
         if is_project(path):
             return True
         file = _file(path)
@@ -36,7 +36,10 @@ class ManifestInput(Input):
             return False
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
-        """Read it whole."""
+        """The kept rows of the manifest, those for training before the held-out ones; no image is opened.
+
+        An image's key is made of its group, or of its path where it has none. Raises `DataError`.
+        """
         manifest = read_manifest(_file(path))
         photos = ProjectPhotos(manifest.project)
         index = {class_id: i for i, class_id in enumerate(manifest.class_ids)}

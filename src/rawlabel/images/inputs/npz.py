@@ -22,7 +22,7 @@ class NpzInput(Input):
 
     @classmethod
     def claims(cls, path: Path) -> bool:
-        """Whether `path` is one."""
+        """Whether `path` is a file whose name ends in .npz; what is in it is looked at when it is read."""
         return path.suffix == ".npz" and path.is_file()
 
     def read(self, path: Path, request: InputRequest) -> InputSet:

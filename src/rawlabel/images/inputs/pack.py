@@ -20,7 +20,7 @@ class PackInput(Input):
 
     @classmethod
     def claims(cls, path: Path) -> bool:
-        """Whether `path` is one."""
+        """Whether `path` is a folder that `rawlabel pack` wrote: `index.npy` and no other format's files."""
         return (path / "index.npy").is_file() and is_other_format(path, ["index.npy"])
 
     def read(self, path: Path, request: InputRequest) -> InputSet:

@@ -28,11 +28,14 @@ class WebDataset(Input):
 
     @classmethod
     def claims(cls, path: Path) -> bool:
-        """Whether `path` is one."""
+        """Whether `path` is a folder with TAR files that no other format claims."""
         return path.is_dir() and is_other_format(path, ["*.tar"])
 
     def read(self, path: Path, request: InputRequest) -> InputSet:
-        """Read the index of the shards."""
+        """Read the index of the shards, made at the first time, and the labels; no image is decoded.
+
+        Raises `DataError` for shards that are missing and for labels that cannot be read.
+        """
         _refuse_missing_shards(path)
         shards, are_held_out = files_of_part(list(path.glob("*.tar")), request.part)
         index = read_index(path, shards, request.label_column, request.label_flag)

@@ -33,7 +33,7 @@ class Crossover:
     """Bootstrap interval of it; None when a set has a single run."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, with None for any number."""
+        """The crossover as plain values, where None stands for a multiple that no number of images reaches."""
         low_high = self.interval and [_finite(end) for end in self.interval]
         return {"num_clean": self.num_clean, "multiples": list(self.multiples),
                 "multiple": _finite(self.multiple), "interval": low_high}  # fmt: skip

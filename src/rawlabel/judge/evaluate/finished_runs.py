@@ -55,7 +55,10 @@ class FinishedRun:
 
     @property
     def last_epoch(self) -> int:
-        """The last epoch that was trained."""
+        """Number of the last epoch that was trained, from 0.
+
+        It is later than the selected one unless the rule stopped there.
+        """
         return self.records[-1].epoch
 
     @property

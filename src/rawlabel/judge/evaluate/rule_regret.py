@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rawlabel import plugins
+from rawlabel.base import families
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import CompareRulesConfig, load_options
@@ -85,9 +85,9 @@ def worst_means(groups: Sequence[RunGroup]) -> list[tuple[str, float, str]]:
 def load_rules(wanted: Sequence[str]) -> dict[str, StoppingRule[Any]]:
     """The rules by the texts that --rule takes; all there are, with their defaults, when none is wanted."""
     rules: dict[str, StoppingRule[Any]] = {}
-    for text in wanted or plugins.names(plugins.Family.STOPPING_RULE):
+    for text in wanted or families.names(families.Family.STOPPING_RULE):
         name, _, options = text.partition(":")
-        rule_type: type[StoppingRule[Any]] = plugins.load(plugins.Family.STOPPING_RULE, name)
+        rule_type: type[StoppingRule[Any]] = families.load(families.Family.STOPPING_RULE, name)
         pairs = options.split(",") if options else ()
         rules[text] = rule_type(load_options(rule_type.Options, pairs, "--rule"))
     return rules

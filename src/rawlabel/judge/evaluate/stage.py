@@ -7,7 +7,6 @@ the record that a stopping rule reads has no field for them.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from scipy.special import softmax
 
 from rawlabel.artifacts.project import downloads_path, how_to_get
 from rawlabel.artifacts.run_directory import RunDirectory, find_place
-from rawlabel.base import processes
+from rawlabel.base import messages, processes
 from rawlabel.base.correctness import count_unanswered, has_top5, is_right, logged_accuracies, predicted_classes
 from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.metrics import clopper_pearson, confusion_matrix
@@ -76,7 +75,7 @@ def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
 
 
 def test_request(config: TrainConfig) -> InputRequest:
-    """What is wanted of a test set."""
+    """What is wanted of a test set, by the settings: columns, limits, and whether a part will do."""
     return InputRequest(
         "test",
         config.test_label_column,
@@ -109,7 +108,7 @@ def read_test_input(
     request = request or InputRequest("test", label_flag=TEST_LABEL_FLAG)
     found = read_input(path, request)
     if found.ignored and processes.is_first():
-        sys.stderr.write(f"rawlabel: {path}: {found.ignored}\n")
+        messages.warn(f"{path}: {found.ignored}")
     places = {normalize("NFC", class_id): index for index, class_id in enumerate(class_ids)}
     known = {*places, *(normalize("NFC", class_id) for class_id in left_out)}
     names = [normalize("NFC", class_id) for class_id in found.class_ids]

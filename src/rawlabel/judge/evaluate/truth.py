@@ -20,7 +20,7 @@ class RawLabelAccuracy:
 
     @property
     def percent(self) -> float:
-        """Share of correct raw labels [percent]."""
+        """Share of the raw labels that are right [percent], by a truth that training never sees."""
         return 100 * self.correct / self.total
 
 

@@ -48,7 +48,7 @@ class LearningCurve:
         return self.limit > _HIGHEST - 0.01
 
     def accuracy(self, size: npt.ArrayLike) -> Numbers:
-        """Accuracy [percent] at each size."""
+        """Accuracy [percent] that the fitted power law gives for each number of images in `size`."""
         return np.asarray(self.limit - self.scale * np.asarray(size, dtype=float) ** -self.rate)
 
     def size(self, accuracy: float) -> float:

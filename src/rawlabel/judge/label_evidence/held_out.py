@@ -47,17 +47,17 @@ class HeldOut:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes."""
+        """Number of classes, the length of a row of probabilities."""
         return len(self.class_ids)
 
     @property
     def predicted(self) -> Labels:
-        """Most probable class of each photo."""
+        """Index [photos] of each photo's most probable class; the first one where several are equal."""
         best: Labels = self.probabilities.argmax(axis=1)
         return best
 
     def counts(self) -> Labels:
-        """Photos of each raw label [classes]."""
+        """Number of photos [classes] that carry each raw label; 0 for a class without any."""
         return np.bincount(self.labels, minlength=self.num_classes).astype(np.int64)
 
 

@@ -43,5 +43,5 @@ class Choice:
 
 
 def accuracy(predicted: Labels, labels: Labels) -> float:
-    """Share of equal labels [percent]."""
+    """Share [percent] of `predicted` [n] that equals `labels` [n]; both hold class indices."""
     return 100 * float((predicted == labels).mean())

@@ -41,7 +41,7 @@ class ProbeEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which features are computed: the processor, or the GPU that was asked for."""
         return self.store.maker.device
 
 
@@ -84,7 +84,10 @@ class OwnFeatures:
         return f"{self.name}:{self.weights_sha256}:{views}"
 
     def view(self, pixels: Pixels) -> Pixels:
-        """The run's evaluation view of an image."""
+        """The run's own evaluation view [side, side, 3] of an image's pixels [height, width, 3].
+
+        Both are RGB bytes.
+        """
         transform = self._predictor.transform
         return transform.evaluation_view(shrunk(pixels, transform.stored_side))
 

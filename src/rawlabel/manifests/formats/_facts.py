@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import QueryState
 from rawlabel.artifacts.manifest import CLOCK_COLUMNS, METADATA_KEY, Manifest
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.base import families
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import read_marks
@@ -157,9 +157,9 @@ def _sources(manifest: Manifest) -> list[tuple[str, int, int]]:
 
 
 def _notices(manifest: Manifest) -> list[str]:
-    known = set(plugins.names(plugins.Family.SOURCE))
+    known = set(families.names(families.Family.SOURCE))
     used = sorted(known & set(manifest.table["source"].to_pylist()))
-    notices = ((name, plugins.load(plugins.Family.SOURCE, name).label_notice) for name in used)
+    notices = ((name, families.load(families.Family.SOURCE, name).label_notice) for name in used)
     found = [f"{name}: {notice}" for name, notice in notices if notice]
     found += manifest.warnings()
     kept = manifest.kept()

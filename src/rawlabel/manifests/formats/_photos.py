@@ -73,7 +73,7 @@ def each_row(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def count_kept(manifest: Manifest) -> int:
-    """How many rows are kept."""
+    """How many rows of the manifest are kept, over all splits; nothing but the verdicts is looked at."""
     return int(pc.sum(pc.equal(manifest.table["verdict"], Verdict.KEPT.value)).as_py() or 0)
 
 

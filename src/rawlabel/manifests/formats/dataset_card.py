@@ -34,7 +34,10 @@ class DatasetCard:
     """
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
-        """Write `README.md`."""
+        """Write `README.md`, the card that data hubs show, with what it can say of the photos exported beside it.
+
+        Returns the number of these photos.
+        """
         with export_folder(out, "dataset_card", {"manifest": manifest.fingerprint}, [FILE], clear=False):
             facts = gather(manifest, out, config)
             write_card(facts, out / FILE)
@@ -42,7 +45,7 @@ class DatasetCard:
 
 
 def write_card(facts: Facts, path: Path) -> None:
-    """Write the card."""
+    """Fill in the card's template and write it to `path` at once, so that no half card is left."""
     with atomic_write(path) as stream:
         stream.write(_template().render(facts=facts, front=_front_matter(facts), most=MOST_CLASSES).encode())
 

@@ -32,7 +32,10 @@ class Parquet:
     """
 
     def export(self, manifest: Manifest, out: Path, config: ExportConfig) -> int:
-        """Write the files that are not there yet."""
+        """Write the shards of each split that are not there yet, photos within; an export that was killed goes on.
+
+        Returns how many photos the shards hold.
+        """
         facts = {"manifest": manifest.fingerprint, "metadata": config.metadata, "per_shard": config.per_shard}
         patterns = [f"data/{split}-*-of-*.parquet" for split in Split]
         count = count_kept(manifest)

@@ -28,7 +28,7 @@ def apportion(rate: float, sizes: Sequence[int]) -> list[int]:
 
 
 def shuffled(values: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """The values in random order."""
+    """The values [n] in an order that `rng` alone decides, the same on every system."""
     return values[np.argsort(rng.random(len(values)), kind="stable")]
 
 

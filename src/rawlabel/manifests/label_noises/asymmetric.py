@@ -38,7 +38,10 @@ class Asymmetric(LabelNoise[AsymmetricOptions]):
     Options = AsymmetricOptions
 
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
-        """Flip along the map."""
+        """Flip labels [n] along the map of the options, class by class exactly.
+
+        Raises `DataError` for a single class and `ConfigError` for a map that does not fit the classes.
+        """
         if num_classes < 2:
             raise DataError("asymmetric noise: there is one class, and no other to flip to; give at least two")
         targets: list[list[int]] = [[] for _ in range(num_classes)]

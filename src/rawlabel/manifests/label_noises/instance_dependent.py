@@ -33,7 +33,10 @@ class InstanceDependent(LabelNoise[InstanceDependentOptions]):
     Options = InstanceDependentOptions
 
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
-        """Flip by features."""
+        """Flip labels [n] to classes that the photo's features decide, at rates drawn around `rate`.
+
+        Source: Xia and others 2020, algorithm 1. Raises `DataError` for one class or missing features.
+        """
         if num_classes < 2:
             raise DataError("instance-dependent noise: there is one class; give at least two")
         features = _checked(evidence.features, len(labels))

@@ -19,7 +19,10 @@ class OffTopic(LabelNoise[NoOptions]):
     is_replacing = True
 
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
-        """Replace photos by strangers."""
+        """Put photos of none of the classes in the place of a share of each class's.
+
+        Raises `DataError` without a second set, or where it has too few.
+        """
         if evidence.second_labels is None:
             raise DataError("off-topic noise: needs photos of a second set; use `rawlabel noise --second`")
         strangers = np.flatnonzero(evidence.second_labels < 0)

@@ -39,7 +39,10 @@ class Sibling(LabelNoise[SiblingOptions]):
     Options = SiblingOptions
 
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
-        """Flip to the siblings."""
+        """Flip labels [n] to classes that the map or word net calls siblings, class by class exactly.
+
+        Raises `ConfigError` or `DataError` where no siblings are known.
+        """
         targets = self._siblings(num_classes, evidence)
         text = f"{self.rate:.4g} of the labels of {sum(map(bool, targets))} classes became a sibling class"
         return relabeled(labels, flip(labels, targets, self.rate, rng), num_classes, text)

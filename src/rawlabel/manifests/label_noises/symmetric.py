@@ -18,7 +18,10 @@ class Symmetric(LabelNoise[NoOptions]):
     """
 
     def apply(self, labels: Labels, num_classes: int, rng: np.random.Generator, evidence: Evidence) -> NoisyLabels:
-        """Flip to the other classes."""
+        """Flip labels [n] to one of the other classes, all equally likely, class by class exactly.
+
+        Raises `DataError` for a single class.
+        """
         if num_classes < 2:
             raise DataError("symmetric noise: there is one class, and no other to flip to; give at least two")
         targets = [[other for other in range(num_classes) if other != one] for one in range(num_classes)]

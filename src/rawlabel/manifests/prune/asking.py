@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import LastSeen
+from rawlabel.base import families
 from rawlabel.base.licenses import LicensePreset
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import CollectConfig, PruneConfig
@@ -87,7 +87,7 @@ class _Questions:
         self._task.advance(len(self._answers))
         if not ids:
             return
-        kind: type[Source] = plugins.load(plugins.Family.SOURCE, self._name)
+        kind: type[Source] = families.load(families.Family.SOURCE, self._name)
         session = Session(collecting, self._catalogue, {self._name: kind}, api_key)
         async with session, session.telling(self._task):
             for start in range(0, len(ids), BATCH):

@@ -24,7 +24,7 @@ class Likeness(StrEnum):
     PENDING = "pending"
 
     def describe(self) -> str:
-        """One phrase for people."""
+        """How like the photo is to the promised one, in a phrase for people."""
         return _TEXT[self]
 
 

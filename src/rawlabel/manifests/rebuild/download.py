@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from rawlabel import plugins
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.stored_files import stored_files
+from rawlabel.base import families
 from rawlabel.base.files import disk_errors
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import CollectConfig
@@ -103,7 +103,7 @@ def _sources(
 
 @cache
 def _source_types() -> list[type[Source]]:
-    return [plugins.load(plugins.Family.SOURCE, name) for name in plugins.names(plugins.Family.SOURCE)]
+    return [families.load(families.Family.SOURCE, name) for name in families.names(families.Family.SOURCE)]
 
 
 class _ByAddress(Source):

@@ -24,7 +24,11 @@ class RebuildReport:
         self.photos: list[dict[str, Any]] = []
 
     def add(self, key: tuple[str, str], promise: Promise, found: Likeness, outcome: Outcome | None) -> None:
-        """Count one photo."""
+        """Count one photo of the manifest under what became of it, and under each of its classes.
+
+        `key` is source and photo id; a photo that is not exactly the promised one is also listed with reason,
+        status and differing bits.
+        """
         self.counts[found] += 1
         for class_id in promise.class_ids:
             self.by_class[class_id][found] += 1
@@ -47,7 +51,7 @@ class RebuildReport:
 
     @property
     def num_photos(self) -> int:
-        """Photos that were to be had."""
+        """Photos that the manifest promised, each counted once under what became of it."""
         return self.counts.total()
 
     def as_json(self, manifest: Manifest) -> dict[str, Any]:

@@ -22,12 +22,12 @@ class Kind(StrEnum):
     CATALOGUE = "catalogue"
 
     def describe(self) -> str:
-        """One phrase for people."""
+        """The kind of finding in one phrase for people, as the summary prints it behind the count."""
         return _TEXT[self]
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """What a person does about findings of this kind: the command, or the choice."""
         return _REMEDY[self]
 
     @property
@@ -74,7 +74,7 @@ class Finding:
     """Source and id of the photos that it belongs to."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The finding as plain values, as `--out` writes it: kind, path, detail, hash, and its photos."""
         return {
             "kind": self.kind.value, "path": str(self.path), "detail": self.detail, "sha256": self.sha256,
             "photos": [{"source": source, "photo_id": photo_id} for source, photo_id in self.photos],

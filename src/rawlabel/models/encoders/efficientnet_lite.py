@@ -58,7 +58,7 @@ class EfficientNetLite(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """One of three names."""
+        """Whether `name` is one of the networks whose weights a package of the registry carries."""
         return name in _PACKAGES
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:

@@ -40,11 +40,15 @@ class OpenClip(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """A name that begins with the library's."""
+        """Whether `name` begins with `open_clip/`; whether the library has the model is seen when it is loaded."""
         return name.startswith(_PREFIX)
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
-        """The encoder, with its network built."""
+        """The image tower of the model with its own normalization.
+
+        Raises `ConfigError` where the package is missing, or knows no such model or weights; `weights` is a file
+        that takes the place of published ones.
+        """
         try:
             import open_clip
         except ImportError as error:

@@ -24,11 +24,18 @@ class Torchvision(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """A name that begins with torchvision's."""
+        """Whether `name` begins with `torchvision/`.
+
+        Whether the library has the model is seen when it is loaded.
+        """
         return name.startswith(_PREFIX)
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
-        """The encoder, with its network built."""
+        """The classifier without its last linear layer, with the published crop and normalization.
+
+        Raises `ConfigError` for a name that the library does not have; `weights` is a file that takes the place of
+        published ones.
+        """
         from torchvision import models, transforms
 
         bare = name.removeprefix(_PREFIX)

@@ -90,18 +90,21 @@ class DivideMix(Method[DivideMixOptions]):
 
     @property
     def strong_augmentation(self) -> StrongAugmentation:
-        """A second plain view."""
+        """Plain views beside the first one (M = 2 in the paper), with neither operations nor squares cut out."""
         return StrongAugmentation(_VIEWS - 1, 0, 0, cutout=False)
 
     def keep_average(self, decay: float) -> None:
-        """Keep an average of both networks."""
+        """Keep moving averages of both networks, of which prediction then takes the mean.
+
+        `decay` is the share of the old average that each step keeps [0 to 1].
+        """
         super().keep_average(decay)
         assert self.averaged is not None
         move = self.averaged.multi_avg_fn
         self.averaged_peer = AveragedModel(self.peer, multi_avg_fn=move, use_buffers=True).requires_grad_(False)
 
     def on_step_end(self) -> None:
-        """Move both averages, if they are kept."""
+        """Move the averages of both networks by one step, where `keep_average` began them."""
         super().on_step_end()
         if self.averaged_peer is not None:
             self.averaged_peer.update_parameters(self.peer)

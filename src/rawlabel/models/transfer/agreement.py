@@ -76,7 +76,7 @@ def agree(
 
 
 def directions(features: Features, mean: npt.NDArray[np.float32]) -> Features:
-    """Features less `mean`, at length 1."""
+    """Features [photos, features] less `mean` [features], each row scaled to length 1. A row of zeros stays so."""
     centred = features - mean
     scaled: Features = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     return scaled

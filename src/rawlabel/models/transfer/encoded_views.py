@@ -35,7 +35,10 @@ class EncoderTransform(Transform):
         return _AS_THEY_ARE
 
     def evaluation_view(self, pixels: Pixels) -> Pixels:
-        """The encoder's view."""
+        """The view [side, side, 3] that the encoder takes of an image's pixels [height, width, 3].
+
+        Both are RGB bytes.
+        """
         assert self.encoding is not None
         return self.encoding.view(pixels)
 
@@ -87,7 +90,7 @@ def encoding_in(store: FeatureStore) -> Encoding:
 
 
 def encoder_facts(store: FeatureStore) -> dict[str, Any]:
-    """What a run notes of its encoder."""
+    """What a run notes in `encoder.json`: name, weights by hash, license, training, and the arithmetic."""
     encoding = encoding_in(store)
     return {**encoding.encoder.facts(), "arithmetic": encoding.arithmetic}
 

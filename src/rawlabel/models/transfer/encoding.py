@@ -39,7 +39,7 @@ class Encoding:
 
     @property
     def name(self) -> str:
-        """The encoder's."""
+        """Name of the encoder, as `--encoder` takes it and messages call it."""
         return self.encoder.name
 
     @property

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -24,7 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from rawlabel.base import distributed, processes
+from rawlabel.base import distributed, messages, processes
 from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.progress import Task, progress
 from rawlabel.errors import DataError
@@ -53,12 +52,12 @@ class Maker(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """What people call it, in messages and progress."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device on which it computes the features."""
         ...
 
     def view(self, pixels: Pixels) -> Pixels:
@@ -146,7 +145,8 @@ class FeatureStore:
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            sys.stderr.write(f"rawlabel: waits for another process that computes features in {self._folder}\n")
+            text = f"waits for another process that computes features in {self._folder}"
+            messages.inform(text, lead=messages.COMMAND)
             lock.acquire()
         except OSError:
             pass  # a file system without locks: what two processes write is the same

@@ -36,11 +36,11 @@ class ClassResults:
         return 100 * lower, 100 * upper
 
     def trials_by_class(self) -> dict[str, int]:
-        """Number of test images by class id."""
+        """Number of test images of each class by class id; 0 where there is none, as plain integers."""
         return dict(zip(self.class_ids, self.trials.tolist(), strict=True))
 
     def tested(self) -> ClassResults:
-        """The classes that have a test image."""
+        """The same results without classes that have no test image, whose accuracy is not defined."""
         return self.take(np.flatnonzero(self.trials))
 
     def take(self, positions: NDArray[Any]) -> ClassResults:

@@ -50,7 +50,7 @@ class AccuracyLog:
 
     @property
     def selected_position(self) -> int | None:
-        """Position of the selected epoch."""
+        """Position of the selected epoch among the logged ones, from 0; None where nothing was selected."""
         if self.selected_epoch is None:
             return None
         return int(np.flatnonzero(self.epochs == self.selected_epoch)[0])

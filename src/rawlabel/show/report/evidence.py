@@ -146,7 +146,7 @@ class RunEvidence:
 
     @property
     def path(self) -> Path:
-        """The run directory."""
+        """The run directory that the evidence was read from, for links and names."""
         return self.directory.path
 
     @property

@@ -35,7 +35,7 @@ class Loss:
 
     @property
     def key(self) -> str:
-        """Its name in the counts of a funnel row."""
+        """Its name in the counts of a funnel row, "rejected:near_duplicate"."""
         return f"{self.verdict}:{self.reason}"
 
     @property

@@ -40,5 +40,5 @@ class StepBudgetLoader:
         self._loader.prepare(*divmod(epoch * self.num_steps + first_step, self._loader.num_steps))
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads of the loader that it cuts short."""
         self._loader.close()

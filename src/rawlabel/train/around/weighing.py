@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from rawlabel import plugins
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds
-from rawlabel.base import distributed
+from rawlabel.base import distributed, families
 from rawlabel.base.files import atomic_write
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import ConfigError, DataError
@@ -44,7 +43,7 @@ def require(config: TrainConfig) -> None:
     """Raise `ConfigError` or `PluginError` for settings that a weighed head cannot be trained with."""
     refuse_pixels(config)
     choose_device(config.device, config.gpu)
-    method_type: type[Method[Any]] = plugins.load(plugins.Family.METHOD, config.method)
+    method_type: type[Method[Any]] = families.load(families.Family.METHOD, config.method)
     load_options(method_type.Options, config.method_option, "--method-option")
     _refuse_heedless(method_type)
 

@@ -31,16 +31,16 @@ class TensorBoard(RunLogger):
         self._writer.add_text("settings", settings, first_epoch)
 
     def epoch(self, epoch: int, scalars: Mapping[str, float]) -> None:
-        """Write the values of one epoch."""
+        """Write the values of one epoch, counted from 0, as scalars under their names."""
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, epoch)
 
     def flush(self) -> None:
-        """Write through to the file."""
+        """Write through to the event file, so that a killed process loses nothing of what was logged."""
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what is left and close the event file; the logger cannot be used afterwards."""
         self._writer.close()
 
 

@@ -61,7 +61,7 @@ class WeightsAndBiases(RunLogger):
         time.sleep(3 * _SECONDS_BETWEEN_FLUSHES)
 
     def close(self) -> None:
-        """Wait until all is written or sent."""
+        """Wait until all is written (offline) or sent (online), which may take as long as the network does."""
         self._run.finish()
 
 

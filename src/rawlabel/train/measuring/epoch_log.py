@@ -29,7 +29,7 @@ _NOT_OF_DIVERGED = ("holdout_accuracy", "holdout_balanced_accuracy", "alignment_
 
 
 def signals_entry(record: EpochRecord) -> dict[str, Any]:
-    """The `signals` part of a log entry."""
+    """The `signals` part of a log entry: each signal of the record by name, None where it was not measured."""
     return {name: getattr(record, name) for name, place in _PLACES.items() if place[0] == "signals"}
 
 

@@ -48,7 +48,7 @@ class SampleStatistics:
         self.loss[ids] += functional.cross_entropy(logits, labels, reduction="none")
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All tensors, for a checkpoint."""
+        """All tensors by name, each with one value an image, so that a checkpoint goes on with them."""
         return dict(vars(self))
 
     def load_state_dict(self, saved: dict[str, Tensor]) -> None:

@@ -28,7 +28,10 @@ class StepLines:
         self._before: tuple[int, Tensor, Tensor] | None = None
 
     def loaded(self, step: int, statistics: RunningStatistics) -> None:
-        """Say that the batch of `step` is there."""
+        """Say that the batch of `step` is there, from which on its time counts.
+
+        `statistics` are the sums before the step.
+        """
         self._loaded = time.perf_counter()
         # The sums are never changed in place, so that to keep them is to keep what they are now.
         is_due = processes.is_first() and self._every is not None and step % self._every == 0

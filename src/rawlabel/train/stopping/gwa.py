@@ -32,7 +32,10 @@ class GradientWeightAlignment(StoppingRule[GradientWeightAlignmentOptions]):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Mean and kurtosis of the alignments."""
+        """Mean and kurtosis of how far the samples' gradients agree with the mean one.
+
+        No held-out label is read.
+        """
         return ("alignment_mean", "alignment_kurtosis")
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:

@@ -13,11 +13,11 @@ class LastEpoch(StoppingRule[NoOptions]):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """None at all."""
+        """None at all: the last epoch is known without any measurement."""
         return ()
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
-        """Select the newest record's epoch."""
+        """Select the epoch of the newest of `records`, which must not be empty; it never stops a run."""
         return Selection(records[-1].epoch, "the last epoch")
 
 

@@ -47,7 +47,7 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Held-out accuracy, of all photos alike or of all classes alike."""
+        """The accuracy on the raw holdout, as noisy as training, of all photos alike or all classes alike."""
         plain, balanced = ("holdout_accuracy",), ("holdout_balanced_accuracy",)
         by_option = {"never": plain, "always": balanced, "auto": (*plain, *self.spare_signals)}
         return by_option[self.options.balanced]

@@ -34,7 +34,7 @@ class NoisyHoldoutLoss(StoppingRule[NoisyHoldoutLossOptions]):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Held-out loss."""
+        """The loss on the raw holdout, whose labels are as noisy as those of training."""
         return ("holdout_loss",)
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:

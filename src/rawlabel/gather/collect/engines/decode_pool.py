@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +12,7 @@ from typing import Self
 from pebble import ProcessExpired, ProcessPool
 
 from rawlabel.base.signals import interrupts_blocked
+from rawlabel.base.spawning import spawn_context
 from rawlabel.errors import DataError
 from rawlabel.gather.collect.engines import image_worker
 from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits
@@ -137,7 +137,7 @@ class DecodePool:
                 initializer=image_worker.start_worker,
                 initargs=[self._limits],
                 # Spawned workers hold no thread or socket of this process, and the system ends them with it.
-                context=multiprocessing.get_context("spawn"),
+                context=spawn_context(),
             )
             pool.active  # noqa: B018 - reading it starts the workers
         return pool

@@ -192,7 +192,7 @@ class Silence:
         self._in_a_row = 0
 
     def expect(self, photo: Photo) -> None:
-        """Note that a photo is asked for."""
+        """Note that `photo` is now asked for, so that its host has one more download under way."""
         self._under_way[_host(photo)] += 1
 
     def note(self, photo: Photo, outcome: Outcome | None) -> None:

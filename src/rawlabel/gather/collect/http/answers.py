@@ -54,7 +54,7 @@ def refused(hop: Hop) -> Hop:
 
 
 def left_for_later(pause: HostPaused) -> Hop:
-    """What is not asked for in this run."""
+    """What becomes of a photo whose host is left alone. It fails for this run, and says why and for how long."""
     if pause.answer is Answer.REFUSED:
         return Hop(failure=Reason.HTTP_ERROR, detail="is not asked any more, since its host refuses every address")
     reason = Reason.THROTTLED if pause.answer is Answer.THROTTLED else Reason.HTTP_ERROR
@@ -65,5 +65,5 @@ def left_for_later(pause: HostPaused) -> Hop:
 
 
 def silent(reason: Reason, detail: str) -> Hop:
-    """No answer at all."""
+    """A hop to which no answer came at all (a timeout, a broken connection), which may be asked again at once."""
     return Hop(None, reason, detail, Answer.SILENT, again_after=0.0)

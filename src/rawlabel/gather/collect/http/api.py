@@ -43,7 +43,7 @@ class CallBudget:
             self.count()
 
     def count(self) -> None:
-        """Count a call that was made."""
+        """Count a call that is made now, and note its time in the catalogue where the site limits calls."""
         self._calls.append(time.time())
         self.spent += 1
         if self._limits:
@@ -76,7 +76,7 @@ class Api:
         """Hears how long a call waits for the budget [seconds]."""
 
     def limit(self, calls: tuple[tuple[int, float], ...]) -> None:
-        """Keep to these limits from now on."""
+        """Keep to these limits from now on, each as (calls, seconds), the calls of earlier runs included."""
         self.budget = CallBudget(self._source, self._catalogue, calls)
 
     async def get_json(

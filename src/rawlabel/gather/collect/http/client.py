@@ -15,8 +15,8 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from rawlabel import __version__
 from rawlabel.base.image_files import sniff_media_type
+from rawlabel.base.version import __version__
 from rawlabel.config import CollectConfig
 from rawlabel.gather.collect.http.addresses import (
     PublicResolver,

@@ -40,7 +40,7 @@ class RowIndex:
         self._insert("INSERT OR IGNORE INTO label VALUES (?, ?)", labels)
 
     def labels(self, photo_id: str) -> list[str]:
-        """The names noted for a photo."""
+        """The names noted for the photo of this id, in the order of noting; empty where there is none."""
         return [row[0] for row in self._connection.execute("SELECT name FROM label WHERE photo = ?", (photo_id,))]
 
     def count(self, keys: Iterable[str]) -> int:

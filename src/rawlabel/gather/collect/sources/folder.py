@@ -71,7 +71,7 @@ class Folder(Source):
         return await asyncio.to_thread(self._read, photo.photo_id)
 
     async def presence(self, photos: Sequence[Photo]) -> Mapping[str, Presence]:
-        """Whether each file is there still."""
+        """For each photo id, whether its file is still in the folder; nothing is asked over a network."""
         return {photo.photo_id: Presence(self._path(photo.photo_id) is not None) for photo in photos}
 
     def _look_through(self) -> None:

@@ -62,7 +62,10 @@ class Manifest(Source):
         return _stated_classes(_path(config))
 
     async def prepare(self) -> None:
-        """Read the manifest once."""
+        """Read the manifest into an index on the disk, once, so that it need not fit into memory.
+
+        Raises `SourceError`.
+        """
         await asyncio.to_thread(self._index.fill, self._entries())
 
     async def search(self, search: Search) -> Page:

@@ -152,7 +152,7 @@ class Openverse(Source):
         return [*each, {**bounds, "excluded_source": ",".join(names)}]
 
     async def presence(self, photos: Sequence[Photo]) -> Mapping[str, Presence]:
-        """One call for each photo."""
+        """For each photo id, whether Openverse still knows it, and its license now; one call for each photo."""
         await self.prepare_once()
         found = {}
         for photo in photos:

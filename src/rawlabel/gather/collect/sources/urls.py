@@ -75,7 +75,7 @@ class Urls(Source):
         return _Input(config).classes()
 
     async def prepare(self) -> None:
-        """Read the table once."""
+        """Read the table of addresses once, and look at each row. Raises `SourceError` that names the row."""
         await asyncio.to_thread(self._read)
 
     async def search(self, search: Search) -> Page:

@@ -1,0 +1,55 @@
+"""Processes that start with a fresh interpreter and leave the user's own script alone.
+
+`multiprocessing` runs the script that began it all in each process that it spawns, to find its functions there.
+A script that collects without an `if __name__ == "__main__"` would collect once more in each of its own workers,
+and a notebook has no script at all. Nothing that is run here is defined in one.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+_starting = threading.Lock()
+
+
+@contextmanager
+def _unnamed_script() -> Iterator[None]:
+    """Hide where the script lies, which is how `multiprocessing.spawn` would have it run again."""
+    script = sys.modules["__main__"]
+    with _starting:
+        hidden: dict[str, object] = {
+            name: vars(script).pop(name) for name in ("__spec__", "__file__") if name in vars(script)
+        }
+        script.__spec__ = None
+        try:
+            yield
+        finally:
+            vars(script).update(hidden)
+
+
+class _Process(SpawnProcess):
+    """A spawned process that does not run the script again."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with _unnamed_script():
+            return SpawnProcess._Popen(process_obj)
+
+
+class _Context(SpawnContext):
+    """As `multiprocessing.get_context("spawn")`, with such processes."""
+
+    Process = _Process
+
+
+def spawn_context() -> SpawnContext:
+    """A context of `multiprocessing` whose processes are spawned and import what they run, and nothing else.
+
+    What they run is a function of an importable module; one of the script itself cannot be found there.
+    """
+    return _Context()

@@ -1,0 +1,79 @@
+"""Processes of a user's script and of a notebook: neither has a guard, and both can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rawlabel.base.signals import run_until_stopped
+
+
+async def _answer() -> str:
+    await asyncio.sleep(0.01)
+    return threading.current_thread().name
+
+
+def test_where_a_loop_is_running_another_one_runs_in_a_thread() -> None:
+    async def in_a_notebook() -> str:
+        return run_until_stopped(_answer())
+
+    assert run_until_stopped(_answer()) == threading.current_thread().name
+    assert asyncio.run(in_a_notebook()) == "rawlabel"
+
+
+def test_errors_come_out_of_the_thread() -> None:
+    async def fails() -> None:
+        raise ValueError("said inside")
+
+    async def in_a_notebook() -> None:
+        run_until_stopped(fails())
+
+    with pytest.raises(ValueError, match="said inside"):
+        asyncio.run(in_a_notebook())
+
+
+def test_ctrl_c_in_a_running_loop_cancels_and_waits_until_all_is_tidy() -> None:
+    seen = []
+
+    async def works() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+            seen.append("tidied up")
+
+    async def in_a_notebook() -> None:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        # asyncio's own handler of Ctrl-C would only note it; a notebook's kernel has Python's.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with pytest.raises(KeyboardInterrupt):
+            run_until_stopped(works())
+
+    started = time.monotonic()
+    asyncio.run(in_a_notebook())
+    assert seen == ["tidied up"]
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.integration
+def test_a_script_without_a_guard_is_not_run_again_by_the_processes_that_it_starts(tmp_path: Path) -> None:
+    script = tmp_path / "collects.py"
+    script.write_text(
+        "from rawlabel.base.spawning import spawn_context\n"
+        "import os\n"
+        "print('the script runs', flush=True)\n"
+        "process = spawn_context().Process(target=os._exit, args=(7,))\n"
+        "process.start()\n"
+        "process.join()\n"
+        "print('ended with', process.exitcode, __file__, __spec__, flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["the script runs", f"ended with 7 {script} None"]
