@@ -130,11 +130,11 @@ class AfterEpoch(BySelf):
     def prepare(self) -> None:
         from rawlabel.artifacts.run_directory import RunDirectory
 
-        log, is_logged = RunDirectory.log_epoch, threading.Event()
+        log, is_logged = RunDirectory.log_epochs, threading.Event()
 
-        def log_epoch(run: RunDirectory, entry: Any) -> None:
-            log(run, entry)
-            if entry["epoch"] >= self.epoch:
+        def log_epochs(run: RunDirectory, entries: Any) -> None:
+            log(run, entries)
+            if any(entry["epoch"] >= self.epoch for entry in entries):
                 is_logged.set()
 
         def kill() -> None:
@@ -142,7 +142,7 @@ class AfterEpoch(BySelf):
             time.sleep(self.seconds)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        RunDirectory.log_epoch = log_epoch  # type: ignore[method-assign]
+        RunDirectory.log_epochs = log_epochs  # type: ignore[method-assign]
         threading.Thread(target=kill, daemon=True).start()
 
 

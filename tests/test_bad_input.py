@@ -113,7 +113,9 @@ def test_a_collection_survives_a_failing_second_run(capsys: pytest.CaptureFixtur
         before = catalogue.fingerprint()
     (tmp_path / "classes.txt").write_text("owl\n")
     os.environ["FLICKR_API_KEY"] = "k"
-    named = fails_in_one_line(capsys, "collect", tmp_path / "classes.txt", "--project", project)
+    named = fails_in_one_line(
+        capsys, "collect", tmp_path / "classes.txt", "--project", project, "--contact", "you@example.org"
+    )
     del os.environ["FLICKR_API_KEY"]
     assert "class 'robin', which the class file does not list" in named
     with Catalogue(catalogue_path(project)) as catalogue:

@@ -43,6 +43,7 @@ def predictor(config: TrainConfig, device: str = "cpu", strong: StrongAugmentati
         transform=Transform.choose(config.image_size, config.augment),
         device=torch.device(device),
         method=SimpleNamespace(strong_augmentation=strong),
+        store=None,
     )
 
 

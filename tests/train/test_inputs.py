@@ -229,7 +229,9 @@ def test_row_groups_that_are_costly_at_random_are_told_once_with_the_remedy(
     config = tiny(tmp_path, main=write_large_groups(tmp_path, row_group_size).name, cache=cache)
     data = load_training_data(config)
     method = SimpleNamespace(strong_augmentation=None)
-    predictor: Any = SimpleNamespace(transform=Transform(12, "crop"), device=torch.device("cpu"), method=method)
+    predictor: Any = SimpleNamespace(
+        transform=Transform(12, "crop"), device=torch.device("cpu"), method=method, store=None
+    )
     kept = keep_images(data.train.source, config, predictor)
     make_loader(kept, config, predictor).close()
     said = capsys.readouterr().err

@@ -91,9 +91,16 @@ class Section(BaseModel):
         extras: dict[str, Any] = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return frozenset(name for name, extra in extras.items() if extra["role"] in roles)
 
+    @classmethod
+    def in_order(cls) -> list[str]:
+        """Names of the settings as help shows them: a section's own first, then those of each base in turn."""
+        own = (vars(kind).get("__annotations__", {}) for kind in cls.__mro__)
+        return [name for names in own for name in names if name in cls.model_fields]
+
     def as_json(self) -> dict[str, Any]:
-        """Plain values under the fields' own names, as written beside each artifact."""
-        return self.model_dump(mode="json")
+        """Plain values under the fields' own names and in their order, as written beside each artifact."""
+        values = self.model_dump(mode="json")
+        return {name: values[name] for name in self.in_order()}
 
     def fingerprint(self, *, exclude: frozenset[str] = frozenset()) -> str:
         """Sixteen hex digits that change when a setting changes, `exclude`d fields aside."""

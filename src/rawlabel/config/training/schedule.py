@@ -14,6 +14,7 @@ _Schedule = Literal["auto", "step", "cosine", "cosine_restarts", "constant", "cy
 class ScheduleSettings(Section):
     """How long is trained, and the learning rate over time."""
 
+    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1, common=True)
     schedule_lr: bool = setting(False, "As published, short for --lr-schedule cyclic.")
     use_inverse_sqrt_lr: bool = setting(False, "As published, short for --lr-schedule inverse_sqrt.")
     lr_schedule: _Schedule = setting(
@@ -25,7 +26,6 @@ class ScheduleSettings(Section):
     )
     min_lr: float = setting(0.0, "Lowest rate of --lr-schedule cosine and cosine_restarts.", ge=0)
     lr: float = setting(0.1, "Learning rate at the start.", gt=0, common=True)
-    epochs: int = setting(120, "Passes through the training data [epochs].", ge=1, common=True)
     decay_rate: float = setting(
         0.1, "Factor of each learning-rate step.", gt=0, le=1, also="lrdecay", flags=("--dr",)
     )

@@ -77,8 +77,9 @@ def command_line(verb: str, section: Section) -> str:
     flags: list[str] = []
     # Some defaults depend on other settings, so they are asked of a section in which nothing was changed.
     unchanged = type(section)()
-    for name, field in type(section).model_fields.items():
-        value, extra, default = getattr(section, name), field.json_schema_extra, getattr(unchanged, name)
+    for name in section.in_order():
+        extra = type(section).model_fields[name].json_schema_extra
+        value, default = getattr(section, name), getattr(unchanged, name)
         if value is None or name in _PRIVATE:
             continue
         if isinstance(extra, dict) and extra.get("positional"):
@@ -93,7 +94,7 @@ def command_line(verb: str, section: Section) -> str:
 
 def _settings(section: Section) -> list[Setting]:
     rows, unchanged = [], type(section)()
-    for name in type(section).model_fields:
+    for name in section.in_order():
         value = getattr(section, name)
         shown = "none" if value is None else str(value)
         if name in _PRIVATE and value is not None:

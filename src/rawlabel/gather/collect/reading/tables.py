@@ -100,7 +100,8 @@ class Table:
     def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
         if self._kind == ".tsv":
             return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return csv.reader(lines)
+        # Strict: what stands behind a closing quote shows that another line's quote was closed.
+        return csv.reader(lines, strict=True)
 
     def _binary(self) -> IO[bytes]:
         return cast("IO[bytes]", gzip.GzipFile(self.path)) if self._is_packed else self.path.open("rb")
@@ -136,6 +137,8 @@ class Table:
             cells, fault = [], f"cannot be read ({error})"
         if cells is None:
             return None, ""
+        if fault and len(lines.taken) == 1 and (plain := _cells(lines.taken[0].rstrip("\r\n"))):
+            cells, fault = plain, ""
         if (fault and len(lines.taken) > 1) or (not fault and self._holds_rows(lines.taken, cells, before)):
             first = lines.put_back().rstrip("\r\n")
             cells, fault = _cells(first), _SWALLOWS
