@@ -39,7 +39,7 @@ def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfi
     flags = {
         "recipe": "transfer", "root": data, "main": "candidate", "test": "test", "outpath": out,
         "encoder": BACKBONE, "weights": weights, "epochs": 6, "batch_size": 16, "holdout": 0.2, "seed": 7,
-        "device": "cpu", "inject_noise": 0.3, "weighing_neighbors": 10, "stop_option": (),
+        "device": "cpu", "inject_noise": 0.3, "weighing": "soft", "weighing_neighbors": 10, "stop_option": (),
     }  # fmt: skip
     return load_training(None, flags | changes)
 

@@ -33,6 +33,12 @@ def _evaluate(config: EvaluateConfig) -> Ending:
     for name, label in _LABELS.items():
         if name in test:
             say(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
+    if cost := test.get("choice"):
+        best = cost["oracle"]
+        say(
+            f"head: the chosen one has {cost['chosen']['accuracy']:.2f} % when the candidates are fitted anew, "
+            f"{cost['regret']:.2f} points below the oracle's ({best['head']}: {best['accuracy']:.2f} %)"
+        )
     assert config.run is not None  # or `evaluate` had refused
     document["fit"] = _describe_fit(RunDirectory(config.run), config.truth)
     if config.truth:

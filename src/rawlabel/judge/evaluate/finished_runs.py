@@ -10,6 +10,7 @@ from typing import Any
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
 from rawlabel.base.files import read_json
 from rawlabel.config import Role, TrainConfig
+from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.epoch_log import has_diverged, read_record
@@ -104,6 +105,9 @@ def read_run(path: Path) -> FinishedRun:
     if "method" in settings:
         # A run of an older version has the defaults of newer settings.
         settings = TrainConfig().as_json() | settings
+    if settings.get("choose") == "auto":
+        # Seeds whose raw labels chose other heads are of one setting.
+        settings |= {key: value for key, value in TrainConfig().as_json().items() if key in CHOSEN}
     measured = {entry["epoch"]: _test_accuracy(entry, run.log_path) for entry in entries}
     test = {epoch: accuracy for epoch, accuracy in measured.items() if accuracy is not None}
     if not test:

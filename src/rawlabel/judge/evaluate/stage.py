@@ -31,6 +31,7 @@ from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.overlap import note_overlap
 from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
@@ -185,6 +186,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         test["oracle"] = {"epoch": oracle[0], "top1": with_interval(correct, len(labels), config.confidence)}
         summary["oracle_epoch"] = oracle[0]
     note_overlap(run, None, found, folder)
+    if cost := choice_regret(run, labeled):
+        test["choice"] = cost
     summary["test"] = test
     summary |= run.overlap_counts()
     run.write_summary(summary)

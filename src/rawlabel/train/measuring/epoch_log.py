@@ -24,7 +24,8 @@ _PLACES = {
     "alignment_kurtosis": ("signals", "alignment_kurtosis"),
     "class_size_ratio": ("signals", "class_size_ratio"),
 }
-
+HOLDOUT_SIGNALS = {name: place[1] for name, place in _PLACES.items() if place[0] == "holdout"}
+"""Fields of the record that come of the holdout, and their keys in that part of an entry."""
 _NOT_OF_DIVERGED = ("holdout_accuracy", "holdout_balanced_accuracy", "alignment_mean", "alignment_kurtosis")
 
 

@@ -54,7 +54,7 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
 
     @property
     def spare_signals(self) -> tuple[str, ...]:
-        """Without them, all photos count alike."""
+        """Those about classes, without which all photos count alike."""
         return ("holdout_balanced_accuracy", "class_size_ratio") if self.options.balanced == "auto" else ()
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
