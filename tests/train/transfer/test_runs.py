@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from rawlabel.models.predict import predict
 from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
 from rawlabel.train import loop
+from rawlabel.train.around import choosing
 from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.stage import train
 from tests.probe.conftest import BACKBONE, weights
@@ -187,3 +189,31 @@ def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: 
         assert run.summary()["last_epoch"] == 1
     with pytest.raises(ConfigError, match="makes strong views"):
         train(settings(data, weights, tmp_path / "gjs", method="gjs", weighing="none"))
+
+
+def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = ("weight_decay=0.1", "weighing=soft weight_decay=0.01 feature_scale=deviation")
+    config = settings(data, weights, tmp_path / "run", choose="auto", candidate=heads)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    record = json.loads((tmp_path / "run" / "choice.json").read_text())
+    assert (len(record["candidates"]), record["photos"], record["given"]) == (2, 120, list(heads))
+    chosen = record["candidates"][record["chosen"]]
+    assert chosen["loss"]["mean"] == min(one["loss"]["mean"] for one in record["candidates"])
+
+    # What a run has chosen stays, even against what the scores would say now.
+    record["chosen"] = 1
+    (tmp_path / "run" / "choice.json").write_text(json.dumps(record))
+    (tmp_path / "run" / "config.json").unlink()
+    monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
+    run = train(config, make_epoch_evaluator)
+    trained = run.settings()
+    assert (trained.weighing, trained.weight_decay, trained.feature_scale) == ("soft", 0.01, "deviation")
+    cost = evaluate(EvaluateConfig(run=run.path))["test"]["choice"]
+    assert cost["regret"] == cost["oracle"]["accuracy"] - cost["chosen"]["accuracy"] >= 0
+    # The head by itself is the one that the run trained, all but the way there.
+    assert cost["chosen"]["accuracy"] == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
+    with pytest.raises(ConfigError, match="other candidates"):
+        train(config.model_copy(update={"candidate": heads[:1]}))

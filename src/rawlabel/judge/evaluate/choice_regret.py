@@ -12,9 +12,11 @@ import numpy as np
 
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds
+from rawlabel.base import messages
 from rawlabel.base.files import read_json, write_json
 from rawlabel.base.progress import progress
 from rawlabel.config.training.transfer import HeadCandidate
+from rawlabel.errors import DataError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
@@ -27,14 +29,18 @@ from rawlabel.train.around.holdout import data_of_run
 def choice_regret(run: RunDirectory, test: LabeledImages) -> dict[str, Any] | None:
     """Test accuracies [percent] of all candidates, which `choice_regret.json` lists, and what the choice cost.
 
-    None for a run that chose no head. Raises `DataError` where its data have changed.
+    None for a run that chose no head, and, which a line says, where its training photos are not as they were.
     """
     if not choice_path(run).exists():
         return None
+    try:
+        data = data_of_run(run)
+    except DataError as error:
+        messages.note(f"what the choice of the head cost is not known: {error}")
+        return None
     record = read_json(choice_path(run), "the choice of a head")
     candidates = [HeadCandidate(**one["settings"]) for one in record["candidates"]]
-    data, config = data_of_run(run), run.settings()
-    train, classes = data.train, len(data.class_ids)
+    config, train, classes = run.settings(), data.train, len(data.class_ids)
     store = encoding_store(config, choose_device("cpu"), run.encoder())
     features = [store.features(one.source, "features").numpy() for one in (train, test)]
     is_trained_on = np.arange(len(train) + len(test)) < len(train)

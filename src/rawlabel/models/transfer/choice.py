@@ -65,7 +65,7 @@ class Scores:
         """
         photos, best = len(self.losses), self.losses[:, [self.chosen()]]
 
-        def mean(values: Floats) -> dict[str, float]:
+        def mean(values: npt.NDArray[np.floating[Any]]) -> dict[str, float]:
             return {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / photos**0.5)}
 
         return [

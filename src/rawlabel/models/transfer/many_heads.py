@@ -65,19 +65,21 @@ def _fitted(axes: Axes, labels: Labels, num_classes: int, heads: Heads) -> Float
     weights, decays = (heads.weights / sums).astype(np.float32), heads.decays.astype(np.float32)
     exponents, rows = heads.exponents.astype(np.float32), np.arange(len(labels))
     shape = (axes.features.shape[1], len(decays), num_classes)
-    matrix, offset = np.zeros(shape, dtype=np.float32), np.zeros(shape[1:], dtype=np.float32)
+    matrix: Floats = np.zeros(shape, dtype=np.float32)
+    offset: Floats = np.zeros(shape[1:], dtype=np.float32)
     ahead, offset_ahead, time = matrix, offset, 1.0
-    rates = (1 / (axes.variances[:, None] / 2 + decays))[:, :, None]
+    rates: Floats = (1 / (axes.variances[:, None] / 2 + decays))[:, :, None].astype(np.float32)
     for _ in range(STEPS):
         said = _said(axes.features, ahead, offset_ahead)
         counts = weights * said[rows, :, labels] ** exponents
         said[rows, :, labels] -= 1
         said *= counts[:, :, None]
-        slope = (axes.features.T @ said.reshape(len(labels), -1)).reshape(shape) + decays[:, None] * ahead
-        next_matrix, next_offset = ahead - rates * slope, offset_ahead - 2 * said.sum(axis=0)
+        slope: Floats = (axes.features.T @ said.reshape(len(labels), -1)).reshape(shape) + decays[:, None] * ahead
+        next_matrix: Floats = ahead - rates * slope
+        next_offset: Floats = offset_ahead - 2 * said.sum(axis=0)
         is_uphill = (slope * (next_matrix - matrix)).sum(axis=(0, 2)) > 0
-        next_time = (1 + np.sqrt(1 + 4 * time**2)) / 2
-        momentum = np.where(is_uphill, 0, (time - 1) / next_time).astype(np.float32)[:, None]
+        next_time = (1 + (1 + 4 * time**2) ** 0.5) / 2
+        momentum: Floats = np.where(is_uphill, 0, (time - 1) / next_time).astype(np.float32)[:, None]
         ahead = next_matrix + momentum * (next_matrix - matrix)
         offset_ahead = next_offset + momentum * (next_offset - offset)
         matrix, offset, time = next_matrix, next_offset, next_time
