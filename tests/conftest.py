@@ -13,6 +13,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# What helpers assert is shown as tests' own asserts are.
+pytest.register_assert_rewrite("tests.helpers")
+
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -22,6 +23,20 @@ def test_functions_fit_on_a_screen_and_files_in_a_head(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or node.lineno) - node.lineno < LONGEST_FUNCTION, node.name
+
+
+TESTS = SOURCE.parents[1] / "tests"
+
+
+def test_no_test_module_imports_another_one() -> None:
+    """What two of them need is in `tests/helpers`, also where only code in a string asks for it."""
+    asked = {
+        f"{path.relative_to(TESTS)}: {name}"
+        for path in TESTS.rglob("*.py")
+        for name in re.findall(r"^\s*(?:from|import) (\.\S*|tests\b\S*)", path.read_text("utf-8"), re.M)
+        if not name.startswith("tests.helpers")
+    }
+    assert asked == set()
 
 
 def test_the_design_page_shows_the_layers_that_are_checked() -> None:

@@ -20,9 +20,9 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.wire import NOBODY
-from tests.curate.test_curate import make_project
-from tests.train.conftest import make_class_folders
+from tests.helpers.collected_project import make_project
+from tests.helpers.tiny_training import make_class_folders
+from tests.helpers.wire import NOBODY
 
 pytestmark = pytest.mark.integration
 

@@ -23,7 +23,7 @@ from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError, DiskError
 from rawlabel.gather.curate.stage import curate
-from tests.curate.test_curate import make_project
+from tests.helpers.collected_project import make_project
 
 PAGE = 4096
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rawlabel import config as settings
 from rawlabel.config import SECTIONS, CollectConfig, TrainConfig, load_section
 from rawlabel.errors import ConfigError
+from tests.helpers.published_settings import PUBLISHED
 
 
 def test_later_wins(tmp_path: Path) -> None:
@@ -62,17 +63,6 @@ def test_a_mistake_names_file_key_and_remedy(tmp_path: Path, name: str, text: st
         load_section(TrainConfig, file)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-# As in the files that the authors published.
-PUBLISHED = {
-    "root": "/somewhere/else", "workers": 4, "epochs": 120, "start_epoch": 0, "batch_size": 128, "lr": 0.1,
-    "lrdecay": 0.1, "momentum": 0.9, "weight_decay": 0.0001, "print_freq": 1000, "resume": "",
-    "main_file": "candidate", "sub_file": None, "test_file": "test", "outpath": "/somewhere/else/run",
-    "model": "resnet50", "inject_noise": 0, "mix_cifar": False, "mix_rate": 0.04, "min_allowed_imgs": 0,
-    "schedule_lr": False, "max_lr_adjusting_epoch": 100, "evaluate": False, "track_correct": False,
-    "pretrained": False, "seed": None, "gpu": None, "distributed": False,
-}  # fmt: skip
 
 
 def test_a_published_file_is_read_as_it_is(tmp_path: Path) -> None:

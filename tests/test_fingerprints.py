@@ -8,13 +8,7 @@ import pytest
 
 from rawlabel.artifacts import fingerprints
 from rawlabel.artifacts.fingerprints import Fingerprint, fingerprint, same_pictures
-
-
-def photo(seed: int, side: int = 160) -> np.ndarray:
-    """Soft spots of color, as much like a photo as a hash needs."""
-    rng = np.random.default_rng(seed)
-    spots = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
-    return cv2.resize(spots, (side + 30, side), interpolation=cv2.INTER_CUBIC)
+from tests.helpers.pictures import photo
 
 
 def jpeg(pixels: np.ndarray, quality: int = 60) -> np.ndarray:

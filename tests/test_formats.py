@@ -28,8 +28,8 @@ from rawlabel.errors import DataError, PluginError
 from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.export import export
 from rawlabel.records import Split
-from tests.folders import files_of
-from tests.formats_project import HOSTILE_TITLES, SECRET, make_project
+from tests.helpers.folders import files_of
+from tests.helpers.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 REWRITING = ("parquet", "webdataset")
 HOLDING = ("class_folders", *REWRITING)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rawlabel.artifacts.image_check import decode_image
 from rawlabel.manifests.formats._image_metadata import strip_metadata
-from tests.formats_project import SECRET, XMP, picture, srgb
+from tests.helpers.formats_project import SECRET, XMP, picture, srgb
 
 PIXELS = 64.0
 

@@ -17,7 +17,7 @@ from rawlabel import cli
 from rawlabel.artifacts.manifest import CLOCK_COLUMNS
 from rawlabel.config import DiffConfig
 from rawlabel.manifests.diff import Kind, diff, differences_between
-from tests.manifest_rows import CLASSES, digest, kept_row, write_rows
+from tests.helpers.manifest_rows import CLASSES, digest, kept_row, write_rows
 
 ROWS = [kept_row(number) for number in range(6)] + [kept_row(number, "robin") for number in range(4, 9)]
 EDITS: dict[str, tuple[dict[str, Any], Kind]] = {

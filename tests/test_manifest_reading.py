@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rawlabel.artifacts.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, fingerprint_of, read_manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import CLOCK_COLUMNS, LATER_COLUMNS, fingerprint_of, read_manifest
 from rawlabel.errors import DataError, RawlabelError
 from rawlabel.manifests import reading as manifest_reading
 from rawlabel.manifests.reading import read_received_manifest
-from tests.manifest_rows import CLASSES, forge, kept_row, write_rows
+from tests.helpers.manifest_rows import CLASSES, forge, kept_row, write_rows
 
 ROWS = [kept_row(number) for number in range(5)]
 

@@ -20,7 +20,7 @@ from rawlabel.manifests.noise import write_noisy_manifest
 from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.manifests.rebuild.seeding import seed
 from rawlabel.records import ClassSpec
-from tests.manifest_rows import CLASSES, kept_row, write_rows
+from tests.helpers.manifest_rows import CLASSES, kept_row, write_rows
 
 REJECTED = {"verdict": "rejected", "reason": "too_small", "split": None}
 ROWS = [

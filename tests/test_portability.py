@@ -27,7 +27,7 @@ from rawlabel.models.device import choose_device, choose_precision
 from rawlabel.train.loop import Trainer
 from rawlabel.train.measuring import statistics
 from rawlabel.train.stage import train
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 WITHOUT = """
 import builtins, pkgutil, sys

@@ -27,8 +27,8 @@ from rawlabel_bench.summary import memory_growth, summarize_case
 from rawlabel_bench.table import lines
 from rawlabel_bench.targets import TARGETS, judge_first_batch, judge_targets
 from rawlabel_bench.trees import TreeSpec, make_tree
-from tests.folders import files_of
-from tests.processes import rawlabel
+from tests.helpers.folders import files_of
+from tests.helpers.processes import rawlabel
 
 SPEC = TreeSpec("small", 48, 40, num_train=9, num_test=3, num_classes=3)
 

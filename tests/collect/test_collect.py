@@ -18,9 +18,9 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Reason, Status
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.conftest import KEY, PER_CLASS
-from tests.collect.wire import NOBODY
-from tests.processes import forked
+from tests.helpers.processes import forked
+from tests.helpers.small_site import KEY, PER_CLASS
+from tests.helpers.wire import NOBODY
 
 pytestmark = pytest.mark.integration
 

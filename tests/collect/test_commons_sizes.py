@@ -14,7 +14,7 @@ from rawlabel.config import CollectConfig
 from rawlabel.gather.collect.http.host_limits import HostLimits
 from rawlabel.gather.collect.reading.commons_sizes import LADDER, addresses_in_turn, best_size
 from rawlabel.gather.collect.stage import collect
-from tests.collect.test_faulty_site import encoded, served
+from tests.helpers.faulty_site import encoded, served
 
 UPLOAD, THUMB = "https://upload.wikimedia.org/wikipedia/commons", "https://thumb.wikimedia.org/wikipedia/commons"
 UTM = "?utm_source=commons.wikimedia.org&utm_campaign=imageinfo"

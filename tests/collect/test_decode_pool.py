@@ -22,7 +22,7 @@ from PIL import Image
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
 from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits, examine, has_end
 from rawlabel.records import Reason
-from tests.collect.wire import jpeg
+from tests.helpers.wire import jpeg
 
 pytestmark = pytest.mark.integration
 

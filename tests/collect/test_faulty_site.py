@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -17,65 +12,17 @@ from PIL import Image
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.project import catalogue_path
-from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.stage import collect
+from tests.helpers.faulty_site import Handler, encoded, json_values, search_reply, served, settings_for
 
 pytestmark = pytest.mark.integration
-
-Handler = Callable[[web.Request], web.StreamResponse]
-
-
-@contextmanager
-def served(handle: Handler) -> Iterator[str]:
-    """Serve `handle` for every path on a free loopback port."""
-    ready = threading.Event()
-    state: dict[str, object] = {}
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return handle(request)
-
-    async def main() -> None:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", answer)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        state["address"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        state["loop"], state["stop"] = asyncio.get_running_loop(), asyncio.Event()
-        ready.set()
-        await state["stop"].wait()  # type: ignore[attr-defined]
-        await runner.cleanup()
-
-    thread = threading.Thread(target=lambda: asyncio.run(main()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield str(state["address"])
-    finally:
-        state["loop"].call_soon_threadsafe(state["stop"].set)  # type: ignore[attr-defined]
-        thread.join(10)
-
-
-def settings_for(address: str, folder: Path, **changes: object) -> CollectConfig:
-    values = {"classes": folder / "classes.txt", "project": folder, "base_url": (address,), "source": ("flickr",)}
-    return CollectConfig(**(values | {"allow_loopback": True} | changes))  # type: ignore[arg-type]
 
 
 def attempt(address: str, folder: Path, attempts: int = 1) -> dict[str, int]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "classes.txt").write_text("owl\n")
     return collect(settings_for(address, folder, attempts=attempts), api_key="k")
-
-
-def encoded(image: Image.Image) -> bytes:
-    file = BytesIO()
-    image.save(file, "JPEG")
-    return file.getvalue()
-
-
-def search_reply(photos: object, total: object = 1) -> web.Response:
-    return web.json_response({"stat": "ok", "photos": {"page": 1, "total": total, "photo": photos}})
 
 
 @pytest.mark.parametrize(
@@ -141,11 +88,6 @@ def test_a_body_above_the_limit_is_not_read_to_its_end(tmp_path: Path) -> None:
     assert (counts["fetched"], counts["too_large"]) == (0, 1)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=10,
-)
 FIELDS = ("owner", "title", "tags", "license", "dateupload", "datetaken", "url_m", "width_m", "ownername")
 photo_like = st.fixed_dictionaries({"id": json_values}, optional=dict.fromkeys(FIELDS, json_values))
 

@@ -20,7 +20,7 @@ from rawlabel.errors import DiskError, SourceError
 from rawlabel.gather.collect.engines.fetch import MOST_FAILURES_IN_A_ROW, PHOTOS_PER_SLOT, LocalEngine
 from rawlabel.gather.collect.http.client import MOST_BYTES_HELD, HttpClient
 from rawlabel.records import Outcome, Photo, Reason, Status
-from tests.collect.wire import NOBODY, jpeg, reply, settings, wired
+from tests.helpers.wire import NOBODY, jpeg, reply, settings, wired
 
 pytestmark = pytest.mark.integration
 

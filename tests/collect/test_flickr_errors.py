@@ -9,7 +9,7 @@ from aiohttp import web
 
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.stage import collect
-from tests.collect.test_faulty_site import Handler, search_reply, served, settings_for
+from tests.helpers.faulty_site import Handler, search_reply, served, settings_for
 
 pytestmark = pytest.mark.integration
 

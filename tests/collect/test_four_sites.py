@@ -22,7 +22,7 @@ from rawlabel_photo_site.world.changes import Change, changed
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.source_simulators import SECRETS
+from tests.helpers.source_simulators import SECRETS
 
 pytestmark = pytest.mark.integration
 SITES = ("flickr", "commons", "openverse", "inaturalist")

@@ -15,7 +15,7 @@ from rawlabel.config import CollectConfig
 from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW, STRAINS_OF_A_HOST
 from rawlabel.gather.collect.stage import collect
 from rawlabel.records import Outcome, Reason, Status
-from tests.collect.image_host import ImageHost, image_host
+from tests.helpers.image_host import ImageHost, image_host
 
 pytestmark = pytest.mark.integration
 

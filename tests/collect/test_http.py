@@ -20,7 +20,7 @@ from rawlabel.gather.collect.http.client import HttpClient, Response
 from rawlabel.gather.collect.http.headers import opt_out_directive, retry_after_seconds
 from rawlabel.gather.collect.http.host_state import LONGEST_WAIT
 from rawlabel.records import Reason
-from tests.collect.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
+from tests.helpers.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
 
 pytestmark = pytest.mark.integration
 

@@ -20,7 +20,7 @@ from rawlabel.gather.collect.plan import plan
 from rawlabel.gather.collect.stage import collect
 from rawlabel_photo_site.bulk.bulk import BulkSite
 from rawlabel_photo_site.web.server import RunningSite, running
-from tests.collect.test_faulty_site import Handler, served
+from tests.helpers.faulty_site import Handler, served
 
 pytestmark = pytest.mark.integration
 PAGE = 500

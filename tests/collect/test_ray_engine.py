@@ -30,10 +30,10 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.export import export
 from rawlabel.records import Outcome, Photo, Reason, Status
 from rawlabel_photo_site.web.server import RunningSite
-from tests.collect.conftest import KEY, PER_CLASS
-from tests.collect.image_host import image_host
-from tests.curate.test_curate import make_project
-from tests.processes import end_by_signal, rawlabel
+from tests.helpers.collected_project import make_project
+from tests.helpers.image_host import image_host
+from tests.helpers.processes import end_by_signal, rawlabel
+from tests.helpers.small_site import KEY, PER_CLASS
 
 pytestmark = [
     pytest.mark.integration,

@@ -17,7 +17,7 @@ from rawlabel.artifacts.project import images_path
 from rawlabel.gather.collect.engines.fetch import LocalEngine
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.records import Outcome, Photo, Reason, Status
-from tests.collect.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
+from tests.helpers.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
 
 pytestmark = pytest.mark.integration
 

@@ -26,8 +26,8 @@ from rawlabel.gather.collect.session import Session, requested_classes, requeste
 from rawlabel.gather.collect.source import Page, Search, Source, SourceContext
 from rawlabel.records import Photo
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.source_simulators import SECRETS, Simulator, photo_site, simulator
-from tests.collect.test_faulty_site import json_values, served
+from tests.helpers.faulty_site import json_values, served
+from tests.helpers.source_simulators import SECRETS, Simulator, photo_site, simulator
 
 __all__ = ["photo_site"]
 

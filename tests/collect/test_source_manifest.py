@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.manifest import SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, CurateConfig, NoiseConfig
 from rawlabel.errors import RawlabelError
@@ -23,7 +24,7 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.noise import write_noisy_manifest
 from rawlabel.records import Reason
 from rawlabel_photo_site.web.server import RunningSite
-from tests.collect.conftest import KEY
+from tests.helpers.small_site import KEY
 
 pytestmark = pytest.mark.integration
 

@@ -28,7 +28,7 @@ from rawlabel.gather.collect.reading.tables import Table
 from rawlabel.gather.collect.source import Search, SourceContext
 from rawlabel.gather.collect.sources.urls import UNPLACED_FILE, Urls
 from rawlabel.gather.collect.stage import collect
-from tests.collect.test_faulty_site import json_values
+from tests.helpers.faulty_site import json_values
 
 BY = "https://creativecommons.org/licenses/by/2.0/"
 FLICKR = "https://live.staticflickr.com/65535/123456_abcdef_b.jpg"

@@ -25,7 +25,7 @@ from rawlabel_photo_site.web.server import running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.test_faulty_site import Handler, encoded, search_reply, served, settings_for
+from tests.helpers.faulty_site import Handler, encoded, search_reply, served, settings_for
 
 JPEG = encoded(Image.new("RGB", (40, 40), "teal"))
 
@@ -111,6 +111,7 @@ def test_a_host_that_throttles_is_named_while_it_does_and_at_the_end(
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_the_progress_counts_to_what_the_sites_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def handle(request: web.Request) -> web.StreamResponse:
         if request.path.endswith(".jpg"):

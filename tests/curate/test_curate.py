@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +13,10 @@ from PIL import Image
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.catalogue.rows import Candidate, Part, PartState
+from rawlabel.artifacts.catalogue.rows import Candidate
 from rawlabel.artifacts.image_check import Decoded, check_image
-from rawlabel.artifacts.image_store.local import ImageStore
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
-from rawlabel.artifacts.project import catalogue_path, images_path
+from rawlabel.artifacts.project import catalogue_path
 from rawlabel.artifacts.split import splits_of
 from rawlabel.config import CurateConfig, VerifyConfig
 from rawlabel.errors import DataError
@@ -28,6 +25,7 @@ from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.manifests.verify.findings import Kind
 from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status, Verdict
+from tests.helpers.collected_project import jpeg, make_project
 
 
 def candidate(
@@ -52,7 +50,7 @@ def verdicts(
     candidates: list[Candidate], known: dict[str, Decoded], **settings: object
 ) -> list[tuple[str, str | None]]:
     rows = decide(candidates, known, CurateConfig(**settings))  # type: ignore[arg-type]
-    return [(row["verdict"], row["reason"]) for row in rows]
+    return [(row.verdict, row.reason) for row in rows]
 
 
 KEPT = ("kept", None)
@@ -66,8 +64,8 @@ def test_the_same_photo_under_two_keywords_counts_once() -> None:
 def test_of_equal_pixels_in_one_class_the_first_stays() -> None:
     copies = [candidate("1", "owl", "a"), candidate("2", "owl", "a")]
     rows = decide(copies, decoded("a"), CurateConfig())
-    assert [row["verdict"] for row in rows] == ["kept", "rejected"]
-    assert (rows[1]["reason"], rows[1]["duplicate_of"]) == ("exact_duplicate", "1")
+    assert [row.verdict for row in rows] == ["kept", "rejected"]
+    assert (rows[1].reason, rows[1].duplicate_of) == ("exact_duplicate", "1")
 
 
 @pytest.mark.parametrize(
@@ -151,12 +149,12 @@ def test_every_candidate_gets_one_verdict_and_keeps_its_label(
     found = [candidate(str(i), where, shows[i], keyword=word) for i, where, word in finds]
     known = decoded("a", "b", "c") | {"small": Decoded(Reason.TOO_SMALL, 5, 5, "small")}
     rows = decide(found, known, CurateConfig(cross_class=policy))  # type: ignore[arg-type]
-    assert [(row["photo_id"], row["class_id"], row["keyword"]) for row in rows] == [
+    assert [(row.photo_id, row.class_id, row.keyword) for row in rows] == [
         (str(i), where, word) for i, where, word in finds
     ]
     for row in rows:
-        assert (row["verdict"] == Verdict.KEPT) == (row["reason"] is None) == (row["split"] is not None)
-    kept = [(row["pixel_sha256"], row["class_id"]) for row in rows if row["verdict"] == Verdict.KEPT]
+        assert (row.verdict == Verdict.KEPT) == (row.reason is None) == (row.split is not None)
+    kept = [(row.pixel_sha256, row.class_id) for row in rows if row.verdict == Verdict.KEPT]
     assert len(kept) == len(set(kept))
     if policy != "keep":
         assert len({one for one, _ in kept}) == len(kept)
@@ -175,15 +173,7 @@ def test_the_split_is_stable_and_follows_the_author() -> None:
     assert held != held_out(1, 0.1)
     series = [candidate(str(i), "owl", name, author="same") for i, name in enumerate("abc")]
     rows = decide(series, decoded("a", "b", "c"), CurateConfig(holdout=0.5))
-    assert len({row["split"] for row in rows}) == 1
-
-
-def jpeg(size: tuple[int, int], color: int = 120, exif: Image.Exif | None = None) -> bytes:
-    rng = np.random.default_rng(color)
-    stream = io.BytesIO()
-    pixels = rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(stream, "JPEG", quality=95, exif=exif or Image.Exif())
-    return stream.getvalue()
+    assert len({row.split for row in rows}) == 1
 
 
 HEADER = b"\xff\xc0\x00\x11\x08"
@@ -218,33 +208,6 @@ def test_files_that_differ_in_metadata_only_have_equal_pixels(tmp_path: Path) ->
     assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
 
 
-def make_project(folder: Path, photos: int = 12) -> Path:
-    store = ImageStore(images_path(folder))
-    store.open_for_writing()
-    classes = [ClassSpec("owl", "owl", ("owl",)), ClassSpec("robin", "robin", ("robin",))]
-    with Catalogue(catalogue_path(folder), create=True) as catalogue:
-        catalogue.plan(["flickr"], classes)
-        outcomes = []
-        for index, query in enumerate(catalogue.queries()):
-            page = []
-            for rank in range(photos):
-                photo_id = f"{index}{rank:03d}"
-                page.append(
-                    (
-                        Photo("flickr", photo_id, "http://host/", author_id=photo_id),
-                        LabelEvent("flickr", photo_id, query.class_id, query.keyword, rank),
-                    )
-                )
-                digest, media_type = store.put(jpeg((40, 40), color=index * 1000 + rank))
-                outcomes.append(
-                    Outcome("flickr", photo_id, Status.FETCHED, stored_sha256=digest, media_type=media_type)
-                )
-            part = Part(query.source, query.class_id, query.keyword, "", {})
-            catalogue.record_page(part, page, cursor=None, total_reported=photos, state=PartState.DONE)
-        catalogue.record_outcomes(outcomes)
-    return folder
-
-
 def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     first = curate(CurateConfig(project=project))
@@ -259,8 +222,8 @@ def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:
     assert read.table.equals(first.table)
     assert (read.fingerprint, read.class_ids) == (first.fingerprint, ["owl", "robin"])
     assert all((project / path).is_file() for path in read.kept()["path"].to_pylist())
-    for row in read.funnel():
-        assert row["found"] == row.get("kept", 0) + row.get("rejected", 0) + row.get("failed", 0)
+    for row in (*read.funnel.classes, read.funnel.total):
+        assert row.found == row.kept + row.rejected + row.failed
 
 
 def test_a_set_with_nothing_left_is_named_with_the_reasons(tmp_path: Path) -> None:
@@ -288,7 +251,7 @@ def test_a_class_with_no_photo_left_is_left_out_with_a_warning_that_stays(
         assert manifest.class_ids == ["robin"]
         assert [spec.class_id for spec in manifest.left_out] == ["owl", "__MACOSX"]
         assert len(manifest.warnings()) == 2
-        counts = {row["class_id"]: row["found"] for row in manifest.funnel()}
+        counts = {row["class_id"]: row["found"] for row in manifest.funnel.as_json()}
         assert counts == {"robin": 12, "owl": 12, "__MACOSX": 0, "all": 24}
     # The bytes of the class belong to no photo now; the manifest is whole.
     assert {finding.kind for finding in verify(VerifyConfig(project=project))} == {Kind.STRAY}

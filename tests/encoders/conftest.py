@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probe.conftest import weights
+from tests.helpers.backbone import weights
 
 __all__ = ["weights"]
 

@@ -10,27 +10,10 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.base.metrics import mean_interval
-from rawlabel.config import CompareRulesConfig, TrainConfig
+from rawlabel.config import CompareRulesConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.judge.evaluate.rule_regret import compare_rules, worst_means
-
-
-def make_run(path: Path, test: list[float | None], held: list[float] | None = None, **settings: object) -> Path:
-    """A run directory with a settings file and a log of so many epochs."""
-    path.mkdir(parents=True)
-    (path / "config.json").write_text(json.dumps(TrainConfig().as_json() | {"outpath": str(path)} | settings))
-    log = [
-        {
-            "epoch": epoch,
-            "lr": 0.1,
-            "train": {"acc1": 50.0},
-            "holdout": {"acc1": held[epoch], "loss": 1.0} if held else {},
-            "test": {"acc1": accuracy, "acc5": None},
-        }
-        for epoch, accuracy in enumerate(test)
-    ]
-    (path / "log.json").write_text(json.dumps(log))
-    return path
+from tests.helpers.logged_runs import make_run
 
 
 @pytest.fixture
@@ -131,9 +114,9 @@ def test_a_damaged_log_is_named(runs: list[Path]) -> None:
     path = runs[0] / "log.json"
     log = json.loads(path.read_text())
     for change, named in (
-        ({"epoch": 7}, "do not count up from 0"),
-        ({"holdout": {"acc1": "high"}}, "holdout.acc1 of epoch 0 is no number"),
-        ({"test": {"acc1": "high"}}, "test.acc1 of epoch 0 is no number"),
+        ({"epoch": 7}, "its epochs do not count up"),
+        ({"holdout": {"acc1": "high"}}, r"log\.json: 0\.holdout\.acc1 is not as expected .*valid number"),
+        ({"test": {"acc1": "high"}}, r"log\.json: 0\.test\.acc1 is not as expected .*valid number"),
     ):
         path.write_text(json.dumps([{**log[0], **change}, *log[1:]]))
         with pytest.raises(RawlabelError, match=named):

@@ -15,7 +15,7 @@ from rawlabel import cli
 from rawlabel.config import WorthConfig
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.worth import LearningCurve, fit_curve, linear_in_log, measure_worth
-from tests.evaluate.test_rule_regret import make_run
+from tests.helpers.logged_runs import make_run
 
 CURVE = LearningCurve(limit=95.0, scale=900.0, rate=0.45)
 SIZES = (1000, 2000, 5000, 10_000, 40_000)

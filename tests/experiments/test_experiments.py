@@ -32,7 +32,7 @@ from rawlabel.experiments.experiment import run_experiment
 from rawlabel.experiments.human_labels import LABELS, human_labels_config
 from rawlabel.experiments.studies.rule_regret import best_in_resamples
 from rawlabel.judge.evaluate.finished_runs import read_run
-from tests.processes import end_by_signal
+from tests.helpers.processes import end_by_signal
 
 EPOCHS = 8
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from published_tree import write_published_tree
+
+from tests.helpers.published_tree import write_published_tree
 
 
 @pytest.fixture

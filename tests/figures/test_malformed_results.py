@@ -8,7 +8,6 @@ import shutil
 
 import numpy as np
 import pytest
-from published_tree import log_entry
 
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
@@ -21,6 +20,7 @@ from rawlabel.show.figures.published_layout import (
     read_keywords,
 )
 from rawlabel.show.figures.stage import draw_figures
+from tests.helpers.published_tree import log_entry
 
 
 def array_file(array) -> bytes:

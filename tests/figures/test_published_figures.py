@@ -10,12 +10,18 @@ import sys
 import matplotlib
 import pytest
 from PIL import Image
-from published_tree import read_csv, write_class_index, write_confusions, write_json, write_published_tree
 from scipy.stats import binomtest, fisher_exact
 
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import DataError
 from rawlabel.show.figures.stage import draw_figures
+from tests.helpers.published_tree import (
+    read_csv,
+    write_class_index,
+    write_confusions,
+    write_json,
+    write_published_tree,
+)
 
 pytestmark = pytest.mark.integration
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from published_tree import log_entry, read_csv, write_class_index, write_confusions, write_json
 
 from rawlabel.config import FiguresConfig
 from rawlabel.show.figures.stage import draw_figures
+from tests.helpers.published_tree import log_entry, read_csv, write_class_index, write_confusions, write_json
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published_tree import log_entry, read_csv, write_json
 
 from rawlabel.config import FiguresConfig
 from rawlabel.errors import ConfigError, DataError
@@ -17,6 +16,7 @@ from rawlabel.show.figures.run_search import find_runs, parse_conditions
 from rawlabel.show.figures.stage import draw_figures
 from rawlabel.show.figures.text_logs import is_text_log, read_text_log
 from rawlabel.show.figures.weight_tracks import read_weight_tracks
+from tests.helpers.published_tree import log_entry, read_csv, write_json
 
 PROGRESS = """Epoch 0
 35.854, 79.786

@@ -24,9 +24,9 @@ from rawlabel.show.report.stage import build_report
 from rawlabel.train.data import load_training_data
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.site import PhotoSite
-from tests.collect.conftest import KEY, small_site  # noqa: F401 - a fixture
-from tests.image_store.servers import FTP_PASSWORD, FTP_USER, KEYS, ftp_server, s3_service
-from tests.processes import rawlabel
+from tests.helpers.processes import rawlabel
+from tests.helpers.small_site import KEY, small_site  # noqa: F401 - a fixture
+from tests.helpers.store_servers import FTP_PASSWORD, FTP_USER, KEYS, ftp_server, s3_service
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ import pytest
 from rawlabel.errors import DataError
 from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import ShareEstimate, estimate_noise
-from tests.label_evidence.simulated import CLASSES, flip, held_out, predict
+from tests.helpers.simulated_evidence import CLASSES, flip, held_out, predict
 
 
 def estimates(*runs: HeldOut) -> dict[str, ShareEstimate]:

@@ -10,7 +10,7 @@ from rawlabel.errors import DataError
 from rawlabel.judge.label_evidence.ambiguity import Signature, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.held_out import Pool
 from rawlabel.judge.label_evidence.suspicion import held_out_suspicion, training_suspicion
-from tests.label_evidence.simulated import flip, held_out, predict
+from tests.helpers.simulated_evidence import flip, held_out, predict
 
 
 def test_wrong_labels_are_more_suspicious_and_no_label_is_changed() -> None:

@@ -16,8 +16,7 @@ from rawlabel_photo_site.bulk.bulk import BulkSite
 from rawlabel_photo_site.bulk.bulk_api import BulkApi
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.sizes import SIZES
-
-from .conftest import call
+from tests.helpers.site_client import call
 
 COUNTS = {"great white shark": 6000, "snail": 43_742, "wagon": 20_000, 'odd "50% off"': 30}
 EXTRAS = ",".join(

@@ -19,8 +19,7 @@ from rawlabel_photo_site.world.photos import SitePhoto
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
 from rawlabel_photo_site.world.sizes import BY_NAME
-
-from .conftest import Reply, ask, call, commons, get
+from tests.helpers.site_client import Reply, ask, call, commons, get
 
 pytestmark = pytest.mark.integration
 SHARES = {"reencoded": 0.2, "replaced": 0.1, "dropped": 0.2, "metadata": 0.1, "relicensed": 0.1}

@@ -17,8 +17,7 @@ from rawlabel_photo_site.world.photos import Fault
 from rawlabel_photo_site.world.rates import FaultRates
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.site import PhotoSite
-
-from .conftest import ask, commons, get
+from tests.helpers.site_client import ask, commons, get
 
 pytestmark = pytest.mark.integration
 

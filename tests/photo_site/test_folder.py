@@ -19,8 +19,7 @@ from rawlabel_photo_site.web.server import running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
 from rawlabel_photo_site.world.sizes import BY_NAME
-
-from .conftest import ask, call, commons, get, search_all
+from tests.helpers.site_client import ask, call, commons, get, search_all
 
 NAMES = ("cat", "monarch_butterfly", "Roses", "photo")
 

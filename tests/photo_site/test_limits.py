@@ -14,8 +14,7 @@ from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.site import PhotoSite
 from rawlabel_photo_site.world.sizes import BY_NAME
-
-from .conftest import call, get
+from tests.helpers.site_client import call, get
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules
 from rawlabel_photo_site.world.site import PhotoSite
-
-from .conftest import Reply, ask, get
+from tests.helpers.site_client import Reply, ask, get
 
 pytestmark = pytest.mark.integration
 

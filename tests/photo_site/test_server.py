@@ -27,8 +27,7 @@ from rawlabel_photo_site.world.population import compose
 from rawlabel_photo_site.world.rates import NO_FAULTS, FaultRates
 from rawlabel_photo_site.world.site import PhotoSite
 from rawlabel_photo_site.world.sizes import BY_NAME
-
-from .conftest import call, get, search_all
+from tests.helpers.site_client import call, get, search_all
 
 pytestmark = pytest.mark.integration
 BASIC = {"id", "owner", "secret", "server", "farm", "title", "ispublic", "isfriend", "isfamily"}

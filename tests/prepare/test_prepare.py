@@ -15,8 +15,8 @@ from rawlabel import cli
 from rawlabel.gather.classes.selection import subset_ids
 from rawlabel.gather.prepare import stage as prepare
 from rawlabel.gather.prepare.found import Part
-from tests.folders import files_of
-from tests.prepare.imagenet_files import (
+from tests.helpers.folders import files_of
+from tests.helpers.imagenet_files import (
     CLASSES,
     TRAIN,
     VALIDATION,
@@ -31,7 +31,7 @@ from tests.prepare.imagenet_files import (
     photo,
     validation_name,
 )
-from tests.processes import AtOpen, forked
+from tests.helpers.processes import AtOpen, forked
 
 TRAIN_TAR, VALIDATION_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"

@@ -1,5 +1,5 @@
 """The collection of the rebuild tests."""
 
-from tests.rebuild.conftest import then
+from tests.helpers.earlier_collection import then
 
 __all__ = ["then"]

@@ -30,9 +30,9 @@ from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import Photo, Reason, Verdict
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.changes import Change, ChangedSite, changed
-from tests.collect.conftest import KEY
-from tests.processes import forked
-from tests.rebuild.conftest import Then
+from tests.helpers.earlier_collection import Then
+from tests.helpers.processes import forked
+from tests.helpers.small_site import KEY
 
 pytestmark = pytest.mark.integration
 
@@ -101,7 +101,7 @@ def test_photos_that_were_taken_down_go_with_their_pixels(
             lost.add(was["stored_sha256"])
         else:
             assert (was["verdict"], was["reason"], was["split"]) == (now["verdict"], now["reason"], now["split"])
-    for row in after.funnel():
+    for row in after.funnel.as_json():
         assert row["found"] == sum(row.get(verdict, 0) for verdict in Verdict)
     assert stored(project) == had - lost
     assert pruned.num_deleted == len(lost) > 0

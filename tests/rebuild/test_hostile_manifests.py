@@ -18,7 +18,7 @@ from rawlabel.errors import RawlabelError
 from rawlabel.manifests.rebuild.comparison import Likeness
 from rawlabel.manifests.rebuild.stage import rebuild
 from rawlabel.records import Reason
-from tests.manifest_rows import digest, forge, kept_row
+from tests.helpers.manifest_rows import digest, forge, kept_row
 
 pytestmark = pytest.mark.integration
 

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_project import make_project, write_run
 
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
+from tests.helpers.report_project import make_project, write_run
 
 
 @pytest.fixture(scope="session")

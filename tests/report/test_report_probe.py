@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from report_project import Page, write_run
 
 from rawlabel.cli import run as run_command
 from rawlabel.config import ReportConfig
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.frozen_probe import add_own_probe
 from rawlabel.show.report.stage import build_report
+from tests.helpers.report_project import Page, write_run
 
 
 def entry(run, **changes):

@@ -23,7 +23,7 @@ from rawlabel.errors import Interrupted
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.train.stage import train
-from tests.train.conftest import tiny
+from tests.helpers.tiny_training import tiny
 
 
 def stopping_evaluator(config: TrainConfig, data: Any) -> Any:

@@ -27,7 +27,7 @@ from rawlabel.models.methods.cross_entropy import CrossEntropy
 from rawlabel.train import acceleration
 from rawlabel.train.acceleration import compile_if_faster
 from rawlabel.train.stage import train
-from tests.train.conftest import DEVICES, tiny
+from tests.helpers.tiny_training import DEVICES, tiny
 
 
 @given(st.integers(2, 300), st.integers(1, 40))

@@ -27,8 +27,8 @@ from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs import class_folders as class_folders_input
 from rawlabel.images.packing import pack
 from rawlabel.train.data import load_training_data
-from tests.curate.test_curate import make_project
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.collected_project import make_project
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 SHADES = {}
 for _format in IMAGE_FORMATS:

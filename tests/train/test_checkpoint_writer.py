@@ -19,9 +19,9 @@ from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.train import checkpoint_writer
 from rawlabel.train.checkpoint_writer import CheckpointWriter
 from rawlabel.train.stage import train
-from tests.processes import AtOpen, forked
-from tests.train.conftest import tiny
-from tests.train.runs import Crash, arguments, assert_same_run
+from tests.helpers.processes import AtOpen, forked
+from tests.helpers.runs import Crash, arguments, assert_same_run
+from tests.helpers.tiny_training import tiny
 
 
 @pytest.fixture(scope="module")

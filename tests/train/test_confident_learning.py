@@ -19,9 +19,9 @@ from rawlabel.train.around.confident_learning import AGREED, DOUBTED, NOT_JUDGED
 from rawlabel.train.around.holdout import data_of_run
 from rawlabel.train.data import load_training_data
 from rawlabel.train.stage import train
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import assert_same_run
-from tests.train.test_method_runs import interrupt
+from tests.helpers.interruption import interrupt
+from tests.helpers.runs import assert_same_run
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 
 def planted(per_class: int, wrong: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -101,6 +101,7 @@ SETTINGS = {
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_wrong_labels_are_left_out_of_a_run_and_counts_add_up(
     noisy: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,7 @@ from rawlabel.models.networks.building import build_network
 from rawlabel.train.measuring.divergence import refuse_diverged
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
 from rawlabel.train.measuring.statistics import RunningStatistics
-from tests.train.runs import arguments
+from tests.helpers.runs import arguments
 
 NAN = float("nan")
 

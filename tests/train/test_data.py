@@ -23,8 +23,8 @@ from rawlabel.images.packing import pack
 from rawlabel.judge.evaluate.stage import read_test_set
 from rawlabel.records import Split
 from rawlabel.train.data import load_training_data
-from tests.curate.test_curate import make_project
-from tests.train.conftest import CLASSES, make_class_folders, tiny
+from tests.helpers.collected_project import make_project
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 
 def test_class_folders_are_read_in_a_fixed_order(data: Path) -> None:

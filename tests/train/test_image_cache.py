@@ -29,7 +29,7 @@ from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.train import image_cache
 from rawlabel.train.image_cache import keep_images, make_loader
 from rawlabel.train.stage import train
-from tests.train.conftest import DEVICES, make_class_folders, tiny
+from tests.helpers.tiny_training import DEVICES, make_class_folders, tiny
 
 
 def some_pixels(count: int, height: int, width: int) -> ImageArray:

@@ -20,8 +20,8 @@ from rawlabel.images.inputs._tar_index import INDEX
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.train.data import load_training_data
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, make_class_folders, tiny
-from tests.train.input_writers import WRITERS, files_of, write_tars
+from tests.helpers.input_writers import WRITERS, files_of, write_tars
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 WRITTEN = sorted(name for name, writer in WRITERS.items() if writer)
 

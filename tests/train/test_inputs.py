@@ -27,7 +27,7 @@ from rawlabel.images.packing import pack
 from rawlabel.judge.evaluate.stage import read_test_set
 from rawlabel.train.data import load_training_data
 from rawlabel.train.image_cache import keep_images, make_loader
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 COUNT, SIDE = 30, 12
 PIXELS = np.random.default_rng(4).integers(0, 255, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)

@@ -19,8 +19,8 @@ from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.memory import FittingParts
 from rawlabel.train.data import load_training_data
 from rawlabel.train.loop import Trainer
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import assert_same_run
+from tests.helpers.runs import assert_same_run
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 

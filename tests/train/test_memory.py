@@ -20,8 +20,8 @@ from rawlabel.judge.probe.nearest_neighbors import NeighborVotes
 from rawlabel.models.memory import OUTSIDE_OF_STEPS, advice_for_steps, memory_errors
 from rawlabel.models.networks.building import build_network
 from rawlabel.train.stage import train
-from tests.train.conftest import tiny
-from tests.train.runs import numbers
+from tests.helpers.runs import numbers
+from tests.helpers.tiny_training import tiny
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), None])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +12,21 @@ import torch
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import families
 from rawlabel.base.families import Family
-from rawlabel.base.signals import StopRequest
-from rawlabel.config import EvaluateConfig, LabelsConfig, TrainConfig
-from rawlabel.errors import ConfigError, DataError, Interrupted
+from rawlabel.config import EvaluateConfig, LabelsConfig
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import Images, Transform
-from rawlabel.images.loader import Loader, RawBatch
+from rawlabel.images.loader import Loader
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import gather_evidence
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.predictor import load_predictor
-from rawlabel.train import loop
 from rawlabel.train.around.holdout import data_of_run, predict_holdout
 from rawlabel.train.around.refit import StepBudgetLoader
 from rawlabel.train.data import load_training_data
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, make_class_folders, tiny
-from tests.train.runs import assert_same_run
+from tests.helpers.interruption import interrupt
+from tests.helpers.runs import assert_same_run
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
 
@@ -39,36 +36,6 @@ METHODS = [
     ("cross_entropy", {"method_option": ("mixup=1", "label_smoothing=0.1"), "ema": 0.9}),
     ("coteaching", {"ema": 0.9}),
 ]
-
-
-class StopAfter(StopRequest):
-    """Asks to stop once so many steps were made."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def __bool__(self) -> bool:
-        return self.steps <= 0
-
-
-def interrupt(config: TrainConfig, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train until so many steps were made, and stop there."""
-    request = StopAfter(steps)
-    make_step = loop.Trainer.train_step
-
-    def counted(self: loop.Trainer, raw_batch: RawBatch) -> None:
-        make_step(self, raw_batch)
-        request.steps -= 1
-
-    @contextmanager
-    def stop_requests() -> Iterator[StopRequest]:
-        yield request
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "stop_requests", stop_requests)
-        patched.setattr(loop.Trainer, "train_step", counted)
-        with pytest.raises(Interrupted):
-            train(config)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +64,7 @@ def test_the_average_of_the_weights_is_what_is_measured(data: Path, tmp_path: Pa
     assert plain.log()[0]["train"] == averaged.log()[0]["train"]
     assert plain.log()[0]["holdout"]["loss"] != averaged.log()[0]["holdout"]["loss"]
     summary = evaluate(EvaluateConfig(run=averaged.path))
-    assert summary["test"]["selected"]["top1"]["accuracy"] == pytest.approx(averaged.log()[0]["test"]["acc1"])
+    assert summary.test.selected.top1.accuracy == pytest.approx(averaged.log()[0]["test"]["acc1"])
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +82,7 @@ def test_the_student_learns_what_the_teacher_predicts(mislabeled: Path, tmp_path
     config = tiny(mislabeled, outpath=tmp_path / "run", student=True, holdout=0.4, epochs=6, stop="last_epoch")
     run = train(config, make_epoch_evaluator)
     teacher = RunDirectory(run.path / "teacher")
-    assert teacher.config()["student"] is False
+    assert teacher.read().config.student is False
     data = load_training_data(config)
     everything = data.train.join(data.holdout)
     raw = np.concatenate([data.train.labels, data.holdout.labels])
@@ -156,10 +123,10 @@ def test_a_teachers_label_is_never_taken_for_a_raw_one(mislabeled: Path, tmp_pat
 def test_a_seed_that_is_drawn_is_the_teachers_too(mislabeled: Path, tmp_path: Path) -> None:
     config = tiny(mislabeled, outpath=tmp_path / "run", student=True, seed=None, epochs=1)
     run = train(config)
-    seed = run.config()["seed"]
-    assert seed == RunDirectory(run.path / "teacher").config()["seed"]
+    seed = run.read().config.seed
+    assert seed == RunDirectory(run.path / "teacher").read().config.seed
     (run.path / "summary.json").unlink()
-    assert train(config).config()["seed"] == seed
+    assert train(config).read().config.seed == seed
 
 
 def test_a_student_goes_on_wherever_it_was_stopped(
@@ -205,14 +172,14 @@ def test_a_refit_uses_all_raw_data_for_as_many_steps(data: Path, tmp_path: Path)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
     assert train(config.model_copy(update={"refit": True}), make_epoch_evaluator).path == run.path
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    refit, selected = RunDirectory(run.path / "refit"), run.summary()["selected_epoch"]
+    refit, selected = RunDirectory(run.path / "refit"), run.summary().selected_epoch
     assert load_checkpoint(refit.last_checkpoint)["num_samples"] == 120
     assert [entry["epoch"] for entry in refit.log()] == list(range(selected + 1))
     assert [entry["lr"] for entry in refit.log()] == [entry["lr"] for entry in run.log()][: selected + 1]
     assert refit.log()[0]["holdout"] == {}
     summary = evaluate(EvaluateConfig(run=refit.path))
-    assert summary["why"] == f"all 120 raw images, for the steps of the {selected + 1} epochs selected before"
-    assert summary["test"]["selected"]["epoch"] == selected
+    assert summary.why == f"all 120 raw images, for the steps of the {selected + 1} epochs selected before"
+    assert summary.test.selected.epoch == selected
     with pytest.raises(ConfigError, match=r"--student: .* was made with False, not True"):
         train(config.model_copy(update={"student": True}))
 

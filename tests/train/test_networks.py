@@ -17,7 +17,7 @@ from rawlabel.models.methods.cross_entropy import CrossEntropyOptions
 from rawlabel.models.networks.building import CIFAR_RESNETS, build_network, hub_errors, load_network_options
 from rawlabel.models.predictor import build_predictor
 from rawlabel.train.schedule import learning_rate
-from tests.train.conftest import tiny
+from tests.helpers.tiny_training import tiny
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from rawlabel.models.networks.building import build_network, published_normaliza
 from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
 from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
 from rawlabel.train.stage import train
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 NETWORK = "test_resnet.r160_in1k"

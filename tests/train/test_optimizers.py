@@ -13,7 +13,7 @@ from rawlabel.errors import ConfigError
 from rawlabel.models.method import Batch
 from rawlabel.models.predictor import build_predictor
 from rawlabel.train.optimizers import make_optimizer, set_rates
-from tests.train.conftest import tiny
+from tests.helpers.tiny_training import tiny
 
 
 def batch(method: torch.nn.Module) -> Batch:

@@ -17,7 +17,7 @@ from rawlabel.images.decoding import Images
 from rawlabel.images.input import InputRequest, InputSet, read_input
 from rawlabel.images.packing import pack
 from rawlabel.train.data import load_training_data
-from tests.train.conftest import make_class_folders, tiny
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 
 @pytest.fixture

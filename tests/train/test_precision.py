@@ -13,8 +13,8 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.models import precision
 from rawlabel.models.networks.building import build_network
 from rawlabel.models.precision import precision_of_run, settle_precision
-from tests.train.conftest import make_class_folders, tiny
-from tests.train.runs import arguments
+from tests.helpers.runs import arguments
+from tests.helpers.tiny_training import make_class_folders, tiny
 
 CPU = torch.device("cpu")
 
@@ -101,7 +101,7 @@ def test_a_run_keeps_its_arithmetic_and_is_evaluated_in_it(
     ]
     for given, expected in (((), "bfloat16"), (("--precision", "fp32"), "float32")):
         assert cli.run(["evaluate", str(run.path), *given]) == 0
-        assert run.summary()["test"]["precision"] == expected
+        assert run.summary().test.precision == expected
     capsys.readouterr()
     for given in ((), ("--precision", "bf16"), ("--precision", "fp32")):
         assert cli.run(["predict", str(run.path), str(tmp_path / "test"), *given]) == 0

@@ -22,7 +22,7 @@ from rawlabel.train.measuring.jacobian import jacobian_norms
 from rawlabel.train.measuring.statistics import RunningStatistics
 from rawlabel.train.measuring.step_lines import StepLines
 from rawlabel.train.measuring.weight_tracking import WeightTracker, layer_weights
-from tests.train.conftest import tiny
+from tests.helpers.tiny_training import tiny
 
 
 def test_the_squared_error_is_that_of_one_hot_labels_and_logits() -> None:

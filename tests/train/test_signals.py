@@ -16,7 +16,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.models.networks.building import build_network, last_linear
 from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics
 from rawlabel.train.schedule import decays_left, learning_rate
-from tests.train.test_methods import batch, build
+from tests.helpers.method_batches import batch, build
 
 
 def cosines(network: nn.Module, head: nn.Linear, images: torch.Tensor, labels: torch.Tensor) -> Any:

@@ -16,8 +16,8 @@ from rawlabel.images.decoding import Images
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs.torchvision_dataset import _ELSEWHERE, _OTHER_TASKS
 from rawlabel.train.data import load_training_data
-from tests.train.conftest import tiny
-from tests.train.torchvision_writers import LABELS, SETS, pixels, usps
+from tests.helpers.tiny_training import tiny
+from tests.helpers.torchvision_writers import LABELS, SETS, pixels, usps
 
 CLASSIFICATION = sorted({*known.__all__} - _OTHER_TASKS - {*_ELSEWHERE} - {"FakeData"})
 WITHOUT_TEST = {"Caltech101", "Caltech256", "EuroSAT", "Omniglot", "SEMEION", "SUN397"}

@@ -19,7 +19,7 @@ from rawlabel.train.data import load_training_data
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
 from rawlabel.train.measuring.train_accuracy import probe_rows
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, tiny
+from tests.helpers.tiny_training import CLASSES, tiny
 
 
 @given(

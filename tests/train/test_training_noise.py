@@ -12,7 +12,7 @@ from rawlabel.errors import DataError, RawlabelError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.train.data import TrainingData, load_training_data
 from rawlabel.train.stage import train
-from tests.train.conftest import CLASSES, make_class_folders, tiny
+from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 
 def all_of(data: TrainingData) -> LabeledImages:

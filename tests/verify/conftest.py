@@ -1,5 +1,5 @@
 """The simulated site of the collect tests."""
 
-from tests.collect.conftest import class_file, site, small_site
+from tests.helpers.small_site import class_file, site, small_site
 
 __all__ = ["class_file", "site", "small_site"]

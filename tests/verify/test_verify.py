@@ -22,8 +22,8 @@ from rawlabel.manifests.verify.findings import Kind
 from rawlabel.manifests.verify.stage import forget, verify
 from rawlabel.records import Status
 from rawlabel_photo_site.web.server import RunningSite
-from tests.collect.conftest import KEY
-from tests.curate.test_curate import make_project
+from tests.helpers.collected_project import make_project
+from tests.helpers.small_site import KEY
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.run_records import Signals
 from rawlabel.base import distributed
 from rawlabel.base.progress import Task, progress
 from rawlabel.base.signals import stop_requests
@@ -38,7 +39,6 @@ from rawlabel.train.epoch_timing import EpochTiming, log_timing
 from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged_logits
-from rawlabel.train.measuring.epoch_log import HOLDOUT_SIGNALS, signals_entry
 from rawlabel.train.measuring.jacobian import jacobian_norms
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
 from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, class_size_ratio, holdout_statistics
@@ -288,15 +288,16 @@ class Trainer:
 
     def _finish_epoch(self, measured: _Measured) -> None:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
-        train = self.statistics.entry(len(self.data.class_ids))
-        held = measured.holdout
+        train, held = self.statistics.entry(len(self.data.class_ids)), measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         record = EpochRecord(
             epoch=self.epoch,
             learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
             train_loss=train["loss"],
             train_accuracy=train["acc1"],
-            **{name: held.get(key) for name, key in HOLDOUT_SIGNALS.items()},
+            holdout_loss=held.get("loss"),
+            holdout_accuracy=held.get("acc1"),
+            holdout_balanced_accuracy=held.get("balanced_acc1"),
             decays_left=decays_left(self.config, self.epoch),
             changed_predictions=self.statistics.changed_percent(),
             alignment_mean=alignment_mean,
@@ -313,7 +314,7 @@ class Trainer:
             **measured.train,
             **self.weights.measure(self.epoch),
             "holdout": held,
-            "signals": signals_entry(self.records[-1]),
+            "signals": Signals.of(self.records[-1]).as_json(),
             "selected_epoch": selection.epoch,
             "test": {"acc1": None, "acc5": None},
             **measured.tests,

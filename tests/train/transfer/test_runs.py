@@ -28,9 +28,9 @@ from rawlabel.train import loop
 from rawlabel.train.around import choosing
 from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.stage import train
-from tests.probe.conftest import BACKBONE, weights
-from tests.train.conftest import data
-from tests.train.runs import Crash, assert_same_run, crashing_after
+from tests.helpers.backbone import BACKBONE, weights
+from tests.helpers.runs import Crash, assert_same_run, crashing_after
+from tests.helpers.tiny_training import data
 
 __all__ = ["data", "weights"]
 pytestmark = pytest.mark.integration
@@ -55,10 +55,10 @@ def test_it_learns_and_says_what_it_stands_on(whole: RunDirectory) -> None:
     log = whole.log()
     assert [entry["epoch"] for entry in log] == list(range(6))
     assert log[-1]["test"]["acc1"] > 60  # one class in three by chance; the classes differ in their color
-    encoder = whole.encoder()
+    encoder = whole.read().encoder
     assert encoder is not None
-    assert (encoder["name"], encoder["origin"], encoder["weights_file"]) == (BACKBONE, "file", "model.safetensors")
-    assert encoder["trained_on"] == "data that are not recorded" and encoder["own_classes"] == []
+    assert (encoder.name, encoder.origin, encoder.weights_file) == (BACKBONE, "file", "model.safetensors")
+    assert encoder.trained_on == "data that are not recorded" and encoder.own_classes == ()
     assert len(whole.training_predictions()) == 6  # type: ignore[arg-type]
 
 
@@ -118,10 +118,10 @@ def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory,
     files = sorted((data / "test").rglob("*.png"))
     said = {one.path: one.class_id for one in predict(PredictConfig(run=whole.path, images=(str(data / "test"),)))}
     right = sum(said[path] == path.parent.name for path in files)
-    assert 100 * right / len(files) == pytest.approx(summary["test"]["selected"]["top1"]["accuracy"])
+    assert 100 * right / len(files) == pytest.approx(summary.test.selected.top1.accuracy)
     held = predict_holdout(whole)
     accuracy = 100 * float((held.logits.argmax(axis=1) == held.labels).mean())
-    logged = whole.log()[whole.summary()["selected_epoch"]]["holdout"]["acc1"]
+    logged = whole.log()[whole.summary().selected_epoch]["holdout"]["acc1"]
     assert accuracy == pytest.approx(logged)
     assert held.features is not None and held.features.shape[0] == len(held.labels)
     probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
@@ -133,7 +133,7 @@ def test_a_second_training_computes_no_features(
 ) -> None:
     monkeypatch.setattr(store.FeatureStore, "_compute", lambda *_: pytest.fail("computed again"))
     run = train(settings(data, weights, tmp_path / "run", seed=8, method="gce"), make_epoch_evaluator)
-    assert run.summary()["last_epoch"] == 5
+    assert run.summary().last_epoch == 5
 
 
 def test_a_run_is_not_used_with_other_weights(data: Path, weights: Path, tmp_path: Path) -> None:
@@ -179,14 +179,14 @@ def test_the_command_takes_the_recipe_by_itself(
     flags = ["--encoder", BACKBONE, "--weights", weights, "--epochs", "2", "--seed", "1", "--device", "cpu"]
     arguments = ["train", "--root", data, "--outpath", tmp_path / "run", *flags]
     assert cli.run([str(word) for word in arguments]) == 0
-    assert RunDirectory(tmp_path / "run").config()["recipe"] == "transfer"
+    assert RunDirectory(tmp_path / "run").read().config.recipe == "transfer"
     assert "neighbors and head agree with" in capsys.readouterr().err
 
 
 def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: Path) -> None:
     for name, option in (("mixed", "mixup=0.4"), ("squares", "loss=l2")):
         run = train(settings(data, weights, tmp_path / name, epochs=2, method_option=(option,)))
-        assert run.summary()["last_epoch"] == 1
+        assert run.summary().last_epoch == 1
     with pytest.raises(ConfigError, match="makes strong views"):
         train(settings(data, weights, tmp_path / "gjs", method="gjs", weighing="none"))
 
@@ -209,11 +209,12 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
     (tmp_path / "run" / "config.json").unlink()
     monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
     run = train(config, make_epoch_evaluator)
-    trained = run.settings()
+    trained = run.read().settings
     assert (trained.weighing, trained.weight_decay, trained.feature_scale) == ("soft", 0.01, "deviation")
-    cost = evaluate(EvaluateConfig(run=run.path))["test"]["choice"]
-    assert cost["regret"] == cost["oracle"]["accuracy"] - cost["chosen"]["accuracy"] >= 0
+    measured = evaluate(EvaluateConfig(run=run.path)).test
+    assert measured is not None and (cost := measured.choice) is not None
+    assert cost.regret == cost.oracle.accuracy - cost.chosen.accuracy >= 0
     # The head by itself is the one that the run trained, all but the way there.
-    assert cost["chosen"]["accuracy"] == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
+    assert cost.chosen.accuracy == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
     with pytest.raises(ConfigError, match="other candidates"):
         train(config.model_copy(update={"candidate": heads[:1]}))

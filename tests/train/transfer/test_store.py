@@ -14,30 +14,10 @@ import pytest
 import torch
 
 from rawlabel.errors import DataError
-from rawlabel.images.decoding import Pixels
 from rawlabel.images.image_source import ImageArray
 from rawlabel.models.transfer import store as stores
 from rawlabel.models.transfer.store import FeatureStore
-
-PIXELS = np.random.default_rng(0).integers(0, 255, (10, 6, 6, 3), dtype=np.uint8)
-
-
-class Maker:
-    """Three features an image, and how many images it was asked for."""
-
-    name, key, device = "a maker", "maker 1", torch.device("cpu")
-
-    def __init__(self, ends_after: int = 10**9) -> None:
-        self.seen, self.ends_after = 0, ends_after
-
-    def view(self, pixels: Pixels) -> Pixels:
-        return pixels
-
-    def __call__(self, views: torch.Tensor) -> torch.Tensor:
-        if self.seen >= self.ends_after:
-            raise KeyboardInterrupt
-        self.seen += len(views)
-        return views[:, 0].float().mean(dim=1)
+from tests.helpers.feature_maker import PIXELS, Maker
 
 
 def by_hand(pixels: np.ndarray) -> np.ndarray:
@@ -102,7 +82,7 @@ COMPUTE = """
 import sys, time
 from pathlib import Path
 from rawlabel.models.transfer import store
-from tests.train.transfer.test_store import PIXELS, Maker
+from tests.helpers.feature_maker import PIXELS, Maker
 from rawlabel.images.image_source import ImageArray
 
 class Slow(Maker):

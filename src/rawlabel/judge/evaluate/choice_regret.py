@@ -6,11 +6,10 @@ nothing of it goes back into a run.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import ChoiceCost, HeadAccuracy
 from rawlabel.artifacts.split import folds
 from rawlabel.base import messages
 from rawlabel.base.files import read_json, write_json
@@ -26,7 +25,7 @@ from rawlabel.train.around.choosing import choice_path
 from rawlabel.train.around.holdout import data_of_run
 
 
-def choice_regret(run: RunDirectory, test: LabeledImages) -> dict[str, Any] | None:
+def choice_regret(run: RunDirectory, test: LabeledImages) -> ChoiceCost | None:
     """Test accuracies [percent] of all candidates, which `choice_regret.json` lists, and what the choice cost.
 
     None for a run that chose no head, and, which a line says, where its training photos are not as they were.
@@ -40,8 +39,10 @@ def choice_regret(run: RunDirectory, test: LabeledImages) -> dict[str, Any] | No
         return None
     record = read_json(choice_path(run), "the choice of a head")
     candidates = [HeadCandidate(**one["settings"]) for one in record["candidates"]]
-    config, train, classes = run.settings(), data.train, len(data.class_ids)
-    store = encoding_store(config, choose_device("cpu"), run.encoder())
+    finished, train, classes = run.read(), data.train, len(data.class_ids)
+    config, encoder = finished.settings, finished.encoder
+    known = encoder.as_json() if encoder else None
+    store = encoding_store(config, choose_device("cpu"), known)
     features = [store.features(one.source, "features").numpy() for one in (train, test)]
     is_trained_on = np.arange(len(train) + len(test)) < len(train)
     inner = np.concatenate([folds(train.keys_or_names(), config.seed_of_data, FOLDS), np.zeros(len(test), int)])
@@ -55,11 +56,7 @@ def choice_regret(run: RunDirectory, test: LabeledImages) -> dict[str, Any] | No
         right = [one[~is_trained_on, 0].argmax(axis=1) == test.labels for one in said]
     accuracies = [100 * float(one.mean()) for one in right]
     chosen, oracle = record["chosen"], int(np.argmax(accuracies))
-    found = {
-        "chosen": {"head": str(candidates[chosen]), "accuracy": accuracies[chosen]},
-        "oracle": {"head": str(candidates[oracle]), "accuracy": accuracies[oracle]},
-        "regret": accuracies[oracle] - accuracies[chosen],
-    }
-    each = [{"head": str(one), "accuracy": value} for one, value in zip(candidates, accuracies, strict=True)]
-    write_json(run.path / "choice_regret.json", {**found, "candidates": each})
-    return found
+    each = [HeadAccuracy(head=str(one), accuracy=value) for one, value in zip(candidates, accuracies, strict=True)]
+    write_json(run.path / "choice_regret.json", {"candidates": [one.model_dump() for one in each]})
+    cost = accuracies[oracle] - accuracies[chosen]
+    return ChoiceCost(chosen=each[chosen], oracle=each[oracle], regret=cost)

@@ -1,0 +1,1 @@
+"""What tests share: sites, projects, runs and writers. No test module imports another test module."""

@@ -1,0 +1,80 @@
+"""An image host on loopback: a picture for each number, slowly or under a limit if asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from rawlabel.records import Photo
+from tests.helpers.wire import jpeg
+
+
+@dataclass
+class ImageHost:
+    """Serves `/<number>.jpg` and remembers what it was asked."""
+
+    seconds: float = 0.0
+    """Time that each reply takes."""
+    per_second: int | None = None
+    """Requests in any second above which it answers 429."""
+    address: str = ""
+    odd: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
+    """Other answers than a picture, by path."""
+    refuses_after: int | None = None
+    """Answers 403 to everything after so many pictures, as hosts do that have had enough of somebody."""
+    times: list[tuple[float, int]] = field(default_factory=list)
+    """Time and status of each request."""
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def photos(self, count: int, first: int = 0) -> list[Photo]:
+        return [Photo("flickr", str(i), f"{self.address}/{i}.jpg") for i in range(first, first + count)]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        now = time.monotonic()
+        recent = sum(at > now - 1 for at, status in self.times[-500:])
+        status = 429 if self.per_second is not None and recent >= self.per_second else 200
+        self.times.append((now, status))
+        self.asked[request.path] += 1
+        await asyncio.sleep(self.seconds)
+        if request.path in self.odd:
+            return self.odd[request.path]()
+        if self.refuses_after is not None and sum(one == 200 for _, one in self.times) > self.refuses_after:
+            return web.Response(status=403)
+        if status == 429:
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        return web.Response(body=jpeg(int(request.path[1:-4])), content_type="image/jpeg")
+
+
+@contextmanager
+def image_host(seconds: float = 0.0, per_second: int | None = None) -> Iterator[ImageHost]:
+    """Serve in a thread until the block is left."""
+    host, ready, stop = ImageHost(seconds, per_second), threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        application = web.Application()
+        application.router.add_get("/{name}", host.answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        ready.set()
+        await stop.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield host
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
