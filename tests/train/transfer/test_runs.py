@@ -125,7 +125,7 @@ def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory,
     assert accuracy == pytest.approx(logged)
     assert held.features is not None and held.features.shape[0] == len(held.labels)
     probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
-    assert (probe["backbone"], probe["origin"]) == (BACKBONE, "this run's own")
+    assert (probe.backbone, probe.origin) == (BACKBONE, "this run's own")
 
 
 def test_a_second_training_computes_no_features(
