@@ -22,6 +22,10 @@ Made by `python tools/reference.py` from the settings. Later wins: defaults, the
 then flags. A file holds the whole tree (`[train]` tables) or the keys of one section; a key is the flag's name
 with underscores. `rawlabel VERB --help` says the same; where a verb has many flags, it shows those that people
 change, and `--help-all` shows all.
+
+Results go to the standard output. All else goes to the standard error: progress, notes, errors, and at the end the
+line `next: rawlabel ...`. Exit codes: 0 done, 1 something is amiss or empty, 2 bad input (one line that says what
+to do), 130 Ctrl-C, 143 SIGTERM.
 """
 
 

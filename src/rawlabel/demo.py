@@ -6,16 +6,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from rawlabel.artifacts.manifest import Manifest
-from rawlabel.artifacts.run_directory import why_selected
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import EpochAccuracy, Measurement, Start, Summary
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.base.spawning import spawn_context
@@ -36,7 +36,6 @@ from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.records import Reason
 from rawlabel.show.report.stage import build_report
 from rawlabel.train.stage import train
 
@@ -52,13 +51,40 @@ class DemoResult:
     counts: dict[str, int]
     manifest: Manifest
     raw_labels: RawLabelAccuracy
-    summary: dict[str, Any]
+    summary: Summary
     run: Path
     report: Path
 
-    def accuracy(self, which: str) -> float:
-        """Test top-1 [percent] at the `selected`, `last` or `oracle` epoch."""
-        return float(self.summary["test"][which]["top1"]["accuracy"])
+    @property
+    def test(self) -> Measurement:
+        """What the evaluation, a part of the chain, measured."""
+        assert self.summary.test is not None
+        return self.summary.test
+
+    @property
+    def oracle(self) -> EpochAccuracy:
+        """The best epoch on the test set, which the demo's run logs."""
+        assert self.test.oracle is not None
+        return self.test.oracle
+
+
+@dataclass(frozen=True)
+class SeedRow:
+    """A row of `seeds.json`: one seed's epochs, and its accuracies in percent."""
+
+    seed: int
+    kept: int
+    raw_labels_right: float
+    selected_epoch: int
+    oracle_epoch: int
+    selected: float
+    last: float
+    oracle: float
+
+    def columns(self) -> tuple[float, ...]:
+        """What the table shows and takes the mean of."""
+        differences = (self.selected - self.last, self.oracle - self.selected)
+        return (self.raw_labels_right, self.selected, self.last, self.oracle, *differences)
 
 
 Serve = Callable[[PhotoSiteConfig, Callable[[str], None]], None]
@@ -210,58 +236,63 @@ def _end_with_parent() -> None:
 
 def describe(result: DemoResult) -> list[str]:
     """The chain in ten lines for a person: asked, found, lost and why, kept, right, chosen, three accuracies."""
-    funnel = next(row for row in result.manifest.funnel() if row["class_id"] == "all")
+    funnel = result.manifest.funnel.total
     lost = sorted(
-        ((count, Reason(key.split(":")[1])) for key, count in funnel.items() if ":" in key),
-        key=lambda one: -one[0],
+        ((count, loss.reason) for loss, count in funnel.losses.items()), key=lambda one: (-one[0], one[1])
     )
-    test, raw, names = result.summary["test"], result.raw_labels, result.manifest.class_ids
+    test, raw, names = result.test, result.raw_labels, result.manifest.class_ids
     return [
         f"asked for     {len(names)} classes by name: {', '.join(names)}",
-        f"found         {funnel['found']} search results, {result.counts['photos']} different photos",
-        f"thrown away   {funnel.get('rejected', 0)} rejected and {funnel.get('failed', 0)} failed: "
-        + "; ".join(f"{count} {reason.value.replace('_', ' ')}" for count, reason in lost),
-        f"kept          {funnel['kept']} photos with their raw labels; no label was edited, nobody labelled any",
+        f"found         {funnel.found} search results, {result.counts['photos']} different photos",
+        f"thrown away   {funnel.rejected} rejected and {funnel.failed} failed: "
+        + "; ".join(f"{count} {reason.replace('_', ' ')}" for count, reason in lost),
+        f"kept          {funnel.kept} photos with their raw labels; no label was edited, nobody labelled any",
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
-        f"epoch chosen  {test['selected']['epoch']} of 0..{test['last']['epoch']}, without clean labels: "
-        f"{why_selected(result.summary)}",
-        f"test accuracy {_top1(test['selected'])} at the chosen epoch, on {test['images']} clean test images",
-        f"              {_top1(test['last'])} at the last epoch ({test['last']['epoch']})",
-        f"              {_top1(test['oracle'])} at the oracle epoch ({test['oracle']['epoch']}), the best on the "
+        f"epoch chosen  {test.selected.epoch} of 0..{test.last.epoch}, without clean labels: "
+        f"{result.summary.why_selected()}",
+        f"test accuracy {_top1(test.selected)} at the chosen epoch, on {test.images} clean test images",
+        f"              {_top1(test.last)} at the last epoch ({test.last.epoch})",
+        f"              {_top1(result.oracle)} at the oracle epoch ({result.oracle.epoch}), the best on the "
         "test set, which nobody could have chosen",
         f"report        {result.report}",
     ]
 
 
-def _top1(one: dict[str, Any]) -> str:
-    lower, upper = one["top1"]["interval"]
-    return f"{one['top1']['accuracy']:.2f} % [{lower:.1f}, {upper:.1f}]"
+def _top1(one: EpochAccuracy) -> str:
+    lower, upper = one.top1.interval
+    return f"{one.top1.accuracy:.2f} % [{lower:.1f}, {upper:.1f}]"
 
 
 def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
     rows = [
-        {
-            "seed": one.seed,
-            "kept": one.raw_labels.total,
-            "raw_labels_right": one.raw_labels.percent,
-            "selected_epoch": one.summary["test"]["selected"]["epoch"],
-            "oracle_epoch": one.summary["test"]["oracle"]["epoch"],
-            **{which: one.accuracy(which) for which in ("selected", "last", "oracle")},
-        }
+        SeedRow(
+            one.seed,
+            one.raw_labels.total,
+            one.raw_labels.percent,
+            one.test.selected.epoch,
+            one.oracle.epoch,
+            one.test.selected.top1.accuracy,
+            one.test.last.top1.accuracy,
+            one.oracle.top1.accuracy,
+        )
         for one in results
     ]
-    starts = read_json(results[0].run / "environment.json", "the starts of a run")
-    environment = {key: value for key, value in starts[0].items() if key not in ("command", "data")}
+    start = Run(results[0].run).starts[0]
     command = "rawlabel demo " + " ".join(_flags(config))
     training = training_config(config, config.seed, Path()).model_dump(
         mode="json", exclude={"root", "main", "test", "outpath", "seed"}
     )
     write_json(
         config.out / "seeds.json",
-        {"command": command, "environment": environment, "training": training, "rows": rows},
+        {
+            "command": command,
+            "environment": {key: one for key, one in start.as_json().items() if key not in ("command", "data")},
+            "training": training,
+            "rows": [asdict(one) for one in rows],
+        },
     )
     with atomic_write(config.out / "seeds.md") as stream:
-        stream.write(_seeds_table(rows, command, read_run(results[0].run).rule, environment).encode())
+        stream.write(_seeds_table(rows, command, read_run(results[0].run).rule, start).encode())
 
 
 def _flags(config: DemoConfig) -> list[str]:
@@ -274,30 +305,27 @@ def _flags(config: DemoConfig) -> list[str]:
     ]
 
 
-def _seeds_table(rows: list[dict[str, Any]], command: str, rule: str, environment: dict[str, Any]) -> str:
-    def mean(key: str) -> str:
-        value, half_width = mean_interval([row[key] for row in rows])
+def _seeds_table(rows: Sequence[SeedRow], command: str, rule: str, start: Start) -> str:
+    def mean(values: Iterable[float]) -> str:
+        value, half_width = mean_interval(list(values))
         return f"{value:.2f} ± {half_width:.2f}" if half_width is not None else f"{value:.2f}"
 
-    for row in rows:
-        row["gain"], row["regret"] = row["selected"] - row["last"], row["oracle"] - row["selected"]
-    keys = ("raw_labels_right", "selected", "last", "oracle", "gain", "regret")
+    right, *columns = zip(*(one.columns() for one in rows), strict=True)
     lines = [
         "| seed | raw labels right | chosen epoch | at chosen | last | oracle | chosen - last | oracle - chosen |",
         "|--:|--:|--:|--:|--:|--:|--:|--:|",
         *(
-            f"| {row['seed']} | {row[keys[0]]:.2f} | {row['selected_epoch']} | "
-            + " | ".join(f"{row[key]:.2f}" for key in keys[1:]) + " |"
+            f"| {row.seed} | {row.raw_labels_right:.2f} | {row.selected_epoch} | "
+            + " | ".join(f"{value:.2f}" for value in row.columns()[1:]) + " |"
             for row in rows
         ),
-        f"| mean | {mean(keys[0])} | | " + " | ".join(mean(key) for key in keys[1:]) + " |",
+        f"| mean | {mean(right)} | | " + " | ".join(map(mean, columns)) + " |",
     ]  # fmt: skip
     return (
         f"Test top-1 accuracy [%] on clean test images; mean and 95 % interval (Student's t) over "
         f"{len(rows)} seeds.\n"
         "The chosen epoch comes from raw labels alone; the oracle epoch is the best on the test set.\n\n"
         + "\n".join(lines)
-        + f"\n\n- command: `{command}`\n- rule: {rule}\n- commit: {environment['commit']}\n"
-        f"- processor: {environment['processor']}\n"
-        f"- torch {environment['packages']['torch']}, Python {environment['python']}\n"
+        + f"\n\n- command: `{command}`\n- rule: {rule}\n- commit: {start.commit}\n"
+        f"- processor: {start.processor}\n- torch {start.packages['torch']}, Python {start.python}\n"
     )

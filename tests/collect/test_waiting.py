@@ -111,6 +111,7 @@ def test_a_host_that_throttles_is_named_while_it_does_and_at_the_end(
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_the_progress_counts_to_what_the_sites_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def handle(request: web.Request) -> web.StreamResponse:
         if request.path.endswith(".jpg"):

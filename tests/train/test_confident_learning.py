@@ -101,6 +101,7 @@ SETTINGS = {
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_wrong_labels_are_left_out_of_a_run_and_counts_add_up(
     noisy: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

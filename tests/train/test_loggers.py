@@ -69,6 +69,7 @@ def test_what_was_measured_on_clean_labels_is_marked() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_loggers_show_each_epoch_once_and_change_nothing(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +117,7 @@ PLUGIN = Failing
 
 @pytest.mark.integration
 @pytest.mark.parametrize("method", ["start", "epoch", "flush", "close"])
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_logger_that_fails_is_reported_once_and_the_run_goes_on(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], method: str
 ) -> None:

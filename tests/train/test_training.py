@@ -67,7 +67,8 @@ def test_one_seed_gives_one_run_whatever_the_threads(whole: RunDirectory, data: 
 def test_looking_at_the_test_set_changes_nothing(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
     blind = train(tiny(data, outpath=tmp_path / "blind", test=None))
     assert same_weights(whole.last_weights, blind.last_weights)
-    assert blind.summary() == {key: value for key, value in whole.summary().items() if key != "test_overlap"}
+    seen = whole.summary().as_json()
+    assert blind.summary().as_json() == {key: value for key, value in seen.items() if key != "test_overlap"}
     assert [{**entry, "test": None} for entry in blind.log()] == [{**entry, "test": None} for entry in whole.log()]
     assert blind.log()[0]["test"] == {"acc1": None, "acc5": None}
 
@@ -157,14 +158,14 @@ def test_the_same_settings_find_their_run_by_themselves(data: Path) -> None:
 def test_without_a_seed_one_is_drawn_kept_and_recorded(data: Path, tmp_path: Path) -> None:
     config = tiny(data, seed=None, epochs=1, outpath=tmp_path / "run")
     run = fit(config)
-    seed = run.summary()["seed"]
+    seed = run.summary().seed
     assert isinstance(seed, int)
-    assert fit(config).config()["seed"] == seed
+    assert fit(config).read().config.seed == seed
     # Whoever reads the data by the saved settings finds what was held out.
     held_out = predict_holdout(run)
     expected = 100 * (held_out.logits.argmax(axis=1) == held_out.labels).mean()
     assert run.log()[-1]["holdout"]["acc1"] == pytest.approx(expected)
-    repeated = fit(TrainConfig(**run.config() | {"outpath": tmp_path / "repeated"}))
+    repeated = fit(TrainConfig(**run.read().given | {"outpath": tmp_path / "repeated"}))
     assert repeated.log() == run.log()
 
 
@@ -251,6 +252,7 @@ def test_a_file_that_is_no_image_is_named(data: Path, tmp_path: Path) -> None:
         fit(tiny(tmp_path, test=None, holdout=0, stop="last_epoch", outpath=tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_a_second_test_set_may_come_while_a_run_is_trained(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -305,6 +307,7 @@ def test_fewer_epochs_than_the_resumed_run_has_are_refused(
         ),
     ],
 )
+@pytest.mark.usefixtures("messages_on_stderr")
 def test_long_work_says_how_long_and_what_is_short(
     seconds: float, device: str, expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

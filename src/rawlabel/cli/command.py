@@ -29,19 +29,21 @@ EXAMPLE = "rawlabel collect classes.txt --project birds"
 class LazyGroup(click.Group):
     """Finds a verb's command in the module of the verb's name, on demand."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # noqa: D102
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `rawlabel` alone and `rawlabel help` for the first screen, `rawlabel help VERB` for the verb's."""
         if not ctx.resilient_parsing:
-            # `rawlabel` alone and `rawlabel help` show the first screen, `rawlabel help VERB` the verb's.
             if not args:
                 args = ["--help"]
             elif args[0] == "help":
                 args = [*args[1:], "--help"]
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all verbs, in the order of the first screen."""
         return list(verb_files.all_verbs())
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: D102
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's file and return its command; None where there is no such verb."""
         verb = verb_files.all_verbs().get(cmd_name)
         if verb is None:
             return None
@@ -49,18 +51,21 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(  # noqa: D102
+    def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb to run; raises `UsageError` that suggests the nearest name."""
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             raise click.UsageError(f"no verb '{args[0]}'{did_you_mean(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs first, and the flags of the command itself behind them."""
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each group of verbs, the main path with an example."""
         known = verb_files.all_verbs()
         width = max(map(len, known))
         for number, (title, names) in enumerate(groups()):
@@ -70,7 +75,8 @@ class LazyGroup(click.Group):
                     formatter.write_paragraph()
                     formatter.write_text(f"Example: {EXAMPLE}")
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: D102
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete verbs from what their files say, which imports none of them."""
         verbs = [verb for name, verb in verb_files.all_verbs().items() if name.startswith(incomplete)]
         flags = click.Command.shell_complete(self, ctx, incomplete)
         return [*(CompletionItem(verb.name, help=verb.summary) for verb in verbs), *flags]
@@ -85,7 +91,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="rawlabel")
 def rawlabel() -> None:
-    """The group of all verbs."""
+    """The command itself, which does nothing without a verb."""
 
 
 def main(arguments: list[str] | None = None) -> None:

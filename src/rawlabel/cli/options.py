@@ -35,7 +35,8 @@ class VerbCommand(click.Command):
         self.shared = _shared(has_config=section is not None, has_json=has_json, has_more=bool(self._common))
         super().__init__(name, params=[*own, *self.shared], **rest)
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verb's settings in their groups, and the flags of every verb behind them."""
         records = {one.name: one.get_help_record(ctx) for one in self.get_params(ctx) if _is_option(one)}
         is_short = bool(self._common) and not ctx.meta.get(_ALL)
         own = [key for _, keys in self._groups for key in keys if key in records]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,15 +51,15 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
     if config.weights is not None:
         raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
-    trained = run.config()
-    maker = OwnFeatures(str(trained.get("encoder") or trained["model"]), predictor)
+    trained = run.read().config
+    maker = OwnFeatures(trained.encoder or trained.model, predictor)
     store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
     return ProbeEncoder(maker.name, OWN, maker.weights_sha256, store, epoch)
 
 
 def _published(run: RunDirectory, config: ProbeConfig, backbone: str) -> ProbeEncoder:
     encoder = load_encoder(backbone, config.weights, flag=_FLAG)
-    folder = features_folder(Path(str(run.config()["root"])))
+    folder = features_folder(run.read().config.root)
     maker: Maker = kept_encoding(folder, encoder, choose_device(config.device), "auto")
     store = FeatureStore(folder, maker, config.workers, config.batch_size)
     name = encoder.name

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.manifest import SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import ExportConfig

@@ -15,6 +15,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from rawlabel.base import messages
 from rawlabel.base.image_files import sniff_media_type
 from rawlabel.base.version import __version__
 from rawlabel.config import CollectConfig
@@ -231,6 +232,8 @@ class HttpClient:
                 hop = await self._request(url, headers, wish)
         finally:
             self._limits.report(ticket, hop.answer, hop.retry_after)
+        # Without the query, which may hold a key.
+        messages.detail(f"{url.with_query(None)}: {hop.status or 'no answer'} {hop.detail or ''}".rstrip())
         return hop
 
     async def _request(self, url: URL, headers: Mapping[str, str], wish: _Wish) -> Hop:
