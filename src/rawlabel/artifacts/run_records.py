@@ -49,7 +49,7 @@ class Signals(Record):
 
     @classmethod
     def of(cls, record: EpochRecord) -> Signals:
-        """Those of a record."""
+        """The signals of `record`, as an entry of the log has them; None what was not measured."""
         return cls(**{name: getattr(record, name) for name in cls.model_fields})
 
 

@@ -36,7 +36,7 @@ class FinishedRun:
 
     @property
     def path(self) -> Path:
-        """The run directory."""
+        """The run directory, by which tables and messages name the run."""
         return self.run.path
 
     @property
