@@ -26,7 +26,7 @@ from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import build_predictor
 from rawlabel.models.transfer.encoded_views import encoder_record
 from rawlabel.train import run_logger
-from rawlabel.train.around import weighing
+from rawlabel.train.around import choosing, weighing
 from rawlabel.train.around.confident_learning import describe, prune
 from rawlabel.train.around.refit import with_holdout
 from rawlabel.train.around.teacher import labeled_by
@@ -60,6 +60,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
             messages.inform(str(data.counts()))
         run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
+        if settled.choose == "auto":
+            settled = _choose(settled, data, run)
         if settled.confident_learning:
             data = _prune(settled, data, run)
         if settled.weighing != "none":
@@ -184,6 +186,15 @@ def _start(
     for name, injection in data.injections.items():
         injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
+
+
+def _choose(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainConfig:
+    """Settle the head by raw labels, and note it in the run directory."""
+    _rule(config, data)
+    settled = choosing.settle_head(config, data, run)
+    if processes.is_first():
+        messages.inform(choosing.describe(run))
+    return settled
 
 
 def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainingData:

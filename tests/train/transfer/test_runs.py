@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from rawlabel.models.predict import predict
 from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
 from rawlabel.train import loop
+from rawlabel.train.around import choosing
 from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.stage import train
 from tests.helpers.backbone import BACKBONE, weights
@@ -39,7 +41,7 @@ def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfi
     flags = {
         "recipe": "transfer", "root": data, "main": "candidate", "test": "test", "outpath": out,
         "encoder": BACKBONE, "weights": weights, "epochs": 6, "batch_size": 16, "holdout": 0.2, "seed": 7,
-        "device": "cpu", "inject_noise": 0.3, "weighing_neighbors": 10, "stop_option": (),
+        "device": "cpu", "inject_noise": 0.3, "weighing": "soft", "weighing_neighbors": 10, "stop_option": (),
     }  # fmt: skip
     return load_training(None, flags | changes)
 
@@ -123,7 +125,7 @@ def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory,
     assert accuracy == pytest.approx(logged)
     assert held.features is not None and held.features.shape[0] == len(held.labels)
     probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
-    assert (probe["backbone"], probe["origin"]) == (BACKBONE, "this run's own")
+    assert (probe.backbone, probe.origin) == (BACKBONE, "this run's own")
 
 
 def test_a_second_training_computes_no_features(
@@ -187,3 +189,32 @@ def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: 
         assert run.summary().last_epoch == 1
     with pytest.raises(ConfigError, match="makes strong views"):
         train(settings(data, weights, tmp_path / "gjs", method="gjs", weighing="none"))
+
+
+def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = ("weight_decay=0.1", "weighing=soft weight_decay=0.01 feature_scale=deviation")
+    config = settings(data, weights, tmp_path / "run", choose="auto", candidate=heads)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    record = json.loads((tmp_path / "run" / "choice.json").read_text())
+    assert (len(record["candidates"]), record["photos"], record["given"]) == (2, 120, list(heads))
+    chosen = record["candidates"][record["chosen"]]
+    assert chosen["loss"]["mean"] == min(one["loss"]["mean"] for one in record["candidates"])
+
+    # What a run has chosen stays, even against what the scores would say now.
+    record["chosen"] = 1
+    (tmp_path / "run" / "choice.json").write_text(json.dumps(record))
+    (tmp_path / "run" / "config.json").unlink()
+    monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
+    run = train(config, make_epoch_evaluator)
+    trained = run.read().settings
+    assert (trained.weighing, trained.weight_decay, trained.feature_scale) == ("soft", 0.01, "deviation")
+    measured = evaluate(EvaluateConfig(run=run.path)).test
+    assert measured is not None and (cost := measured.choice) is not None
+    assert cost.regret == cost.oracle.accuracy - cost.chosen.accuracy >= 0
+    # The head by itself is the one that the run trained, all but the way there.
+    assert cost.chosen.accuracy == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
+    with pytest.raises(ConfigError, match="other candidates"):
+        train(config.model_copy(update={"candidate": heads[:1]}))
