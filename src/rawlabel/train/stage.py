@@ -27,6 +27,7 @@ from rawlabel.models.predictor import build_predictor
 from rawlabel.models.transfer.encoded_views import encoder_record
 from rawlabel.train import run_logger
 from rawlabel.train.around import choosing, weighing
+from rawlabel.train.around.calibrating import calibrate
 from rawlabel.train.around.confident_learning import describe, prune
 from rawlabel.train.around.refit import with_holdout
 from rawlabel.train.around.teacher import labeled_by
@@ -113,6 +114,8 @@ def _run(
         with run.claimed():
             trainer = _start(config, labeled, rule, run, evaluator)
             selection = trainer.fit()
+            # Before the summary, which is the mark of a finished run.
+            calibrate(run, data)
         doubt = holdout_doubt(trainer.records, selection.epoch, len(data.holdout)) if rule.needs_holdout else None
         run.write_summary(
             Summary(
@@ -266,6 +269,7 @@ def _refit(
         trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
         trainer.schedule_config = config
         trainer.fit()
+        calibrate(refit, data, run)
     images = f"{len(data.train)} raw images{' that were not left out' if config.confident_learning else ''}"
     refit.write_summary(
         Summary(
