@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rawlabel.artifacts.manifest import Manifest
-from rawlabel.artifacts.run_directory import why_selected
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.base.spawning import spawn_context
+from rawlabel.chain import Built, Stages, run_stages
 from rawlabel.config import (
     CollectConfig,
     CurateConfig,
@@ -28,20 +28,21 @@ from rawlabel.config import (
     ProbeConfig,
     ReportConfig,
     TrainConfig,
+    load_training_stage,
 )
 from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
-from rawlabel.gather.collect.stage import collect
-from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.records import Reason
-from rawlabel.show.report.stage import build_report
+from rawlabel.show.ending import collection_lines, epoch_line, test_lines
 from rawlabel.train.stage import train
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGITS_PER_CLASS = 250
+_EPOCHS = ("selected", "last", "oracle")
+_LITTLE = 1.0
+"""Points of test accuracy below which two differences are taken for one."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,15 @@ class DemoResult:
     """What one chain came to."""
 
     seed: int
-    counts: dict[str, int]
-    manifest: Manifest
+    built: Built
     raw_labels: RawLabelAccuracy
     summary: dict[str, Any]
-    run: Path
-    report: Path
+    plain: dict[str, Any] | None
+    """The summary of the plain head that was trained beside the one of `--recipe transfer`."""
 
     def accuracy(self, which: str) -> float:
         """Test top-1 [percent] at the `selected`, `last` or `oracle` epoch."""
-        return float(self.summary["test"][which]["top1"]["accuracy"])
+        return _accuracy(self.summary, which)
 
 
 Serve = Callable[[PhotoSiteConfig, Callable[[str], None]], None]
@@ -69,8 +69,12 @@ to import it. It is handed in from above: nothing below the command line knows t
 def run_demo(config: DemoConfig, serve: Serve) -> list[DemoResult]:
     """Run the chain for each seed; with more than one, also write `seeds.json` and `seeds.md`.
 
-    Each seed has its own site, search noise, split and training. Raises what the stages raise.
+    Each seed has its own site, search noise, split and training. Raises `ConfigError` for settings that do not go
+    together, and what the stages raise.
     """
+    for flag, value in (("--model", config.model), ("--image-size", config.image_size)):
+        if value is not None and config.recipe == "transfer":
+            raise ConfigError(f"{flag}: is about a network that --recipe scratch trains; leave one of the two out")
     results = []
     for seed in range(config.seed, config.seed + config.seeds):
         project = config.out if config.seeds == 1 else config.out / f"seed-{seed}"
@@ -85,8 +89,16 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
     classes, truth = project / "classes.txt", project / "truth.json"
     with atomic_write(classes) as stream:
         stream.write("".join(f"{name}\n" for name in class_names(config)).encode())
+    plain: list[dict[str, Any]] = []
+
+    def then(run: RunDirectory) -> None:
+        measure_probe(ProbeConfig(run=run.path))
+        if config.recipe == "transfer":
+            beside = train(plain_head(config, seed, project), make_epoch_evaluator)
+            plain.append(evaluate(EvaluateConfig(run=beside.path)))
+
     with _photo_site(serve, config, seed, project, truth) as base_url:
-        counts = collect(
+        stages = Stages(
             CollectConfig(
                 classes=classes,
                 project=project,
@@ -97,14 +109,14 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
                 per_class=4000,
                 allow_loopback=True,
             ),
-            api_key="any word will do here",
+            CurateConfig(project=project, seed=seed),
+            training_config(config, seed, project),
+            EvaluateConfig(),
+            ReportConfig(project=project),
         )
-    manifest = curate(CurateConfig(project=project, seed=seed))
-    run = train(training_config(config, seed, project), make_epoch_evaluator)
-    summary = evaluate(EvaluateConfig(run=run.path))
-    measure_probe(ProbeConfig(run=run.path))
-    report = build_report(ReportConfig(project=project, run=run.path))
-    return DemoResult(seed, counts, manifest, raw_label_accuracy(manifest, truth), summary, run.path, report)
+        built = run_stages(stages, api_key="any word will do here", then=then)
+    right = raw_label_accuracy(built.manifest, truth)
+    return DemoResult(seed, built, right, built.run.summary(), plain[0] if plain else None)
 
 
 def _refuse_other_settings(config: DemoConfig, seed: int, project: Path) -> None:
@@ -112,6 +124,8 @@ def _refuse_other_settings(config: DemoConfig, seed: int, project: Path) -> None
     settings = {**config.as_json(), "seed": seed, "seeds": 1, "out": str(project)}
     path = project / "demo.json"
     before = read_json(path, "the settings of a demo") if path.exists() else settings
+    # Until there were recipes, there was this one.
+    before.setdefault("recipe", "scratch")
     for key, value in settings.items():
         if before.get(key) != value:
             raise ConfigError(
@@ -133,25 +147,40 @@ def class_names(config: DemoConfig) -> list[str]:
 
 
 def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
-    """Settings of the demo's training: a small network, and the published kind of schedule in short."""
-    test = (config.test_photos or project / "test").absolute()
+    """Settings of the demo's training: the recipe's, or a small network and the published kind of schedule."""
+    own: dict[str, Any] = {
+        "root": project,
+        "test": str((config.test_photos or project / "test").absolute()),
+        "outpath": project / "runs" / "demo",
+        "epochs": config.epochs,
+        "seed": seed,
+    }
+    if config.recipe == "transfer":
+        return load_training_stage({"recipe": "transfer"}, own)
     return TrainConfig(
-        root=project,
-        test=str(test),
-        outpath=project / "runs" / "demo",
+        **own,
         model=config.model or ("resnet18" if config.photos else "cifar_resnet20"),
         image_size=config.image_size or (64 if config.photos else 24),
         # A mirrored digit is another sign; a mirrored flower is a flower.
         augment="resized_crop" if config.photos else "crop",
-        epochs=config.epochs,
         decay_epochs=max(1, config.epochs // 2),
         batch_size=64,
         lr=0.05 if config.photos else 0.03,
         weight_decay=5e-4,
-        seed=seed,
         # The report shows the running accuracy; a probe after each epoch would cost a fifth of the demo's time.
         train_accuracy=(),
     )
+
+
+def plain_head(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
+    """Settings of the head beside the recipe's: a hidden layer, no weighing, no decay, so that it fits all labels.
+
+    The paper's effect shows on it, as on a network that is trained whole; one epoch a window, its best are so few.
+    """
+    own = training_config(config, seed, project).model_dump(include={"root", "test", "epochs", "seed"})
+    own["outpath"] = project / "runs" / "plain_head"
+    plain = {"hidden": 256, "weighing": "none", "weight_decay": 0.0, "lr": 0.05, "stop_option": ["window=1"]}
+    return load_training_stage({"recipe": "transfer", **plain}, own)
 
 
 @contextmanager
@@ -209,33 +238,35 @@ def _end_with_parent() -> None:
 
 
 def describe(result: DemoResult) -> list[str]:
-    """The chain in ten lines for a person: asked, found, lost and why, kept, right, chosen, three accuracies."""
-    funnel = next(row for row in result.manifest.funnel() if row["class_id"] == "all")
-    lost = sorted(
-        ((count, Reason(key.split(":")[1])) for key, count in funnel.items() if ":" in key),
-        key=lambda one: -one[0],
-    )
-    test, raw, names = result.summary["test"], result.raw_labels, result.manifest.class_ids
+    """What one chain came to, in ten lines that a person understands."""
+    raw, run, test = result.raw_labels, result.built.run, result.summary["test"]
+    measured = test_lines(test)
+    if result.plain is not None:
+        oracle = measured.pop().strip()
+        measured = [measured[0], f"{measured[1]}, {oracle}", _plain_line(result)]
     return [
-        f"asked for     {len(names)} classes by name: {', '.join(names)}",
-        f"found         {funnel['found']} search results, {result.counts['photos']} different photos",
-        f"thrown away   {funnel.get('rejected', 0)} rejected and {funnel.get('failed', 0)} failed: "
-        + "; ".join(f"{count} {reason.value.replace('_', ' ')}" for count, reason in lost),
-        f"kept          {funnel['kept']} photos with their raw labels; no label was edited, nobody labelled any",
+        *collection_lines(result.built.manifest, result.built.counts),
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
-        f"epoch chosen  {test['selected']['epoch']} of 0..{test['last']['epoch']}, without clean labels: "
-        f"{why_selected(result.summary)}",
-        f"test accuracy {_top1(test['selected'])} at the chosen epoch, on {test['images']} clean test images",
-        f"              {_top1(test['last'])} at the last epoch ({test['last']['epoch']})",
-        f"              {_top1(test['oracle'])} at the oracle epoch ({test['oracle']['epoch']}), the best on the "
-        "test set, which nobody could have chosen",
-        f"report        {result.report}",
+        epoch_line(run),
+        *measured,
+        f"report        {result.built.report}",
     ]
 
 
-def _top1(one: dict[str, Any]) -> str:
-    lower, upper = one["top1"]["interval"]
-    return f"{one['top1']['accuracy']:.2f} % [{lower:.1f}, {upper:.1f}]"
+def _plain_line(result: DemoResult) -> str:
+    """What the choice of the epoch is worth to a head that fits every label, and to the one that weighs them."""
+    assert result.plain is not None
+    chosen, last, oracle = (_accuracy(result.plain, which) for which in _EPOCHS)
+    own = result.accuracy("selected") - result.accuracy("last")
+    little = "; a robust head makes the epoch matter little" if chosen - last > abs(own) + _LITTLE else ""
+    return (
+        f"plain head    {chosen:.2f} % chosen, {last:.2f} % last, {oracle:.2f} % oracle: a hidden layer, all "
+        f"labels alike; choosing its epoch is worth {chosen - last:+.1f} points, and {own:+.1f} above{little}"
+    )
+
+
+def _accuracy(summary: Mapping[str, Any], which: str) -> float:
+    return float(summary["test"][which]["top1"]["accuracy"])
 
 
 def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
@@ -246,11 +277,13 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
             "raw_labels_right": one.raw_labels.percent,
             "selected_epoch": one.summary["test"]["selected"]["epoch"],
             "oracle_epoch": one.summary["test"]["oracle"]["epoch"],
-            **{which: one.accuracy(which) for which in ("selected", "last", "oracle")},
+            **{which: one.accuracy(which) for which in _EPOCHS},
+            **({f"plain_{which}": _accuracy(one.plain, which) for which in _EPOCHS} if one.plain else {}),
         }
         for one in results
     ]
-    starts = read_json(results[0].run / "environment.json", "the starts of a run")
+    run = results[0].built.run
+    starts = read_json(run.path / "environment.json", "the starts of a run")
     environment = {key: value for key, value in starts[0].items() if key not in ("command", "data")}
     command = "rawlabel demo " + " ".join(_flags(config))
     training = training_config(config, config.seed, Path()).model_dump(
@@ -261,7 +294,7 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
         {"command": command, "environment": environment, "training": training, "rows": rows},
     )
     with atomic_write(config.out / "seeds.md") as stream:
-        stream.write(_seeds_table(rows, command, read_run(results[0].run).rule, environment).encode())
+        stream.write(_seeds_table(rows, command, read_run(run.path).rule, environment).encode())
 
 
 def _flags(config: DemoConfig) -> list[str]:

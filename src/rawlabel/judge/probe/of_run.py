@@ -23,6 +23,10 @@ _ELSEWHERE = (
     "often on labels of people such as ImageNet's, and the photos shown here, test photos among them, may "
     "overlap with what they were trained on."
 )
+_FROZEN = (
+    "The run's own features are those of a frozen encoder that was trained elsewhere, which the run's head reads, "
+    "too: it says what other last layers make of them, with all raw labels alike."
+)
 REMARKS = {
     OWN: "The run's own features were learned from the same raw labels, so this is no independent peer: it says "
     "what other last layers make of them.",
@@ -59,7 +63,7 @@ class FittedProbe:
             "holdout_images": len(self.data.holdout),
             "linear": {"C": linear.setting} | _describe(linear),
             "nearest_neighbors": {"k": int(neighbors.setting)} | _describe(neighbors),
-            "remark": REMARKS[encoder.origin],
+            "remark": _FROZEN if encoder.is_frozen else REMARKS[encoder.origin],
         }
 
 
