@@ -97,8 +97,8 @@ def test_class_folders_become_a_run_beside_them_and_the_same_call_finds_it(run: 
     assert (run.path / "log.json").stat().st_mtime_ns == before
     assert [one.path for one in rl.Project(root).runs()] == [run.path]
     measured = rl.evaluate(run)
-    assert measured["images"] == 12
-    assert 0 <= measured["selected"]["top1"]["accuracy"] <= 100
+    assert measured.images == 12
+    assert 0 <= measured.selected.top1.accuracy <= 100
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -180,7 +180,7 @@ def test_names_become_a_project_a_manifest_and_what_is_shared(tmp_path: Path) ->
     assert project.manifest() is None
     manifest = rl.curate(project, holdout=0.2)
     assert manifest.fingerprint == project.manifest().fingerprint
-    assert manifest.funnel()[-1]["found"] == project.counts()["label_events"] == 24
+    assert manifest.funnel.total.found == project.counts()["label_events"] == 24
     assert rl.report(project, probe=False) == project.path / "report.html"
     folder = rl.export(manifest, out=tmp_path / "folders")
     assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == ["one", "seven"]

@@ -13,7 +13,7 @@ from PIL import Image
 from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import images_path
-from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run import Run
 from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig
 from rawlabel.demo import DemoResult, describe, run_demo, training_config
@@ -63,7 +63,7 @@ def test_its_numbers_agree_with_the_artifacts(out: Path, result: DemoResult) -> 
     manifest = read_manifest(path)
     text = "\n".join(describe(result))
     assert f"kept          {manifest.kept().num_rows} photos" in text
-    total = next(row for row in manifest.funnel() if row["class_id"] == "all")
+    total = next(row for row in manifest.funnel.as_json() if row["class_id"] == "all")
     assert total["found"] == 300 == total["kept"] + total["rejected"] + total["failed"]
     truth = json.loads((out / "truth.json").read_text())["photos"]
     rows = manifest.kept().select(["photo_id", "class_id"]).to_pylist()
@@ -98,14 +98,14 @@ def test_by_default_a_robust_head_stands_beside_a_plain_one(tmp_path: Path) -> N
     assert "at the last epoch (11)" in lines[7] and "nobody could have chosen" in lines[7]
     shown = lines[8].split()
     assert lines[8].startswith("plain head") and "choosing its epoch is worth" in lines[8]
-    log = RunDirectory(tmp_path / "runs" / "plain_head").log()
-    right = [entry["test"]["acc1"] for entry in log]
+    log = Run(tmp_path / "runs" / "plain_head").epochs
+    right = [one.test_accuracy for one in log]
     assert [float(shown[i]) for i in (5, 8)] == [pytest.approx(one, abs=0.01) for one in (right[-1], max(right))]
-    settings = [RunDirectory(tmp_path / "runs" / name).config() for name in ("demo", "plain_head")]
-    assert [(one["weighing"], one["hidden"]) for one in settings] == [("soft", 0), ("none", 256)]
+    settings = [Run(tmp_path / "runs" / name).config for name in ("demo", "plain_head")]
+    assert [(one.weighing, one.hidden) for one in settings] == [("soft", 0), ("none", 256)]
     # The features of the encoder are shared: by both heads, and by the probe on them.
     assert not (tmp_path / "runs" / "demo" / "probe_features").exists()
-    assert only.built.run.encoder() is not None
+    assert only.built.run.encoder is not None
 
 
 def test_the_recipe_from_scratch_is_the_one_that_was_measured() -> None:
@@ -163,8 +163,8 @@ def test_a_folder_of_photos_and_several_seeds_make_a_table(tmp_path: Path) -> No
     results = run_demo(config, serve)
     assert [result.seed for result in results] == [0, 1]
     saved = json.loads((tmp_path / "out" / "seeds.json").read_text())
-    assert [row["selected"] for row in saved["rows"]] == [result.accuracy("selected") for result in results]
+    assert [row["selected"] for row in saved["rows"]] == [result.accuracies[0] for result in results]
     assert "--seeds 2" in saved["command"]
     table = (tmp_path / "out" / "seeds.md").read_text()
-    mean = sum(result.accuracy("selected") for result in results) / 2
+    mean = sum(result.accuracies[0] for result in results) / 2
     assert f"{mean:.2f} ±" in table

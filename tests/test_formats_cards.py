@@ -23,6 +23,7 @@ from rawlabel.errors import DataError
 from rawlabel.manifests.export import export
 from rawlabel.manifests.formats.dataset_card import escaped, linked
 from tests.helpers.formats_project import HOSTILE_TITLES, SECRET, make_project
+from tests.helpers.manifest_rows import as_table
 
 # What mlcroissant 1.1.1 asks rdflib and pandas for.
 pytestmark = [
@@ -103,7 +104,7 @@ def test_what_is_shared_without_photos_is_enough_and_tells_no_secrets(birds: Man
 def rewritten(birds: Manifest, change, project: Path) -> Manifest:
     rows = change([dict(row) for row in birds.table.to_pylist()])
     shutil.copytree(birds.project / "images", project / "images", dirs_exist_ok=True)
-    return write_manifest(project, rows, birds.classes, config={}, catalogue_fingerprint="")
+    return write_manifest(project, as_table(rows), birds.classes, config={}, catalogue_fingerprint="")
 
 
 def with_clock(rows):
@@ -200,7 +201,7 @@ def test_the_hub_reads_the_front_matter(birds: Manifest, tmp_path: Path) -> None
 def test_the_card_counts_as_the_manifest_does(birds: Manifest, tmp_path: Path) -> None:
     text = (write(birds, tmp_path, "dataset_card") / "README.md").read_text()
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()]
-    total = birds.funnel()[-1]
+    total = birds.funnel.as_json()[-1]
     for name in ("found", "kept"):
         assert [name, f"{total[name]}"] in cells
     lost = [int(row[1]) for row in cells if row and row[0].startswith(("failed:", "rejected:"))]

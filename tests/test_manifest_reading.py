@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rawlabel.artifacts.manifest import CLOCK_COLUMNS, LATER_COLUMNS, SCHEMA, fingerprint_of, read_manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import CLOCK_COLUMNS, LATER_COLUMNS, fingerprint_of, read_manifest
 from rawlabel.errors import DataError, RawlabelError
 from rawlabel.manifests import reading as manifest_reading
 from rawlabel.manifests.reading import read_received_manifest

@@ -17,7 +17,6 @@ from rawlabel.base.metrics import (
     holm,
     mean_interval,
     paired_counts_p,
-    paired_mcnemar,
     top_confusions,
 )
 
@@ -76,31 +75,6 @@ def test_mean_of_seeds_has_the_interval_of_student():
 def test_mean_refuses_no_values_and_no_numbers(values):
     with pytest.raises(ValueError):
         mean_interval(values)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
-def test_mcnemar_looks_at_discordant_images_only_and_is_symmetric(pairs):
-    a = np.array([one for one, _ in pairs], dtype=bool)
-    b = np.array([one for _, one in pairs], dtype=bool)
-    p = paired_mcnemar(a, b)
-    assert p == pytest.approx(paired_mcnemar(b, a))
-    discordant = a != b
-    assert p == pytest.approx(paired_mcnemar(a[discordant], b[discordant]))
-    assert 0 < p <= 1
-
-
-def test_mcnemar_known_value():
-    # One discordant image against nine: p = 2 * (C(10,0) + C(10,1)) / 2^10.
-    a = np.array([True] * 1 + [False] * 9 + [True] * 40)
-    b = np.array([False] * 1 + [True] * 9 + [True] * 40)
-    assert paired_mcnemar(a, b) == pytest.approx(22 / 1024)
-    assert paired_mcnemar(a, a) == 1.0
-
-
-@pytest.mark.parametrize("b", [np.array([True]), np.array([1, 0])])
-def test_mcnemar_refuses_other_shapes_and_counts(b):
-    with pytest.raises(ValueError):
-        paired_mcnemar(np.array([True, False]), b)
 
 
 def test_fisher_known_value():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rawlabel.artifacts.catalogue.columns import TABLES
 from rawlabel.artifacts.catalogue.schema import MIGRATIONS
-from rawlabel.artifacts.manifest import SCHEMA
+from rawlabel.artifacts.decision import SCHEMA
 from rawlabel.records import Reason
 
 PATH = Path(__file__).parents[1] / "docs" / "data-model.md"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from PIL import Image
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 COLORS = 48
+# What tqdm says of a notebook without widgets depends on what else is installed.
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress"
 MOST_DIFFERENCE = 3.0
 """Mean difference of two images that look the same [of 255]."""
 

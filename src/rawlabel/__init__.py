@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rawlabel.api import build, collect, curate, evaluate, export, load, predict, report, train
     from rawlabel.artifacts.manifest import Manifest
     from rawlabel.artifacts.projects import Project
-    from rawlabel.artifacts.run_directory import RunDirectory as Run
+    from rawlabel.artifacts.run import Run
+    from rawlabel.base.progress import show as show_progress
     from rawlabel.base.version import __version__
     from rawlabel.errors import (
         CheckpointError,
@@ -49,7 +50,8 @@ _HOMES = {
     # By its name, since the product does without the simulator.
     "PhotoSite": ("rawlabel_photo_site.local_site", "LocalPhotoSite"),
     "Project": ("rawlabel.artifacts.projects", "Project"),
-    "Run": ("rawlabel.artifacts.run_directory", "RunDirectory"),
+    "Run": ("rawlabel.artifacts.run", "Run"),
+    "show_progress": ("rawlabel.base.progress", "show"),
     "__version__": ("rawlabel.base.version", "__version__"),
 }
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "load",
     "predict",
     "report",
+    "show_progress",
     "train",
 ]
 

@@ -35,7 +35,8 @@ from rawlabel.errors import ConfigError, Interrupted
 if TYPE_CHECKING:
     from rawlabel.artifacts.manifest import Manifest
     from rawlabel.artifacts.projects import Project
-    from rawlabel.artifacts.run_directory import RunDirectory
+    from rawlabel.artifacts.run import Run
+    from rawlabel.artifacts.run_records import Measurement
     from rawlabel.config.declaring import Device, Precision
     from rawlabel.models.classifier import Classifier
     from rawlabel.models.predict import Prediction
@@ -78,7 +79,7 @@ def _stopped_as_python_is(function: Callable[Arguments, Result]) -> Callable[Arg
 @_stopped_as_python_is
 def build(
     names: str | Path | Iterable[str], project: Place = "project", *, api_key: str | None = None, **settings: Any
-) -> RunDirectory:
+) -> Run:
     """Make a classifier of class names, or of a class file: plan, collect, curate, train, report; return its run.
 
     A large plan needs ``yes=True``. Settings: `rawlabel build --help`, such as ``contact="you@example.org"``;
@@ -128,7 +129,7 @@ def curate(project: Place = "project", **settings: Any) -> Manifest:
 
 
 @_stopped_as_python_is
-def train(data: Place | None = None, **settings: Any) -> RunDirectory:
+def train(data: Place | None = None, **settings: Any) -> Run:
     """Train on raw labels, select an epoch without a clean label, and return the run.
 
     `data` is a project, a manifest, or images with labels in another format that `rawlabel formats` lists, such as
@@ -142,22 +143,22 @@ def train(data: Place | None = None, **settings: Any) -> RunDirectory:
     from rawlabel.train.stage import train as run_train
 
     given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)))
-    return run_train(given, make_epoch_evaluator)
+    return run_train(given, make_epoch_evaluator).read()
 
 
 @_stopped_as_python_is
-def evaluate(run: Place, test: Path | str | None = None, **settings: Any) -> Mapping[str, Any]:
+def evaluate(run: Place, test: Path | str | None = None, **settings: Any) -> Measurement:
     """Measure a run on `test`, class folders with clean labels, by default the test set that the run logged.
 
     Returns what the summary of the run has under `test`: the number of `images`, and for the epochs `selected`,
-    `last` and, where it is known, `oracle` their top-1 accuracy [percent] with its interval. The evidence is
+    `last` and, where it is known, `oracle` their `top1` accuracy [percent] with its interval. The evidence is
     written into the run directory, and so is that the test set was opened. Settings: `rawlabel evaluate --help`.
     Raises `ConfigError`, `DataError`, `CheckpointError` and `DiskError`.
     """
     from rawlabel.judge.evaluate.stage import evaluate as run_evaluate
 
-    summary = run_evaluate(_settings(EvaluateConfig, settings, run=_path(run), test=test))
-    measured: Mapping[str, Any] = summary["test"]
+    measured = run_evaluate(_settings(EvaluateConfig, settings, run=_path(run), test=test)).test
+    assert measured is not None
     return measured
 
 

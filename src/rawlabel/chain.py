@@ -14,6 +14,7 @@ from typing import Any
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import read_json, write_json
 from rawlabel.base.progress import note
@@ -84,7 +85,7 @@ class Built:
     counts: dict[str, int]
     """Counts of the catalogue."""
     manifest: Manifest
-    run: RunDirectory
+    run: Run
     report: Path
 
 
@@ -265,17 +266,19 @@ def run_stages(
     if then is not None:
         then(run)
     report = stages.report.model_copy(update={"run": run.path})
-    return Built(project, counts, manifest, run, build_report(report, add_own_probe if report.probe else None))
+    return Built(
+        project, counts, manifest, run.read(), build_report(report, add_own_probe if report.probe else None)
+    )
 
 
 def describe(built: Built) -> list[str]:
     """Ten lines that a person understands; with a test set, its accuracies in place of what the holdout says."""
-    test = built.run.summary().get("test")
+    test = built.run.summary.test
     measured = test_lines(test) if test else [*holdout_lines(built.run), suspect_line(built.run, built.project)]
     return [
         *collection_lines(built.manifest, built.counts),
         weighing_line(built.run),
-        epoch_line(built.run),
+        epoch_line(built.run.summary),
         *measured,
         f"report        {built.report}",
     ]

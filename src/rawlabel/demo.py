@@ -6,15 +6,17 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Measurement, Start, Summary
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.base.spawning import spawn_context
@@ -35,12 +37,11 @@ from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.show.ending import collection_lines, epoch_line, test_lines
+from rawlabel.show.ending import accuracies, collection_lines, epoch_line, test_lines
 from rawlabel.train.stage import train
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGITS_PER_CLASS = 250
-_EPOCHS = ("selected", "last", "oracle")
 _LITTLE = 1.0
 """Points of test accuracy below which two differences are taken for one."""
 
@@ -52,13 +53,54 @@ class DemoResult:
     seed: int
     built: Built
     raw_labels: RawLabelAccuracy
-    summary: dict[str, Any]
-    plain: dict[str, Any] | None
+    summary: Summary
+    plain: Summary | None
     """The summary of the plain head that was trained beside the one of `--recipe transfer`."""
 
-    def accuracy(self, which: str) -> float:
-        """Test top-1 [percent] at the `selected`, `last` or `oracle` epoch."""
-        return _accuracy(self.summary, which)
+    @property
+    def test(self) -> Measurement:
+        """What the evaluation, a part of the chain, measured."""
+        assert self.summary.test is not None
+        return self.summary.test
+
+    @property
+    def accuracies(self) -> tuple[float, float, float]:
+        """Test top-1 [percent] at the chosen, the last and the oracle epoch."""
+        return accuracies(self.test)
+
+
+@dataclass(frozen=True)
+class SeedRow:
+    """A row of `seeds.json`: one seed's epochs, and its accuracies in percent."""
+
+    seed: int
+    kept: int
+    raw_labels_right: float
+    selected_epoch: int
+    oracle_epoch: int
+    selected: float
+    last: float
+    oracle: float
+    plain_selected: float | None = None
+    """Of the plain head, where one was trained beside it."""
+    plain_last: float | None = None
+    plain_oracle: float | None = None
+
+    def columns(self) -> tuple[float, ...]:
+        """What the table shows and takes the mean of."""
+        differences = (self.selected - self.last, self.oracle - self.selected)
+        return (self.raw_labels_right, self.selected, self.last, self.oracle, *differences)
+
+    def of_plain_head(self) -> tuple[float, ...]:
+        """The same of the plain head, without the raw labels; empty without one."""
+        chosen, last, oracle = self.plain_selected, self.plain_last, self.plain_oracle
+        if chosen is None or last is None or oracle is None:
+            return ()
+        return (chosen, last, oracle, chosen - last, oracle - chosen)
+
+    def as_json(self) -> dict[str, float]:
+        """The row as it is written, without what was not trained."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 Serve = Callable[[PhotoSiteConfig, Callable[[str], None]], None]
@@ -89,7 +131,7 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
     classes, truth = project / "classes.txt", project / "truth.json"
     with atomic_write(classes) as stream:
         stream.write("".join(f"{name}\n" for name in class_names(config)).encode())
-    plain: list[dict[str, Any]] = []
+    plain: list[Summary] = []
 
     def then(run: RunDirectory) -> None:
         measure_probe(ProbeConfig(run=run.path))
@@ -116,7 +158,7 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
         )
         built = run_stages(stages, api_key="any word will do here", then=then)
     right = raw_label_accuracy(built.manifest, truth)
-    return DemoResult(seed, built, right, built.run.summary(), plain[0] if plain else None)
+    return DemoResult(seed, built, right, built.run.summary, plain[0] if plain else None)
 
 
 def _refuse_other_settings(config: DemoConfig, seed: int, project: Path) -> None:
@@ -239,25 +281,24 @@ def _end_with_parent() -> None:
 
 def describe(result: DemoResult) -> list[str]:
     """What one chain came to, in ten lines that a person understands."""
-    raw, run, test = result.raw_labels, result.built.run, result.summary["test"]
-    measured = test_lines(test)
+    raw, measured = result.raw_labels, test_lines(result.test)
     if result.plain is not None:
         oracle = measured.pop().strip()
-        measured = [measured[0], f"{measured[1]}, {oracle}", _plain_line(result)]
+        measured = [measured[0], f"{measured[1]}, {oracle}", _plain_line(result, result.plain)]
     return [
         *collection_lines(result.built.manifest, result.built.counts),
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
-        epoch_line(run),
+        epoch_line(result.summary),
         *measured,
         f"report        {result.built.report}",
     ]
 
 
-def _plain_line(result: DemoResult) -> str:
+def _plain_line(result: DemoResult, plain: Summary) -> str:
     """What the choice of the epoch is worth to a head that fits every label, and to the one that weighs them."""
-    assert result.plain is not None
-    chosen, last, oracle = (_accuracy(result.plain, which) for which in _EPOCHS)
-    own = result.accuracy("selected") - result.accuracy("last")
+    assert plain.test is not None
+    chosen, last, oracle = accuracies(plain.test)
+    own = result.accuracies[0] - result.accuracies[1]
     little = "; a robust head makes the epoch matter little" if chosen - last > abs(own) + _LITTLE else ""
     return (
         f"plain head    {chosen:.2f} % chosen, {last:.2f} % last, {oracle:.2f} % oracle: a hidden layer, all "
@@ -265,36 +306,36 @@ def _plain_line(result: DemoResult) -> str:
     )
 
 
-def _accuracy(summary: Mapping[str, Any], which: str) -> float:
-    return float(summary["test"][which]["top1"]["accuracy"])
-
-
 def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
     rows = [
-        {
-            "seed": one.seed,
-            "kept": one.raw_labels.total,
-            "raw_labels_right": one.raw_labels.percent,
-            "selected_epoch": one.summary["test"]["selected"]["epoch"],
-            "oracle_epoch": one.summary["test"]["oracle"]["epoch"],
-            **{which: one.accuracy(which) for which in _EPOCHS},
-            **({f"plain_{which}": _accuracy(one.plain, which) for which in _EPOCHS} if one.plain else {}),
-        }
+        SeedRow(
+            one.seed,
+            one.raw_labels.total,
+            one.raw_labels.percent,
+            one.test.selected.epoch,
+            one.test.oracle.epoch if one.test.oracle else 0,
+            *one.accuracies,
+            *(accuracies(one.plain.test) if one.plain and one.plain.test else ()),
+        )
         for one in results
     ]
-    run = results[0].built.run
-    starts = read_json(run.path / "environment.json", "the starts of a run")
-    environment = {key: value for key, value in starts[0].items() if key not in ("command", "data")}
+    run = results[0].built.run.path
+    start = Run(run).starts[0]
     command = "rawlabel demo " + " ".join(_flags(config))
     training = training_config(config, config.seed, Path()).model_dump(
         mode="json", exclude={"root", "main", "test", "outpath", "seed"}
     )
     write_json(
         config.out / "seeds.json",
-        {"command": command, "environment": environment, "training": training, "rows": rows},
+        {
+            "command": command,
+            "environment": {key: one for key, one in start.as_json().items() if key not in ("command", "data")},
+            "training": training,
+            "rows": [one.as_json() for one in rows],
+        },
     )
     with atomic_write(config.out / "seeds.md") as stream:
-        stream.write(_seeds_table(rows, command, read_run(run.path).rule, environment).encode())
+        stream.write(_seeds_table(rows, command, read_run(run).rule, start).encode())
 
 
 def _flags(config: DemoConfig) -> list[str]:
@@ -307,30 +348,38 @@ def _flags(config: DemoConfig) -> list[str]:
     ]
 
 
-def _seeds_table(rows: list[dict[str, Any]], command: str, rule: str, environment: dict[str, Any]) -> str:
-    def mean(key: str) -> str:
-        value, half_width = mean_interval([row[key] for row in rows])
+def _seeds_table(rows: Sequence[SeedRow], command: str, rule: str, start: Start) -> str:
+    def mean(values: Iterable[float]) -> str:
+        value, half_width = mean_interval(list(values))
         return f"{value:.2f} ± {half_width:.2f}" if half_width is not None else f"{value:.2f}"
 
-    for row in rows:
-        row["gain"], row["regret"] = row["selected"] - row["last"], row["oracle"] - row["selected"]
-    keys = ("raw_labels_right", "selected", "last", "oracle", "gain", "regret")
+    def numbers(values: Iterable[float]) -> str:
+        return " | ".join(f"{value:.2f}" for value in values)
+
+    right, *columns = zip(*(one.columns() for one in rows), strict=True)
     lines = [
         "| seed | raw labels right | chosen epoch | at chosen | last | oracle | chosen - last | oracle - chosen |",
         "|--:|--:|--:|--:|--:|--:|--:|--:|",
         *(
-            f"| {row['seed']} | {row[keys[0]]:.2f} | {row['selected_epoch']} | "
-            + " | ".join(f"{row[key]:.2f}" for key in keys[1:]) + " |"
+            f"| {row.seed} | {row.raw_labels_right:.2f} | {row.selected_epoch} | "
+            + numbers(row.columns()[1:]) + " |"
             for row in rows
         ),
-        f"| mean | {mean(keys[0])} | | " + " | ".join(mean(key) for key in keys[1:]) + " |",
+        f"| mean | {mean(right)} | | " + " | ".join(map(mean, columns)) + " |",
     ]  # fmt: skip
+    if all(row.of_plain_head() for row in rows):
+        beside = zip(*(row.of_plain_head() for row in rows), strict=True)
+        lines += [
+            "\nA plain head on the same features, beside it: a hidden layer, all labels alike, no decay.\n",
+            "| seed | at chosen | last | oracle | chosen - last | oracle - chosen |\n|--:|--:|--:|--:|--:|--:|",
+            *(f"| {row.seed} | {numbers(row.of_plain_head())} |" for row in rows),
+            "| mean | " + " | ".join(map(mean, beside)) + " |",
+        ]
     return (
         f"Test top-1 accuracy [%] on clean test images; mean and 95 % interval (Student's t) over "
         f"{len(rows)} seeds.\n"
         "The chosen epoch comes from raw labels alone; the oracle epoch is the best on the test set.\n\n"
         + "\n".join(lines)
-        + f"\n\n- command: `{command}`\n- rule: {rule}\n- commit: {environment['commit']}\n"
-        f"- processor: {environment['processor']}\n"
-        f"- torch {environment['packages']['torch']}, Python {environment['python']}\n"
+        + f"\n\n- command: `{command}`\n- rule: {rule}\n- commit: {start.commit}\n"
+        f"- processor: {start.processor}\n- torch {start.packages['torch']}, Python {start.python}\n"
     )

@@ -134,7 +134,7 @@ def _report(
     disturbed, readings = disturbances(results)
     report = {
         "schema": 1,
-        "environment": describe_environment(),
+        "environment": describe_environment().as_json(),
         "hardware": hardware,
         "settings": config.as_json(),
         "conditions": {

@@ -177,7 +177,7 @@ def _describe(pipe: Connection, name: str) -> None:
     pipe.send(
         {
             "device": str(device),
-            "device_name": torch.cuda.get_device_name(device) if is_gpu else describe_environment()["processor"],
+            "device_name": torch.cuda.get_device_name(device) if is_gpu else describe_environment().processor,
             "precision": {"ours": precision, "timm": precision, "examples": "float32", "published": "float32"},
             "cuda": torch.version.cuda if is_gpu else None,
         }

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.manifest import SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, CurateConfig, NoiseConfig
 from rawlabel.errors import RawlabelError

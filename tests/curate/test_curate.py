@@ -50,7 +50,7 @@ def verdicts(
     candidates: list[Candidate], known: dict[str, Decoded], **settings: object
 ) -> list[tuple[str, str | None]]:
     rows = decide(candidates, known, CurateConfig(**settings))  # type: ignore[arg-type]
-    return [(row["verdict"], row["reason"]) for row in rows]
+    return [(row.verdict, row.reason) for row in rows]
 
 
 KEPT = ("kept", None)
@@ -64,8 +64,8 @@ def test_the_same_photo_under_two_keywords_counts_once() -> None:
 def test_of_equal_pixels_in_one_class_the_first_stays() -> None:
     copies = [candidate("1", "owl", "a"), candidate("2", "owl", "a")]
     rows = decide(copies, decoded("a"), CurateConfig())
-    assert [row["verdict"] for row in rows] == ["kept", "rejected"]
-    assert (rows[1]["reason"], rows[1]["duplicate_of"]) == ("exact_duplicate", "1")
+    assert [row.verdict for row in rows] == ["kept", "rejected"]
+    assert (rows[1].reason, rows[1].duplicate_of) == ("exact_duplicate", "1")
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_every_candidate_gets_one_verdict_and_keeps_its_label(
     found = [candidate(str(i), where, shows[i], keyword=word) for i, where, word in finds]
     known = decoded("a", "b", "c") | {"small": Decoded(Reason.TOO_SMALL, 5, 5, "small")}
     rows = decide(found, known, CurateConfig(cross_class=policy))  # type: ignore[arg-type]
-    assert [(row["photo_id"], row["class_id"], row["keyword"]) for row in rows] == [
+    assert [(row.photo_id, row.class_id, row.keyword) for row in rows] == [
         (str(i), where, word) for i, where, word in finds
     ]
     for row in rows:
-        assert (row["verdict"] == Verdict.KEPT) == (row["reason"] is None) == (row["split"] is not None)
-    kept = [(row["pixel_sha256"], row["class_id"]) for row in rows if row["verdict"] == Verdict.KEPT]
+        assert (row.verdict == Verdict.KEPT) == (row.reason is None) == (row.split is not None)
+    kept = [(row.pixel_sha256, row.class_id) for row in rows if row.verdict == Verdict.KEPT]
     assert len(kept) == len(set(kept))
     if policy != "keep":
         assert len({one for one, _ in kept}) == len(kept)
@@ -173,7 +173,7 @@ def test_the_split_is_stable_and_follows_the_author() -> None:
     assert held != held_out(1, 0.1)
     series = [candidate(str(i), "owl", name, author="same") for i, name in enumerate("abc")]
     rows = decide(series, decoded("a", "b", "c"), CurateConfig(holdout=0.5))
-    assert len({row["split"] for row in rows}) == 1
+    assert len({row.split for row in rows}) == 1
 
 
 HEADER = b"\xff\xc0\x00\x11\x08"
@@ -222,8 +222,8 @@ def test_a_manifest_is_frozen_and_repeatable(tmp_path: Path) -> None:
     assert read.table.equals(first.table)
     assert (read.fingerprint, read.class_ids) == (first.fingerprint, ["owl", "robin"])
     assert all((project / path).is_file() for path in read.kept()["path"].to_pylist())
-    for row in read.funnel():
-        assert row["found"] == row.get("kept", 0) + row.get("rejected", 0) + row.get("failed", 0)
+    for row in (*read.funnel.classes, read.funnel.total):
+        assert row.found == row.kept + row.rejected + row.failed
 
 
 def test_a_set_with_nothing_left_is_named_with_the_reasons(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_class_with_no_photo_left_is_left_out_with_a_warning_that_stays(
         assert manifest.class_ids == ["robin"]
         assert [spec.class_id for spec in manifest.left_out] == ["owl", "__MACOSX"]
         assert len(manifest.warnings()) == 2
-        counts = {row["class_id"]: row["found"] for row in manifest.funnel()}
+        counts = {row["class_id"]: row["found"] for row in manifest.funnel.as_json()}
         assert counts == {"robin": 12, "owl": 12, "__MACOSX": 0, "all": 24}
     # The bytes of the class belong to no photo now; the manifest is whole.
     assert {finding.kind for finding in verify(VerifyConfig(project=project))} == {Kind.STRAY}

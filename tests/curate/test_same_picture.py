@@ -46,7 +46,7 @@ def verdicts(found: list[Candidate], **settings: object) -> list[tuple[str, str 
         if (digest := one.outcome.stored_sha256) is not None
     }
     rows = decide(found, known, CurateConfig(**settings))  # type: ignore[arg-type]
-    return [(row["verdict"], row["reason"]) for row in rows]
+    return [(row.verdict, row.reason) for row in rows]
 
 
 def flipped(picture: str, bits: int) -> str:
@@ -82,7 +82,7 @@ def test_one_photo_that_three_sources_know_is_no_placeholder() -> None:
     rows = decide(
         [replaced_pixels(one, "same") for one in found], {"same": Decoded(None, 100, 100, "same")}, CurateConfig()
     )
-    assert [row["reason"] for row in rows] == [None, "same_photo", "same_photo"]
+    assert [row.reason for row in rows] == [None, "same_photo", "same_photo"]
 
 
 def replaced_pixels(one: Candidate, pixels: str) -> Candidate:

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from rawlabel.artifacts.run_directory import describe_encoder
+from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.models.encoder import Encoder, load_encoder
 from rawlabel.models.encoders._own_classes import own_classes
@@ -238,8 +238,8 @@ def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:
 
 
 def test_one_sentence_says_whose_labels_an_encoder_has_seen() -> None:
-    facts = load_encoder("efficientnet_lite0").facts()
-    said = describe_encoder({**facts, "own_classes": ["daisy"]})
+    facts = load_encoder("efficientnet_lite0").record().as_json()
+    said = EncoderRecord(**facts, own_classes=("daisy",)).describe()
     assert "efficientnet_lite0 (license: Apache-2.0)" in said and "with labels of people" in said
     assert said.endswith("of the classes here it was taught daisy.") and "\n" not in said
-    assert describe_encoder({**facts, "own_classes": []}).endswith("taught none, as far as is known.")
+    assert EncoderRecord(**facts).describe().endswith("taught none, as far as is known.")

@@ -34,19 +34,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 def test_the_three_accuracies_are_those_of_the_log(run: RunDirectory) -> None:
     summary, log = run.summary(), run.log()
-    test = summary["test"]
+    test = summary.test
     by_epoch = [entry["test"]["acc1"] for entry in log]
-    assert test["selected"]["top1"]["accuracy"] == pytest.approx(by_epoch[summary["selected_epoch"]])
-    assert test["last"]["top1"]["accuracy"] == pytest.approx(by_epoch[-1])
-    assert test["oracle"]["top1"]["accuracy"] == pytest.approx(max(by_epoch))
-    assert by_epoch[test["oracle"]["epoch"]] == max(by_epoch)
-    assert test["oracle"]["top1"]["accuracy"] >= test["selected"]["top1"]["accuracy"]
+    assert test.selected.top1.accuracy == pytest.approx(by_epoch[summary.selected_epoch])
+    assert test.last.top1.accuracy == pytest.approx(by_epoch[-1])
+    assert test.oracle.top1.accuracy == pytest.approx(max(by_epoch))
+    assert by_epoch[test.oracle.epoch] == max(by_epoch)
+    assert test.oracle.top1.accuracy >= test.selected.top1.accuracy
 
 
 def test_intervals_are_exact(run: RunDirectory) -> None:
-    one = run.summary()["test"]["selected"]["top1"]
-    expected = binomtest(one["correct"], 75).proportion_ci(0.95, method="exact")
-    assert one["interval"] == pytest.approx([100 * expected.low, 100 * expected.high])
+    one = run.summary().test.selected.top1
+    expected = binomtest(one.correct, 75).proportion_ci(0.95, method="exact")
+    assert one.interval == pytest.approx((100 * expected.low, 100 * expected.high))
 
 
 def test_the_published_files_agree_with_the_predictions(run: RunDirectory) -> None:
@@ -62,7 +62,7 @@ def test_the_published_files_agree_with_the_predictions(run: RunDirectory) -> No
         expected[CLASSES.index(row["true_class"]), CLASSES.index(row["predicted_class"])] += 1
     assert (matrix == expected).all()
     assert corr == {name: int(matrix[i, i]) for i, name in enumerate(CLASSES)}
-    assert sum(corr.values()) == run.summary()["test"]["selected"]["top1"]["correct"]
+    assert sum(corr.values()) == run.summary().test.selected.top1.correct
 
 
 def test_each_opening_of_the_test_set_is_counted(run: RunDirectory) -> None:
@@ -75,8 +75,8 @@ def test_each_opening_of_the_test_set_is_counted(run: RunDirectory) -> None:
 def test_another_test_set_has_no_oracle(run: RunDirectory, tmp_path: Path) -> None:
     copy = RunDirectory(shutil.copytree(run.path, tmp_path / "run"))
     summary = evaluate(EvaluateConfig(run=copy.path, test=make_class_folders(tmp_path / "other", 8, 5)))
-    assert summary["test"]["images"] == 24
-    assert "oracle" not in summary["test"]
+    assert summary.test.images == 24
+    assert summary.test.oracle is None
 
 
 def test_predictions_take_images_folders_and_a_pipe(

@@ -25,6 +25,8 @@ __all__ = ["data", "weights"]
 
 pytestmark = pytest.mark.integration
 
+CLASSIFIERS = ("linear", "nearest_neighbors")
+
 
 @pytest.fixture(scope="module")
 def run(data: Path) -> RunDirectory:
@@ -43,7 +45,7 @@ def test_the_command_measures_own_and_other_features_and_keeps_both(
         assert cli.run(["probe", str(run.path), "--device", "cpu", *arguments]) == 0
     said = capsys.readouterr().out
     own, file = entries(run)
-    assert (own["origin"], own["epoch"]) == ("this run's own", run.summary()["selected_epoch"])
+    assert (own["origin"], own["epoch"]) == ("this run's own", run.summary().selected_epoch)
     assert (file["backbone"], file["origin"], file["weights_file"]) == (BACKBONE, "file", "model.safetensors")
     for one in (own, file):
         assert one["training_images"] + one["holdout_images"] == 120 and one["test"]["images"] == 36
@@ -64,12 +66,13 @@ def test_test_labels_change_nothing_but_the_test_accuracy(run: RunDirectory, dat
     found = []
     for test in (data / "test", tmp_path / "permuted"):
         entry = measure_probe(ProbeConfig(run=run.path, test=test, device="cpu"))
-        del entry["test"]
-        found.append((entry["linear"].pop("test"), entry["nearest_neighbors"].pop("test"), entry))
+        bare = {name: getattr(entry, name).model_copy(update={"test": None}) for name in CLASSIFIERS}
+        tests = (getattr(entry, name).test for name in CLASSIFIERS)
+        found.append((*tests, entry.model_copy(update={"test": None, **bare})))
     (*right, choices), (*permuted, choices_again) = found
     assert choices == choices_again
     for one, other in zip(right, permuted, strict=True):
-        assert other["accuracy"] < 50 < one["accuracy"]
+        assert other.accuracy < 50 < one.accuracy
 
 
 def test_own_features_are_those_of_the_network_that_predicts(run: RunDirectory) -> None:

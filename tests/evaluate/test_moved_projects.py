@@ -28,16 +28,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(above)
         assert cli.run(["train", "--config", "settings.json"]) == 0
         [run] = (above / "flowers" / "runs").iterdir()
-        assert RunDirectory(run).config()["root"] == "flowers"
+        assert RunDirectory(run).read().config.root == Path("flowers")
         # As it was given, where it is known there.
-        assert RunDirectory(run).settings().root == Path("flowers")
+        assert RunDirectory(run).read().settings.root == Path("flowers")
         assert cli.run(["evaluate", str(run)]) == 0
-        assert RunDirectory(run).summary()["test"]["folder"] == str(Path("flowers/test"))
+        assert RunDirectory(run).summary().test.folder == str(Path("flowers/test"))
     return above / "flowers"
 
 
 def measured(run: Path) -> object:
-    return {key: one for key, one in RunDirectory(run).summary()["test"].items() if key not in ("folder", "place")}
+    return {
+        key: one
+        for key, one in RunDirectory(run).summary().test.as_json().items()
+        if key not in ("folder", "place")
+    }
 
 
 @pytest.mark.parametrize("how", ["from elsewhere", "moved", "moved, by an older version", "apart from its data"])

@@ -60,27 +60,27 @@ def test_they_are_told_when_training_and_listed(
         == 1
     )
     counts = {"test_images": 6, "equal": 1, "near": 1, "compared_by_pixels_alone": 0}
-    assert run.summary()["test_overlap"] == {"test": counts}
-    pairs = run.overlap()["test"]["pairs"]  # type: ignore[index]
-    assert {(Path(one["test"]).name, Path(one["other"]).name, one["equal_pixels"]) for one in pairs} == {
+    assert run.summary().test_overlap["test"].as_json() == counts
+    pairs = run.read().overlap["test"].pairs
+    assert {(Path(one.test).name, Path(one.other).name, one.equal_pixels) for one in pairs} == {
         ("0.png", "3.png", True), ("1.jpg", "5.png", False),
     }  # fmt: skip
     evaluate(EvaluateConfig(run=run.path))
     assert "note: 2 of 6 test images are among" in capsys.readouterr().err
-    assert run.summary()["test_overlap"] == {"test": counts}
+    assert run.summary().test_overlap["test"].as_json() == counts
 
 
 def test_another_test_set_is_compared_when_it_is_evaluated(
     leaky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained(leaky, tmp_path / "run", test=None)
-    assert run.overlap() is None
+    assert not run.read().overlap
     other = tmp_path / "other"
     shutil.copytree(leaky / "test", other)
     shutil.copy(leaky / "candidate" / "robin" / "1.png", other / "robin" / "2.png")
     assert rawlabel(["evaluate", str(run.path), "--test", str(other)]) == 0
     assert "note: 3 of 6 test images are among" in capsys.readouterr().err
-    assert run.summary()["test_overlap"]["test"]["equal"] == 2
+    assert run.summary().test_overlap["test"].equal == 2
 
 
 @pytest.mark.usefixtures("messages_on_stderr")

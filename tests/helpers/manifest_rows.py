@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.manifest import SCHEMA, Manifest, fingerprint_of, write_manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import Manifest, fingerprint_of, write_manifest
 from rawlabel.records import ClassSpec
 
 CLASSES = (ClassSpec("owl", "owl", ("owl", "barn owl")), ClassSpec("robin", "robin", ("robin",), "a small bird"))
@@ -37,15 +38,19 @@ def kept_row(number: int, class_id: str = "owl", keyword: str | None = None, **c
     return row | changes
 
 
+def as_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=SCHEMA)
+
+
 def write_rows(project: Path, rows: Sequence[dict[str, Any]], classes: Sequence[ClassSpec] = CLASSES) -> Manifest:
-    return write_manifest(project, rows, classes, config={}, catalogue_fingerprint="")
+    return write_manifest(project, as_table(rows), classes, config={}, catalogue_fingerprint="")
 
 
 def forge(folder: Path, rows: Sequence[dict[str, Any]], described: Any = None) -> Path:
     """A manifest file of any content whose fingerprint fits, as an attacker would write it."""
     if described is None:
         described = [asdict(one) | {"keywords": list(one.keywords)} for one in CLASSES]
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    table = as_table(rows)
     header = {"classes": described, "fingerprint": fingerprint_of(described, table)}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "manifest.parquet"

@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from rawlabel.artifacts.manifest import SCHEMA, write_manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import write_manifest
 from rawlabel.config import CollectConfig, PhotoSiteConfig
 from rawlabel.records import ClassSpec
 from rawlabel_photo_site.web.server import RunningSite, running
@@ -99,7 +101,9 @@ def _manifest(folder: Path, photo_site: PhotoSite) -> Iterator[Simulator]:
     ]  # fmt: skip
     classes = [ClassSpec(word, word, (word,)) for word in KEYWORDS]
     whole = [dict.fromkeys(SCHEMA.names) | row for row in rows]
-    written = write_manifest(folder / "from", whole, classes, config={}, catalogue_fingerprint="")
+    written = write_manifest(
+        folder / "from", pa.Table.from_pylist(whole, SCHEMA), classes, config={}, catalogue_fingerprint=""
+    )
     yield Simulator(CollectConfig(source=("manifest",), input=written.path, project=folder / "project"))
 
 

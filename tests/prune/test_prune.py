@@ -101,7 +101,7 @@ def test_photos_that_were_taken_down_go_with_their_pixels(
             lost.add(was["stored_sha256"])
         else:
             assert (was["verdict"], was["reason"], was["split"]) == (now["verdict"], now["reason"], now["split"])
-    for row in after.funnel():
+    for row in after.funnel.as_json():
         assert row["found"] == sum(row.get(verdict, 0) for verdict in Verdict)
     assert stored(project) == had - lost
     assert pruned.num_deleted == len(lost) > 0

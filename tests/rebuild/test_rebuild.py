@@ -106,7 +106,7 @@ def check_manifest(before: Manifest, after: Manifest, expected: dict[str, Likene
             assert (after.project / new["path"]).is_file()
             assert (new["sha256"] == old["sha256"]) == (fate is Likeness.EXACT)
             assert (new["pixel_sha256"] == old["pixel_sha256"]) == (fate is not Likeness.NEAR_COPY)
-    for row in after.funnel():
+    for row in after.funnel.as_json():
         assert row["found"] == sum(row.get(verdict, 0) for verdict in Verdict)
     told = Counter(one.kind for one in differences_between(before, after))
     assert set(told) <= {Kind.VERDICT, Kind.PIXELS, Kind.BYTES, Kind.OTHER}

@@ -62,7 +62,7 @@ def test_the_result_stands_first_with_intervals_and_image_counts(project, run):
 def test_counts_on_the_page_are_the_manifests_and_add_up(project, manifest):
     shown = read_page(project)
     header, *rows = shown.tables["funnel-table"]
-    expected = {row["class_id"]: row for row in manifest.funnel()}
+    expected = {row["class_id"]: row for row in manifest.funnel.as_json()}
     labels = {"bus": "bus", "tram (n00000002)": "n00000002", "R&D <b>": "R&D <b>", "all classes": "all"}
     assert {row[0] for row in rows} == set(labels)
     for row in rows:
@@ -416,7 +416,7 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     network = {"model": "cifar_resnet8", "image_size": 32, "augment": "crop"}
     config = TrainConfig(root=project, test="test", epochs=2, lr=0.01, seed=0, **network)
     run = train(config, make_epoch_evaluator)
-    test = evaluate(EvaluateConfig(run=run.path))["test"]
+    test = evaluate(EvaluateConfig(run=run.path)).test
     assert run_command(["report", str(project)]) == 0
     shown = Page((project / "report.html").read_text("utf-8"))
     peers = shown.tables["peer-table"][1:]

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawlabel.artifacts.run_records import Epoch, accuracies_on_test, oracle_epoch
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import CollectConfig, TrainConfig
-from rawlabel.show.report.curves import oracle_epoch
-from rawlabel.show.report.evidence import Epoch
 from rawlabel.show.report.montage import share_out
 from rawlabel.show.report.provenance import command_line
 
@@ -66,8 +65,11 @@ def test_only_plain_web_addresses_become_links(address, linked):
 
 def test_the_oracle_is_the_earliest_of_the_best_tested_epochs():
     tested = [None, 70.0, 50.0, 70.0]
-    assert oracle_epoch([Epoch(epoch=i, test={"acc1": value}) for i, value in enumerate(tested)]) == 1
-    assert oracle_epoch([Epoch(epoch=0)]) is None
+    assert (
+        oracle_epoch(accuracies_on_test([Epoch(epoch=i, test={"acc1": value}) for i, value in enumerate(tested)]))
+        == 1
+    )
+    assert oracle_epoch(accuracies_on_test([Epoch(epoch=0)])) is None
 
 
 def test_a_command_gives_its_settings_again():

@@ -19,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Start, Summary
 from rawlabel.base import distributed, processes
+from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
@@ -257,10 +259,10 @@ def test_the_first_process_writes(
         monkeypatch.setenv(name, value)
     processes.join()
     run = RunDirectory(tmp_path / "run")
-    run.start({})
+    run.start(TrainConfig(), Start())
     run.log_epoch({"epoch": 0})
     run.log_timing(epoch=0)
-    run.write_summary({})
+    run.write_summary(Summary(selected_epoch=0))
     with progress("training", 1):
         pass
     written = sorted(path.name for path in tmp_path.rglob("*.json*"))

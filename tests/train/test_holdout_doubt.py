@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rawlabel.artifacts.run_directory import RunDirectory, why_selected
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli import run as rawlabel
 from rawlabel.records import EpochRecord
 from rawlabel.train.measuring.holdout_doubt import holdout_doubt
@@ -55,5 +55,5 @@ def test_a_run_on_few_photos_is_made_and_its_line_says_what_it_is_worth(
         assert rawlabel(["train", *place, *settings, "--outpath", str(out), "--seed", seed]) == 0
         summary = RunDirectory(out).summary()
         line = capsys.readouterr().out.splitlines()[0]
-        assert line.endswith(why_selected(summary))
+        assert line.endswith(summary.why_selected())
         assert "; but " in line and " held-out photos cannot tell the epochs apart: " in line

@@ -64,7 +64,7 @@ def test_the_average_of_the_weights_is_what_is_measured(data: Path, tmp_path: Pa
     assert plain.log()[0]["train"] == averaged.log()[0]["train"]
     assert plain.log()[0]["holdout"]["loss"] != averaged.log()[0]["holdout"]["loss"]
     summary = evaluate(EvaluateConfig(run=averaged.path))
-    assert summary["test"]["selected"]["top1"]["accuracy"] == pytest.approx(averaged.log()[0]["test"]["acc1"])
+    assert summary.test.selected.top1.accuracy == pytest.approx(averaged.log()[0]["test"]["acc1"])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_student_learns_what_the_teacher_predicts(mislabeled: Path, tmp_path
     config = tiny(mislabeled, outpath=tmp_path / "run", student=True, holdout=0.4, epochs=6, stop="last_epoch")
     run = train(config, make_epoch_evaluator)
     teacher = RunDirectory(run.path / "teacher")
-    assert teacher.config()["student"] is False
+    assert teacher.read().config.student is False
     data = load_training_data(config)
     everything = data.train.join(data.holdout)
     raw = np.concatenate([data.train.labels, data.holdout.labels])
@@ -123,10 +123,10 @@ def test_a_teachers_label_is_never_taken_for_a_raw_one(mislabeled: Path, tmp_pat
 def test_a_seed_that_is_drawn_is_the_teachers_too(mislabeled: Path, tmp_path: Path) -> None:
     config = tiny(mislabeled, outpath=tmp_path / "run", student=True, seed=None, epochs=1)
     run = train(config)
-    seed = run.config()["seed"]
-    assert seed == RunDirectory(run.path / "teacher").config()["seed"]
+    seed = run.read().config.seed
+    assert seed == RunDirectory(run.path / "teacher").read().config.seed
     (run.path / "summary.json").unlink()
-    assert train(config).config()["seed"] == seed
+    assert train(config).read().config.seed == seed
 
 
 def test_a_student_goes_on_wherever_it_was_stopped(
@@ -172,14 +172,14 @@ def test_a_refit_uses_all_raw_data_for_as_many_steps(data: Path, tmp_path: Path)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
     assert train(config.model_copy(update={"refit": True}), make_epoch_evaluator).path == run.path
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    refit, selected = RunDirectory(run.path / "refit"), run.summary()["selected_epoch"]
+    refit, selected = RunDirectory(run.path / "refit"), run.summary().selected_epoch
     assert load_checkpoint(refit.last_checkpoint)["num_samples"] == 120
     assert [entry["epoch"] for entry in refit.log()] == list(range(selected + 1))
     assert [entry["lr"] for entry in refit.log()] == [entry["lr"] for entry in run.log()][: selected + 1]
     assert refit.log()[0]["holdout"] == {}
     summary = evaluate(EvaluateConfig(run=refit.path))
-    assert summary["why"] == f"all 120 raw images, for the steps of the {selected + 1} epochs selected before"
-    assert summary["test"]["selected"]["epoch"] == selected
+    assert summary.why == f"all 120 raw images, for the steps of the {selected + 1} epochs selected before"
+    assert summary.test.selected.epoch == selected
     with pytest.raises(ConfigError, match=r"--student: .* was made with False, not True"):
         train(config.model_copy(update={"student": True}))
 

@@ -101,7 +101,7 @@ def test_a_run_keeps_its_arithmetic_and_is_evaluated_in_it(
     ]
     for given, expected in (((), "bfloat16"), (("--precision", "fp32"), "float32")):
         assert cli.run(["evaluate", str(run.path), *given]) == 0
-        assert run.summary()["test"]["precision"] == expected
+        assert run.summary().test.precision == expected
     capsys.readouterr()
     for given in ((), ("--precision", "bf16"), ("--precision", "fp32")):
         assert cli.run(["predict", str(run.path), str(tmp_path / "test"), *given]) == 0

@@ -153,7 +153,7 @@ def test_the_published_command_with_the_published_file(
     assert steps[0] == steps[1] / 2 >= 3
     assert [entry["epoch"] for entry in run.log()] == [0, 1]
     assert set(run.log()[0]["w_norm"]) > {"conv", "head"}
-    assert run.config()["details"] == "a try"
+    assert run.read().given["details"] == "a try"
     right = json.loads((run.path / "correct.json").read_text())
     assert 100 * len(right["correct"]) / 18 == pytest.approx(run.log()[-1]["test"]["acc1"])
     assert len(right["names"]) == len(right["correct"])
@@ -161,7 +161,7 @@ def test_the_published_command_with_the_published_file(
     before = run.last_checkpoint.stat().st_mtime_ns
     code, selected = cli.run([*common, *flags, "--evaluate"]), capsys.readouterr()
     assert code == 0, selected.err
-    entry = run.log()[run.summary()["selected_epoch"]]
+    entry = run.log()[run.summary().selected_epoch]
     assert f" * Acc@1 {entry['test']['acc1']:.3f}\n" in selected.out
     assert run.last_checkpoint.stat().st_mtime_ns == before
     assert (run.path / "test-ledger.jsonl").exists()

@@ -15,7 +15,6 @@ from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.predictor import load_predictor
 from rawlabel.records import EpochRecord
-from rawlabel.train.measuring.epoch_log import read_record
 from rawlabel.train.stage import train
 from tests.helpers.tiny_training import make_class_folders, tiny
 
@@ -29,7 +28,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 
 def test_the_log_has_every_signal(run: RunDirectory) -> None:
-    records = [read_record(entry, run.log_path) for entry in run.log()]
+    records = [one.record() for one in run.read().epochs]
     assert [one.decays_left for one in records] == [1, 1, 1, 0, 0, 0]
     assert records[0].changed_predictions is None
     assert all(0 <= (one.changed_predictions or 0) <= 100 for one in records[1:])
@@ -47,10 +46,10 @@ def test_a_rule_says_the_same_live_and_of_the_finished_log(
     live = train(tiny(data, outpath=tmp_path / "live", epochs=6, stop=name, stop_option=options))
     rule_type = families.load(Family.STOPPING_RULE, name)
     rule = rule_type(load_options(rule_type.Options, options, "--stop-option"))
-    selection = rule.select([read_record(entry, run.log_path) for entry in run.log()])
+    selection = rule.select([one.record() for one in run.read().epochs])
     summary = live.summary()
-    assert (summary["selected_epoch"], summary["why"]) == (selection.epoch, selection.why)
-    assert summary["last_epoch"] == len(live.log()) - 1
+    assert (summary.selected_epoch, summary.why) == (selection.epoch, selection.why)
+    assert summary.last_epoch == len(live.log()) - 1
     assert [one["train"] for one in live.log()] == [one["train"] for one in run.log()][: len(live.log())]
 
 
@@ -72,13 +71,13 @@ def test_a_rule_selects_and_ends_runs_of_methods_with_memory_two_views_or_two_ne
     run = train(tiny(few, outpath=tmp_path / "run", **settings))
     rule_type = families.load(Family.STOPPING_RULE, name)
     rule = rule_type(load_options(rule_type.Options, options, "--stop-option"))
-    records = [read_record(entry, run.log_path) for entry in run.log()]
+    records = [one.record() for one in run.read().epochs]
     selections = [rule.select(records[: count + 1]) for count in range(len(records))]
     assert [entry["selected_epoch"] for entry in run.log()] == [one.epoch for one in selections]
     assert [one.halt for one in selections[:-1]] == [False] * (len(records) - 1)
     assert selections[-1].halt or len(records) == 4
     summary = run.summary()
-    assert (summary["selected_epoch"], summary["why"]) == (selections[-1].epoch, selections[-1].why)
+    assert (summary.selected_epoch, summary.why) == (selections[-1].epoch, selections[-1].why)
     assert load_predictor(run.selected_checkpoint)[2] == selections[-1].epoch
     # Changed predictions are there from the second epoch on, all others from the first.
     assert all(np.isfinite(getattr(one, signal)) for one in records[1:] for signal in rule.signals)

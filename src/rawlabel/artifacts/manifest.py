@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,86 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.funnel import Funnel
 from rawlabel.artifacts.project import NEWEST, manifests_path
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.version import __version__
 from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, Split, Verdict
 
-_COLUMNS = (
-    ("source", pa.string(), "Plug-in name of the photo site or list that returned the photo."),
-    ("photo_id", pa.string(), "The source's own id of the photo."),
-    (
-        "class_id",
-        pa.string(),
-        "Class whose keyword found it: the raw label; another one where noise was injected.",
-    ),
-    ("keyword", pa.string(), "What was searched for."),
-    ("rank", pa.int32(), "Place among the results of its part of the search, counted from 0."),
-    ("part", pa.string(), "The part of the search (a span of upload dates, say) as JSON; {} is the whole search."),
-    ("verdict", pa.string(), "kept, rejected or failed."),
-    ("reason", pa.string(), "Why it is not kept, from the closed list of reasons; null when it is kept."),
-    ("duplicate_of", pa.string(), "Id of the photo that was kept in its place, or with which it conflicts."),
-    ("group", pa.string(), "Photos of one group (an author's) are all in training or all in the holdout."),
-    ("split", pa.string(), "train or holdout; null when it is not kept."),
-    (
-        "injected_from",
-        pa.string(),
-        "Class whose keyword found it, where `rawlabel noise` put the photo under class_id; null elsewhere.",
-    ),
-    ("path", pa.string(), "File in the project folder; null when there is none."),
-    ("sha256", pa.string(), "SHA-256 (hex) of the bytes that the host sent."),
-    (
-        "pixel_sha256",
-        pa.string(),
-        "SHA-256 (hex) of size and upright RGB pixels, whatever the metadata.",
-    ),
-    ("media_type", pa.string(), "Media type of the stored file, by its first bytes."),
-    (
-        "stored_sha256",
-        pa.string(),
-        "SHA-256 (hex) of the stored bytes; not sha256 when resized on arrival.",
-    ),
-    ("perceptual_hash", pa.string(), "256-bit perceptual hash (64 hex digits); near copies differ in few bits."),
-    ("num_bytes", pa.int64(), "Size of what the host sent [bytes]."),
-    ("width", pa.int32(), "Upright width of the stored picture [pixels]."),
-    ("height", pa.int32(), "Upright height of the stored picture [pixels]."),
-    ("url", pa.string(), "Address of the image that was asked for."),
-    ("final_url", pa.string(), "Address after redirects, without its query; null when there were none."),
-    ("http_status", pa.int32(), "Last HTTP status of the download."),
-    ("etag", pa.string(), "The image host's ETag header."),
-    ("last_modified", pa.string(), "The image host's Last-Modified header."),
-    ("size_label", pa.string(), "The source's name of the chosen size."),
-    (
-        "stated_sha1",
-        pa.string(),
-        "SHA-1 (hex) that the source states for the original file.",
-    ),
-    (
-        "origin",
-        pa.string(),
-        "Identity across sources, <source>:<photo id>; empty: the source itself.",
-    ),
-    ("page_url", pa.string(), "Web page of the photo, for people."),
-    ("title", pa.string(), "Title as its author wrote it; text from strangers."),
-    ("author", pa.string(), "Author's name; text from strangers."),
-    ("author_id", pa.string(), "The source's own id of the author."),
-    ("author_url", pa.string(), "Web page of the author."),
-    ("license_id", pa.string(), "The source's own id of the license, kept even when it is not known here."),
-    ("license_name", pa.string(), "Name of the license as the source states it."),
-    ("license_url", pa.string(), "Address of the license's text."),
-    ("uploaded_at", pa.int64(), "When it was uploaded [seconds since 1970, UTC]."),
-    ("taken_at", pa.string(), "When it was taken, as the source states it; null when that is not known."),
-    ("searched_at", pa.int64(), "When the search returned it [seconds since 1970, UTC]."),
-    (
-        "license_read_at",
-        pa.int64(),
-        "When its license was read [seconds since 1970, UTC].",
-    ),
-    ("fetched_at", pa.int64(), "When its bytes were downloaded [seconds since 1970, UTC]."),
-)
-SCHEMA = pa.schema([pa.field(name, kind, metadata={"description": text}) for name, kind, text in _COLUMNS])
-"""The columns; the description of each, with its unit, is its metadata and has no other home."""
 CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 """When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
 LATER_COLUMNS = ("injected_from",)
@@ -141,9 +68,9 @@ class Manifest:
 
     def warnings(self) -> list[str]:
         """What is not as it was asked for, one sentence for each class that is left out."""
-        counts = {row["class_id"]: row for row in self.funnel()} if self.left_out else {}
+        found = {row.class_id: row.found for row in self.funnel.classes} if self.left_out else {}
         return [
-            f"class '{spec.class_id}' is left out: none of its {counts[spec.class_id]['found']:,} label events is "
+            f"class '{spec.class_id}' is left out: none of its {found[spec.class_id]:,} label events is "
             "kept; collect more for it, or take it out of the list"
             for spec in self.left_out
         ]
@@ -155,43 +82,39 @@ class Manifest:
             mask = pc.and_(mask, pc.equal(self.table["split"], split.value))
         return self.table.filter(mask)
 
-    def funnel(self) -> list[dict[str, Any]]:
-        """Counts for each class and in all: found, then each verdict and reason; they add up by row."""
-        columns = (self.table[name].to_pylist() for name in ("class_id", "verdict", "reason"))
-        class_ids = [spec.class_id for spec in self.all_classes]
-        counts: dict[str, Counter[str]] = {class_id: Counter(found=0) for class_id in [*class_ids, "all"]}
-        for class_id, verdict, reason in zip(*columns, strict=True):
-            for name in (class_id, "all"):
-                counts[name]["found"] += 1
-                counts[name][verdict] += 1
-                if reason:
-                    counts[name][f"{verdict}:{reason}"] += 1
-        return [{"class_id": class_id, **dict(sorted(count.items()))} for class_id, count in counts.items()]
+    @cached_property
+    def funnel(self) -> Funnel:
+        """Counts for each class and in all: found, then each verdict and reason. Raises `DataError`."""
+        try:
+            return Funnel.of(self.table, [spec.class_id for spec in self.all_classes])
+        except ValueError as error:
+            raise DataError(
+                f"{self.path}: the counts of its decisions do not add up ({error}); run `rawlabel curate` again"
+            ) from error
 
 
 def write_manifest(
     project: Path,
-    rows: Sequence[dict[str, Any]],
+    table: pa.Table,
     classes: Sequence[ClassSpec],
     *,
-    config: dict[str, Any],
+    config: Mapping[str, object],
     catalogue_fingerprint: str,
     parent: str | None = None,
 ) -> Manifest:
-    """Freeze the decisions `rows` in `project`/manifests/<fingerprint>/ and make them the newest.
+    """Freeze the decisions of `table` (`table_of`) in `project`/manifests/<fingerprint>/ and make them the newest.
 
     Classes of which no row is kept are marked as left out and come last, unless all are so. `config` holds the
     resolved settings of the verb that decided, saved with the manifest, and `parent` is the fingerprint of the
     manifest that it was made from, if any. Raises `DiskError`.
     """
-    kept = {row["class_id"] for row in rows if row["verdict"] == Verdict.KEPT}
+    kept = set(table.filter(pc.equal(table["verdict"], Verdict.KEPT.value))["class_id"].unique().to_pylist())
     left_out = tuple(spec for spec in classes if spec.class_id not in kept) if kept else ()
     classes = tuple(spec for spec in classes if spec not in left_out)
     described = [
         *(_described(spec) for spec in classes),
         *(_described(spec) | {"left_out": True} for spec in left_out),
     ]
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     digest = fingerprint_of(described, table)
     parent = None if parent == digest else parent
     header = {
@@ -208,7 +131,7 @@ def write_manifest(
     with atomic_write(path) as stream:
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
-    write_json(path.with_name("funnel.json"), manifest.funnel())
+    write_json(path.with_name("funnel.json"), manifest.funnel.as_json())
     write_json(manifests_path(project) / NEWEST, {"manifest": digest[:12]})
     return manifest
 

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from rawlabel.artifacts.catalogue.rows import LastSeen
-from rawlabel.records import Reason, Verdict
+from rawlabel.artifacts.decision import Decision
+from rawlabel.records import Reason
 
 
-def decided_again(row: dict[str, Any], seen: LastSeen | None) -> dict[str, Any]:
-    """The row in the light of what the site last answered; a row whose download failed keeps its reason."""
-    if seen is None or not row["stored_sha256"]:
-        return row
-    changes: dict[str, Any] = {}
+def decided_again(decision: Decision, seen: LastSeen | None) -> Decision:
+    """The decision in the light of what the site last answered; one whose download failed keeps its reason."""
+    if seen is None or not decision.stored_sha256:
+        return decision
     name, url = seen.license_name, seen.license_url
-    if name is not None and (name, url or "") != (row["license_name"], row["license_url"]):
+    if name is not None and (name, url or "") != (decision.license_name, decision.license_url):
         # The site's own id of the new license is not known.
-        changes = {
-            "license_id": "",
-            "license_name": name,
-            "license_url": url or "",
-            "license_read_at": seen.asked_at,
-        }
+        decision = replace(
+            decision, license_id="", license_name=name, license_url=url or "", license_read_at=seen.asked_at
+        )
     if seen.reason is not None:
-        verdict = seen.reason.verdict.value
-        changes |= {"verdict": verdict, "reason": seen.reason.value, "split": None, "duplicate_of": None}
+        decision = decision.lost(seen.reason, verdict=seen.reason.verdict)
     if seen.reason is Reason.TAKEN_DOWN:
-        changes |= {"path": None, "stored_sha256": None, "width": None, "height": None}
-    return row | changes
-
-
-def is_lost(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether a row was kept and is not any more."""
-    return bool(before["verdict"] == Verdict.KEPT != after["verdict"])
+        decision = replace(decision, path=None, stored_sha256=None, width=None, height=None)
+    return decision

@@ -7,7 +7,7 @@ from pathlib import Path
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.project import catalogue_path, runs_path
-from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run import Run
 from rawlabel.records import ClassSpec
 
 
@@ -38,6 +38,6 @@ class Project:
         path = newest_manifest(self.path)
         return None if path is None else read_manifest(path)
 
-    def runs(self) -> list[RunDirectory]:
+    def runs(self) -> list[Run]:
         """The training runs in the project's own folder of runs, by name, finished or not."""
-        return [RunDirectory(one.parent) for one in sorted(runs_path(self.path).glob("*/config.json"))]
+        return [Run(one.parent) for one in sorted(runs_path(self.path).glob("*/config.json"))]

@@ -37,7 +37,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +46,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.artifacts.project import export_path, manifests_path, runs_path
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import Environment, Overlap, Place, Start, Summary
 from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
 from rawlabel.base.version import __version__
@@ -58,7 +59,7 @@ LogEntry = dict[str, Any]
 
 
 class RunDirectory:
-    """Paths, reading and writing of one run directory."""
+    """Paths of one run directory, and writing in it; `read` gives what it holds as records."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -66,9 +67,7 @@ class RunDirectory:
     @classmethod
     def existing(cls, path: Path) -> RunDirectory:
         """Open a run directory; raises `DataError` when `path` is none."""
-        if not (path / "config.json").is_file():
-            raise DataError(f"{path}: is no run directory (no config.json); name the folder that training made")
-        return cls(path)
+        return cls(Run.existing(path).path)
 
     @property
     def log_path(self) -> Path:
@@ -96,38 +95,18 @@ class RunDirectory:
         """Weights of the epoch that the stopping rule selects so far."""
         return self.path / "checkpoints" / "selected.safetensors"
 
-    def config(self) -> dict[str, Any]:
-        """The resolved settings, as they were given; what an older version did not have is at its default."""
-        return TrainConfig().as_json() | dict(read_json(self.path / "config.json", "the settings of a run"))
+    def read(self) -> Run:
+        """What the directory holds now, as frozen records."""
+        return Run(self.path)
 
-    def settings(self) -> TrainConfig:
-        """The resolved settings, with the folder that holds the data where that lies now.
-
-        Settings of older versions lack newer keys, which have their defaults. Raises `ConfigError` for settings of
-        a newer version.
-        """
-        try:
-            config = TrainConfig(**self.config())
-        except ValueError as error:
-            path = self.path / "config.json"
-            raise ConfigError(f"{path}: holds settings that are not known here; update rawlabel") from error
-        path = self.path / "environment.json"
-        starts = read_json(path, "the starts of a run") if path.exists() else []
-        noted = starts[-1].get("root") or {} if starts else {}
-        # Runs of older versions noted nothing, but theirs may be the project that they lie in.
-        is_inside = not noted and self.path.resolve().parent.name == runs_path(Path()).name
-        noted = {"absolute": str(self.path.resolve().parent.parent)} if is_inside else noted
-        root = find_place(self.path, noted, config.root, lambda place: _holds_data_of(place, config))
-        return config.model_copy(update={"root": root})
-
-    def place_of(self, path: Path) -> dict[str, str]:
+    def place_of(self, path: Path) -> Place:
         """Where `path` lies, by itself and from the run, so that it is found from anywhere and after a move."""
         place, own = path.resolve(), self.path.resolve()
         try:
-            from_run = {"from_run": Path(os.path.relpath(place, own)).as_posix()}
+            from_run = Path(os.path.relpath(place, own)).as_posix()
         except ValueError:  # on another drive
-            from_run = {}
-        return {"absolute": str(place), **from_run}
+            return Place(absolute=str(place))
+        return Place(absolute=str(place), from_run=from_run)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -160,17 +139,16 @@ class RunDirectory:
                 for folder in made:
                     folder.rmdir()
 
-    def start(self, config: dict[str, Any], **facts: Any) -> None:
+    def start(self, config: TrainConfig, start: Start) -> None:
         """Write the settings, and add this start to `environment.json`."""
         if not processes.is_first():
             return
-        write_json(self.path / "config.json", config)
-        path = self.path / "environment.json"
-        starts = read_json(path, "the starts of a run") if path.exists() else []
-        write_json(path, [*starts, describe_environment() | facts])
+        write_json(self.path / "config.json", config.as_json())
+        starts = [one.as_json() for one in (*self.read().starts, start)]
+        write_json(self.path / "environment.json", starts)
 
     def log(self) -> list[LogEntry]:
-        """All logged epochs; empty before the first."""
+        """All logged epochs as they were written; empty before the first."""
         if not self.log_path.exists():
             return []
         entries = read_json(self.log_path, "one entry an epoch")
@@ -198,16 +176,6 @@ class RunDirectory:
             with path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(facts) + "\n")
 
-    def timings(self) -> dict[int, dict[str, Any]]:
-        """The last timing of each epoch; a line that a killed process left unfinished is passed over."""
-        path, timings = self.path / "timing.jsonl", {}
-        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-            with suppress(ValueError):
-                timing = json.loads(line)
-                if "epoch" in timing:
-                    timings[timing["epoch"]] = timing
-        return timings
-
     def keep_training_predictions(self, epoch: int, predictions: npt.NDArray[np.int32]) -> None:
         """Write the class that the network gave each training image in the pass of `epoch`; -1 for none yet."""
         smallest = np.int16 if predictions.max(initial=0) <= np.iinfo(np.int16).max else np.int32
@@ -219,7 +187,7 @@ class RunDirectory:
 
         Raises `DataError` when a file is missing or damaged.
         """
-        epochs = [entry["epoch"] for entry in self.log()]
+        epochs = [one.epoch for one in self.read().epochs]
         if not epochs or not self._predictions_path(0).parent.is_dir():
             return None
         rows = []
@@ -243,87 +211,40 @@ class RunDirectory:
     def _predictions_path(self, epoch: int) -> Path:
         return self.path / "training_predictions" / f"{epoch:05d}.npz"
 
-    def encoder(self) -> dict[str, Any] | None:
-        """The frozen network that a head was trained on: its name, weights, what it was trained on, and which of
-        the run's classes it was taught (`own_classes`); None for a network trained on pixels.
-        """
-        path = self.path / "encoder.json"
-        return dict(read_json(path, "the encoder of a run")) if path.exists() else None
-
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """Selected, last and oracle epoch with why, from `summary.json`.
 
         Raises `DataError` before a run is finished.
         """
-        return dict(read_json(self.path / "summary.json", "the summary of a finished run"))
+        return self.read().summary
 
     @property
     def overlap_path(self) -> Path:
         """Which images of each test set are among those of the run, too."""
         return self.path / "test_overlap.json"
 
-    def overlap(self) -> dict[str, Any] | None:
-        """What was counted of each test set, by `test` and `subset`; None where nothing was."""
-        return read_json(self.overlap_path, "the overlap with test sets") if self.overlap_path.exists() else None
+    def overlap_counts(self) -> dict[str, Overlap]:
+        """The counts of what test sets share with the run, for the summary."""
+        return {key: one.counts() for key, one in self.read().overlap.items()}
 
-    def overlap_counts(self) -> dict[str, Any]:
-        """The counts of `overlap`, as the summary has them; empty where nothing was counted."""
-        names = ("test_images", "equal", "near", "compared_by_pixels_alone")
-        found = {key: {name: entry[name] for name in names} for key, entry in (self.overlap() or {}).items()}
-        return {"test_overlap": found} if found else {}
-
-    def write_summary(self, summary: dict[str, Any]) -> None:
+    def write_summary(self, summary: Summary) -> None:
         """Write `summary.json`, which only a finished run has, in the place of one that was there."""
-        write_json(self.path / "summary.json", summary)
+        write_json(self.path / "summary.json", summary.as_json())
 
 
-def find_place(run: Path, noted: Mapping[str, Any], given: Path, is_it: Callable[[Path], bool]) -> Path:
-    """Where something lies now: where it lay from the run, or by itself, or from here as it was given.
-
-    `noted` is what `RunDirectory.place_of` said of it. Spelled as it was `given` where that is the same place, or
-    no other is found.
-    """
-    known = [run.resolve() / str(noted["from_run"])] if "from_run" in noted else []
-    known += [Path(str(noted["absolute"]))] if "absolute" in noted else []
-    found = next((place for place in known if is_it(place)), None)
-    return given if found is None or (is_it(given) and found.resolve() == given.resolve()) else found.resolve()
-
-
-def _holds_data_of(root: Path, config: TrainConfig) -> bool:
-    """Whether what the settings name lies under `root`; an address, such as hub:NAME, lies nowhere."""
-    if config.main is None:
-        return manifests_path(root).is_dir() or export_path(root).is_dir()
-    return ":" in config.main or (root / config.main).exists()
-
-
-def why_selected(summary: dict[str, Any]) -> str:
-    """Why the epoch of a summary was selected, and what speaks against it, in one phrase."""
-    return str(summary["why"]) + (f"; {summary['doubt']}" if summary.get("doubt") else "")
-
-
-def describe_encoder(encoder: Mapping[str, Any]) -> str:
-    """What a reader must know of the encoder of a run (`RunDirectory.encoder`), in one sentence."""
-    known = encoder["own_classes"]
-    return (
-        f"The classifier is a head on the frozen network {encoder['name']} (license: {encoder['license']}), which "
-        f"was trained on {encoder['trained_on']}, with labels of {encoder['labels_of']}; of the classes here it "
-        f"was taught {', '.join(known) if known else 'none, as far as is known'}."
-    )
-
-
-def describe_environment() -> dict[str, Any]:
+def describe_environment() -> Environment:
     """What a reader of a number needs to know about where it was made."""
     packages = ("torch", "torchvision", "timm", "numpy", "pillow", "opencv-python-headless")
-    return {
-        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "rawlabel": __version__,
-        "commit": source_commit(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-        "platform": platform.platform(),
-        "processor": processor_name(),
-        "command": " ".join(sys.argv[1:]),
-    }
+    return Environment(
+        started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        rawlabel=__version__,
+        commit=source_commit(),
+        python=platform.python_version(),
+        packages={name: version(name) for name in packages},
+        platform=platform.platform(),
+        processor=processor_name(),
+        command=" ".join(sys.argv[1:]),
+    )
 
 
 def source_commit() -> str:

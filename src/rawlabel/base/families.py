@@ -38,15 +38,31 @@ class Family(StrEnum):
         return self.name.lower().replace("_", " ")
 
 
+_added: dict[tuple[Family, str], type] = {}
+
+
+def add(family: Family, name: str, plugin: type) -> None:
+    """Have `name` mean the class `plugin` in this process, as a notebook or script wants it.
+
+    Whoever opens what it made needs it as well, so what others shall use belongs into a package. Raises
+    `PluginError` where the name is taken by another class.
+    """
+    if name in names(family) and _added.get((family, name)) is None:
+        raise PluginError(f"a {family.label} is called '{name}' already; choose another name")
+    _added[family, name] = plugin
+
+
 def names(family: Family) -> list[str]:
     """All plug-in names of a family, sorted; imports the package but no plug-in."""
     package = importlib.import_module(family.value)
     own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
-    return sorted(own | set(_installed(family)))
+    return sorted(own | set(_installed(family)) | {name for one, name in _added if one is family})
 
 
 def load(family: Family, name: str) -> Any:
     """Return the plug-in class `name`; raises `PluginError` that suggests the nearest name."""
+    if (family, name) in _added:
+        return _added[family, name]
     installed = _installed(family)
     if name in installed:
         return installed[name].load()

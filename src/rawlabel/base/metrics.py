@@ -94,40 +94,11 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, f
     return mean, float(stdtrit(sample.size - 1, (1 + confidence) / 2)) * standard_error
 
 
-def paired_mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
-    """Two-sided p of the exact McNemar test that two models are equally accurate on the same images.
-
-    Only images that exactly one model gets right count; under equality each is a fair coin, so p is the exact
-    binomial test of one of the two discordant counts at 1/2. Without a discordant image p is 1.
-
-    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-    percentages", Psychometrika 12 (1947) 153-157, with the binomial distribution in place of its
-    chi-squared approximation; computed by `scipy.stats.binomtest`.
-
-    Args:
-        correct_a: One boolean an image: was model A right?
-        correct_b: The same images in the same order for model B.
-
-    Raises:
-        ValueError: The arrays are not boolean or differ in shape.
-    """
-    from scipy.stats import binomtest
-
-    a, b = np.asarray(correct_a), np.asarray(correct_b)
-    if a.dtype != np.bool_ or b.dtype != np.bool_ or a.shape != b.shape:
-        raise ValueError("paired_mcnemar needs two boolean arrays of one shape, one value an image")
-    only_a = int(np.count_nonzero(a & ~b))
-    only_b = int(np.count_nonzero(b & ~a))
-    if only_a + only_b == 0:
-        return 1.0
-    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
-
-
 def paired_counts_p(k_a: int, k_b: int, n: int) -> float:
     """Two-sided p of Fisher's exact test that two models with `k_a` and `k_b` of `n` right are equally good.
 
-    For the case where per-image results are not at hand and `paired_mcnemar` cannot be used. The test treats
-    the two samples as independent, which wastes power when both models saw the same images.
+    For the case where per-image results are not at hand. The test treats the two samples as independent, which
+    wastes power when both models saw the same images.
 
     Source: R. A. Fisher, "On the interpretation of chi-squared from contingency tables, and the calculation
     of P", Journal of the Royal Statistical Society 85 (1922) 87-94; computed by `scipy.stats.fisher_exact`.

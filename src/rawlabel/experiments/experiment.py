@@ -15,7 +15,7 @@ from typing import Any
 
 from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base import families
-from rawlabel.base.files import atomic_write, read_json, write_json
+from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import ExperimentConfig
 from rawlabel.errors import ConfigError
@@ -105,12 +105,11 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
 
 def _environment(rows: Sequence[Row]) -> dict[str, Any]:
     """Where the trials ran: of the first, every commit that one ran from, and the one that made the table."""
-    files = [run.path / "environment.json" for row in rows for run in row.runs]
-    starts = [start for file in files for start in read_json(file, "the starts of a run")]
+    starts = [start for row in rows for run in row.runs for start in run.run.starts]
     known = ("commit", "processor", "device", "precision", "threads", "python", "packages")
-    first = {key: starts[0].get(key) for key in known}
-    commits = sorted({one["commit"] for one in starts})
-    return {**first, "commits": commits, "table_commit": describe_environment()["commit"]}
+    first = {key: getattr(starts[0], key) for key in known}
+    commits = sorted({one.commit for one in starts})
+    return {**first, "commits": commits, "table_commit": describe_environment().commit}
 
 
 def _rule(rows: Sequence[Row]) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rawlabel.artifacts.manifest import CLOCK_COLUMNS, SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import CLOCK_COLUMNS, Manifest
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.untrusted_text import disarmed
 from rawlabel.config import DiffConfig

@@ -7,7 +7,7 @@ The manifest that it is made from is its parent and stays as it is. A row with a
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rawlabel.artifacts.manifest import METADATA_KEY, SCHEMA, Manifest, read_manifest, write_manifest
+from rawlabel.artifacts.decision import Decision, decisions_of, table_of
+from rawlabel.artifacts.manifest import METADATA_KEY, Manifest, read_manifest, write_manifest
 from rawlabel.artifacts.project import manifests_path
 from rawlabel.config import NoiseConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.manifests.label_noise import Evidence, Injection, Labels, inject
 from rawlabel.manifests.reading import find_manifest
-from rawlabel.records import Reason, Verdict
+from rawlabel.records import Reason, Split, Verdict
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ def write_noisy_manifest(config: NoiseConfig) -> tuple[Manifest, Injection]:
     )
     if not injection.noisy.is_changed.any():
         raise DataError(f"{manifest.path}: --rate {config.rate} of {len(kept)} labels is none; raise --rate")
-    rows = _rows(manifest, kept, injection, second)
-    _refuse_collisions(manifest.path, rows)
+    decisions = _decisions(manifest, kept, injection, second)
+    _refuse_collisions(manifest.path, decisions)
     header = json.loads(manifest.table.schema.metadata[METADATA_KEY])
     noisy = write_manifest(
         manifest.project,
-        rows,
+        table_of(decisions),
         manifest.all_classes,
         config=config.as_json() | {"injected": injection.record()},
         catalogue_fingerprint=header["catalogue_fingerprint"],
@@ -122,47 +123,43 @@ def _second_set(named: str, first: Manifest) -> _SecondSet:
     return _SecondSet(table, _labels(table["class_id"], first))
 
 
-def _rows(
+def _decisions(
     manifest: Manifest, kept: npt.NDArray[np.int64], injection: Injection, second: _SecondSet | None
-) -> list[dict[str, Any]]:
-    """All rows, in their order, and behind them the photos of the second set that replace some."""
-    rows: list[dict[str, Any]] = manifest.table.select(SCHEMA.names).to_pylist()
-    added: list[dict[str, Any]] = []
+) -> list[Decision]:
+    """All decisions, in their order, and behind them the photos of the second set that replace some."""
+    decisions = list(decisions_of(manifest.table))
+    added: list[Decision] = []
     for i in np.flatnonzero(injection.noisy.is_changed):
-        row = rows[kept[i]]
-        other = int(injection.noisy.replaced_by[i])
+        place, other = int(kept[i]), int(injection.noisy.replaced_by[i])
+        before = decisions[place]
         if other < 0:
-            row["injected_from"] = row["class_id"]
-            row["class_id"] = manifest.class_ids[injection.noisy.labels[i]]
+            label = manifest.class_ids[injection.noisy.labels[i]]
+            decisions[place] = replace(before, injected_from=before.class_id, class_id=label)
             continue
         assert second is not None
-        new = second.table.slice(other, 1).select(SCHEMA.names).to_pylist()[0]
-        added.append(new | {"class_id": row["class_id"], "injected_from": new["class_id"]})
-        row |= {
-            "verdict": Verdict.REJECTED.value, "reason": Reason.REPLACED.value, "split": None,
-            "duplicate_of": new["photo_id"],
-        }  # fmt: skip
-    return rows + added
+        new = next(decisions_of(second.table.slice(other, 1)))
+        added.append(replace(new, class_id=before.class_id, injected_from=new.class_id))
+        decisions[place] = before.lost(Reason.REPLACED, new.photo_id)
+    return decisions + added
 
 
-def _refuse_collisions(path: Path, rows: list[dict[str, Any]]) -> None:
+def _refuse_collisions(path: Path, decisions: list[Decision]) -> None:
     """Refuse a label event that stands there twice, a photo twice under a class, and a group on both sides."""
-    events: set[tuple[Any, ...]] = set()
-    photos: set[tuple[Any, ...]] = set()
-    splits: dict[str, str] = {}
-    for row in rows:
-        photo = (row["source"], row["photo_id"], row["class_id"])
-        is_kept = row["verdict"] == Verdict.KEPT
-        if (event := (*photo, row["keyword"])) in events or (is_kept and photo in photos):
+    events: set[tuple[str, ...]] = set()
+    photos: set[tuple[str, ...]] = set()
+    splits: dict[str | None, Split | None] = {}
+    for one in decisions:
+        photo = (*one.photo, one.class_id)
+        if (event := (*photo, one.keyword)) in events or (one.is_kept and photo in photos):
             raise DataError(
-                f"{path}: photo {row['photo_id']} was found for several classes and would be under "
-                f"'{row['class_id']}' twice; curate with --cross-class reject, and no keyword for two classes"
+                f"{path}: photo {one.photo_id} was found for several classes and would be under '{one.class_id}' "
+                "twice; curate with --cross-class reject, and no keyword for two classes"
             )
         events.add(event)
-        if is_kept:
+        if one.is_kept:
             photos.add(photo)
-            if splits.setdefault(row["group"], row["split"]) != row["split"]:
+            if splits.setdefault(one.group, one.split) != one.split:
                 raise DataError(
-                    f"{path}: the photos of {row['group']} would be in training and in the holdout; curate both "
+                    f"{path}: the photos of {one.group} would be in training and in the holdout; curate both "
                     "manifests with the same --seed and --holdout"
                 )

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.manifest import LATER_COLUMNS, SCHEMA, Manifest, by_mark, fingerprint_of, newest_manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import LATER_COLUMNS, Manifest, by_mark, fingerprint_of, newest_manifest
 from rawlabel.artifacts.project import manifests_path
 from rawlabel.errors import DataError
 from rawlabel.gather.classes.reading import class_spec, refuse_collisions

@@ -207,6 +207,6 @@ def _selected(run: RunDirectory) -> Path:
             "give its `rawlabel train` command again"
         )
     if not (run.path / "summary.json").exists():
-        epoch = run.log()[-1]["epoch"]
+        epoch = run.read().epochs[-1].epoch
         messages.warn(f"{run.path}: is not finished; predicts with what its rule selects of epochs 0 to {epoch}")
     return run.selected_checkpoint

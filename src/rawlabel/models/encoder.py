@@ -15,12 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import families
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.models.encoders._own_classes import own_classes
@@ -90,18 +91,18 @@ class Encoder:
         """What features depend on besides the images and the arithmetic."""
         return f"{self.name}:{self.weights_sha256}:{self.views}:{self.mean}:{self.std}"
 
-    def facts(self) -> dict[str, Any]:
-        """What a run records of it, as plain values."""
-        return {
-            "name": self.name,
-            "origin": self.origin,
-            "weights_sha256": self.weights_sha256,
-            "weights_file": self.weights_file,
-            "license": self.license,
-            "trained_on": self.training.data,
-            "labels_of": self.training.labels,
-            "features": self.num_features,
-        }
+    def record(self) -> EncoderRecord:
+        """What a run records of it: name, weights by hash, license, and what it was trained on."""
+        return EncoderRecord(
+            name=self.name,
+            origin=self.origin,
+            weights_sha256=self.weights_sha256,
+            weights_file=self.weights_file,
+            license=self.license,
+            trained_on=self.training.data,
+            labels_of=self.training.labels,
+            features=self.num_features,
+        )
 
 
 class EncoderFamily(ABC):

@@ -21,7 +21,7 @@ from torch import nn
 
 from rawlabel.artifacts.run_directory import RunDirectory, processor_name
 from rawlabel.base import distributed
-from rawlabel.base.files import read_json, write_json
+from rawlabel.base.files import write_json
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DiskError
 from rawlabel.models.device import choose_precision, synchronize
@@ -51,9 +51,7 @@ def settle_precision(
 
 def precision_of_run(run: RunDirectory, device: torch.device) -> str:
     """What a run was last trained in, as --precision says it; `auto` where unknown or not of the device."""
-    path = run.path / "environment.json"
-    starts = read_json(path, "the starts of a run") if path.exists() else []
-    noted = str(starts[-1].get("precision")) if starts else ""
+    noted = run.read().last_start.precision
     name = next((name for dtype, name in _NAMES.items() if str(dtype) == f"torch.{noted}"), None)
     is_there = name == "fp32" or choose_precision("auto", device) == torch.bfloat16
     return name if name is not None and is_there else "auto"

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from rawlabel.artifacts.run import settings_of
 from rawlabel.base import distributed, families
 from rawlabel.config import TrainConfig, load_options
-from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.images.decoding import DecodedImages, Transform
 from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import evaluation_batches
@@ -65,7 +66,7 @@ class Predictor:
 
     def encoder_facts(self) -> dict[str, Any]:
         """What weights files note under `encoder`, where there is one."""
-        return {} if self.store is None else {"encoder": encoder_facts(self.store)}
+        return {} if self.store is None else {"encoder": encoder_facts(self.store).as_json()}
 
     def logits(self, images: DecodedImages | KeptFeatures, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""
@@ -187,9 +188,9 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     """
     saved = distributed.from_first(lambda: load_weights(path))
     try:
-        config = TrainConfig(**saved["config"])
-    except ValueError as error:
-        raise CheckpointError(f"{path}: holds settings that are not known here; update rawlabel") from error
+        config = settings_of(saved["config"], path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
     if overrides.get("precision") == "auto":
         # What the run was told to be trained in holds until something else is said.
         overrides = {**overrides, "precision": config.precision}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.run_records import Signals
 from rawlabel.base import distributed
 from rawlabel.base.progress import Task, progress
 from rawlabel.base.signals import stop_requests
@@ -38,7 +39,6 @@ from rawlabel.train.epoch_timing import EpochTiming, log_timing
 from rawlabel.train.expected_time import say_expected_time
 from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged_logits
-from rawlabel.train.measuring.epoch_log import signals_entry
 from rawlabel.train.measuring.jacobian import jacobian_norms
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
 from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, holdout_statistics
@@ -313,7 +313,7 @@ class Trainer:
             **measured.train,
             **self.weights.measure(self.epoch),
             "holdout": held,
-            "signals": signals_entry(self.records[-1]),
+            "signals": Signals.of(self.records[-1]).as_json(),
             "selected_epoch": selection.epoch,
             "test": {"acc1": None, "acc5": None},
             **measured.tests,

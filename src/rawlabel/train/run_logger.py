@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.run_records import Timing
 from rawlabel.base import families, messages, processes
 from rawlabel.base.files import read_json, write_json
 from rawlabel.config import TrainConfig
@@ -24,7 +25,7 @@ from rawlabel.errors import ConfigError
 
 _FOR_PEOPLE = ("test", "subset")
 """Parts of an entry that are measured on clean labels, which no choice may rest on."""
-_TIMES = ("images_per_second", "train_seconds", "measure_seconds")
+_TIMES = {"images_per_second", "train_seconds", "measure_seconds"}
 
 
 class RunLogger(ABC):
@@ -129,11 +130,11 @@ class _Repeating:
             self._is_started = True
         if self.next_epoch <= self._last + 1:
             return
-        next_epoch, timings = self.next_epoch, self._run.timings()
+        next_epoch, timings = self.next_epoch, self._run.read().timings
         for entry in self._run.log():
             if self._last < entry["epoch"] < next_epoch:
                 self._last = entry["epoch"]
-                self._logger.epoch(self._last, scalars(entry, timings.get(self._last, {})))
+                self._logger.epoch(self._last, scalars(entry, timings.get(self._last)))
         self._logger.flush()
         write_json(self._path, self._state() | {self._name: self._last})
 
@@ -146,14 +147,14 @@ class _Repeating:
         return dict(read_json(self._path, "the last epoch of each logger")) if self._path.exists() else {}
 
 
-def scalars(entry: LogEntry, timing: Mapping[str, Any]) -> dict[str, float]:
+def scalars(entry: LogEntry, timing: Timing | None) -> dict[str, float]:
     """The numbers of one epoch by name, such as `train/acc1`, `lr` and `speed/images_per_second`.
 
     What was measured on clean labels is marked: `test_for_people/acc1`. Parts that are not measured are left out.
     """
     named = {f"{key}_for_people" if key in _FOR_PEOPLE else key: value for key, value in entry.items()}
     named.pop("epoch", None)
-    return _flat(named, "") | _flat({key: timing[key] for key in _TIMES if key in timing}, "speed/")
+    return _flat(named, "") | _flat(timing.model_dump(include=_TIMES) if timing else {}, "speed/")
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, float]:

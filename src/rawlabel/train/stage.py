@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from rawlabel.artifacts.project import runs_path
-from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
+from rawlabel.artifacts.run_records import DataOrigin, Start, Summary
 from rawlabel.base import distributed, families, messages, processes
 from rawlabel.base.files import write_json
 from rawlabel.config import Role, TrainConfig, load_options
@@ -97,7 +98,7 @@ def _run(
     rule = _rule(config, data)
     summary = distributed.from_first(lambda: _summary(run))
     is_finished = summary is not None
-    if summary and summary.get("data") != data.fingerprint:
+    if summary and summary.data != data.fingerprint:
         raise ConfigError(f"--outpath: {run.path} holds a run on other data; choose another")
     if is_finished:
         _say_not_measured(config, run)
@@ -112,18 +113,15 @@ def _run(
             selection = trainer.fit()
         doubt = holdout_doubt(trainer.records, selection.epoch, len(data.holdout)) if rule.needs_holdout else None
         run.write_summary(
-            {
-                "rule": config.stop,
-                "rule_options": rule.options.as_json(),
-                "selected_epoch": selection.epoch,
-                "why": selection.why,
-                **({"doubt": doubt} if doubt else {}),
-                **run.overlap_counts(),
-                "last_epoch": trainer.records[-1].epoch,
-                "seed": config.seed,
-                "data": data.fingerprint,
-                **({"left_out": list(data.left_out)} if data.left_out else {}),
-            }
+            Summary(
+                rule=config.stop,
+                rule_options=rule.options.as_json(),
+                selected_epoch=selection.epoch,
+                why=selection.why,
+                last_epoch=trainer.records[-1].epoch,
+                seed=config.seed,
+                data=data.fingerprint,
+            ).adding(doubt=doubt, test_overlap=run.overlap_counts(), left_out=data.left_out)
         )
     if config.refit:
         everything = with_holdout(data)
@@ -144,9 +142,9 @@ def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
 
 def _say_not_measured(config: TrainConfig, run: RunDirectory) -> None:
     """Say of a finished run that the test sets which it is now given are not in its log."""
-    before = run.config()
-    for flag, name in (("test", config.test), ("sub", config.sub)):
-        if name is not None and name != before.get(flag) and processes.is_first():
+    before = run.read().config
+    for flag, name, known in (("test", config.test, before.test), ("sub", config.sub, before.sub)):
+        if name is not None and name != known and processes.is_first():
             place = locate(config.root, name)
             messages.warn(
                 f"--{flag}: {run.path} is finished, so its log has nothing of it; `rawlabel evaluate "
@@ -169,9 +167,9 @@ def _start(
     settled = config.precision if config.precision != "auto" else began_in
     built = config.model_copy(update={"precision": settled})
     predictor = build_predictor(built, len(data.train), len(data.class_ids))
-    run.start(
-        config.as_json(),
-        data={"origin": str(data.origin), "place": run.place_of(data.origin), "fingerprint": data.fingerprint},
+    start = Start(
+        **describe_environment().as_json(),
+        data=DataOrigin(origin=str(data.origin), place=run.place_of(data.origin), fingerprint=data.fingerprint),
         root=run.place_of(config.root),
         device=str(predictor.device),
         precision=str(predictor.precision).removeprefix("torch."),
@@ -180,8 +178,9 @@ def _start(
         training_images=len(data.train),
         holdout_images=len(data.holdout),
     )
+    run.start(config, start)
     if predictor.store is not None and processes.is_first():
-        write_json(run.path / "encoder.json", encoder_record(predictor.store, data.class_ids))
+        write_json(run.path / "encoder.json", encoder_record(predictor.store, data.class_ids).as_json())
     for name, injection in data.injections.items():
         injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
@@ -248,7 +247,7 @@ def _refit(
     refit = RunDirectory(run.path / "refit")
     if distributed.from_first(lambda: _summary(refit)) is not None:
         return
-    selected = distributed.from_first(lambda: run.summary()["selected_epoch"])
+    selected = distributed.from_first(lambda: run.summary().selected_epoch)
     num_steps = steps_per_epoch(num_images, config.batch_size)
     shorter = config.model_copy(update={"epochs": selected + 1, "resume": None, "start_epoch": 0})
     last_epoch: StoppingRule[Any] = families.load(families.Family.STOPPING_RULE, "last_epoch")()
@@ -258,20 +257,20 @@ def _refit(
         trainer.fit()
     images = f"{len(data.train)} raw images{' that were not left out' if config.confident_learning else ''}"
     refit.write_summary(
-        {
-            "rule": "refit",
-            "selected_epoch": selected,
-            "why": f"all {images}, for the steps of the {selected + 1} epochs selected before",
-            "last_epoch": selected,
-            "seed": config.seed,
-            "data": data.fingerprint,
-        }
+        Summary(
+            rule="refit",
+            selected_epoch=selected,
+            why=f"all {images}, for the steps of the {selected + 1} epochs selected before",
+            last_epoch=selected,
+            seed=config.seed,
+            data=data.fingerprint,
+        )
     )
 
 
-def _summary(run: RunDirectory) -> dict[str, Any] | None:
+def _summary(run: RunDirectory) -> Summary | None:
     """The summary of a finished run; None before its end."""
-    return run.summary() if (run.path / "summary.json").exists() else None
+    return run.summary() if run.read().is_finished else None
 
 
 def _default_path(config: TrainConfig, data: TrainingData) -> Path:
@@ -293,7 +292,7 @@ def _settle_seed(config: TrainConfig, run: RunDirectory) -> TrainConfig:
     """Draw a seed when none is given; a run that goes on keeps the one it has."""
     if config.seed is not None:
         return config
-    known: Any = run.config().get("seed") if (run.path / "config.json").exists() else None
+    known = run.read().config.seed if (run.path / "config.json").exists() else None
     drawn = secrets.randbelow(2**31) if known is None else known
     # The data were read without it; whoever reads them by the saved settings must find the same split and noise.
     return config.model_copy(update={"seed": drawn, "data_seed": config.seed_of_data})
@@ -304,7 +303,7 @@ def _refuse_other_settings(config: TrainConfig, run: RunDirectory) -> None:
     if not (run.path / "config.json").exists() or not (run.log() or run.last_checkpoint.exists()):
         return  # Nothing has come of it yet, as when its first step asked for too much memory.
     # A run of an older version knows nothing of newer settings, so it has their defaults.
-    before, now = TrainConfig().as_json() | run.config(), config.as_json()
+    before, now = run.read().given, config.as_json()
     for key, value in now.items():
         if before[key] != value and key in TrainConfig.named(Role.RESULT):
             raise ConfigError(

@@ -53,10 +53,10 @@ def test_it_learns_and_says_what_it_stands_on(whole: RunDirectory) -> None:
     log = whole.log()
     assert [entry["epoch"] for entry in log] == list(range(6))
     assert log[-1]["test"]["acc1"] > 60  # one class in three by chance; the classes differ in their color
-    encoder = whole.encoder()
+    encoder = whole.read().encoder
     assert encoder is not None
-    assert (encoder["name"], encoder["origin"], encoder["weights_file"]) == (BACKBONE, "file", "model.safetensors")
-    assert encoder["trained_on"] == "data that are not recorded" and encoder["own_classes"] == []
+    assert (encoder.name, encoder.origin, encoder.weights_file) == (BACKBONE, "file", "model.safetensors")
+    assert encoder.trained_on == "data that are not recorded" and encoder.own_classes == ()
     assert len(whole.training_predictions()) == 6  # type: ignore[arg-type]
 
 
@@ -116,10 +116,10 @@ def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory,
     files = sorted((data / "test").rglob("*.png"))
     said = {one.path: one.class_id for one in predict(PredictConfig(run=whole.path, images=(str(data / "test"),)))}
     right = sum(said[path] == path.parent.name for path in files)
-    assert 100 * right / len(files) == pytest.approx(summary["test"]["selected"]["top1"]["accuracy"])
+    assert 100 * right / len(files) == pytest.approx(summary.test.selected.top1.accuracy)
     held = predict_holdout(whole)
     accuracy = 100 * float((held.logits.argmax(axis=1) == held.labels).mean())
-    logged = whole.log()[whole.summary()["selected_epoch"]]["holdout"]["acc1"]
+    logged = whole.log()[whole.summary().selected_epoch]["holdout"]["acc1"]
     assert accuracy == pytest.approx(logged)
     assert held.features is not None and held.features.shape[0] == len(held.labels)
     probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
@@ -131,7 +131,7 @@ def test_a_second_training_computes_no_features(
 ) -> None:
     monkeypatch.setattr(store.FeatureStore, "_compute", lambda *_: pytest.fail("computed again"))
     run = train(settings(data, weights, tmp_path / "run", seed=8, method="gce"), make_epoch_evaluator)
-    assert run.summary()["last_epoch"] == 5
+    assert run.summary().last_epoch == 5
 
 
 def test_a_run_is_not_used_with_other_weights(data: Path, weights: Path, tmp_path: Path) -> None:
@@ -177,13 +177,13 @@ def test_the_command_takes_the_recipe_by_itself(
     flags = ["--encoder", BACKBONE, "--weights", weights, "--epochs", "2", "--seed", "1", "--device", "cpu"]
     arguments = ["train", "--root", data, "--outpath", tmp_path / "run", *flags]
     assert cli.run([str(word) for word in arguments]) == 0
-    assert RunDirectory(tmp_path / "run").config()["recipe"] == "transfer"
+    assert RunDirectory(tmp_path / "run").read().config.recipe == "transfer"
     assert "neighbors and head agree with" in capsys.readouterr().err
 
 
 def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: Path) -> None:
     for name, option in (("mixed", "mixup=0.4"), ("squares", "loss=l2")):
         run = train(settings(data, weights, tmp_path / name, epochs=2, method_option=(option,)))
-        assert run.summary()["last_epoch"] == 1
+        assert run.summary().last_epoch == 1
     with pytest.raises(ConfigError, match="makes strong views"):
         train(settings(data, weights, tmp_path / "gjs", method="gjs", weighing="none"))

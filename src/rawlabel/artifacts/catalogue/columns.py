@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rawlabel.artifacts.decision import meaning
+
 _KEY = {
     "source": "Plug-in name of the source.",
     "photo_id": "The source's own id of the photo.",
@@ -12,6 +14,11 @@ _KEY = {
 
 def _key(*names: str) -> dict[str, str]:
     return {name: _KEY[name] for name in names}
+
+
+def _as_decided(name: str) -> dict[str, str]:
+    """A column whose fact a manifest repeats, in the words of `Decision`."""
+    return {name: meaning(name)}
 
 
 TABLES: dict[str, tuple[str, dict[str, str]]] = {
@@ -55,22 +62,22 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
         {
             **_key("source", "photo_id"),
             "url": "Address of the best-fitting size; null when none is offered.",
-            "page_url": "Web page of the photo, for people.",
-            "title": "Title as its author wrote it.",
+            **_as_decided("page_url"),
+            **_as_decided("title"),
             "tags": "Tags, separated by spaces.",
-            "author": "Author's name.",
-            "author_id": "The source's own id of the author.",
-            "author_url": "Web page of the author.",
+            **_as_decided("author"),
+            **_as_decided("author_id"),
+            **_as_decided("author_url"),
             "license_id": "The source's own id of the license.",
-            "license_name": "Name of the license as the source states it.",
-            "license_url": "Address of the license's text.",
-            "uploaded_at": "When it was uploaded [seconds since 1970, UTC].",
-            "taken_at": "When it was taken, as the source states it; null when that is not known.",
+            **_as_decided("license_name"),
+            **_as_decided("license_url"),
+            **_as_decided("uploaded_at"),
+            **_as_decided("taken_at"),
             "width": "Stated width of the chosen size [pixels].",
             "height": "Stated height of the chosen size [pixels].",
-            "size_label": "The source's name of the chosen size.",
-            "origin": "Identity across sources, <source>:<photo id>; empty: the source itself.",
-            "stated_sha1": "SHA-1 (hex) that the source states for the original file.",
+            **_as_decided("size_label"),
+            **_as_decided("origin"),
+            **_as_decided("stated_sha1"),
             "found_at": "When these facts were read [seconds since 1970, UTC].",
         },
     ),
@@ -91,8 +98,8 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             "status": "fetched, failed, skipped, or found (a passing fault stopped the last try).",
             "reason": "Why it is not fetched, from the closed list of reasons.",
             "http_status": "Last HTTP status.",
-            "final_url": "Address after redirects, without its query; null when there were none.",
-            "sha256": "SHA-256 (hex) of the bytes that the host sent.",
+            **_as_decided("final_url"),
+            **_as_decided("sha256"),
             "num_bytes": "Their size [bytes].",
             "media_type": "Media type by the first bytes.",
             "recorded_at": "When [seconds since 1970, UTC].",
@@ -101,8 +108,8 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             "perceptual_hash": "256-bit perceptual hash (64 hex digits) of what the host sent.",
             "width": "Upright width of what the host sent [pixels].",
             "height": "Upright height of what the host sent [pixels].",
-            "etag": "The host's ETag header.",
-            "last_modified": "The host's Last-Modified header.",
+            **_as_decided("etag"),
+            **_as_decided("last_modified"),
             "detail": "The rule or answer behind the reason, in a few words.",
             "attempts": "Requests made for it in all runs together.",
         },

@@ -22,7 +22,14 @@ def _build(config: BuildConfig) -> Ending:
     built = build(config, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
     for line in describe(built):
         say(line)
-    give({"counts": built.counts, "run": built.run.path, "report": built.report, "summary": built.run.summary()})
+    give(
+        {
+            "counts": built.counts,
+            "run": built.run.path,
+            "report": built.report,
+            "summary": built.run.summary.as_json(),
+        }
+    )
     return Ending(("predict", built.run.path, "photo.jpg"))
 
 

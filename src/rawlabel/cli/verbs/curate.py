@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from rawlabel.artifacts.funnel import Loss
 from rawlabel.base import messages
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import CurateConfig
-from rawlabel.records import Reason, Split
+from rawlabel.records import Reason, Split, Verdict
 
 GROUP = "main path"
 PLACE = 20
@@ -17,21 +18,18 @@ def _curate(config: CurateConfig) -> Ending:
     from rawlabel.gather.curate.stage import curate
 
     manifest = curate(config)
-    counts = next(row for row in manifest.funnel() if row["class_id"] == "all")
-    say(
-        f"found {counts['found']} = kept {counts.get('kept', 0)} + rejected {counts.get('rejected', 0)} "
-        f"+ failed {counts.get('failed', 0)}"
-    )
-    for verdict in ("rejected", "failed"):
-        for reason in Reason:
-            if counts.get(f"{verdict}:{reason}"):
-                say(f"  {counts[f'{verdict}:{reason}']:>6} {verdict}: {reason.describe()}")
+    counts = manifest.funnel.total
+    say(f"found {counts.found} = kept {counts.kept} + rejected {counts.rejected} + failed {counts.failed}")
+    for verdict in (Verdict.REJECTED, Verdict.FAILED):
+        for loss in (Loss(verdict, reason) for reason in Reason):
+            if loss in counts.losses:
+                say(f"  {counts.losses[loss]:>6} {verdict}: {loss.describe()}")
     say(f"held out for the stopping rule: {manifest.kept(Split.HOLDOUT).num_rows}")
     say(f"manifest: {manifest.path}")
     for warning in manifest.warnings():
         messages.note(warning)
-    give({"manifest": manifest.path, "fingerprint": manifest.fingerprint, "funnel": manifest.funnel()})
-    return Ending(("train", "--root", config.project) if counts.get("kept") else ("report", config.project))
+    give({"manifest": manifest.path, "fingerprint": manifest.fingerprint, "funnel": manifest.funnel.as_json()})
+    return Ending(("train", "--root", config.project) if counts.kept else ("report", config.project))
 
 
 COMMAND = section_command("curate", CurateConfig, _curate)

@@ -23,10 +23,11 @@ def _demo(config: DemoConfig) -> Ending:
             say(line)
     if len(results) > 1:
         say((config.out / "seeds.md").read_text("utf-8"))
+    built = [(one, one.built) for one in results]
     give(
         [
-            {"seed": one.seed, "counts": one.built.counts, "run": one.built.run.path, "summary": one.summary}
-            for one in results
+            {"seed": one.seed, "counts": made.counts, "run": made.run.path, "summary": one.summary.as_json()}
+            for one, made in built
         ]
     )
     return Ending(("build", "barn owl", "robin", "--project", "birds", "--contact", "you@example.org"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import EpochAccuracy
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import EvaluateConfig
@@ -24,15 +25,16 @@ _LABELS = {
 def _evaluate(config: EvaluateConfig) -> Ending:
     from rawlabel.judge.evaluate.stage import evaluate
 
-    test = evaluate(config)["test"]
-    document: dict[str, Any] = {"test": test}
-    say(f"test accuracy on {test['images']} images of {test['folder']}:")
-    if "classes" in test:
-        names = ", ".join(test["classes"])
-        say(f"  of {len(test['classes'])} of the {test['training_classes']} training classes alone: {names}")
+    test = evaluate(config).test
+    assert test is not None
+    document: dict[str, object] = {"test": test.as_json()}
+    say(f"test accuracy on {test.images} images of {test.folder}:")
+    if test.classes is not None:
+        names = ", ".join(test.classes)
+        say(f"  of {len(test.classes)} of the {test.training_classes} training classes alone: {names}")
     for name, label in _LABELS.items():
-        if name in test:
-            say(f"  epoch {test[name]['epoch']:>3} ({label}): {describe_accuracies(test[name])}")
+        if (one := getattr(test, name)) is not None:
+            say(f"  epoch {one.epoch:>3} ({label}): {describe_accuracies(one)}")
     assert config.run is not None  # or `evaluate` had refused
     document["fit"] = _describe_fit(RunDirectory(config.run), config.truth)
     if config.truth:
@@ -63,15 +65,15 @@ def _describe_fit(run: RunDirectory, truth: Path | None) -> Any:
     return verdict
 
 
-def describe_accuracies(one: dict[str, Any]) -> str:
+def describe_accuracies(one: EpochAccuracy) -> str:
     """Top-1 and, where measured, top-5, each with its interval."""
     parts = []
-    for key, name in (("top1", "top-1"), ("top5", "top-5")):
-        if key in one:
-            lower, upper = one[key]["interval"]
-            parts.append(f"{name} {one[key]['accuracy']:.2f} % [{lower:.2f}, {upper:.2f}]")
-    if one.get("unanswered"):
-        parts.append(f"{one['unanswered']} images have no finite answer, for the network has diverged")
+    for name, measured in (("top-1", one.top1), ("top-5", one.top5)):
+        if measured is not None:
+            lower, upper = measured.interval
+            parts.append(f"{name} {measured.accuracy:.2f} % [{lower:.2f}, {upper:.2f}]")
+    if one.unanswered:
+        parts.append(f"{one.unanswered} images have no finite answer, for the network has diverged")
     return ", ".join(parts)
 
 

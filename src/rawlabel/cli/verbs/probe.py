@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ProbeConfig
@@ -17,28 +16,31 @@ def _probe(config: ProbeConfig) -> Ending:
     from rawlabel.judge.evaluate.frozen_probe import measure_probe
 
     measured = measure_probe(config)
-    epoch = "" if measured["epoch"] is None else f", epoch {measured['epoch']}"
+    epoch = "" if measured.epoch is None else f", epoch {measured.epoch}"
     say(
-        f"{measured['backbone']}, frozen ({measured['origin']}{epoch}): {measured['features']} features, fitted "
-        f"to {measured['training_images']} raw labels, chosen by {measured['holdout_images']} held-out ones"
+        f"{measured.backbone}, frozen ({measured.origin}{epoch}): {measured.features} features, fitted to "
+        f"{measured.training_images} raw labels, chosen by {measured.holdout_images} held-out ones"
     )
-    for key, setting in (("linear", "C"), ("nearest_neighbors", "k")):
-        one = measured[key]
+    linear, neighbors = measured.linear, measured.nearest_neighbors
+    for name, setting, one in (
+        ("linear", f"C = {linear.strength:<6g}", linear),
+        ("nearest neighbors", f"k = {neighbors.neighbors:<6g}", neighbors),
+    ):
         say(
-            f"  {key.replace('_', ' '):<17} {setting} = {one[setting]:<6g} raw holdout "
-            f"{one['raw_holdout_accuracy']:.2f} %, test accuracy {_test_accuracy(one['test'])}"
+            f"  {name:<17} {setting} raw holdout {one.raw_holdout_accuracy:.2f} %, test accuracy "
+            f"{_test_accuracy(one.test)}"
         )
-    say(measured["remark"])
+    say(measured.remark)
     say(f"written: {config.run}/probe.json")
-    give(measured)
+    give(measured.as_json())
     return Ending(("labels", config.run))
 
 
-def _test_accuracy(one: dict[str, Any] | None) -> str:
+def _test_accuracy(one: Accuracy | None) -> str:
     if one is None:
         return "not measured: the run has no test set; name one with --test"
-    lower, upper = one["interval"]
-    return f"{one['accuracy']:.2f} % [{lower:.2f}, {upper:.2f}]"
+    lower, upper = one.interval
+    return f"{one.accuracy:.2f} % [{lower:.2f}, {upper:.2f}]"
 
 
 COMMAND = section_command("probe", ProbeConfig, _probe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rawlabel.artifacts.project import is_project
-from rawlabel.artifacts.run_directory import describe_encoder, why_selected
 from rawlabel.base import processes
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say, wants_json
@@ -30,16 +29,16 @@ def _train(config: TrainConfig) -> Ending:
     if not processes.is_first():
         return ending
     summary = run.summary()
-    say(f"selected epoch {summary['selected_epoch']} of 0..{summary['last_epoch']}: {why_selected(summary)}")
-    if (encoder := run.encoder()) is not None:
-        say(describe_encoder(encoder))
-    for entry in summary.get("test_overlap", {}).values():
+    say(f"selected epoch {summary.selected_epoch} of 0..{summary.last_epoch}: {summary.why_selected()}")
+    if (encoder := run.read().encoder) is not None:
+        say(encoder.describe())
+    for entry in summary.test_overlap.values():
         if said := describe(entry):
             say(f"{said}: {run.overlap_path}")
     say(f"run: {run.path}")
     if config.refit:
         say(f"refit on all raw data: {run.path / 'refit'}")
-    give({"run": run.path, **summary})
+    give({"run": run.path, **summary.as_json()})
     return ending
 
 

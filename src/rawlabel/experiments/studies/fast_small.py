@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run import Run
 from rawlabel.config import ExperimentConfig
 from rawlabel.experiments.experiment import SEEDS, Experiment, Row
 from rawlabel.experiments.human_labels import SMALL, human_labels_config
@@ -59,7 +59,7 @@ class FastSmall(Experiment):
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
         """Images trained on, and the seconds of each run: training alone, and with all that is measured."""
-        return {"seconds": {row.name: [_seconds(RunDirectory(run.path)) for run in row.runs] for row in rows}}
+        return {"seconds": {row.name: [_seconds(run.run) for run in row.runs] for row in rows}}
 
     def remarks(self, table: dict[str, Any]) -> list[str]:
         """How long each kind of run took [s]: mean and each seed's, training alone and with measuring."""
@@ -73,11 +73,11 @@ class FastSmall(Experiment):
         return said
 
 
-def _seconds(run: RunDirectory) -> dict[str, float]:
+def _seconds(run: Run) -> dict[str, float]:
     """Of all epochs; one that was cut off and trained again counts once."""
-    timings = run.timings().values()
-    training = sum(one["train_seconds"] for one in timings)
-    return {"training": training, "whole": training + sum(one["measure_seconds"] for one in timings)}
+    timings = run.timings.values()
+    training = sum(one.train_seconds for one in timings)
+    return {"training": training, "whole": training + sum(one.measure_seconds for one in timings)}
 
 
 PLUGIN = FastSmall

@@ -39,7 +39,6 @@ class ClassSearch:
         self._class_id, self._sources, self._catalogue = class_id, sources, catalogue
         self._wanted = min((number for number in (wanted, per_keyword) if number), default=0)
         self._per_keyword = per_keyword
-        self.last_keyword = ""
         self.num_pages = 0
         """Pages asked for in this run."""
         self.num_stated: int | None = None
@@ -92,7 +91,7 @@ class ClassSearch:
         page = await source.search(Search(query.class_id, query.keyword, part.bounds, part.cursor, query.until))
         if verify is not None:
             await verify(source, page)
-        self.last_keyword, self.num_pages = query.keyword, self.num_pages + 1
+        self.num_pages += 1
         events = []
         for number, photo in enumerate(page.photos):
             place = page.places[number] if page.places else (page.first_rank + number, part.name)

@@ -14,12 +14,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 
+from rawlabel.artifacts.decision import Decision
 from rawlabel.gather.curate.same_picture import Names, own_name
 
-Row = dict[str, Any]
 Sizes = Mapping[str, tuple[int | None, int | None]]
 """Width and height that the site states, by the photo's name at its source (`own_name`)."""
 
@@ -31,41 +30,41 @@ _CALLED_SO = re.compile(
 )
 
 
-def is_placeholder(group: Sequence[Row], copies: int, names: Names, sizes: Sizes) -> bool:
+def is_placeholder(group: Sequence[Decision], copies: int, names: Names, sizes: Sizes) -> bool:
     """Whether the picture of these rows, whose pixels are equal, is no photo; `copies` are many known authors."""
     # One photo that several sources know has an author's name at each of them.
     photos = list({names.of(own_name(row)): row for row in reversed(group)}.values())
-    if len({(row["source"], row["author_id"]) for row in photos if row["author_id"]}) >= copies:
+    if len({(row.source, row.author_id) for row in photos if row.author_id}) >= copies:
         return True
     led_on = [row for row in photos if _is_led_elsewhere(row)]
     misshapen = [row for row in photos if _has_other_shape(row, *sizes.get(own_name(row), (None, None)))]
-    for target in {row["final_url"] for row in led_on}:
-        if len({_stem(row["url"]) for row in led_on if row["final_url"] == target}) > 1:
+    for target in {row.final_url for row in led_on}:
+        if len({_stem(row.url) for row in led_on if row.final_url == target}) > 1:
             return True
     if len(misshapen) > 1 and len(misshapen) == len(photos):
         return True
-    return any(row in misshapen or _CALLED_SO.search(_stem(row["final_url"])) for row in led_on)
+    return any(row in misshapen or _CALLED_SO.search(_stem(row.final_url)) for row in led_on)
 
 
-def _is_led_elsewhere(row: Row) -> bool:
+def _is_led_elsewhere(row: Decision) -> bool:
     """Whether the photo's address led on to a file that is neither called so nor after the photo."""
-    if not row["url"] or not row["final_url"]:
+    if not row.url or not row.final_url:
         return False
-    stem = _stem(row["final_url"])
-    return bool(stem) and stem != _stem(row["url"]) and str(row["photo_id"]) not in row["final_url"]
+    stem = _stem(row.final_url)
+    return bool(stem) and stem != _stem(row.url) and str(row.photo_id) not in row.final_url
 
 
-def _stem(url: str) -> str:
+def _stem(url: str | None) -> str:
     """The file's name in an address, without its extension."""
     try:
-        return PurePosixPath(urlsplit(url).path).stem.lower()
+        return PurePosixPath(urlsplit(url or "").path).stem.lower()
     except ValueError:
         return ""
 
 
-def _has_other_shape(row: Row, width: int | None, height: int | None) -> bool:
+def _has_other_shape(row: Decision, width: int | None, height: int | None) -> bool:
     """Whether the picture has neither the stated shape nor that turned by a quarter."""
-    if not (width and height and row["width"] and row["height"]):
+    if not (width and height and row.width and row.height):
         return False
-    stated, found = math.log(width / height), math.log(row["width"] / row["height"])
+    stated, found = math.log(width / height), math.log(row.width / row.height)
     return min(abs(stated - found), abs(stated + found)) > math.log(_SAME_SHAPE)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
+from rawlabel.artifacts.decision import Decision
 from rawlabel.artifacts.image_check import NEAR_COPY_BITS
 
-Row = dict[str, Any]
 _HASH_DIGITS = 64
 
 
@@ -39,54 +38,55 @@ class Names:
         return name
 
 
-def photo_names(rows: Sequence[Row]) -> Names:
+def photo_names(decisions: Sequence[Decision]) -> Names:
     """The names of all photos, joined where a source says that its photo is that of another."""
     names = Names()
-    for row in rows:
-        if row["origin"]:
-            names.join(row["origin"], own_name(row))
+    for one in decisions:
+        if one.origin:
+            names.join(one.origin, own_name(one))
     return names
 
 
-def own_name(row: Row) -> str:
-    """The photo's name as source and id, "flickr:123"; another site's copy of the same picture has another."""
-    return f"{row['source']}:{row['photo_id']}"
+def own_name(decision: Decision) -> str:
+    """The photo's name at its own source, `source:photo id`, as `Photo.identity` has it."""
+    return f"{decision.source}:{decision.photo_id}"
 
 
-def near_copies(rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
-    """Pairs of a row and an earlier one of the same class and another site that shows nearly the same picture.
+def near_copies(decisions: Sequence[Decision]) -> Iterator[tuple[int, Decision]]:
+    """Place of each decision whose photo shows nearly the same picture as an earlier one, and that earlier one.
 
-    A row that is such a copy is not compared with later ones. Photos of one site are left alone: whether a series
-    of one author's is too alike is not for this to say.
+    The earlier one is of the same class and another site. A copy is not compared with later ones. Photos of one
+    site are left alone: whether a series of one author's is too alike is not for this to say.
     """
-    by_class: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if len(row["perceptual_hash"] or "") == _HASH_DIGITS:
-            by_class[row["class_id"]].append(row)
-    for members in by_class.values():
-        yield from _near_copies_of_class(members)
+    by_class: defaultdict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(decisions):
+        if len(one.perceptual_hash or "") == _HASH_DIGITS:
+            by_class[one.class_id].append(place)
+    for places in by_class.values():
+        for number, earlier in _near_copies_of_class([decisions[place] for place in places]):
+            yield places[number], decisions[places[earlier]]
 
 
-def _near_copies_of_class(rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
-    sites = np.array([_numbered(row["source"] for row in rows), _numbered(map(_home, rows))])
+def _near_copies_of_class(decisions: Sequence[Decision]) -> Iterator[tuple[int, int]]:
+    sites = np.array([_numbered(one.source for one in decisions), _numbered(map(_home, decisions))])
     if (sites == sites[:, :1]).all():
         return
-    hashes = np.array([np.frombuffer(bytes.fromhex(row["perceptual_hash"]), np.uint64) for row in rows])
-    keeps = np.zeros(len(rows), bool)
-    for number, row in enumerate(rows):
+    hashes = np.array([np.frombuffer(bytes.fromhex(one.perceptual_hash or ""), np.uint64) for one in decisions])
+    keeps = np.zeros(len(decisions), bool)
+    for number in range(len(decisions)):
         elsewhere = (sites[:, :number] != sites[:, number : number + 1]).any(axis=0) & keeps[:number]
         candidates = np.flatnonzero(elsewhere)
         different = np.bitwise_count(hashes[candidates] ^ hashes[number]).sum(axis=1)
         near = candidates[different <= NEAR_COPY_BITS]
         if near.size:
-            yield row, rows[near[0]]
+            yield number, int(near[0])
         else:
             keeps[number] = True
 
 
-def _home(row: Row) -> str:
+def _home(decision: Decision) -> str:
     """The site where the photo was first uploaded, as far as its source says so."""
-    return str(row["origin"] or row["source"]).partition(":")[0]
+    return (decision.origin or decision.source).partition(":")[0]
 
 
 def _numbered(names: Iterator[str]) -> list[int]:

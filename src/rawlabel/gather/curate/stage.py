@@ -16,15 +16,16 @@ duplicates), so it is written out here and is not configurable:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any
+from dataclasses import fields, replace
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.decision import Decision, table_of
 from rawlabel.artifacts.image_check import Decoded, check_image
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
-from rawlabel.artifacts.manifest import SCHEMA, Manifest, write_manifest
+from rawlabel.artifacts.manifest import Manifest, write_manifest
 from rawlabel.artifacts.presence import decided_again
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.artifacts.split import splits_of
@@ -33,7 +34,13 @@ from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError
 from rawlabel.gather.curate.placeholders import is_placeholder
 from rawlabel.gather.curate.same_picture import Names, near_copies, own_name, photo_names
-from rawlabel.records import Reason, Status, Verdict
+from rawlabel.records import Outcome, Photo, Reason, Split, Status, Verdict
+
+_COLUMNS = {one.name for one in fields(Decision)}
+_DECIDED = {"reason", "pixel_sha256", "perceptual_hash", "width", "height"}
+"""What a decision says otherwise than the photo site and the host do."""
+_OF_PHOTO = [one.name for one in fields(Photo) if one.name in _COLUMNS - _DECIDED]
+_OF_OUTCOME = [one.name for one in fields(Outcome) if one.name in _COLUMNS - _DECIDED - {"source", "photo_id"}]
 
 
 def curate(config: CurateConfig) -> Manifest:
@@ -49,40 +56,44 @@ def curate(config: CurateConfig) -> Manifest:
     if not candidates:
         raise DataError(f"{config.project}: the catalogue holds no photos; run `rawlabel collect` again")
     photos = ProjectPhotos(config.project)
-    rows = decide(candidates, _decode_all(candidates, photos, config), config)
-    for row in rows:
-        if row["stored_sha256"]:
-            row["path"] = photos.name(row["stored_sha256"], row["media_type"])
-    if not any(row["verdict"] == Verdict.KEPT for row in rows):
+    decisions = [
+        replace(one, path=photos.name(one.stored_sha256, one.media_type or "")) if one.stored_sha256 else one
+        for one in decide(candidates, _decode_all(candidates, photos, config), config)
+    ]
+    if not any(one.is_kept for one in decisions):
         raise DataError(
-            f"{config.project}: no photo of any class is left; collect more, or loosen --min-side ({_most(rows)})"
+            f"{config.project}: no photo of any class is left; collect more, or loosen --min-side "
+            f"({_most(decisions)})"
         )
     return write_manifest(
-        config.project, rows, classes, config=config.as_json(), catalogue_fingerprint=fingerprint
+        config.project, table_of(decisions), classes, config=config.as_json(), catalogue_fingerprint=fingerprint
     )
 
 
-def _most(rows: list[dict[str, Any]]) -> str:
+def _most(decisions: Sequence[Decision]) -> str:
     """The most frequent reasons in words."""
-    counts = Counter(row["reason"] for row in rows)
-    return "; ".join(f"{count:,}: {Reason(reason).describe()}" for reason, count in counts.most_common(3))
+    counts = Counter(one.reason for one in decisions if one.reason is not None)
+    return "; ".join(f"{count:,}: {reason.describe()}" for reason, count in counts.most_common(3))
 
 
-def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[dict[str, Any]]:
-    """One manifest row a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
-    rows = [decided_again(_row(candidate, decoded), candidate.last_seen) for candidate in candidates]
-    names = photo_names(rows)
-    _reject_placeholders(rows, candidates, config.placeholder_copies, names)
-    _reject_same_photo(rows, names)
-    _settle_cross_class(rows, names, config.cross_class)
-    _reject_exact_duplicates(rows)
-    for row, earlier in list(near_copies([row for row in rows if row["verdict"] == Verdict.KEPT])):
-        _reject(row, Reason.NEAR_DUPLICATE, earlier["photo_id"])
-    kept = [row for row in rows if row["verdict"] == Verdict.KEPT]
-    groups, classes = ([row[name] for row in kept] for name in ("group", "class_id"))
-    for row, split in zip(kept, splits_of(groups, classes, config.seed, config.holdout), strict=True):
-        row["split"] = split
-    return rows
+def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[Decision]:
+    """One decision a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
+    decisions = [decided_again(_undecided(candidate, decoded), candidate.last_seen) for candidate in candidates]
+    names = photo_names(decisions)
+    _reject_placeholders(decisions, candidates, config.placeholder_copies, names)
+    _reject_same_photo(decisions, names)
+    _settle_cross_class(decisions, names, config.cross_class)
+    _reject_exact_duplicates(decisions)
+    places = _kept_places(decisions)
+    for number, earlier in list(near_copies([decisions[place] for place in places])):
+        place = places[number]
+        decisions[place] = decisions[place].lost(Reason.NEAR_DUPLICATE, earlier.photo_id)
+    places = _kept_places(decisions)
+    groups = [decisions[place].group or "" for place in places]
+    classes = [decisions[place].class_id for place in places]
+    for place, split in zip(places, splits_of(groups, classes, config.seed, config.holdout), strict=True):
+        decisions[place] = replace(decisions[place], split=Split(split))
+    return decisions
 
 
 def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: CurateConfig) -> dict[str, Decoded]:
@@ -107,7 +118,8 @@ def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: Cura
     return decoded
 
 
-def _row(candidate: Candidate, decoded: dict[str, Decoded]) -> dict[str, Any]:
+def _undecided(candidate: Candidate, decoded: dict[str, Decoded]) -> Decision:
+    """What is known of a candidate, kept unless its bytes are absent or not to be decoded."""
     event, photo, outcome = candidate.event, candidate.photo, candidate.outcome
     image = decoded.get(outcome.stored_sha256 or "", Decoded())
     verdict, reason = Verdict.KEPT, image.reason
@@ -116,90 +128,92 @@ def _row(candidate: Candidate, decoded: dict[str, Decoded]) -> dict[str, Any]:
         verdict = reason.verdict
     elif reason is not None:
         verdict = Verdict.REJECTED
-    row = {name: value for part in (event, photo, outcome) for name, value in asdict(part).items()}
     # One author's series holds near copies; they must not straddle training and holdout.
     group = f"{event.source}:{photo.author_id}" if photo.author_id else image.pixel_sha256 or photo.photo_id
-    row |= {
-        "part": candidate.bounds,
-        "verdict": verdict.value,
-        "reason": reason.value if reason else None,
-        "duplicate_of": None,
-        "group": group,
-        "split": None,
-        "injected_from": None,
-        "path": None,
-        "pixel_sha256": outcome.pixel_sha256 or image.pixel_sha256,
-        "perceptual_hash": outcome.perceptual_hash or image.perceptual_hash,
+    return Decision(
+        **{name: getattr(photo, name) for name in _OF_PHOTO},
+        **{name: getattr(outcome, name) for name in _OF_OUTCOME},
+        class_id=event.class_id,
+        keyword=event.keyword,
+        rank=event.rank,
+        part=candidate.bounds,
+        verdict=verdict,
+        reason=reason,
+        group=group,
+        pixel_sha256=outcome.pixel_sha256 or image.pixel_sha256,
+        perceptual_hash=outcome.perceptual_hash or image.perceptual_hash,
         # The size of what is stored; what the host sent may have been larger.
-        "width": image.width,
-        "height": image.height,
-        "searched_at": candidate.searched_at,
-        "license_read_at": candidate.found_at,
-        "fetched_at": candidate.fetched_at,
-    }
-    return {name: row[name] for name in SCHEMA.names}
+        width=image.width,
+        height=image.height,
+        searched_at=candidate.searched_at,
+        license_read_at=candidate.found_at,
+        fetched_at=candidate.fetched_at,
+    )
 
 
-def _kept_by_pixels(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Rows that are still kept, in groups of equal pixels."""
+def _kept_places(decisions: Sequence[Decision]) -> list[int]:
+    return [place for place, one in enumerate(decisions) if one.is_kept]
+
+
+def _kept_by_pixels(decisions: Sequence[Decision]) -> list[list[int]]:
+    """Places of decisions that still keep their photo, in groups of equal pixels."""
     groups = defaultdict(list)
-    for row in rows:
-        if row["verdict"] == Verdict.KEPT:
-            groups[row["pixel_sha256"]].append(row)
+    for place in _kept_places(decisions):
+        groups[decisions[place].pixel_sha256].append(place)
     return list(groups.values())
 
 
-def _reject(row: dict[str, Any], reason: Reason, duplicate_of: str | None = None) -> None:
-    row["verdict"], row["reason"], row["duplicate_of"] = Verdict.REJECTED.value, reason.value, duplicate_of
-
-
 def _reject_placeholders(
-    rows: list[dict[str, Any]], candidates: list[Candidate], copies: int, names: Names
+    decisions: list[Decision], candidates: list[Candidate], copies: int, names: Names
 ) -> None:
-    sizes = {own_name(row): (one.photo.width, one.photo.height) for row, one in zip(rows, candidates, strict=True)}
-    for group in _kept_by_pixels(rows):
-        if is_placeholder(group, copies, names, sizes):
-            for row in group:
-                _reject(row, Reason.PLACEHOLDER)
+    sizes = {
+        own_name(decision): (one.photo.width, one.photo.height)
+        for decision, one in zip(decisions, candidates, strict=True)
+    }
+    for places in _kept_by_pixels(decisions):
+        if is_placeholder([decisions[place] for place in places], copies, names, sizes):
+            for place in places:
+                decisions[place] = decisions[place].lost(Reason.PLACEHOLDER)
 
 
-def _reject_same_photo(rows: list[dict[str, Any]], names: Names) -> None:
+def _reject_same_photo(decisions: list[Decision], names: Names) -> None:
     first: dict[tuple[str, str], str] = {}
-    for row in rows:
-        if row["verdict"] != Verdict.KEPT:
-            continue
-        key = (names.of(own_name(row)), row["class_id"])
+    for place in _kept_places(decisions):
+        one = decisions[place]
+        key = (names.of(own_name(one)), one.class_id)
         if key in first:
-            _reject(row, Reason.SAME_PHOTO, first[key])
+            decisions[place] = one.lost(Reason.SAME_PHOTO, first[key])
         else:
-            first[key] = row["photo_id"]
+            first[key] = one.photo_id
 
 
-def _settle_cross_class(rows: list[dict[str, Any]], names: Names, policy: str) -> None:
+def _settle_cross_class(decisions: list[Decision], names: Names, policy: str) -> None:
     if policy == "keep":
         return
+    for one in decisions:
+        if one.is_kept:
+            names.join(own_name(one), f"pixels:{one.pixel_sha256}")
     groups = defaultdict(list)
-    for row in rows:
-        if row["verdict"] == Verdict.KEPT:
-            names.join(own_name(row), f"pixels:{row['pixel_sha256']}")
-    for row in rows:
+    for place, one in enumerate(decisions):
         # A photo whose bytes came by another source may say another class than that one does.
-        if row["verdict"] == Verdict.KEPT or row["reason"] == Reason.SAME_PHOTO:
-            groups[names.of(own_name(row))].append(row)
-    for group in groups.values():
-        kept = [row for row in group if row["verdict"] == Verdict.KEPT]
-        if len({row["class_id"] for row in group}) == 1 or not kept:
+        if one.is_kept or one.reason is Reason.SAME_PHOTO:
+            groups[names.of(own_name(one))].append(place)
+    for places in groups.values():
+        kept = [place for place in places if decisions[place].is_kept]
+        if len({decisions[place].class_id for place in places}) == 1 or not kept:
             continue
-        for row in kept:
-            if policy == "reject" or row["class_id"] != kept[0]["class_id"]:
-                _reject(row, Reason.CROSS_CLASS, kept[0]["photo_id"])
+        first = decisions[kept[0]]
+        for place in kept:
+            if policy == "reject" or decisions[place].class_id != first.class_id:
+                decisions[place] = decisions[place].lost(Reason.CROSS_CLASS, first.photo_id)
 
 
-def _reject_exact_duplicates(rows: list[dict[str, Any]]) -> None:
-    for group in _kept_by_pixels(rows):
+def _reject_exact_duplicates(decisions: list[Decision]) -> None:
+    for places in _kept_by_pixels(decisions):
         first: dict[str, str] = {}
-        for row in group:
-            if row["class_id"] in first:
-                _reject(row, Reason.EXACT_DUPLICATE, first[row["class_id"]])
+        for place in places:
+            one = decisions[place]
+            if one.class_id in first:
+                decisions[place] = one.lost(Reason.EXACT_DUPLICATE, first[one.class_id])
             else:
-                first[row["class_id"]] = row["photo_id"]
+                first[one.class_id] = one.photo_id

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
-from rawlabel.base.files import read_json
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import Start, oracle_epoch
 from rawlabel.config import Role, TrainConfig
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
-from rawlabel.train.measuring.epoch_log import has_diverged, read_record
 
 # Settings in which runs of one group may differ: where and how a run was made, and what was selected of it; of
 # which data it was made is no such thing.
@@ -27,11 +26,17 @@ _NOT_GROUPED = (TrainConfig.named(Role.PLACE, Role.SPEED, Role.START) - _WHICH_D
 class FinishedRun:
     """What is compared of one run: its records, and apart from them its test accuracy in each epoch."""
 
-    path: Path
-    settings: dict[str, Any]
+    run: Run
+    settings: Mapping[str, Any]
+    """As they were given; of a published log, its folder alone."""
     records: list[EpochRecord]
     test: dict[int, float]
     """Top-1 test accuracy [percent] by epoch."""
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.run.path
 
     @property
     def seed(self) -> int | None:
@@ -41,15 +46,14 @@ class FinishedRun:
     @property
     def selected_epoch(self) -> int:
         """Epoch that the run's own rule selected. Raises `DataError` for a run that is not finished."""
-        return int(RunDirectory(self.path).summary()["selected_epoch"])
+        return self.run.summary.selected_epoch
 
     @property
     def rule(self) -> str:
         """The run's own rule with its options, `noisy_holdout, window=3`, as far as the run recorded them."""
-        summary = RunDirectory(self.path).summary()
-        name = str(summary.get("rule") or self.settings.get("stop"))
-        if "rule_options" in summary:
-            return rule_text(name, summary["rule_options"])
+        name = self.run.summary.rule or str(self.settings.get("stop"))
+        if self.run.summary.rule_options is not None:
+            return rule_text(name, self.run.summary.rule_options)
         given = self.settings.get("stop_option") or ()
         return ", ".join((name, *given, "other options not recorded"))
 
@@ -64,21 +68,25 @@ class FinishedRun:
     @property
     def training_images(self) -> int:
         """Images that the run was trained on. Raises `DataError` when that was not recorded."""
-        return int(self._last_start["training_images"])
+        if (count := self._last_start.training_images) is None:
+            raise DataError(f"{self.path}: does not say how many images it was trained on; train again")
+        return count
 
     @property
     def holdout_images(self) -> int | None:
         """Images that were held out; None where that was not recorded."""
-        return self._last_start.get("holdout_images")
+        return self._last_start.holdout_images
 
     @property
-    def _last_start(self) -> dict[str, Any]:
-        return dict(read_json(self.path / "environment.json", "the starts of a run")[-1])
+    def _last_start(self) -> Start:
+        return self.run.last_start
 
     @property
     def oracle_epoch(self) -> int:
         """Epoch with the highest test accuracy, the first one on a tie; nobody could have chosen it."""
-        return max(self.test, key=lambda epoch: (self.test[epoch], -epoch))
+        found = oracle_epoch(self.test)
+        assert found is not None, "a finished run was tested in some epoch"
+        return found
 
     def regret(self, epoch: int) -> float:
         """Percentage points between the test accuracy of the oracle epoch and of `epoch`."""
@@ -92,31 +100,16 @@ def rule_text(name: str, options: Mapping[str, Any]) -> str:
 
 def read_run(path: Path) -> FinishedRun:
     """Read a run directory, or a folder with a published log. Raises `DataError` when it has no test accuracy."""
-    run = RunDirectory(path)
-    entries = run.log()
-    if not entries:
+    run = Run(path)
+    if not run.epochs:
         raise DataError(f"{path}: holds no log.json with epochs; name the folder of a finished run")
-    if [entry["epoch"] for entry in entries] != list(range(len(entries))):
+    if [one.epoch for one in run.epochs] != list(range(len(run.epochs))):
         raise DataError(f"{run.log_path}: its epochs do not count up from 0; name a whole log")
-    settings = (
-        read_json(path / "config.json", "settings") if (path / "config.json").exists() else {"run": str(path)}
-    )
-    if "method" in settings:
-        # A run of an older version has the defaults of newer settings.
-        settings = TrainConfig().as_json() | settings
-    measured = {entry["epoch"]: _test_accuracy(entry, run.log_path) for entry in entries}
-    test = {epoch: accuracy for epoch, accuracy in measured.items() if accuracy is not None}
-    if not test:
+    # Settings files of the published results say other things.
+    settings = run.given if (path / "config.json").exists() else {"run": str(path)}
+    if not run.test_accuracies:
         raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
-    return FinishedRun(path, settings, [read_record(entry, run.log_path) for entry in entries], test)
-
-
-def _test_accuracy(entry: LogEntry, path: Path) -> float | None:
-    measured = entry.get("test")
-    value = measured.get("acc1") if isinstance(measured, dict) else None
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise DataError(f"{path}: test.acc1 of epoch {entry['epoch']} is no number; repeat the run")
-    return 0.0 if value is not None and has_diverged(entry) else value
+    return FinishedRun(run, settings, [one.record() for one in run.epochs], run.test_accuracies)
 
 
 def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -> dict[str, list[FinishedRun]]:

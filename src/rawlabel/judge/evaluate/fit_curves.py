@@ -65,7 +65,7 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[
     neither is known, or the run kept no training predictions. Raises `DataError`, `DiskError`.
     """
     predictions = run.training_predictions()
-    config = run.settings()
+    config = run.read().settings
     if predictions is None or (truth_file is None and not config.inject_noise):
         return None
     data = data_of_run(run)

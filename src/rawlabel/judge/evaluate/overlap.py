@@ -9,10 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rawlabel.artifacts.fingerprints import Fingerprint, SamePictures, fingerprint, same_pictures
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Overlap, SamePicture
 from rawlabel.base import distributed, processes
 from rawlabel.base.files import write_json
 from rawlabel.base.progress import note, progress
@@ -41,7 +41,7 @@ def note_overlap(
     when they are not given; where they are not there any more, that is said instead. Raises what `pause` raises,
     and `DiskError`.
     """
-    fingerprint_of_data = data.fingerprint if data else run.summary().get("data")
+    fingerprint_of_data = data.fingerprint if data else run.summary().data
     if distributed.from_first(lambda: _is_known(run, key, fingerprint_of_data, test.fingerprint)):
         if data is None:
             _tell(run, key)
@@ -58,41 +58,42 @@ def note_overlap(
         return
     # Other processes, which pause together with this one, are not at work here.
     found = same_pictures(ones, others, pause if distributed.count() == 1 else lambda: None)
-    entry = {
-        "data": data.fingerprint,
-        "test_set": test.fingerprint,
-        "place": str(place),
-        "test_images": len(ones),
-        "training_images": len(data.train),
-        "held_out_images": len(data.holdout),
-        "equal": int(found.is_equal.sum()),
-        "near": int((found.found >= 0).sum() - found.is_equal.sum()),
-        "compared_by_pixels_alone": sum(one is None or one.perceptual is None for one in ones),
-        "pairs": _pairs(found, test.images.source, images, len(data.train)),
-    }
-    write_json(run.overlap_path, (run.overlap() or {}) | {key: entry})
+    counted = Overlap(
+        data=data.fingerprint,
+        test_set=test.fingerprint,
+        place=str(place),
+        test_images=len(ones),
+        training_images=len(data.train),
+        held_out_images=len(data.holdout),
+        equal=int(found.is_equal.sum()),
+        near=int((found.found >= 0).sum() - found.is_equal.sum()),
+        compared_by_pixels_alone=sum(one is None or one.perceptual is None for one in ones),
+        pairs=_pairs(found, test.images.source, images, len(data.train)),
+    )
+    known = {**run.read().overlap, key: counted}
+    write_json(run.overlap_path, {name: one.as_json() for name, one in known.items()})
     _tell(run, key)
 
 
 def _tell(run: RunDirectory, key: str) -> None:
-    if said := describe((run.overlap() or {})[key]):
+    if said := describe(run.read().overlap[key]):
         note(f"{said}; {run.overlap_path} lists them")
 
 
-def describe(entry: dict[str, Any]) -> str:
+def describe(one: Overlap) -> str:
     """One line about one test set; empty where nothing was found."""
-    count = entry["equal"] + entry["near"]
+    count = one.equal + one.near
     if not count:
         return ""
     return (
-        f"{count} of {entry['test_images']} test images are among the images of the run too ({entry['equal']} "
-        f"equal in all pixels, {entry['near']} near copies), so that the test accuracy flatters"
+        f"{count} of {one.test_images} test images are among the images of the run too ({one.equal} equal in all "
+        f"pixels, {one.near} near copies), so that the test accuracy flatters"
     )
 
 
 def _is_known(run: RunDirectory, key: str, data: str | None, test_set: str) -> bool:
-    entry = (run.overlap() or {}).get(key, {})
-    return (entry.get("data"), entry.get("test_set")) == (data, test_set)
+    known = run.read().overlap.get(key)
+    return known is not None and (known.data, known.test_set) == (data, test_set)
 
 
 def _fingerprints(source: ImageSource, title: str, pause: Callable[[], None]) -> list[Fingerprint | None]:
@@ -116,15 +117,17 @@ def _fingerprint(source: ImageSource, index: int) -> Fingerprint | None:
         return None
 
 
-def _pairs(found: SamePictures, test: ImageSource, images: ImageSource, num_training: int) -> list[dict[str, Any]]:
+def _pairs(
+    found: SamePictures, test: ImageSource, images: ImageSource, num_training: int
+) -> tuple[SamePicture, ...]:
     rows = [row for row, place in enumerate(found.found.tolist()) if place >= 0]
-    return [
-        {
-            "test": test.where(row),
-            "other": images.where(place := int(found.found[row])),
-            "is": "training image" if place < num_training else "held-out image",
-            "equal_pixels": bool(found.is_equal[row]),
-            "different_bits": int(found.bits[row]),
-        }
+    return tuple(
+        SamePicture(
+            test=test.where(row),
+            other=images.where(place := int(found.found[row])),
+            kind="training image" if place < num_training else "held-out image",
+            equal_pixels=bool(found.is_equal[row]),
+            different_bits=int(found.bits[row]),
+        )
         for row in rows
-    ]
+    )

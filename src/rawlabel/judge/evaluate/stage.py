@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ import torch
 from scipy.special import softmax
 
 from rawlabel.artifacts.project import downloads_path, how_to_get
-from rawlabel.artifacts.run_directory import RunDirectory, find_place
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Accuracy, EpochAccuracy, Measurement, Summary
 from rawlabel.base import messages, processes
 from rawlabel.base.correctness import count_unanswered, has_top5, is_right, logged_accuracies, predicted_classes
 from rawlabel.base.files import atomic_write, disk_errors, write_json
@@ -38,7 +40,6 @@ from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.train.data import TrainingData
 from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
 from rawlabel.train.loop import EpochEvaluator
-from rawlabel.train.measuring.epoch_log import has_diverged
 
 TEST_LABEL_FLAG = "--test-label-column"
 
@@ -139,7 +140,7 @@ def write_correct(folder: Path, labeled: LabeledImages, logits: npt.NDArray[np.f
     write_json(folder / "correct.json", {"correct": rows, "names": names, "images": len(labeled.labels)})
 
 
-def evaluate(config: EvaluateConfig) -> dict[str, Any]:
+def evaluate(config: EvaluateConfig) -> Summary:
     """Measure a finished run on its test set and write the evidence into the run directory.
 
     Writes `predictions.parquet`, `corr.json`, `confmat.npy`, `idx2cls.json` for the selected epoch, adds the
@@ -149,99 +150,84 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     if config.run is None:
         raise ConfigError("RUN: name the run directory, for example `rawlabel evaluate project/runs/NAME`")
     run = RunDirectory.existing(config.run)
-    summary = run.summary()
-    folder = config.test or _logged_test_set(run)
+    finished = run.read()
+    summary = finished.summary
+    folder = config.test or _logged_test_set(finished)
     own = precision_of_run(run, choose_device("auto"))
     precision = config.precision if config.precision != "auto" else own
     predictor, class_ids, epoch = load_predictor(run.selected_checkpoint, precision=precision)
-    trained = run.settings()
+    trained = finished.settings
     request = replace(
         test_request(trained),
         max_megapixels=max(config.max_megapixels, trained.max_megapixels),
         may_lack_classes=config.partial_test or trained.partial_test,
     )
-    found = read_test_input(folder, class_ids, request, summary.get("left_out", ()))
+    found = read_test_input(folder, class_ids, request, summary.left_out)
     labeled, labels = found.images, found.images.labels
     note_opening(run, folder)
     images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
-    test = {
-        "folder": str(folder),
-        "place": run.place_of(folder),
-        "images": len(labels),
-        "confidence": config.confidence,
-        "precision": str(predictor.precision).removeprefix("torch."),
-        "selected": {"epoch": epoch, **_accuracies(logits, labels, config.confidence)},
-        "last": {"epoch": summary["last_epoch"], **_accuracies(last, labels, config.confidence)},
-    }
+    last_epoch = finished.epochs[-1].epoch if summary.last_epoch is None else summary.last_epoch
+    test = Measurement(
+        folder=str(folder),
+        place=run.place_of(folder),
+        images=len(labels),
+        confidence=config.confidence,
+        precision=str(predictor.precision).removeprefix("torch."),
+        selected=_accuracies(epoch, logits, labels, config.confidence),
+        last=_accuracies(last_epoch, last, labels, config.confidence),
+    )
     present = [class_ids[index] for index in np.unique(labels)]
     if len(present) < len(class_ids):
-        test["classes"], test["training_classes"] = present, len(class_ids)
-    oracle = oracle_epoch(run)
+        test = test.model_copy(update={"classes": tuple(present), "training_classes": len(class_ids)})
+    oracle = finished.oracle_epoch
     if oracle is not None and config.test is None:
-        correct = round(oracle[1] * len(labels) / 100)
-        test["oracle"] = {"epoch": oracle[0], "top1": with_interval(correct, len(labels), config.confidence)}
-        summary["oracle_epoch"] = oracle[0]
+        correct = round(finished.test_accuracies[oracle] * len(labels) / 100)
+        best = EpochAccuracy(epoch=oracle, top1=with_interval(correct, len(labels), config.confidence))
+        test = test.model_copy(update={"oracle": best})
+        summary = summary.model_copy(update={"oracle_epoch": oracle})
     note_overlap(run, None, found, folder)
-    summary["test"] = test
-    summary |= run.overlap_counts()
+    summary = summary.model_copy(update={"test": test}).adding(test_overlap=run.overlap_counts())
     run.write_summary(summary)
     return summary
 
 
-def oracle_epoch(run: RunDirectory) -> tuple[int, float] | None:
-    """Epoch with the highest logged test accuracy, and that accuracy [percent]; nobody could have chosen it.
-
-    None when no test accuracy was logged.
-    """
-    entries = [one for one in run.log() if one["test"]["acc1"] is not None and not has_diverged(one)]
-    logged = [(entry["epoch"], entry["test"]["acc1"]) for entry in entries]
-    return max(logged, key=lambda one: (one[1], -one[0])) if logged else None
-
-
-def _logged_test_set(run: RunDirectory) -> Path:
-    config = run.settings()
+def _logged_test_set(run: Run) -> Path:
+    config = run.settings
     if config.test is None:
         raise ConfigError("--test: the run logged no test set; name a folder of class folders")
     return locate(config.root, config.test)
 
 
-def measured_folder(run: RunDirectory, measured: Mapping[str, Any]) -> Path:
+def measured_folder(run: Run, measured: Measurement) -> Path:
     """The test set of a measurement in `summary.json`, where it lies now."""
-    given = Path(measured["folder"])
+    given = Path(measured.folder)
     if is_address(given):
         return given
-    place, config = find_place(run.path, measured.get("place", {}), given, Path.exists), run.config()
+    place, config = measured.place.find(run.path, given), run.config
     # Older versions noted no place, but the test set may be the one that was logged.
-    is_logged = not place.exists() and config.get("test") and given == Path(config["root"]) / config["test"]
+    is_logged = not place.exists() and config.test is not None and given == config.root / config.test
     return _logged_test_set(run) if is_logged else place
 
 
 def _accuracies(
-    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], confidence: float
-) -> dict[str, Any]:
+    epoch: int, logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], confidence: float
+) -> EpochAccuracy:
     """Top-1 and, where it says anything, top-5; how many images have no answer, if any has none."""
-    unanswered = count_unanswered(logits)
-    return {
-        **{
-            f"top{k}": with_interval(int(is_right(logits, labels, k).sum()), len(labels), confidence)
-            for k in (1, 5)
-            if k == 1 or has_top5(logits.shape[1])
-        },
-        **({"unanswered": unanswered} if unanswered else {}),
-    }
+    top1, top5 = (with_interval(int(is_right(logits, labels, k).sum()), len(labels), confidence) for k in (1, 5))
+    found = EpochAccuracy(epoch=epoch, top1=top1)
+    more = {"top5": top5 if has_top5(logits.shape[1]) else None, "unanswered": count_unanswered(logits)}
+    return found.model_copy(update={name: value for name, value in more.items() if value})
 
 
-def with_interval(correct: int, trials: int, confidence: float) -> dict[str, Any]:
+def with_interval(correct: int, trials: int, confidence: float) -> Accuracy:
     """Correct images of `trials`, and the accuracy with its exact interval [percent]."""
     lower, upper = clopper_pearson(correct, trials, confidence)
-    return {
-        "correct": correct,
-        "accuracy": 100 * correct / trials,
-        "interval": [100 * float(lower), 100 * float(upper)],
-    }
+    return Accuracy(
+        correct=correct, accuracy=100 * correct / trials, interval=(100 * float(lower), 100 * float(upper))
+    )
 
 
 def _write_evidence(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rawlabel.artifacts.manifest import Manifest, read_manifest
-from rawlabel.artifacts.run_directory import RunDirectory, find_place
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import read_json
 from rawlabel.errors import DataError
 
@@ -53,11 +53,8 @@ def content_of_files(run: RunDirectory, truth_file: Path) -> dict[str, str]:
 
 
 def _manifest_of(run: RunDirectory) -> Manifest:
-    starts = read_json(run.path / "environment.json", "the starts of a run")
-    data = starts[-1]["data"]
-    origin = find_place(run.path, data.get("place") or {}, Path(data["origin"]), Path.exists)
-    file = origin / "manifest.parquet" if origin.is_dir() else origin
-    if not file.is_file():
+    file = run.read().manifest_path
+    if file is None:
         raise DataError(f"{run.path}: was trained on class folders; --truth needs a run on a manifest")
     return read_manifest(file)
 

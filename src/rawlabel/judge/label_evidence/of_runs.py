@@ -163,7 +163,7 @@ def _training_columns(
     photos, labels = data.train.names(), data.train.labels
     if predictions.shape[1] != len(photos):
         raise DataError(f"{run.path}: its training predictions are not of its photos; train again")
-    until = int(run.summary()["selected_epoch"]) + 1
+    until = run.summary().selected_epoch + 1
     suspicion = training_suspicion(predictions[:until], labels)
     rows = [i for i, key in enumerate(zip(photos, labels.tolist(), strict=True)) if key not in known]
     chosen = Suspicion(suspicion.preferred[rows], suspicion.self_confidence[rows], suspicion.score[rows])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -55,11 +54,11 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
     if config.weights is not None:
         raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
-    trained = run.config()
-    name = str(trained.get("encoder") or trained["model"])
-    if predictor.store is not None and not trained["hidden"]:
+    trained = run.read().config
+    name = trained.encoder or trained.model
+    if predictor.store is not None and not trained.hidden:
         # What reaches a linear head is what its encoder gives, which is kept already.
-        sha256 = encoder_facts(predictor.store)["weights_sha256"]
+        sha256 = encoder_facts(predictor.store).weights_sha256
         return ProbeEncoder(name, OWN, sha256, predictor.store, epoch, is_frozen=True)
     maker = OwnFeatures(name, predictor)
     store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
@@ -68,7 +67,7 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
 
 def _published(run: RunDirectory, config: ProbeConfig, backbone: str) -> ProbeEncoder:
     encoder = load_encoder(backbone, config.weights, flag=_FLAG)
-    folder = features_folder(Path(str(run.config()["root"])))
+    folder = features_folder(run.read().config.root)
     maker: Maker = kept_encoding(folder, encoder, choose_device(config.device), "auto")
     store = FeatureStore(folder, maker, config.workers, config.batch_size)
     name = encoder.name

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.config import ProbeConfig
 from rawlabel.errors import DataError
 from rawlabel.images.image_source import LabeledImages
@@ -15,6 +16,7 @@ from rawlabel.judge.probe.choice import Choice, LabeledFeatures
 from rawlabel.judge.probe.encoders import FILE, OWN, PACKAGED, PRETRAINED, ProbeEncoder, make_encoder
 from rawlabel.judge.probe.linear import choose_linear
 from rawlabel.judge.probe.nearest_neighbors import choose_neighbors
+from rawlabel.judge.probe.record import Classifier, Probe, ProbedTestSet
 from rawlabel.train.around.holdout import data_of_run
 from rawlabel.train.data import TrainingData
 
@@ -48,23 +50,35 @@ class FittedProbe:
     choices: dict[str, Choice]
     """`linear` and `nearest_neighbors`."""
 
-    def describe(self) -> dict[str, Any]:
-        """What `probe.json` holds of it; accuracies in percent."""
+    def record(self, confidence: float, tests: Mapping[str, Accuracy | None], test: ProbedTestSet | None) -> Probe:
+        """What `probe.json` holds of it; `tests` are the accuracies on the test set, by classifier."""
         encoder, linear, neighbors = self.encoder, self.choices["linear"], self.choices["nearest_neighbors"]
-        return {
-            "backbone": encoder.backbone,
-            "origin": encoder.origin,
-            "weights_file": encoder.weights_file,
-            "weights_sha256": encoder.weights_sha256,
-            "epoch": encoder.epoch,
-            "features": self.num_features,
-            "data": self.data.fingerprint,
-            "training_images": len(self.data.train),
-            "holdout_images": len(self.data.holdout),
-            "linear": {"C": linear.setting} | _describe(linear),
-            "nearest_neighbors": {"k": int(neighbors.setting)} | _describe(neighbors),
-            "remark": _FROZEN if encoder.is_frozen else REMARKS[encoder.origin],
-        }
+        return Probe(
+            backbone=encoder.backbone,
+            origin=encoder.origin,
+            weights_file=encoder.weights_file,
+            weights_sha256=encoder.weights_sha256,
+            epoch=encoder.epoch,
+            features=self.num_features,
+            data=self.data.fingerprint,
+            training_images=len(self.data.train),
+            holdout_images=len(self.data.holdout),
+            linear=Classifier(
+                strength=linear.setting,
+                raw_holdout_accuracy=linear.raw_holdout_accuracy,
+                tried=linear.tried,
+                test=tests["linear"],
+            ),
+            nearest_neighbors=Classifier(
+                neighbors=int(neighbors.setting),
+                raw_holdout_accuracy=neighbors.raw_holdout_accuracy,
+                tried=neighbors.tried,
+                test=tests["nearest_neighbors"],
+            ),
+            remark=_FROZEN if encoder.is_frozen else REMARKS[encoder.origin],
+            confidence=confidence,
+            test=test,
+        )
 
 
 def fit_probe(run: RunDirectory, config: ProbeConfig) -> FittedProbe:
@@ -92,7 +106,3 @@ def fit_probe(run: RunDirectory, config: ProbeConfig) -> FittedProbe:
         "nearest_neighbors": choose_neighbors(train, holdout, len(data.class_ids), encoder.device),
     }
     return FittedProbe(encoder, data, train.features.shape[1], choices)
-
-
-def _describe(choice: Choice) -> dict[str, Any]:
-    return {"raw_holdout_accuracy": choice.raw_holdout_accuracy, "tried": [list(one) for one in choice.tried]}

@@ -21,9 +21,9 @@ from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import read_marks
 from rawlabel.manifests.formats._photos import count_kept
-from rawlabel.records import Reason, Split
+from rawlabel.records import Split
 
-_LONGEST_DEFINITION = 300
+_LONGEST_DEFINITION = _LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,10 @@ def _classes(manifest: Manifest) -> list[ClassFacts]:
 
 
 def _losses(manifest: Manifest) -> list[tuple[str, str, int]]:
-    lost = manifest.table.filter(pc.is_valid(manifest.table["reason"]))
-    counts = Counter(zip(lost["verdict"].to_pylist(), lost["reason"].to_pylist(), strict=True))
-    words = {reason.value: reason.describe() for reason in Reason}
-    rows = [(plain_text(v), words.get(r, plain_text(r)), count) for (v, r), count in counts.items()]
+    losses = manifest.funnel.total.losses
+    rows = [
+        (str(loss.verdict), plain_text(loss.describe(), _LONGEST_REASON), count) for loss, count in losses.items()
+    ]
     return sorted(rows, key=lambda row: (-row[2], row))
 
 

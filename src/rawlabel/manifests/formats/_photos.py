@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rawlabel.artifacts.decision import Decision
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE
@@ -77,11 +78,11 @@ def count_kept(manifest: Manifest) -> int:
     return int(pc.sum(pc.equal(manifest.table["verdict"], Verdict.KEPT.value)).as_py() or 0)
 
 
-def file_name(row: dict[str, Any]) -> str:
+def file_name(photo: Decision) -> str:
     """Name of a kept photo in every format, safe anywhere: `<class id>/<photo id>_<8 hex digits>.jpg`."""
-    safe_id = re.sub(r"[^\w-]", "_", row["photo_id"], flags=re.ASCII)[:80]
-    digest = hashlib.sha256(f"{row['source']}:{row['photo_id']}:{row['stored_sha256']}".encode()).hexdigest()
-    return f"{row['class_id']}/{safe_id}_{digest[:8]}{EXTENSION_OF_MEDIA_TYPE[row['media_type']]}"
+    safe_id = re.sub(r"[^\w-]", "_", photo.photo_id, flags=re.ASCII)[:80]
+    digest = hashlib.sha256(f"{photo.source}:{photo.photo_id}:{photo.stored_sha256}".encode()).hexdigest()
+    return f"{photo.class_id}/{safe_id}_{digest[:8]}{EXTENSION_OF_MEDIA_TYPE[photo.media_type or '']}"
 
 
 class PhotoBytes:
@@ -96,30 +97,30 @@ class PhotoBytes:
         """Whether the photos are no files of this machine."""
         return self._photos.is_remote
 
-    def path(self, row: dict[str, Any]) -> Path:
+    def path(self, photo: Decision) -> Path:
         """The photo's file in the store, where that is on this machine. Raises `DataError` where it is not."""
-        return self._photos.path(self._name(row))
+        return self._photos.path(self._name(photo))
 
-    def stored(self, row: dict[str, Any]) -> bytes:
+    def stored(self, photo: Decision) -> bytes:
         """The photo as it was stored. Raises `DataError` when it has vanished or was altered."""
-        name = self._name(row)
+        name = self._name(photo)
         data = self._photos.read(name)
-        if hashlib.sha256(data).hexdigest() != row["stored_sha256"]:
+        if hashlib.sha256(data).hexdigest() != photo.stored_sha256:
             raise DataError(
                 f"{name}: the photo is not what was stored; remove it from {self._photos.place} and run "
                 "`rawlabel collect` again"
             )
         return data
 
-    def read(self, row: dict[str, Any]) -> bytes:
+    def read(self, photo: Decision) -> bytes:
         """The photo as it is to be exported. Raises `DataError` when it has vanished or was altered."""
-        data = self.stored(row)
+        data = self.stored(photo)
         if not self._strip:
             return data
         try:
             return strip_metadata(data)
         except ValueError as error:
-            raise DataError(f"{self._name(row)}: {error}; run `rawlabel curate` again") from error
+            raise DataError(f"{self._name(photo)}: {error}; run `rawlabel curate` again") from error
 
-    def _name(self, row: dict[str, Any]) -> str:
-        return self._photos.name(row["stored_sha256"], row["media_type"])
+    def _name(self, photo: Decision) -> str:
+        return self._photos.name(photo.stored_sha256 or "", photo.media_type or "")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from rawlabel.artifacts.decision import Decision
 from rawlabel.base.licenses import license_conditions
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.manifests.formats._photos import file_name
@@ -17,28 +16,30 @@ COLUMNS = (
 _LONGEST_TITLE = 200
 
 
-def provenance(row: dict[str, Any]) -> dict[str, Any]:
+def provenance(photo: Decision) -> dict[str, str | int | None]:
     """The columns, the name of the file in class folders, and the attribution."""
-    return {name: row[name] for name in COLUMNS} | {"file": file_name(row), "attribution": attribution(row)}
+    return {name: getattr(photo, name) for name in COLUMNS} | {
+        "file": file_name(photo), "attribution": attribution(photo),
+    }  # fmt: skip
 
 
-def attribution(row: dict[str, Any]) -> str:
+def attribution(photo: Decision) -> str:
     """One sentence with title, author, source and license, as Creative Commons recommends (TASL).
 
     Source: https://wiki.creativecommons.org/wiki/Recommended_practices_for_attribution
     """
-    title, author = plain_text(row["title"], _LONGEST_TITLE), plain_text(row["author"] or row["author_id"])
-    page = web_address(row["page_url"]) or web_address(row["url"])
+    title, author = plain_text(photo.title, _LONGEST_TITLE), plain_text(photo.author or photo.author_id)
+    page = web_address(photo.page_url) or web_address(photo.url)
     work = f'"{title}"' if title else "Untitled photo"
     where = f" ({page})" if page else ""
-    return f"{work}{where} by {author or 'an unknown author'}, {_license(row)}, via {plain_text(row['source'])}"
+    return f"{work}{where} by {author or 'an unknown author'}, {_license(photo)}, via {plain_text(photo.source)}"
 
 
-def _license(row: dict[str, Any]) -> str:
-    name = plain_text(row["license_name"] or row["license_id"])
-    address = web_address(row["license_url"])
+def _license(photo: Decision) -> str:
+    name = plain_text(photo.license_name or photo.license_id)
+    address = web_address(photo.license_url)
     if not name and not address:
         return "license not known"
-    conditions = license_conditions(row["license_name"] or "", row["license_url"] or "")
+    conditions = license_conditions(photo.license_name or "", photo.license_url or "")
     verb = "licensed under" if conditions else "marked as" if conditions is not None else "license stated as"
     return f"{verb} {name} ({address})" if name and address else f"{verb} {name or address}"

@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.manifest import CLOCK_COLUMNS, SCHEMA, Manifest, read_manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import CLOCK_COLUMNS, Manifest, read_manifest
 from rawlabel.base.files import read_json
 from rawlabel.errors import DataError
 from rawlabel.manifests.formats._photos import each_row

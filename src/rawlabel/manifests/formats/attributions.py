@@ -6,12 +6,12 @@ import csv
 import io
 from pathlib import Path
 
+from rawlabel.artifacts.decision import decisions_of
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write
 from rawlabel.base.untrusted_text import disarmed
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import each_row
 from rawlabel.manifests.formats._provenance import provenance
 
 FILE = "attributions.csv"
@@ -44,8 +44,8 @@ def write_attributions(manifest: Manifest, path: Path) -> None:
         # Quoted throughout: a program that splits at other signs must not find a cell that begins with `=`.
         table = csv.writer(text, quoting=csv.QUOTE_ALL)
         table.writerow(COLUMNS)
-        for row in each_row(manifest.kept()):
-            facts = provenance(row)
+        for photo in decisions_of(manifest.kept()):
+            facts = provenance(photo)
             table.writerow(disarmed(facts[name]) for name in COLUMNS)
         text.detach()
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from rawlabel.artifacts.decision import decisions_of
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import disk_errors, write_json
 from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
@@ -14,10 +15,10 @@ from rawlabel.base.progress import progress
 from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
 from rawlabel.manifests.formats._folder import MARK, read_marks
-from rawlabel.manifests.formats._photos import PhotoBytes, each_row, file_name
+from rawlabel.manifests.formats._photos import PhotoBytes, file_name
 
 _NAME = "class_folders"
-_COLUMNS = ["class_id", "source", "photo_id", "stored_sha256", "media_type"]
+_COLUMNS = ["class_id", "source", "photo_id", "stored_sha256", "media_type", "keyword", "rank"]
 
 
 class ClassFolders:
@@ -37,18 +38,18 @@ class ClassFolders:
             shutil.rmtree(part, ignore_errors=True)
             for class_id in manifest.class_ids:
                 (part / class_id).mkdir(parents=True)
-            for row in each_row(rows):
-                target = part / file_name(row)
+            for photo in decisions_of(rows):
+                target = part / file_name(photo)
                 # A hard link is the stored file itself, so "auto" keeps its bytes.
                 if config.metadata == "strip":
-                    data = photos.read(row)
+                    data = photos.read(photo)
                     # Stripping writes some formats anew, as PNG.
                     extension = EXTENSION_OF_MEDIA_TYPE[sniff_media_type(data)]
                     target.with_suffix(extension).write_bytes(data)
                 elif photos.is_remote:
-                    target.write_bytes(photos.stored(row))
+                    target.write_bytes(photos.stored(photo))
                 else:
-                    _link(photos.path(row), target)
+                    _link(photos.path(photo), target)
                 task.advance()
             write_json(part / MARK, {_NAME: made_from})
             _swap(part, out)

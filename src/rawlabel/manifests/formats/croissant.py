@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.manifest import METADATA_KEY, SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.manifest import METADATA_KEY, Manifest
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError

@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.manifest import SCHEMA, Manifest
+from rawlabel.artifacts.decision import SCHEMA, decisions_of
+from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, each_row, file_name, shuffled
+from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, file_name, shuffled
 from rawlabel.manifests.formats._provenance import COLUMNS, provenance
 from rawlabel.records import Split
 
@@ -59,9 +60,9 @@ def _write(path: Path, rows: pa.Table, manifest: Manifest, config: ExportConfig,
     with atomic_write(path) as stream, pq.ParquetWriter(stream, schema) as writer:
         for start in range(0, rows.num_rows, _ROWS_IN_GROUP):
             group = []
-            for row in each_row(rows.slice(start, _ROWS_IN_GROUP)):
-                image = {"bytes": photos.read(row), "path": file_name(row)}
-                group.append({"image": image, "label": labels[row["class_id"]], **provenance(row)})
+            for photo in decisions_of(rows.slice(start, _ROWS_IN_GROUP)):
+                image = {"bytes": photos.read(photo), "path": file_name(photo)}
+                group.append({"image": image, "label": labels[photo.class_id], **provenance(photo)})
                 task.advance()
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
 

@@ -8,10 +8,11 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from rawlabel.artifacts.decision import decisions_of
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
@@ -20,7 +21,7 @@ from rawlabel.base.ray_cluster import connect, import_ray
 from rawlabel.config import ExportConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, each_row, shuffled
+from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, shuffled
 from rawlabel.manifests.formats._provenance import provenance
 from rawlabel.records import Split
 
@@ -29,6 +30,16 @@ RETRIES = 3
 """Times that Ray writes a shard again whose process or machine was lost."""
 Piece = tuple[Path, pa.Table]
 """A shard's file and its rows."""
+
+
+class Shard(NamedTuple):
+    """What the index says of a shard."""
+
+    file: str
+    samples: int
+    bytes: int
+    """Size of the file [bytes]."""
+    sha256: str
 
 
 class WebDataset:
@@ -60,19 +71,17 @@ class WebDataset:
             shards = []
             for shard in write(pieces, manifest.class_ids, config):
                 shards.append(shard)
-                task.advance(shard["samples"])
+                task.advance(shard.samples)
             write_json(out / _INDEX, _index(manifest, shards))
         return count
 
 
-def _shards_here(pieces: Sequence[Piece], class_ids: list[str], config: ExportConfig) -> Iterator[dict[str, Any]]:
+def _shards_here(pieces: Sequence[Piece], class_ids: list[str], config: ExportConfig) -> Iterator[Shard]:
     for path, rows in pieces:
         yield _shard(path, rows, class_ids, config)
 
 
-def _shards_by_ray(
-    pieces: Sequence[Piece], class_ids: list[str], config: ExportConfig
-) -> Iterator[dict[str, Any]]:
+def _shards_by_ray(pieces: Sequence[Piece], class_ids: list[str], config: ExportConfig) -> Iterator[Shard]:
     """As tasks of a cluster. A shard is written whole or not at all, so one that is lost is written again."""
     ray = import_ray(config.ray_address)
     is_own = connect(config.ray_address, config.workers)
@@ -95,7 +104,7 @@ def _pieces(table: pa.Table, out: Path, split: Split, size: int) -> Iterator[tup
         yield out / f"{split}-{number:06d}.tar", table.slice(start, size)
 
 
-def _shard(path: Path, rows: pa.Table, class_ids: list[str], config: ExportConfig) -> dict[str, Any]:
+def _shard(path: Path, rows: pa.Table, class_ids: list[str], config: ExportConfig) -> Shard:
     """Write one shard unless it is there; describe it for the index."""
     if not path.exists():
         photos, labels = PhotoBytes(config), {name: index for index, name in enumerate(class_ids)}
@@ -103,15 +112,15 @@ def _shard(path: Path, rows: pa.Table, class_ids: list[str], config: ExportConfi
             atomic_write(path) as stream,
             tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
         ):
-            for number, row in enumerate(each_row(rows)):
-                data, key = photos.read(row), f"{path.stem}-{number:06d}"
-                about = json.dumps(provenance(row), ensure_ascii=False, sort_keys=True)
+            for number, photo in enumerate(decisions_of(rows)):
+                data, key = photos.read(photo), f"{path.stem}-{number:06d}"
+                about = json.dumps(provenance(photo), ensure_ascii=False, sort_keys=True)
                 _add(tar, f"{key}{EXTENSION_OF_MEDIA_TYPE[sniff_media_type(data)]}", data)
-                _add(tar, f"{key}.cls", str(labels[row["class_id"]]).encode())
+                _add(tar, f"{key}.cls", str(labels[photo.class_id]).encode())
                 _add(tar, f"{key}.json", about.encode())
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"file": path.name, "samples": rows.num_rows, "bytes": path.stat().st_size, "sha256": digest}
+    return Shard(path.name, rows.num_rows, path.stat().st_size, digest)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -121,10 +130,15 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(info, BytesIO(data))
 
 
-def _index(manifest: Manifest, shards: list[dict[str, Any]]) -> dict[str, Any]:
+def _index(manifest: Manifest, shards: list[Shard]) -> dict[str, object]:
     samples = {split.value: manifest.kept(split).num_rows for split in Split}
     classes = [{"class_id": spec.class_id, "name": spec.name} for spec in manifest.classes]
-    return {"manifest": manifest.fingerprint, "samples": samples, "classes": classes, "shards": shards}
+    return {
+        "manifest": manifest.fingerprint,
+        "samples": samples,
+        "classes": classes,
+        "shards": [one._asdict() for one in shards],
+    }
 
 
 PLUGIN = WebDataset

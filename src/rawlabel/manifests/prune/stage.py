@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import LastSeen
+from rawlabel.artifacts.decision import Decision, decisions_of, table_of
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest, write_manifest
-from rawlabel.artifacts.presence import decided_again, is_lost
+from rawlabel.artifacts.presence import decided_again
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.base.files import read_json
 from rawlabel.base.licenses import LicensePreset
@@ -64,13 +64,13 @@ def prune(config: PruneConfig, *, api_key: str | None = None) -> Pruned:
         )
         pruned = Pruned(asked)
         answers = {source: catalogue.presence(source) | asked.answers.get(source, {}) for source in wanted}
-        rows, changed = _decide(manifest, answers, pruned)
+        decisions, changed = _decide(manifest, answers, pruned)
         if config.dry_run:
             return pruned
         if changed:
             pruned.manifest = write_manifest(
                 config.project,
-                rows,
+                table_of(decisions),
                 manifest.all_classes,
                 config=config.as_json(),
                 catalogue_fingerprint=catalogue.fingerprint(),
@@ -95,24 +95,22 @@ def _photos_of(manifest: Manifest, *, every: bool) -> dict[str, list[str]]:
 
 def _decide(
     manifest: Manifest, answers: dict[str, dict[str, LastSeen]], pruned: Pruned
-) -> tuple[list[dict[str, Any]], bool]:
-    """The rows of the next manifest, and whether anything is new in them; counts into `pruned`."""
-    rows, changed = [], False
+) -> tuple[list[Decision], bool]:
+    """The decisions of the next manifest, and whether anything is new in them; counts into `pruned`."""
+    decisions, changed = [], False
     counted: set[tuple[str, str]] = set()
-    for batch in manifest.table.to_batches(max_chunksize=1000):
-        for before in batch.to_pylist():
-            photo = (before["source"], before["photo_id"])
-            row = decided_again(before, answers.get(photo[0], {}).get(photo[1]))
-            rows.append(row)
-            changed = changed or row != before
-            if row == before or before["verdict"] != Verdict.KEPT or photo in counted:
-                continue
-            counted.add(photo)
-            if is_lost(before, row):
-                pruned.left_out[Reason(row["reason"])] += 1
-            else:
-                pruned.num_relicensed += 1
-    return rows, changed
+    for before in decisions_of(manifest.table):
+        after = decided_again(before, answers.get(before.source, {}).get(before.photo_id))
+        decisions.append(after)
+        changed = changed or after != before
+        if after == before or not before.is_kept or before.photo in counted:
+            continue
+        counted.add(before.photo)
+        if after.reason is not None:
+            pruned.left_out[after.reason] += 1
+        else:
+            pruned.num_relicensed += 1
+    return decisions, changed
 
 
 def _delete_taken_down(project: Path, catalogue: Catalogue) -> int:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from itertools import groupby
 from typing import Any
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import Part
+from rawlabel.artifacts.decision import Decision, decisions_of
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.progress import progress
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 
+_FACTS = [field.name for field in fields(Photo)]
 _OPTIONAL = {field.name for field in fields(Photo) if field.default is None} | {"url"}
 
 
@@ -24,7 +25,7 @@ def seed(catalogue: Catalogue, received: Manifest) -> None:
     catalogue.plan(sources, _all_keywords(received))
     names: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
     with progress("reading the manifest", received.table.num_rows) as task:
-        for key, rows in groupby(_rows(received), _page):
+        for key, rows in groupby(decisions_of(received.table), _page):
             source, class_id, keyword, bounds, searched_at, found_at = key
             known = names[source, class_id, keyword]
             # Rows are in the order of the parts, so numbered names keep that order.
@@ -37,46 +38,39 @@ def seed(catalogue: Catalogue, received: Manifest) -> None:
             task.advance(len(page))
 
 
-def _photo_of(row: dict[str, Any]) -> Photo:
-    """What a manifest's row says about the photo itself."""
-    facts: dict[str, Any] = {}
-    for field in fields(Photo):
-        value = row.get(field.name)
-        facts[field.name] = value if value is not None or field.name in _OPTIONAL else ""
-    # The row's size is that of the stored picture, not the one that the site stated.
+def _photo_of(decision: Decision) -> Photo:
+    """What a manifest says about the photo itself."""
+    facts: dict[str, Any] = {name: getattr(decision, name, None) for name in _FACTS}
+    facts |= {name: "" for name, value in facts.items() if value is None and name not in _OPTIONAL}
+    # The decision's size is that of the stored picture, not the one that the site stated.
     return Photo(**facts | {"width": None, "height": None})
 
 
-def _rows(received: Manifest) -> Iterator[dict[str, Any]]:
-    for batch in received.table.to_batches(max_chunksize=1000):
-        yield from batch.to_pylist()
+def _page(decision: Decision) -> tuple[str, str, str, str, int | None, int | None]:
+    query = (decision.source, _found_for(decision), decision.keyword)
+    return (*query, decision.part or "{}", decision.searched_at, decision.license_read_at)
 
 
-def _page(row: dict[str, Any]) -> tuple[str, str, str, str, int | None, int | None]:
-    query = (row["source"], _found_for(row), row["keyword"])
-    return (*query, row["part"] or "{}", row["searched_at"], row["license_read_at"])
-
-
-def _outcome_of(row: dict[str, Any]) -> Outcome | None:
+def _outcome_of(decision: Decision) -> Outcome | None:
     """What became of a photo whose bytes the first project did not have; None for those that it had."""
-    if row["stored_sha256"] is not None or row["reason"] is None:
+    reason = decision.reason
+    if decision.stored_sha256 is not None or reason is None:
         return None
-    reason = Reason(row["reason"])
     status = Status.FAILED
     if reason is Reason.NOT_FETCHED:
         status = Status.FOUND
     elif reason.is_choice or reason is Reason.SAME_PHOTO:
         status = Status.SKIPPED
-    return Outcome(row["source"], row["photo_id"], status, reason, row["http_status"])
+    return Outcome(*decision.photo, status, reason, decision.http_status)
 
 
-def _event_of(row: dict[str, Any], part: str) -> LabelEvent:
-    return LabelEvent(row["source"], row["photo_id"], _found_for(row), row["keyword"], row["rank"], part)
+def _event_of(decision: Decision, part: str) -> LabelEvent:
+    return LabelEvent(*decision.photo, _found_for(decision), decision.keyword, decision.rank, part)
 
 
-def _found_for(row: dict[str, Any]) -> str:
+def _found_for(decision: Decision) -> str:
     """The class whose keyword found the photo: injected noise is a decision of the manifest, and no fact."""
-    return str(row["injected_from"] or row["class_id"])
+    return decision.injected_from or decision.class_id
 
 
 def _all_keywords(received: Manifest) -> list[ClassSpec]:
@@ -87,7 +81,7 @@ def _all_keywords(received: Manifest) -> list[ClassSpec]:
     columns = ["class_id", "injected_from", "keyword"]
     searched = defaultdict(list)
     for row in received.table.select(columns).group_by(columns, use_threads=False).aggregate([]).to_pylist():
-        searched[_found_for(row)].append(row["keyword"])
+        searched[row["injected_from"] or row["class_id"]].append(row["keyword"])
     known = {spec.class_id: spec for spec in received.all_classes}
     specs = [*received.all_classes, *(ClassSpec(one, one, ()) for one in searched if one not in known)]
     return [

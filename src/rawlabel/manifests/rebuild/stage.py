@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.decision import table_of
 from rawlabel.artifacts.manifest import Manifest, write_manifest
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.base.files import read_json, write_json
@@ -23,7 +24,7 @@ from rawlabel.config import CollectConfig, DownloadSettings, RebuildConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.manifests.rebuild.comparison import Likeness, Promise, likeness
-from rawlabel.manifests.rebuild.decisions import decided_rows
+from rawlabel.manifests.rebuild.decisions import decided_here
 from rawlabel.manifests.rebuild.download import delete_changed_pictures, download
 from rawlabel.manifests.rebuild.report import RebuildReport
 from rawlabel.manifests.rebuild.seeding import seed
@@ -73,7 +74,7 @@ def rebuild(config: RebuildConfig) -> Rebuilt:
                 report.add(key, promise, likeness(promise, outcomes.get(key)), outcomes.get(key))
         manifest = write_manifest(
             config.project,
-            list(decided_rows(received, catalogue, config.project)),
+            table_of(decided_here(received, catalogue, config.project)),
             received.all_classes,
             config=config.as_json(),
             catalogue_fingerprint=catalogue.fingerprint(),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.images.decoding import Pixels, Transform
@@ -89,16 +90,16 @@ def encoding_in(store: FeatureStore) -> Encoding:
     return store.maker
 
 
-def encoder_facts(store: FeatureStore) -> dict[str, Any]:
+def encoder_facts(store: FeatureStore) -> EncoderRecord:
     """What a run notes in `encoder.json`: name, weights by hash, license, training, and the arithmetic."""
     encoding = encoding_in(store)
-    return {**encoding.encoder.facts(), "arithmetic": encoding.arithmetic}
+    return encoding.encoder.record().model_copy(update={"arithmetic": encoding.arithmetic})
 
 
-def encoder_record(store: FeatureStore, class_ids: Sequence[str]) -> dict[str, Any]:
+def encoder_record(store: FeatureStore, class_ids: Sequence[str]) -> EncoderRecord:
     """What a run records of its encoder: its facts, and which of `class_ids` it was taught (`own_classes`)."""
     known = own_classes(class_ids, encoding_in(store).encoder.training.label_lists)
-    return {**encoder_facts(store), "own_classes": known}
+    return encoder_facts(store).model_copy(update={"own_classes": tuple(known)})
 
 
 def refuse_pixels(config: TrainConfig) -> None:

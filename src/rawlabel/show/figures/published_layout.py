@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import oracle_epoch
 from rawlabel.base.files import read_json
 from rawlabel.errors import DataError
 
@@ -41,7 +43,10 @@ class AccuracyLog:
     @property
     def oracle_position(self) -> int:
         """Position of the best test accuracy, the earliest one on a tie."""
-        return int(np.nanargmax(self.test))
+        measured = {
+            int(epoch): float(one) for epoch, one in zip(self.epochs, self.test, strict=True) if one == one
+        }
+        return int(np.flatnonzero(self.epochs == oracle_epoch(measured))[0])
 
     @property
     def last_position(self) -> int:
@@ -68,22 +73,23 @@ class CandidateCounts:
 
 def read_accuracy_log(folder: Path) -> AccuracyLog:
     """Read `log.json` and, where the folder has one, the epoch that `summary.json` says was selected."""
-    path = folder / "log.json"
-    entries = read_json(path, _LOG_FORM)
-    if not isinstance(entries, list) or not entries:
-        raise DataError(f"{path}: has no epoch; it should hold {_LOG_FORM}")
-    epochs = np.empty(len(entries), dtype=np.int64)
-    accuracies = {part: np.full(len(entries), np.nan) for part in ("train", "test", "holdout", "subset")}
-    for position, entry in enumerate(entries):
-        epoch: Any = entry.get("epoch") if isinstance(entry, dict) else None
-        if not _is_count(epoch) or (position > 0 and epoch <= epochs[position - 1]):
-            raise DataError(f"{path}: entry {position} has no epoch that follows; it should hold {_LOG_FORM}")
-        epochs[position] = epoch
-        for part, values in accuracies.items():
-            values[position] = _top1(path, epoch, part, entry.get(part))
-    if np.isnan(accuracies["train"]).any():
-        raise DataError(f"{path}: an epoch lacks train.acc1; it should hold {_LOG_FORM}")
-    return AccuracyLog(epochs, **accuracies, selected_epoch=_selected_epoch(folder, epochs))
+    run = Run(folder)
+    if not run.epochs:
+        problem = "has no epoch" if run.log_path.is_file() else "no such file"
+        raise DataError(f"{run.log_path}: {problem}; it should hold {_LOG_FORM}")
+    if any(one.train.acc1 is None for one in run.epochs):
+        raise DataError(f"{run.log_path}: an epoch lacks train.acc1; it should hold {_LOG_FORM}")
+    selected = run.summary.selected_epoch if run.is_finished else None
+    epochs = np.array([one.epoch for one in run.epochs], dtype=np.int64)
+    if selected is not None and selected not in epochs:
+        path = folder / "summary.json"
+        raise DataError(f"{path}: selected_epoch {selected} is not in log.json; use the two files of one run")
+    train, holdout, subset = (
+        np.array([math.nan if one.acc1 is None else one.acc1 for one in part])
+        for part in zip(*((one.train, one.holdout, one.subset) for one in run.epochs), strict=True)
+    )
+    test = np.array([math.nan if (value := one.test_accuracy) is None else value for one in run.epochs])
+    return AccuracyLog(epochs, train, test, holdout, subset, selected)
 
 
 def read_class_counts(path: Path) -> dict[str, int]:
@@ -183,26 +189,6 @@ def _read_table(path: Path, header: str) -> list[tuple[str, int]]:
         if len(row) != 2 or not row[1].isdecimal():
             raise DataError(f"{path}: line {number} is no name and whole number; it should hold {form}")
     return [(name.strip(), int(count)) for name, count in fields[1:]]
-
-
-def _top1(path: Path, epoch: int, part: str, measured: Any) -> float:
-    """Take acc1 out of one part of a log entry; NaN when the part was not measured."""
-    value = measured.get("acc1") if isinstance(measured, dict) else measured
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise DataError(f"{path}: {part}.acc1 of epoch {epoch} is no percentage; it should hold {_LOG_FORM}")
-    return float(value)
-
-
-def _selected_epoch(folder: Path, epochs: NDArray[np.int64]) -> int | None:
-    path = folder / "summary.json"
-    if not path.exists():
-        return None
-    epoch = _read_object(path, "the summary of a finished run").get("selected_epoch")
-    if epoch is not None and (not _is_count(epoch) or epoch not in epochs):
-        raise DataError(f"{path}: selected_epoch {epoch!r} is not in log.json; use the two files of one run")
-    return epoch
 
 
 def _is_count(value: Any) -> bool:

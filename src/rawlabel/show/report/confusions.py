@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from rawlabel.base.metrics import clopper_pearson, top_confusions
 from rawlabel.base.progress import progress
 from rawlabel.base.untrusted_text import plain_text, web_address
-from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
+from rawlabel.show.report.evidence import CollectionEvidence, Prediction, RunEvidence
 from rawlabel.show.report.montage import draw_training_photos
 from rawlabel.show.report.thumbnails import Thumbnails
 
@@ -92,27 +91,27 @@ def make_confusions(
     return TopConfusions(rows, has_folder, same_data, measurement.folder, 100 * measurement.confidence)
 
 
-def _wrong_files(run: RunEvidence) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _wrong_files(run: RunEvidence) -> dict[tuple[str, str], list[Prediction]]:
     """Wrong predictions by true and predicted class, the network's surest first."""
     wrong = defaultdict(list)
     for row in run.predictions():
-        if row["predicted_class"] not in (None, row["true_class"]):
-            wrong[row["true_class"], row["predicted_class"]].append(row)
+        if row.predicted_class is not None and row.predicted_class != row.true_class:
+            wrong[row.true_class, row.predicted_class].append(row)
     for rows in wrong.values():
-        rows.sort(key=lambda row: (-row["probability"], row["file"]))
+        rows.sort(key=lambda row: (-row.probability, row.file))
     return wrong
 
 
-def _test_photos(rows: list[dict[str, Any]], folder: Path, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
+def _test_photos(rows: list[Prediction], folder: Path, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
     photos: list[ConfusedPhoto] = []
     for row in rows:
-        relative = PurePosixPath(row["file"])
+        relative = PurePosixPath(row.file)
         # The table may have been edited; no file outside the test folder belongs on the page.
         if relative.is_absolute() or ".." in relative.parts:
             continue
         picture = thumbnails.address(folder / relative)
         if picture is not None:
-            caption = f"{plain_text(relative.name, 40)}, {100 * row['probability']:.0f}\N{NO-BREAK SPACE}% sure"
+            caption = f"{plain_text(relative.name, 40)}, {100 * row.probability:.0f}\N{NO-BREAK SPACE}% sure"
             photos.append(ConfusedPhoto(picture, caption))
         if len(photos) == MOST_TEST_PHOTOS:
             break
@@ -122,9 +121,9 @@ def _test_photos(rows: list[dict[str, Any]], folder: Path, thumbnails: Thumbnail
 def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
     photos = []
     for row in draw_training_photos(collection, class_id, MOST_TRAINING_PHOTOS):
-        picture = thumbnails.stored(collection.photos, row["path"])
+        picture = thumbnails.stored(collection.photos, row.path) if row.path else None
         if picture is not None:
-            author = plain_text(row["author"]) or "unknown author"
-            caption = f"{author}, {plain_text(row['license_name']) or 'license not stated'}"
-            photos.append(ConfusedPhoto(picture, caption, web_address(row["page_url"])))
+            author = plain_text(row.author) or "unknown author"
+            caption = f"{author}, {plain_text(row.license_name) or 'license not stated'}"
+            photos.append(ConfusedPhoto(picture, caption, web_address(row.page_url)))
     return photos

@@ -7,11 +7,12 @@ width.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rawlabel.show.report.evidence import Epoch, RunEvidence
+from rawlabel.artifacts.run_records import Epoch
+from rawlabel.show.report.evidence import RunEvidence
 
 MOST_RATE_LABELS = 12
 """With more learning-rate steps than this, as under a smooth schedule, none is drawn; the table has them."""
@@ -68,20 +69,20 @@ class Curves:
     rate_steps: list[Tick]
     x_ticks: list[Tick]
     y_ticks: list[Tick]
-    epochs: list[Epoch]
+    epochs: Sequence[Epoch]
     unmeasured: list[str]
     """Curves that are missing, by their labels."""
 
 
 def make_curves(run: RunEvidence) -> Curves | None:
     """Lay out the log of a run; None when no epoch, or no accuracy at all, is logged."""
-    values = {kind: [read(one) for one in run.log] for kind, _, read in _SERIES}
+    values = {kind: [read(one) for one in run.epochs] for kind, _, read in _SERIES}
     known = [value for series in values.values() for value in series if value is not None]
     if not known:
         return None
     low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
     high = max(high, low + 10)
-    first, last = run.log[0].epoch, run.log[-1].epoch
+    first, last = run.epochs[0].epoch, run.epochs[-1].epoch
 
     def x(epoch: float) -> float:
         return 100 * (epoch - first) / (last - first) if last > first else 50.0
@@ -92,7 +93,7 @@ def make_curves(run: RunEvidence) -> Curves | None:
     points = {
         kind: [
             Point(x(one.epoch), y(value)) if value is not None else None
-            for one, value in zip(run.log, series, strict=True)
+            for one, value in zip(run.epochs, series, strict=True)
         ]
         for kind, series in values.items()
     }
@@ -100,18 +101,12 @@ def make_curves(run: RunEvidence) -> Curves | None:
     return Curves(
         drawn,
         _marks(run, points, x),
-        _rate_steps(run.log, x),
+        _rate_steps(run.epochs, x),
         [Tick(x(epoch), str(epoch)) for epoch in _nice_ticks(first, last)],
         [Tick(y(value), str(value)) for value in range(low, high + 1, 10 if high - low <= 60 else 20)],
-        run.log,
+        run.epochs,
         [label for kind, label, _ in _SERIES if not _cut(points[kind])],
     )
-
-
-def oracle_epoch(log: list[Epoch]) -> int | None:
-    """Epoch with the highest logged test accuracy, the earliest on a tie; None when none was logged."""
-    tested = [(one.test.acc1, -one.epoch) for one in log if one.test.acc1 is not None]
-    return -max(tested)[1] if tested else None
 
 
 def _cut(points: list[Point | None]) -> list[list[Point]]:
@@ -126,13 +121,13 @@ def _cut(points: list[Point | None]) -> list[list[Point]]:
 
 def _marks(run: RunEvidence, points: dict[str, list[Point | None]], x: Callable[[float], float]) -> list[Mark]:
     names: dict[int, list[str]] = {}
-    last = run.log[-1].epoch if run.summary else None
-    wanted = (("selected", run.selected_epoch), ("last", last), ("oracle", oracle_epoch(run.log)))
+    last = run.epochs[-1].epoch if run.is_finished else None
+    wanted = (("selected", run.selected_epoch), ("last", last), ("oracle", run.oracle_epoch))
     for name, epoch in wanted:
         if epoch is not None:
             names.setdefault(epoch, []).append(name)
     marks: list[Mark] = []
-    for position, entry in enumerate(run.log):
+    for position, entry in enumerate(run.epochs):
         if entry.epoch in names:
             # On the highest-ranking curve that has a value there.
             found = (points[kind][position] for kind in ("test", "holdout", "train"))
@@ -142,7 +137,7 @@ def _marks(run: RunEvidence, points: dict[str, list[Point | None]], x: Callable[
     return marks
 
 
-def _rate_steps(log: list[Epoch], x: Callable[[float], float]) -> list[Tick]:
+def _rate_steps(log: Sequence[Epoch], x: Callable[[float], float]) -> list[Tick]:
     """Where the learning rate changes: between two epochs, labelled with the new rate."""
     steps = [
         Tick((x(before.epoch) + x(now.epoch)) / 2, f"lr {now.lr:.3g}")

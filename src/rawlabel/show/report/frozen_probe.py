@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-
-from rawlabel.base.files import read_json
-from rawlabel.show.report.evidence import Accuracy, RunEvidence, check_record
+from rawlabel.artifacts.run_records import Accuracy
+from rawlabel.judge.probe.record import Classifier, Probe, read_probes
+from rawlabel.show.report.evidence import RunEvidence
 
 MeasureProbe = Callable[[Path], str]
 """Measures the probe of a run directory on the run's own features, for its `probe.json`; returns why it could not,
 else nothing. It is handed in from above, since it needs torch and may open the test set."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Classifier(_Record):
-    raw_holdout_accuracy: FiniteFloat
-    test: Accuracy | None
-    strength: FiniteFloat | None = Field(None, alias="C")
-    neighbors: int | None = Field(None, alias="k")
-
-
-class _TestSet(_Record):
-    folder: str
-    images: int
-
-
-class _Probe(_Record):
-    backbone: str
-    origin: str
-    weights_file: str | None
-    weights_sha256: str
-    epoch: int | None
-    confidence: FiniteFloat
-    linear: _Classifier
-    nearest_neighbors: _Classifier
-    test: _TestSet | None
-    remark: str
-
-
-class _File(_Record):
-    probes: list[_Probe]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +37,17 @@ class PeerSection:
     """What has not been measured, and how it is."""
 
 
-def read_probes(run: RunEvidence, measure: MeasureProbe | None = None) -> PeerSection:
+def make_peers(run: RunEvidence, measure: MeasureProbe | None = None) -> PeerSection:
     """Read `probe.json` of the run; where that lacks the run's own features, `measure` them first.
 
     Raises `DataError` when the file is damaged, and what `measure` raises.
     """
-    probes, why = _read(run.path), ""
-    if run.summary is None and not probes:
+    probes, why = read_probes(run.path), ""
+    if not run.is_finished and not probes:
         return PeerSection([], [], "", ["not yet measured: the training is not finished"])
-    if measure is not None and run.summary is not None and not _has_own(probes, run):
+    if measure is not None and run.is_finished and not _has_own(probes, run):
         why = measure(run.path)
-        probes = _read(run.path)
+        probes = read_probes(run.path)
     rows = [_own_row(run)] if probes else []
     for probe in probes:
         linear, neighbors = probe.linear, probe.nearest_neighbors
@@ -95,20 +61,12 @@ def read_probes(run: RunEvidence, measure: MeasureProbe | None = None) -> PeerSe
     return PeerSection(rows, remarks, shown, _missing(probes, run, why))
 
 
-def _read(run: Path) -> list[_Probe]:
-    path = run / "probe.json"
-    if not path.is_file():
-        return []
-    remedy = "remove it and run `rawlabel probe` again"
-    return check_record(_File, read_json(path, "probes of a run"), path, remedy).probes
-
-
-def _has_own(probes: list[_Probe], run: RunEvidence) -> bool:
+def _has_own(probes: Sequence[Probe], run: RunEvidence) -> bool:
     """Whether the features of the run's chosen epoch are among the probes."""
     return any(probe.epoch is not None and probe.epoch == run.selected_epoch for probe in probes)
 
 
-def _missing(probes: list[_Probe], run: RunEvidence, why: str) -> list[str]:
+def _missing(probes: Sequence[Probe], run: RunEvidence, why: str) -> list[str]:
     """The rows that a reader should expect, and how to get them; `why` the own features could not be measured."""
     missing = []
     if not _has_own(probes, run):
@@ -124,7 +82,7 @@ def _missing(probes: list[_Probe], run: RunEvidence, why: str) -> list[str]:
 
 def _own_row(run: RunEvidence) -> PeerRow:
     chosen = run.selected_epoch
-    logged = next((one.holdout.acc1 for one in run.log if one.epoch == chosen), None)
+    logged = next((one.holdout.acc1 for one in run.epochs if one.epoch == chosen), None)
     measured = run.measurement
     return PeerRow(
         "the run",
@@ -134,7 +92,7 @@ def _own_row(run: RunEvidence) -> PeerRow:
     )
 
 
-def _row(run: RunEvidence, probe: _Probe, classifier: str, one: _Classifier) -> PeerRow:
+def _row(run: RunEvidence, probe: Probe, classifier: str, one: Classifier) -> PeerRow:
     test = _accuracy(one.test) if one.test else "not measured: no test set"
     measured = run.measurement
     if probe.test and measured and (probe.test.folder, probe.test.images) != (measured.folder, measured.images):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from rawlabel.artifacts.catalogue.rows import QueryState
-from rawlabel.errors import DataError
+from rawlabel.artifacts.funnel import FunnelRow, Loss
 from rawlabel.records import Reason, Verdict
 from rawlabel.show.report.evidence import CollectionEvidence
 
@@ -26,22 +25,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LossColumn:
     """A reason for which candidates were lost: a column of the table."""
 
-    verdict: str
-    reason: str
+    loss: Loss
     text: str
 
     @property
-    def key(self) -> str:
-        """Its name in the counts of a funnel row, "rejected:near_duplicate"."""
-        return f"{self.verdict}:{self.reason}"
+    def verdict(self) -> str:
+        """`failed` or `rejected`."""
+        return str(self.loss.verdict)
+
+    @property
+    def reason(self) -> str:
+        """Its short name."""
+        return self.loss.reason
 
     @property
     def is_fetched(self) -> bool:
         """Whether the bytes were there and then rejected."""
-        return self.verdict == Verdict.REJECTED and self.reason not in _NEVER_FETCHED
+        return self.loss.verdict is Verdict.REJECTED and self.loss.reason not in _NEVER_FETCHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,11 @@ class KeywordRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Funnel:
+class FunnelSection:
     """All counts of the section; `total` and each class add up as found = kept + rejected + failed."""
 
     steps: list[Step]
-    losses: list[Loss]
+    losses: list[LossColumn]
     classes: list[ClassRow]
     total: ClassRow
     keywords: list[KeywordRow]
@@ -85,47 +88,33 @@ class Funnel:
     """Candidates of the largest class, the full width of the bars in the table."""
 
 
-def make_funnel(collection: CollectionEvidence) -> Funnel:
+def make_funnel(collection: CollectionEvidence) -> FunnelSection:
     """Count the decisions of the manifest; raises `DataError` when they do not add up."""
-    counts = collection.manifest.funnel()
-    total_counts = counts[-1]
-    losses = _losses(total_counts)
-    rows = [_class_row(one, collection.label(one["class_id"]), losses) for one in counts[:-1]]
-    total = _class_row(total_counts, "all classes", losses)
-    sums = [sum(getattr(row, name) for row in rows) for name in ("found", "kept", "rejected", "failed")]
-    if total.found != total.kept + total.rejected + total.failed or sums[0] != total.found:
-        raise DataError(
-            f"{collection.manifest.path}: the counts of its decisions do not add up; run `rawlabel curate` again"
-        )
+    funnel = collection.manifest.funnel
+    losses = _columns(funnel.total)
+    rows = [_class_row(one, collection.label(one.class_id), losses) for one in funnel.classes]
+    total = _class_row(funnel.total, "all classes", losses)
     most = max((row.found for row in rows), default=0)
-    return Funnel(_steps(total, losses), losses, rows, total, _keyword_rows(collection), most)
+    return FunnelSection(_steps(total, losses), losses, rows, total, _keyword_rows(collection), most)
 
 
-def describe_reason(reason: str | None) -> str:
-    """The phrase for a reason; one of a later version goes by its name."""
-    if not reason:
-        return "no reason noted"
-    return Reason(reason).describe() if reason in set(Reason) else reason
-
-
-def _losses(counts: dict[str, Any]) -> list[Loss]:
+def _columns(total: FunnelRow) -> list[LossColumn]:
     """The reasons that occur, in the order in which they are checked."""
     order = [reason.value for reason in Reason]
     found = []
-    for verdict in (Verdict.FAILED.value, Verdict.REJECTED.value):
-        reasons = [key.partition(":")[2] for key in counts if key.startswith(f"{verdict}:")]
-        reasons.sort(key=lambda one: (order.index(one) if one in order else len(order), one))
-        found += [Loss(verdict, reason, describe_reason(reason)) for reason in reasons]
+    for verdict in (Verdict.FAILED, Verdict.REJECTED):
+        losses = [loss for loss in total.losses if loss.verdict is verdict]
+        losses.sort(key=lambda one: (order.index(one.reason) if one.reason in order else len(order), one.reason))
+        found += [LossColumn(loss, loss.describe()) for loss in losses]
     return found
 
 
-def _class_row(counts: dict[str, Any], label: str, losses: list[Loss]) -> ClassRow:
-    failed, rejected, kept = (int(counts.get(verdict, 0)) for verdict in ("failed", "rejected", "kept"))
-    lost = tuple(int(counts.get(loss.key, 0)) for loss in losses)
-    return ClassRow(label, int(counts.get("found", 0)), failed, rejected, kept, lost)
+def _class_row(counts: FunnelRow, label: str, losses: list[LossColumn]) -> ClassRow:
+    lost = tuple(counts.losses.get(one.loss, 0) for one in losses)
+    return ClassRow(label, counts.found, counts.failed, counts.rejected, counts.kept, lost)
 
 
-def _steps(total: ClassRow, losses: list[Loss]) -> list[Step]:
+def _steps(total: ClassRow, losses: list[LossColumn]) -> list[Step]:
     """A waterfall: each loss hangs at the end of what was left before it."""
     whole, left = max(total.found, 1), total.found
     steps = [Step("found by search", total.found, 0, 100 * total.found / whole, "stage")]

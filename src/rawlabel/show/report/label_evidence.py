@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
 from rawlabel.judge.label_evidence import experience
-from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence, check_record
+from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 
 MOST_CLASSES = 20
 MOST_CONFUSIONS = 12

@@ -6,24 +6,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rawlabel.artifacts.decision import Decision, decisions_of
 from rawlabel.base.progress import progress
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.records import Reason, Verdict
 from rawlabel.show.report.evidence import CollectionEvidence
-from rawlabel.show.report.funnel import describe_reason
 from rawlabel.show.report.thumbnails import Thumbnails
 
 _VERDICTS = (Verdict.KEPT.value, Verdict.REJECTED.value, Verdict.FAILED.value)
-_COLUMNS = (
-    "verdict", "reason", "path", "title", "author", "license_name", "license_url", "keyword", "rank", "page_url",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ def make_montage(collection: CollectionEvidence, per_class: int, thumbnails: Thu
         draw = random.Random(f"{collection.manifest.fingerprint}:{class_id}")
         for part, count in zip(parts, shares[-1], strict=True):
             chosen += draw.sample(part.tolist(), count)
-    rows = iter(collection.manifest.table.select(_COLUMNS).take(pa.array(chosen, pa.int64())).to_pylist())
+    rows = decisions_of(collection.manifest.table.take(pa.array(chosen, pa.int64())))
     montages = []
     with progress("making thumbnails", len(chosen)) as task:
         for class_id, size, share in zip(collection.manifest.class_ids, sizes, shares, strict=True):
@@ -95,13 +91,14 @@ def _positions(collection: CollectionEvidence) -> dict[str, list[NDArray[np.int6
     }
 
 
-def draw_training_photos(collection: CollectionEvidence, class_id: str, count: int) -> list[dict[str, Any]]:
+def draw_training_photos(collection: CollectionEvidence, class_id: str, count: int) -> list[Decision]:
     """A random sample of the kept photos of a class on which training looked."""
     table = collection.manifest.kept()
     mask = pc.and_(pc.equal(table["class_id"], class_id), pc.equal(table["split"], "train"))
-    rows: list[dict[str, Any]] = table.filter(mask).select(_COLUMNS).to_pylist()
+    table = table.filter(mask)
     draw = random.Random(f"{collection.manifest.fingerprint}:training:{class_id}")
-    return draw.sample(rows, min(count, len(rows)))
+    chosen = draw.sample(range(table.num_rows), min(count, table.num_rows))
+    return list(decisions_of(table.take(pa.array(chosen, pa.int64()))))
 
 
 def share_out(wanted: int, sizes: Sequence[int]) -> list[int]:
@@ -121,22 +118,21 @@ def share_out(wanted: int, sizes: Sequence[int]) -> list[int]:
     return shares
 
 
-def _tile(row: dict[str, Any], collection: CollectionEvidence, thumbnails: Thumbnails) -> Tile:
+def _tile(one: Decision, collection: CollectionEvidence, thumbnails: Thumbnails) -> Tile:
     picture = None
     # A picture that curation found too large to decode is not decoded here either.
-    if row["path"] and row["reason"] != Reason.TOO_LARGE:
-        picture = thumbnails.stored(collection.photos, row["path"])
-    is_kept = row["verdict"] == Verdict.KEPT
+    if one.path and one.reason is not Reason.TOO_LARGE:
+        picture = thumbnails.stored(collection.photos, one.path)
     return Tile(
-        row["verdict"],
-        None if is_kept else (row["reason"] or "no reason").replace("_", " "),
-        None if is_kept else describe_reason(row["reason"]),
+        one.verdict.value,
+        None if one.is_kept else (one.reason or "no reason").replace("_", " "),
+        None if one.is_kept else one.reason.describe() if one.reason else "no reason noted",
         picture,
-        plain_text(row["title"]),
-        plain_text(row["author"]),
-        plain_text(row["license_name"]),
-        web_address(row["license_url"]),
-        plain_text(row["keyword"]),
-        row["rank"] + 1,
-        web_address(row["page_url"]),
+        plain_text(one.title),
+        plain_text(one.author),
+        plain_text(one.license_name),
+        web_address(one.license_url),
+        plain_text(one.keyword),
+        one.rank + 1,
+        web_address(one.page_url),
     )

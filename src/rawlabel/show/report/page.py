@@ -15,7 +15,7 @@ from rawlabel.show.report.class_accuracy import measure_classes
 from rawlabel.show.report.confusions import make_confusions
 from rawlabel.show.report.curves import make_curves
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence, newest_run, read_collection, read_run
-from rawlabel.show.report.frozen_probe import MeasureProbe, read_probes
+from rawlabel.show.report.frozen_probe import MeasureProbe, make_peers
 from rawlabel.show.report.funnel import make_funnel
 from rawlabel.show.report.label_evidence import read_label_evidence
 from rawlabel.show.report.montage import make_montage
@@ -54,7 +54,7 @@ def render_page(config: ReportConfig, measure_probe: MeasureProbe | None = None)
     run_path = config.run or newest_run(config.project)
     run = read_run(run_path) if run_path else None
     thumbnails = Thumbnails()
-    peers = read_probes(run, measure_probe) if run else None
+    peers = make_peers(run, measure_probe) if run else None
     values = _sections(collection, run, config, thumbnails) | {"peers": peers}
     template = _environment().get_template("page.html.j2")
     without = template.render(**values, montage=[], per_class=0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.config import EvaluateConfig, ReportConfig, Section
@@ -53,7 +53,7 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     if run and run.measurement:
         logged = run.config.test is not None and Path(run.measurement.folder) in (
             run.config.root / run.config.test,
-            run.directory.settings().root / run.config.test,
+            run.settings.root / run.config.test,
             Path(run.config.test),  # an address, such as hub:NAME
         )
         test = None if logged else Path(run.measurement.folder)
@@ -64,7 +64,7 @@ def trace(collection: CollectionEvidence, run: RunEvidence | None, config: Repor
     )
     return Provenance(
         [(verb, _settings(section)) for verb, section in stages if section],
-        _flatten(run.starts[-1]) if run and run.starts else [],
+        _flatten(run.last_start.as_json()) if run else [],
         _fingerprints(collection, run),
         _licenses(collection),
         commands,
@@ -103,7 +103,7 @@ def _settings(section: Section) -> list[Setting]:
     return rows
 
 
-def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         if isinstance(value, dict):

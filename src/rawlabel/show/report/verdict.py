@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from rawlabel.artifacts.run_directory import RunDirectory, describe_encoder
-from rawlabel.show.report.evidence import CollectionEvidence, EpochAccuracy, RunEvidence
+from rawlabel.artifacts.run_records import EpochAccuracy, Start
+from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,13 @@ def shown_accuracies(run: RunEvidence | None) -> list[ShownAccuracy]:
 def run_facts(run: RunEvidence) -> RunFacts:
     """Read the facts off the first and the last start of the run."""
     starts = run.starts
-    first, last = (starts[0], starts[-1]) if starts else ({}, {})
-    seed = run.summary.seed if run.summary and run.summary.seed is not None else run.config.seed
+    first, last = (starts[0], starts[-1]) if starts else (Start(), Start())
+    seed = run.summary.seed if run.is_finished and run.summary.seed is not None else run.config.seed
     return RunFacts(
         "not recorded" if seed is None else str(seed),
-        str(last.get("commit", "not recorded")),
+        last.commit or "not recorded",
         _hardware(last),
-        str(first.get("started_at", "not recorded")),
+        first.started_at or "not recorded",
         len(starts),
     )
 
@@ -74,11 +73,11 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
         return found
     if run.data_fingerprint and run.data_fingerprint != collection.manifest.fingerprint:
         found.append("The run was trained on other data than the manifest shown here.")
-    if (encoder := RunDirectory(run.path).encoder()) is not None:
-        found.append(describe_encoder(encoder))
-    if run.summary is None:
+    if run.encoder is not None:
+        found.append(run.encoder.describe())
+    if not run.is_finished:
         found.append(
-            f"The training is not finished: {len(run.log)} of {run.config.epochs} epochs are logged; "
+            f"The training is not finished: {len(run.epochs)} of {run.config.epochs} epochs are logged; "
             "the same `rawlabel train` command goes on."
         )
     return found
@@ -87,15 +86,15 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
 def _why_missing(run: RunEvidence | None, name: str) -> str:
     if run is None:
         return "there is no training run yet"
-    if run.summary is None:
+    if not run.is_finished:
         return "the training is not finished"
     if name == "oracle" and run.measurement is not None:
         return "it needs a test accuracy of every epoch on the same test set; train with --test"
     return f"run `rawlabel evaluate {run.path}`" + ("" if run.config.test else " with --test FOLDER")
 
 
-def _hardware(start: dict[str, Any]) -> str:
-    parts = [str(start[key]) for key in ("processor", "device", "precision") if start.get(key)]
-    if start.get("threads"):
-        parts.append(f"{start['threads']} threads")
+def _hardware(start: Start) -> str:
+    parts = [one for one in (start.processor, start.device, start.precision) if one]
+    if start.threads:
+        parts.append(f"{start.threads} threads")
     return ", ".join(parts) or "not recorded"

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import processes
-from rawlabel.base.files import read_json
 from rawlabel.config import Device
 from rawlabel.errors import DataError
 from rawlabel.models.features import features_heard, joined
@@ -56,14 +55,13 @@ def predict_holdout(run: RunDirectory, device: Device = "auto") -> HoldoutOutput
 def data_of_run(run: RunDirectory) -> TrainingData:
     """The data of a finished run, as they were, without what confident learning left out.
 
-    Raises `DataError` when they have changed, and `ConfigError` for settings of a newer version.
+    Raises `DataError` when they have changed, and for settings of a newer version.
     """
-    fingerprint = run.summary().get("data")
-    config = run.settings()
+    finished = run.read()
+    config, fingerprint = finished.settings, finished.summary.data
     data = load_training_data(config)
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
     data = replace(data, train=kept_by(run, data.train)) if config.confident_learning else data
-    starts = read_json(run.path / "environment.json", "the starts of a run")
     # A refit has learned the holdout, which can judge nothing any more.
-    return with_holdout(data) if starts[-1].get("holdout_images") == 0 and len(data.holdout) else data
+    return with_holdout(data) if finished.last_start.holdout_images == 0 and len(data.holdout) else data

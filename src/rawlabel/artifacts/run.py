@@ -1,0 +1,194 @@
+"""A run directory as frozen records: the one place that reads its settings, starts, log, timings and summary.
+
+`run_directory` writes them. Nothing here needs torch, and a folder with a published log alone is read too: what
+is not there is None or empty. Each file is read when it is first asked for, and checked then; a damaged one
+raises `DataError` of one line. Entries of older versions lack what was not written yet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rawlabel.artifacts.project import export_path, manifests_path, runs_path
+from rawlabel.artifacts.run_records import (
+    EncoderRecord,
+    Epoch,
+    Overlap,
+    Place,
+    Start,
+    Summary,
+    Timing,
+    accuracies_on_test,
+    oracle_epoch,
+)
+from rawlabel.base.checked import check_record
+from rawlabel.base.files import read_json
+from rawlabel.config import TrainConfig
+from rawlabel.errors import DataError
+
+AGAIN = "train again into another --outpath"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory, as it is when each of its files is first looked at."""
+
+    path: Path
+
+    @classmethod
+    def existing(cls, path: Path) -> Run:
+        """Open a run directory; raises `DataError` when `path` is none."""
+        if not (path / "config.json").is_file():
+            raise DataError(f"{path}: is no run directory (no config.json); name the folder that training made")
+        return cls(path)
+
+    @property
+    def log_path(self) -> Path:
+        """The per-epoch log, whether it is there yet or not."""
+        return self.path / "log.json"
+
+    @cached_property
+    def given(self) -> Mapping[str, Any]:
+        """The settings by name, as they were given; what an older version did not have is at its default."""
+        values = read_json(self.path / "config.json", "the settings of a run")
+        if not isinstance(values, dict):
+            raise DataError(f"{self.path / 'config.json'}: holds no settings; {AGAIN}")
+        return TrainConfig().as_json() | values
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """The resolved settings, as they were given. Raises `DataError`."""
+        return settings_of(self.given, self.path / "config.json")
+
+    @cached_property
+    def settings(self) -> TrainConfig:
+        """The resolved settings, with the folder that holds the data where that lies now. Raises `DataError`."""
+        noted = self.last_start.root
+        # Runs of older versions noted nothing, but theirs may be the project that they lie in.
+        if noted == Place() and self.path.resolve().parent.name == runs_path(Path()).name:
+            noted = Place(absolute=str(self.path.resolve().parent.parent))
+        root = noted.find(self.path, self.config.root, lambda place: _holds_data_of(place, self.config))
+        return self.config.model_copy(update={"root": root})
+
+    @cached_property
+    def starts(self) -> tuple[Start, ...]:
+        """Each start of the run; empty where nothing was noted."""
+        path = self.path / "environment.json"
+        if not path.is_file():
+            return ()
+        return check_record(tuple[Start, ...], read_json(path, "the starts of a run"), path, AGAIN)
+
+    @property
+    def last_start(self) -> Start:
+        """The last start; one that says nothing where none was noted."""
+        return self.starts[-1] if self.starts else Start()
+
+    @cached_property
+    def encoder(self) -> EncoderRecord | None:
+        """The frozen network that a head was trained on; None for a network trained on pixels."""
+        path = self.path / "encoder.json"
+        if not path.is_file():
+            return None
+        return check_record(EncoderRecord, read_json(path, "the encoder of a run"), path, AGAIN)
+
+    @cached_property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """All logged epochs, which count up; empty before the first."""
+        if not self.log_path.is_file():
+            return ()
+        entries = read_json(self.log_path, "one entry an epoch")
+        epochs = check_record(tuple[Epoch, ...], entries, self.log_path, AGAIN)
+        if any(now.epoch <= before.epoch for before, now in pairwise(epochs)):
+            raise DataError(f"{self.log_path}: its epochs do not count up; {AGAIN}")
+        return epochs
+
+    @cached_property
+    def timings(self) -> Mapping[int, Timing]:
+        """The last timing of each epoch; a line that a killed process left unfinished is passed over."""
+        path, timings = self.path / "timing.jsonl", {}
+        for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
+            with suppress(ValueError):
+                if "epoch" in (entry := json.loads(line)):
+                    timings[entry["epoch"]] = Timing.model_validate(entry)
+        return timings
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training came to its end."""
+        return (self.path / "summary.json").is_file()
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Selected, last and oracle epoch, and what an evaluation measured. Raises `DataError` before the end."""
+        path = self.path / "summary.json"
+        return check_record(Summary, read_json(path, "the summary of a finished run"), path, AGAIN)
+
+    @property
+    def selected_epoch(self) -> int | None:
+        """Epoch that the stopping rule selects, so far where the run is not finished."""
+        if self.is_finished:
+            return self.summary.selected_epoch
+        return self.epochs[-1].selected_epoch if self.epochs else None
+
+    @property
+    def test_accuracies(self) -> dict[int, float]:
+        """Top-1 test accuracy [percent] by epoch, as far as it was logged."""
+        return accuracies_on_test(self.epochs)
+
+    @property
+    def oracle_epoch(self) -> int | None:
+        """Epoch with the highest logged test accuracy, which nobody could have chosen; None without any."""
+        return oracle_epoch(self.test_accuracies)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Fingerprint of the data it was trained on; empty when nothing says."""
+        noted = self.summary.data if self.is_finished else ""
+        return noted or self.last_start.data.fingerprint
+
+    @property
+    def manifest_path(self) -> Path | None:
+        """The manifest that it was trained on, where it lies now; None where the data were something else."""
+        noted = self.last_start.data
+        origin = noted.place.find(self.path, Path(noted.origin))
+        file = origin / "manifest.parquet" if origin.is_dir() else origin
+        return file if file.is_file() else None
+
+    @cached_property
+    def overlap(self) -> Mapping[str, Overlap]:
+        """What was counted of each test set, by `test` and `subset`; empty where nothing was."""
+        path = self.path / "test_overlap.json"
+        if not path.is_file():
+            return {}
+        remedy = "remove it and evaluate again"
+        return check_record(dict[str, Overlap], read_json(path, "the overlap with test sets"), path, remedy)
+
+
+def settings_of(values: Mapping[str, Any], path: Path) -> TrainConfig:
+    """The settings that were saved in `path`; newer ones are at their defaults, and this version must know all.
+
+    Raises `DataError`.
+    """
+    try:
+        return TrainConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{first['loc'][0] if first['loc'] else 'the whole'}: {first['msg'].lower()}"
+        message = f"{path}: holds settings that are not known here ({what}); update rawlabel, or {AGAIN}"
+        raise DataError(" ".join(message.split())) from error
+
+
+def _holds_data_of(root: Path, config: TrainConfig) -> bool:
+    """Whether what the settings name lies under `root`; an address, such as hub:NAME, lies nowhere."""
+    if config.main is None:
+        return manifests_path(root).is_dir() or export_path(root).is_dir()
+    return ":" in config.main or (root / config.main).exists()
