@@ -50,7 +50,7 @@ class HasPath(Protocol):
 
     @property
     def path(self) -> Path:
-        """The folder or file in which it lies."""
+        """The folder or file in which the artifact lies."""
 
 
 Place = str | Path | HasPath

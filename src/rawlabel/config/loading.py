@@ -21,6 +21,7 @@ from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
 from rawlabel.config.recipe import FROM_PIXELS, RECIPES, read_recipe, usual_recipe
 from rawlabel.config.train import TrainConfig
+from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.config.verbs import SECTIONS
 from rawlabel.errors import ConfigError, did_you_mean
 
@@ -81,6 +82,8 @@ def _training(
         # Options belong to what the recipe chose; another choice has other ones.
         if choice in flags or choice in from_file:
             recipe.pop(f"{choice}_option", None)
+    if (CHOSEN | {"hidden", "loss", "method_option"}) & (flags.keys() | from_file.keys()):
+        recipe.pop("choose", None)  # what is given wins over what would be chosen
     # Null in a file, as a run writes it, is no name.
     named = {key: value for key, value in from_file.items() if key != "recipe" or value is not None}
     return _validated(TrainConfig, recipe, named, file, flags)

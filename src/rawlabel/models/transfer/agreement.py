@@ -22,6 +22,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from rawlabel.config.training.transfer import WEIGHING_POWER
+
 Features = npt.NDArray[np.float32]
 """[photos, features]."""
 Labels = npt.NDArray[np.int64]
@@ -33,8 +35,6 @@ FOLDS = 5
 """Parts of the photos that a head is fitted without."""
 STRENGTH = 3.0
 """scikit-learn's C of these heads, on features of length 1."""
-SHARPNESS = 1.5
-"""Power of the share that a raw label weighs: above 1, doubted labels count less."""
 _MOST_SIMILARITIES = 2**25
 """Similarities held in memory at a time."""
 _SMALL = 10**8
@@ -47,7 +47,7 @@ class Agreement:
     """What the witnesses say of each photo's raw label, in the last round."""
 
     weights: npt.NDArray[np.float64]
-    """Share of the raw label of the likeliest class's, to the power `SHARPNESS` [photos]; 1 where they agree."""
+    """Share of the raw label of the likeliest class's, to the power asked for [photos]; 1 where they agree."""
     neighbors: Probabilities
     head: Probabilities
 
@@ -59,10 +59,18 @@ class Agreement:
 
 
 def agree(
-    features: Features, labels: Labels, num_classes: int, folds: Labels, *, rounds: int = 3, neighbors: int = 50
+    features: Features,
+    labels: Labels,
+    num_classes: int,
+    folds: Labels,
+    *,
+    rounds: int = 3,
+    neighbors: int = 50,
+    power: float = WEIGHING_POWER,
 ) -> Agreement:
     """Weigh the `labels` of photos by their `features`, centred and of length 1, in so many `rounds`.
 
+    Above 1, `power` lets doubted labels count less.
     `folds` [photos] are the parts, from 0 on, that heads are fitted without; photos of one author are in one.
     """
     weights = np.ones(len(labels))
@@ -72,7 +80,7 @@ def agree(
         head = cross_fitted(features, labels, weights, num_classes, folds)
         joint = votes + head
         weights = joint[np.arange(len(labels)), labels] / joint.max(axis=1)
-    return Agreement(weights**SHARPNESS, votes, head)
+    return Agreement(weights**power, votes, head)
 
 
 def directions(features: Features, mean: npt.NDArray[np.float32]) -> Features:
