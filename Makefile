@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check lint clean .venv
+.PHONY: demo test check lint docs clean .venv
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network, no GPU
@@ -27,6 +27,11 @@ lint: $(READY)
 	$(BIN)/python tools/data_model.py --check
 	$(BIN)/python tools/reference.py --check
 
+docs: export NO_MKDOCS_2_WARNING := 1
+
+docs: $(READY)  ## The documentation as a site, in site/
+	$(BIN)/mkdocs build --strict --quiet
+
 .venv: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -38,4 +43,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:  ## Remove what make made
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv demo site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -25,6 +25,6 @@ paint(Path("clean"), 10, wrong=0.0)
 
 small = {"model": "cifar_resnet8", "image_size": 24, "batch_size": 16, "lr": 0.02}
 run = rl.train("photos", epochs=4, seed=0, **small)
-accuracy = rl.evaluate(run, test="clean")["selected"]["top1"]
-low, high = accuracy["interval"]
-print(f"{accuracy['accuracy']:.0f} % [{low:.0f}, {high:.0f}] of the clean images are right")
+accuracy = rl.evaluate(run, test="clean").selected.top1
+low, high = accuracy.interval
+print(f"{accuracy.accuracy:.0f} % [{low:.0f}, {high:.0f}] of the clean images are right")

@@ -19,14 +19,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from _provenance import provenance
+from _sites import collect_site
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from rawlabel.base.files import read_json, write_json
-from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
-from rawlabel.gather.collect.stage import collect
+from rawlabel.config import CurateConfig, PhotoSiteConfig
 from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.label_judgement import (
     judge_confusions,
@@ -40,9 +40,6 @@ from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import estimate_noise
 from rawlabel.judge.label_evidence.of_runs import shared_photos
 from rawlabel.judge.label_evidence.suspicion import held_out_suspicion
-from rawlabel_photo_site.web.server import running
-from rawlabel_photo_site.world.rates import NO_FAULTS
-from rawlabel_photo_site.world.site import PhotoSite
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -78,7 +75,11 @@ def main() -> None:
     for seed in options.seeds:
         project = options.work / f"seed-{seed}"
         planted = PLANTED[seed % len(PLANTED)]
-        collect_site(project, seed, planted, options.noise, options.per_class)
+        settings = {key: tuple(value) for key, value in planted.items()}
+        collect_site(
+            project,
+            PhotoSiteConfig(seed=seed, noise=options.noise, per_class=options.per_class, **settings),  # type: ignore[arg-type]
+        )
         sites.append(
             {
                 "seed": seed,
@@ -89,37 +90,6 @@ def main() -> None:
         )
     facts = {"seeds": options.seeds, "noise": options.noise, "results_per_class": options.per_class}
     write_json(options.out, {"provenance": provenance(**facts), "sites": sites})
-
-
-def collect_site(project: Path, seed: int, planted: dict[str, list[str]], noise: float, per_class: int) -> None:
-    """Search the site of this seed, once."""
-    if (project / "test").is_dir():
-        return
-    settings = PhotoSiteConfig(
-        seed=seed,
-        noise=noise,
-        per_class=per_class,
-        **{key: tuple(value) for key, value in planted.items()},
-    )
-    site = PhotoSite.build(settings, NO_FAULTS)
-    project.mkdir(parents=True, exist_ok=True)
-    classes = project / "classes.txt"
-    classes.write_text("".join(f"{name}\n" for name in site.classes))
-    site.write_truth(project / "truth.json")
-    with running(site) as served:
-        collect(
-            CollectConfig(
-                classes=classes,
-                project=project,
-                source=("flickr",),
-                base_url=(served.base_url,),
-                image_size=64,
-                per_class=4000,
-                allow_loopback=True,
-            ),
-            api_key="any",
-        )
-    site.write_test_set(project / "test")
 
 
 def judge_site(project: Path, planted: dict[str, list[str]]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def main() -> None:
     memorizing = FOLDER / "memorizing.json"
     if memorizing.exists():
         lines += _memorizing(json.loads(memorizing.read_text()))
+    lines += _agreement(json.loads((FOLDER / "agreement.json").read_text()))
     lines += _limits()
     (FOLDER / "README.md").write_text("\n".join(lines) + "\n")
 
@@ -218,6 +219,43 @@ def _memorizing(result: dict[str, Any]) -> Iterator[str]:
             f"| {one['epoch']} | {100 * one['correct_fitted'] / one['correct_labels']:.0f} % | "
             f"{100 * one['wrong_fitted'] / wrong:.0f} % | {100 * one['wrong_seen_through'] / wrong:.0f} % |"
         )
+    yield ""
+
+
+def _agreement(result: dict[str, Any]) -> Iterator[str]:
+    yield "## By agreement, on features of the packaged encoder"
+    yield ""
+    yield f"AUROC of suspicion. {_made_by(result)} Sets are made by `benchmarks/label_evidence/agreement_sets.py`."
+    yield ""
+    yield "| set | photos | wrong | neighbors | head | agreement | distance to the class | together | without off topic | seen while developing |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
+    for name, one in result["sets"].items():
+        kinds = ("neighbors", "head", "agreement", "strayed", "together")
+        areas = " | ".join(f"{one['suspicion'][kind]['auroc']:.3f}" for kind in kinds)
+        alone = f"{one['siblings_alone']['auroc']:.3f}" if one["siblings_alone"] else "-"
+        wrong = 100 * one["suspicion"]["together"]["wrong_share"]
+        yield f"| {name} | {one['photos']} | {wrong:.1f} % | {areas} | {alone} | {'yes' if one['was_picked_on'] else 'no'} |"
+    yield ""
+    yield "Two shares of wrong labels, counted among the witnesses' verdicts [percent]. No run shows them: the intervals do not hold the truth."
+    yield ""
+    yield "| set, share | estimate | truth | held |"
+    yield "|---|--:|--:|---|"
+    for name, one in result["sets"].items():
+        for row in one["shares"]:
+            yield f"| {name}, {row['estimator'].replace('_', ' ')} | {_share(row)} | {100 * row['true']:.1f} | {'yes' if row['is_covered'] else 'no'} |"
+    yield ""
+    yield "`none of these`, with limits from seven tenths of the authors, on the photos of the others [percent]:"
+    yield ""
+    yield "| set | training photos outside all limits | off topic found | others turned away |"
+    yield "|---|--:|--:|--:|"
+    for name, one in result["sets"].items():
+        none = one["none_of_these"]
+        found = (
+            "-"
+            if none["off_topic_found"] is None
+            else f"{100 * none['off_topic_found']:.1f} % of {none['off_topic_photos']}"
+        )
+        yield f"| {name}: none of these | {100 * none['stated_share']:.1f} | {found} | {100 * none['others_turned_away']:.1f} |"
     yield ""
 
 

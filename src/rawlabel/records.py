@@ -254,3 +254,7 @@ class EpochRecord:
     the image's cross-entropy in them, from -1 to 1; None for a network whose last layer is not linear."""
     alignment_kurtosis: float | None = None
     """Excess kurtosis of these cosines (0 for a normal distribution)."""
+    holdout_balanced_accuracy: float | None = None
+    """Mean over the held-out classes of the top-1 accuracy on the raw labels of each."""
+    class_size_ratio: float | None = None
+    """Training images of the largest class over those of the smallest, by raw label; the same in all epochs."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,12 +18,15 @@ from rawlabel.base.families import Family
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.records import EpochRecord
+from rawlabel.train.measuring.statistics import class_size_ratio, holdout_statistics
 from rawlabel.train.stopping_rule import StoppingRule
 
 NAMES = families.names(Family.STOPPING_RULE)
 SETTINGS = [
     *((name, ()) for name in NAMES),
     ("noisy_holdout", ("window=3",)),
+    ("noisy_holdout", ("balanced=always",)),
+    ("patience", ("signal=holdout_balanced_accuracy",)),
     ("label_wave", ("halt=at_once", "patience=1", "window=1")),
     ("label_wave", ("halt=never",)),
     ("patience", ("patience=2", "halt=at_once")),
@@ -222,3 +226,28 @@ def test_a_wrong_option_is_named() -> None:
         rule_of("label_wave", ["window=0"])
     with pytest.raises(ConfigError, match="--stop-option window: unknown option; there are none"):
         rule_of("last_epoch", ["window=3"])
+
+
+def test_where_classes_differ_in_size_every_class_counts_the_same() -> None:
+    """280, 30, 5 and 3 photos: an epoch that answers the large class alone has the higher plain accuracy."""
+    held = np.repeat([0, 1, 2, 3], [280, 30, 5, 3])
+    ratio = class_size_ratio(held)
+    large_alone = np.eye(4, dtype=np.float32)[np.zeros(len(held), dtype=int)]
+    right_for_most = np.eye(4, dtype=np.float32)[np.where(np.arange(len(held)) % 5 == 0, (held + 1) % 4, held)]
+    measured = [holdout_statistics(one, held) for one in (right_for_most, large_alone)]
+    assert measured[0]["acc1"] < measured[1]["acc1"]
+    assert measured[1]["balanced_acc1"] == 25 and measured[0]["balanced_acc1"] > 60
+
+    def epoch_selected(ratio: float | None, *options: str) -> tuple[int, str]:
+        records = run_of(
+            holdout_accuracy=[one["acc1"] for one in measured],
+            holdout_balanced_accuracy=[one["balanced_acc1"] for one in measured],
+            class_size_ratio=[ratio, ratio],
+        )
+        selection = rule_of("noisy_holdout", options).select(records)
+        return selection.epoch, selection.why.split(",")[0]
+
+    assert epoch_selected(ratio) == (0, "highest class-balanced raw holdout accuracy")
+    assert epoch_selected(2.0) == epoch_selected(None) == (1, "highest raw holdout accuracy")
+    assert epoch_selected(ratio, "balanced=never")[0] == 1
+    assert epoch_selected(1.0, "balanced=always")[0] == 0

@@ -123,7 +123,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether training came to its end."""
+        """Whether training came to its end and wrote `summary.json`."""
         return (self.path / "summary.json").is_file()
 
     @cached_property

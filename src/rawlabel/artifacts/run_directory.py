@@ -13,6 +13,8 @@
 `training_predictions/` predicted class of each training image, one file an epoch
 `summary.json`          selected, last and oracle epoch
 `encoder.json`          the frozen network that a head was trained on, and which of the classes it was taught
+`choice.json`           each candidate's score, and the head that was chosen by them (`--choose`);
+                        `choice_regret.json`: what that cost on a test set, by `evaluate`
 `label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`

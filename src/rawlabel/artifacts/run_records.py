@@ -22,6 +22,8 @@ class LoggedSet(Record):
     acc1: Measured | None = None
     """Top-1 accuracy [percent]."""
     acc5: Measured | None = None
+    balanced_acc1: Measured | None = None
+    """Mean over the classes of the top-1 accuracy [percent]; of the holdout alone."""
     loss: Number | None = None
     """Mean cross-entropy [nats]; no finite number where the network had diverged."""
 
@@ -41,10 +43,11 @@ class Signals(Record):
     changed_predictions: Number | None = None
     alignment_mean: Number | None = None
     alignment_kurtosis: Number | None = None
+    class_size_ratio: Number | None = None
 
     @classmethod
     def of(cls, record: EpochRecord) -> Signals:
-        """Those of a record."""
+        """The signals of `record`, as an entry of the log has them; None what was not measured."""
         return cls(**{name: getattr(record, name) for name in cls.model_fields})
 
 
@@ -92,6 +95,8 @@ class Epoch(Record):
             changed_predictions=self.signals.changed_predictions,
             alignment_mean=self.signals.alignment_mean if told else None,
             alignment_kurtosis=self.signals.alignment_kurtosis if told else None,
+            holdout_balanced_accuracy=self.holdout.balanced_acc1 if told else None,
+            class_size_ratio=self.signals.class_size_ratio,
         )
 
 
@@ -253,6 +258,21 @@ class EpochAccuracy(Record):
     """Images to which the network, having diverged, gave no answer that is a number."""
 
 
+class HeadAccuracy(Record):
+    """A candidate of `--choose` on the test set."""
+
+    head: str
+    accuracy: Measured
+
+
+class ChoiceCost(Record):
+    """What choosing a head by raw labels cost [percentage points], beside the best candidate on the test set."""
+
+    chosen: HeadAccuracy
+    oracle: HeadAccuracy
+    regret: Measured
+
+
 class Measurement(Record):
     """The `test` block that an evaluation adds to the summary of a run."""
 
@@ -268,6 +288,8 @@ class Measurement(Record):
     training_classes: int | None = None
     oracle: EpochAccuracy | None = None
     """None where the test set is not the one that was logged."""
+    choice: ChoiceCost | None = None
+    """None where no head was chosen."""
 
 
 class Summary(Record):

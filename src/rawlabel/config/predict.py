@@ -23,4 +23,9 @@ class PredictConfig(Section):
     precision: Precision = setting(
         "auto", "Arithmetic: bf16, fp32, or auto, the faster one in a short trial on this machine."
     )
+    none_of_these: bool = setting(
+        False,
+        "Print `none of these` for an image that is unlike every class, by limits that most training photos "
+        "keep, with the probability of the likeliest class; for runs of --recipe transfer.",
+    )
     max_megapixels: float = pixel_limit()

@@ -61,6 +61,13 @@ class KeptFeatures:
             total += self.at(ids).cpu().double().sum(dim=0)
         return (total / max(1, len(self))).float()
 
+    def deviation(self) -> Tensor:
+        """Their standard deviation [features], as exact."""
+        mean, total = self.mean().double(), torch.zeros(self.num_features, dtype=torch.float64)
+        for ids in torch.split(torch.arange(len(self)), _CHUNK):
+            total += (self.at(ids).cpu().double() - mean).square().sum(dim=0)
+        return (total / max(1, len(self))).sqrt().float()
+
     def _read(self, ids: npt.NDArray[np.int64]) -> Tensor:
         read = np.empty((len(ids), self.num_features), dtype=np.float32)
         numbers, rows = self._numbers[ids], self._rows[ids]

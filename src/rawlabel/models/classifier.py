@@ -28,6 +28,8 @@ from rawlabel.config.declaring import MAX_MEGAPIXELS, Device, Precision
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import Pixels, read_pixels
 from rawlabel.images.image_source import ImageFiles, ImageSource, StoredImage, UnreadableImage
+from rawlabel.models.calibration import NONE_OF_THESE, Calibration
+from rawlabel.models.features import features_heard, joined
 from rawlabel.models.predictor import Predictor, load_predictor
 
 Picture = str | os.PathLike[str] | Image.Image | npt.NDArray[Any]
@@ -40,7 +42,10 @@ _REMEDY = "check the path, or leave it out"
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A class and its probability, which is the network's own, and not calibrated."""
+    """A class and its probability, of the raw label as the run's calibration has it, else the network's own.
+
+    Of `none of these` it is that of the likeliest class.
+    """
 
     class_id: str
     probability: float
@@ -56,6 +61,8 @@ class Classifier:
         epoch: int,
         run: Path,
         *,
+        calibration: Calibration | None = None,
+        none_of_these: bool = False,
         batch_size: int = BATCH_SIZE,
         max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
@@ -64,6 +71,7 @@ class Classifier:
         """The classes in the order of the probabilities."""
         self.epoch = epoch
         """The epoch of the weights, which the run's rule selected, counted from 0."""
+        self.calibration, self.none_of_these = calibration, none_of_these
         self.batch_size, self.max_megapixels = batch_size, max_megapixels
 
     @classmethod
@@ -73,19 +81,34 @@ class Classifier:
         *,
         device: Device | None = None,
         precision: Precision = "auto",
+        none_of_these: bool = False,
         batch_size: int = BATCH_SIZE,
         max_megapixels: float = MAX_MEGAPIXELS,
     ) -> Classifier:
         """Load the weights that the rule of a run selected; on the run's own device unless one is named.
 
-        Raises `DataError` for a folder that is no run, `ConfigError` for a run without a finished epoch, and
-        `CheckpointError` for damaged weights.
+        With `none_of_these`, an image that is unlike all classes (`rawlabel.models.calibration`) gets that guess
+        alone. Raises `DataError` for a folder that is no run, `ConfigError` for a run without a finished epoch, or
+        without what tells such images, and `CheckpointError` for damaged weights.
         """
         directory = RunDirectory.existing(Path(run))
+        calibration = Calibration.read(directory.path)
+        if none_of_these and calibration is None:
+            raise ConfigError(
+                f"--none-of-these: {directory.path} has no calibration.json; train with --recipe transfer, which "
+                "writes one at its end"
+            )
         overrides = {} if device is None else {"device": device}
         predictor, class_ids, epoch = load_predictor(_selected(directory), precision=precision, **overrides)
         return cls(
-            predictor, class_ids, epoch, directory.path, batch_size=batch_size, max_megapixels=max_megapixels
+            predictor,
+            class_ids,
+            epoch,
+            directory.path,
+            calibration=calibration,
+            none_of_these=none_of_these,
+            batch_size=batch_size,
+            max_megapixels=max_megapixels,
         )
 
     def __repr__(self) -> str:
@@ -140,10 +163,18 @@ class Classifier:
 
     def _guesses(self, pixels: Sequence[Pixels], top: int) -> Iterator[list[Guess]]:
         """The best classes of images that are decoded and shrunk."""
-        logits = self.predictor.logits(pixels, self.batch_size)
+        with features_heard(self.predictor.method) as heard:
+            logits = self.predictor.logits(pixels, self.batch_size)
         if count_unanswered(logits):
             raise DataError(f"{self.run}: its network has diverged and says NaN; train again with a lower --lr")
-        for own, row in zip(logits, softmax(logits, axis=1), strict=True):
+        known = self.calibration
+        probabilities = softmax(logits, axis=1) if known is None else known.probabilities(logits)
+        features = joined(heard, len(logits)) if self.none_of_these else None
+        are_none = known.is_none(features) if known and features is not None else np.zeros(len(logits), dtype=bool)
+        for own, row, is_none in zip(logits, probabilities, are_none, strict=True):
+            if is_none:
+                yield [Guess(NONE_OF_THESE, float(row.max()))]
+                continue
             best = np.argsort(-own, kind="stable")[:top]
             yield [Guess(self.class_ids[index], float(row[index])) for index in best]
 

@@ -19,7 +19,7 @@ from rawlabel.models.classifier import Classifier
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One guess for one image; `probability` is the network's own, and not calibrated."""
+    """One guess for one image; what its `probability` is, `Guess` says."""
 
     path: Path
     class_id: str
@@ -40,6 +40,7 @@ def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | Non
     classifier = Classifier.load(
         config.run,
         precision=config.precision,
+        none_of_these=config.none_of_these,
         batch_size=config.batch_size,
         max_megapixels=config.max_megapixels,
     )

@@ -152,7 +152,8 @@ def _network_maker(config: TrainConfig, num_classes: int, store: FeatureStore | 
     """What makes one freshly initialised network, or head where there is an encoder."""
     if store is not None:
         num_features = encoding_in(store).encoder.num_features
-        return lambda: FeatureHead(num_features, num_classes, config.hidden)
+        by_deviation = config.feature_scale == "deviation"
+        return lambda: FeatureHead(num_features, num_classes, config.hidden, by_deviation=by_deviation)
     options = load_network_options(config)
     return lambda: build_network(
         config.model, num_classes, pretrained=config.pretrained, options=options, image_size=config.image_size

@@ -41,7 +41,7 @@ from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
 from rawlabel.train.measuring.divergence import refuse_diverged, refuse_diverged_logits
 from rawlabel.train.measuring.jacobian import jacobian_norms
 from rawlabel.train.measuring.sample_statistics import SampleStatistics
-from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, holdout_statistics
+from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics, class_size_ratio, holdout_statistics
 from rawlabel.train.measuring.step_lines import StepLines
 from rawlabel.train.measuring.train_accuracy import measure_train_accuracy
 from rawlabel.train.measuring.weight_tracking import WeightTracker
@@ -122,7 +122,7 @@ class Trainer:
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
         if isinstance(train, KeptFeatures):
-            centre(self.method, train.mean())
+            centre(self.method, train.mean(), train.deviation())
         self.run.log_timing(cache={"train": train.place, "holdout": holdout.place})
         passes = make_loader(train, self.config, self.predictor)
         loader: BatchLoader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)
@@ -288,8 +288,7 @@ class Trainer:
 
     def _finish_epoch(self, measured: _Measured) -> None:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
-        train = self.statistics.entry(len(self.data.class_ids))
-        held = measured.holdout
+        train, held = self.statistics.entry(len(self.data.class_ids)), measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
         record = EpochRecord(
             epoch=self.epoch,
@@ -298,10 +297,12 @@ class Trainer:
             train_accuracy=train["acc1"],
             holdout_loss=held.get("loss"),
             holdout_accuracy=held.get("acc1"),
+            holdout_balanced_accuracy=held.get("balanced_acc1"),
             decays_left=decays_left(self.config, self.epoch),
             changed_predictions=self.statistics.changed_percent(),
             alignment_mean=alignment_mean,
             alignment_kurtosis=alignment_kurtosis,
+            class_size_ratio=class_size_ratio(self.data.train.labels),
         )
         # One record for all processes, so that none halts while others go on.
         self.records.append(distributed.from_first(lambda: record))

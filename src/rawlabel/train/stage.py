@@ -26,7 +26,8 @@ from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import build_predictor
 from rawlabel.models.transfer.encoded_views import encoder_record
 from rawlabel.train import run_logger
-from rawlabel.train.around import weighing
+from rawlabel.train.around import choosing, weighing
+from rawlabel.train.around.calibrating import calibrate
 from rawlabel.train.around.confident_learning import describe, prune
 from rawlabel.train.around.refit import with_holdout
 from rawlabel.train.around.teacher import labeled_by
@@ -60,6 +61,8 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
             messages.inform(str(data.counts()))
         run = find_run(config, data)
         settled = distributed.from_first(lambda: _settle_seed(config, run))
+        if settled.choose == "auto":
+            settled = _choose(settled, data, run)
         if settled.confident_learning:
             data = _prune(settled, data, run)
         if settled.weighing != "none":
@@ -111,6 +114,8 @@ def _run(
         with run.claimed():
             trainer = _start(config, labeled, rule, run, evaluator)
             selection = trainer.fit()
+            # Before the summary, which is the mark of a finished run.
+            calibrate(run, data)
         doubt = holdout_doubt(trainer.records, selection.epoch, len(data.holdout)) if rule.needs_holdout else None
         run.write_summary(
             Summary(
@@ -186,6 +191,15 @@ def _start(
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
 
 
+def _choose(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainConfig:
+    """Settle the head by raw labels, and note it in the run directory."""
+    _rule(config, data)
+    settled = choosing.settle_head(config, data, run)
+    if processes.is_first():
+        messages.inform(choosing.describe(run))
+    return settled
+
+
 def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainingData:
     """Leave out the training images that confident learning doubts, by networks in folders of their own."""
     distributed.from_first(lambda: _refuse_other_settings(config, run))
@@ -255,6 +269,7 @@ def _refit(
         trainer = _start(shorter, data, last_epoch, refit, evaluator, num_steps)
         trainer.schedule_config = config
         trainer.fit()
+        calibrate(refit, data, run)
     images = f"{len(data.train)} raw images{' that were not left out' if config.confident_learning else ''}"
     refit.write_summary(
         Summary(

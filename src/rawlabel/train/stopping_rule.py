@@ -63,6 +63,11 @@ class StoppingRule(ABC, Generic[OptionsType]):
         """Fields of `EpochRecord` that the selection depends on, besides `epoch`."""
 
     @property
+    def spare_signals(self) -> tuple[str, ...]:
+        """Those of `signals` that the rule does without in a run that has none of them, as of an older version."""
+        return ()
+
+    @property
     def needs_holdout(self) -> bool:
         """Whether the rule looks at held-out raw labels, so that some must be held out."""
         return any(name.startswith("holdout") for name in self.signals)

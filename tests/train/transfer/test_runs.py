@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import softmax
 
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
@@ -20,10 +23,12 @@ from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainCon
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.models.calibration import Calibration
 from rawlabel.models.predict import predict
 from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
 from rawlabel.train import loop
+from rawlabel.train.around import choosing
 from rawlabel.train.around.holdout import predict_holdout
 from rawlabel.train.stage import train
 from tests.helpers.backbone import BACKBONE, weights
@@ -39,7 +44,7 @@ def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfi
     flags = {
         "recipe": "transfer", "root": data, "main": "candidate", "test": "test", "outpath": out,
         "encoder": BACKBONE, "weights": weights, "epochs": 6, "batch_size": 16, "holdout": 0.2, "seed": 7,
-        "device": "cpu", "inject_noise": 0.3, "weighing_neighbors": 10, "stop_option": (),
+        "device": "cpu", "inject_noise": 0.3, "weighing": "soft", "weighing_neighbors": 10, "stop_option": (),
     }  # fmt: skip
     return load_training(None, flags | changes)
 
@@ -123,7 +128,7 @@ def test_kept_features_and_photos_give_the_same_predictions(whole: RunDirectory,
     assert accuracy == pytest.approx(logged)
     assert held.features is not None and held.features.shape[0] == len(held.labels)
     probe = measure_probe(ProbeConfig(run=whole.path, device="cpu"))
-    assert (probe["backbone"], probe["origin"]) == (BACKBONE, "this run's own")
+    assert (probe.backbone, probe.origin) == (BACKBONE, "this run's own")
 
 
 def test_a_second_training_computes_no_features(
@@ -187,3 +192,65 @@ def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: 
         assert run.summary().last_epoch == 1
     with pytest.raises(ConfigError, match="makes strong views"):
         train(settings(data, weights, tmp_path / "gjs", method="gjs", weighing="none"))
+
+
+def test_none_of_these_where_asked_and_probabilities_of_raw_labels(
+    whole: RunDirectory, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = json.loads((whole.path / "calibration.json").read_text())
+    assert saved["holdout_images"] == len(predict_holdout(whole).labels) and "raw labels" in saved["fitted_to"]
+    photo = str(next((data / "test").rglob("*.png")))
+    plain = predict_holdout(whole).logits / saved["temperature"]
+    assert Calibration.read(whole.path).probabilities(plain * saved["temperature"]) == pytest.approx(  # type: ignore[union-attr]
+        softmax(plain.astype(float), axis=1), abs=1e-5
+    )
+    copy = tmp_path / "copy"
+    shutil.copytree(whole.path, copy)
+    # As if every class lay within a hair of its middle: whatever is shown is none of them.
+    saved["none_of_these"]["limits"] = [1.1] * 3
+    (copy / "calibration.json").write_text(json.dumps(saved))
+    assert cli.run(["predict", str(copy), photo]) == 0
+    assert "none of these" not in capsys.readouterr().out
+    assert cli.run(["predict", str(copy), photo, "--none-of-these", "--top", "3"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 1 and rows[0].split("\t")[1] == "none of these" and 0 < float(rows[0].split("\t")[2]) <= 1
+    (copy / "calibration.json").unlink()
+    assert cli.run(["predict", str(copy), photo, "--none-of-these"]) == 2
+    assert "has no calibration.json; train with --recipe transfer" in capsys.readouterr().err
+
+
+def test_labels_of_a_head_are_suspected_by_agreement(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
+    assert cli.run(["labels", str(whole.path), "--draws", "20", "--device", "cpu", "--out", str(tmp_path)]) == 0
+    rows = pq.read_table(tmp_path / "suspicion.parquet").to_pylist()
+    assert len(rows) == 120 and {row["basis"] for row in rows} == {"agreement"}
+    is_wrong = [row["photo"].split("/")[0] != row["label"] for row in rows]
+    assert np.mean(is_wrong[: sum(is_wrong)]) > 0.7
+
+
+def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = ("weight_decay=0.1", "weighing=soft weight_decay=0.01 feature_scale=deviation")
+    config = settings(data, weights, tmp_path / "run", choose="auto", candidate=heads)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    record = json.loads((tmp_path / "run" / "choice.json").read_text())
+    assert (len(record["candidates"]), record["photos"], record["given"]) == (2, 120, list(heads))
+    chosen = record["candidates"][record["chosen"]]
+    assert chosen["loss"]["mean"] == min(one["loss"]["mean"] for one in record["candidates"])
+
+    # What a run has chosen stays, even against what the scores would say now.
+    record["chosen"] = 1
+    (tmp_path / "run" / "choice.json").write_text(json.dumps(record))
+    (tmp_path / "run" / "config.json").unlink()
+    monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
+    run = train(config, make_epoch_evaluator)
+    trained = run.read().settings
+    assert (trained.weighing, trained.weight_decay, trained.feature_scale) == ("soft", 0.01, "deviation")
+    measured = evaluate(EvaluateConfig(run=run.path)).test
+    assert measured is not None and (cost := measured.choice) is not None
+    assert cost.regret == cost.oracle.accuracy - cost.chosen.accuracy >= 0
+    # The head by itself is the one that the run trained, all but the way there.
+    assert cost.chosen.accuracy == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
+    with pytest.raises(ConfigError, match="other candidates"):
+        train(config.model_copy(update={"candidate": heads[:1]}))

@@ -35,6 +35,11 @@ def _evaluate(config: EvaluateConfig) -> Ending:
     for name, label in _LABELS.items():
         if (one := getattr(test, name)) is not None:
             say(f"  epoch {one.epoch:>3} ({label}): {describe_accuracies(one)}")
+    if (cost := test.choice) is not None:
+        say(
+            f"head: the chosen one has {cost.chosen.accuracy:.2f} % when the candidates are fitted anew, "
+            f"{cost.regret:.2f} points below the oracle's ({cost.oracle.head}: {cost.oracle.accuracy:.2f} %)"
+        )
     assert config.run is not None  # or `evaluate` had refused
     document["fit"] = _describe_fit(RunDirectory(config.run), config.truth)
     if config.truth:

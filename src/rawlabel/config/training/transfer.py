@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 
 from rawlabel.config.declaring import Role, Section, setting
 from rawlabel.config.recipe import RECIPES
 from rawlabel.errors import did_you_mean
+
+WEIGHING_POWER = 1.5
+"""Power of the share that a raw label weighs: above 1, doubted labels count less."""
+
+
+class HeadCandidate(Section):
+    """Settings of one head that `--choose` may take."""
+
+    method: Literal["cross_entropy", "gce"] = setting("cross_entropy", "As --method.")
+    weighing: Literal["none", "agreement", "soft"] = setting("none", "As --weighing.")
+    weighing_power: float = setting(WEIGHING_POWER, "As --weighing-power.", gt=0)
+    weight_decay: float = setting(0.02, "As --weight-decay.", gt=0)
+    feature_scale: Literal["length", "deviation"] = setting("length", "As --feature-scale.")
+
+    def __str__(self) -> str:
+        return " ".join(f"{key}={value}" for key, value in self.model_dump(exclude_defaults=True).items())
+
+
+CHOSEN = frozenset(HeadCandidate.model_fields)
+"""Settings that `--choose` settles."""
+
+
+def read_candidates(texts: Sequence[str]) -> list[HeadCandidate]:
+    """The candidates that `--candidate` names. Raises `ValueError` for a text that is none."""
+    return [_read_candidate(text) for text in texts]
+
+
+def _read_candidate(text: str) -> HeadCandidate:
+    given = dict(pair.partition("=")[::2] for pair in text.split())
+    try:
+        return HeadCandidate.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        known = did_you_mean(key, CHOSEN) if first["type"] == "extra_forbidden" else f": {first['msg']}"
+        raise ValueError(f"'{text}': {key}{known or ': no such setting of a head'}") from error
 
 
 class TransferSettings(Section):
@@ -42,6 +79,26 @@ class TransferSettings(Section):
     )
     weighing_rounds: int = setting(3, "Rounds of --weighing, each with the weights of the one before.", ge=1)
     weighing_neighbors: int = setting(50, "Neighbors that --weighing asks about each photo.", ge=1)
+    weighing_power: float = setting(
+        WEIGHING_POWER,
+        "With --weighing soft: power of the share of the likeliest class's that a raw label counts; more leaves "
+        "doubted labels less.",
+        gt=0,
+    )
+    feature_scale: Literal["length", "deviation"] = setting(
+        "length",
+        "What a head sees with --encoder: centred features at one length a photo (length), or with one deviation "
+        "a feature (deviation).",
+    )
+    choose: Literal["auto", "off"] = setting(
+        "off",
+        "With --encoder: before the training, choose --method, --weighing, --weighing-power, --weight-decay and "
+        "--feature-scale among the --candidate by cross-fitted raw labels (auto), or leave them as they are. "
+        "Off where one of them is given; choice.json lists each candidate's score.",
+    )
+    candidate: tuple[str, ...] = setting(
+        (), "Head that --choose may take, as 'weighing=soft weight_decay=0.03'; may be given several times."
+    )
 
     @field_validator("recipe")
     @classmethod
@@ -57,9 +114,15 @@ class TransferSettings(Section):
             raise ValueError("goes with --encoder; name the network that the weights belong to")
         return value
 
-    @field_validator("weighing", "hidden")
+    @field_validator("candidate")
+    @classmethod
+    def _are_heads(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_candidates(value)
+        return value
+
+    @field_validator("weighing", "hidden", "choose")
     @classmethod
     def _on_features(cls, value: str | int, info: ValidationInfo) -> str | int:
-        if value not in (0, "none") and info.data.get("encoder") is None:
+        if value not in (0, "none", "off") and info.data.get("encoder") is None:
             raise ValueError("goes with --encoder or --recipe transfer; leave it out")
         return value

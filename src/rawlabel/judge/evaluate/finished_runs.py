@@ -10,6 +10,7 @@ from typing import Any
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Start, oracle_epoch
 from rawlabel.config import Role, TrainConfig
+from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
 
@@ -35,7 +36,7 @@ class FinishedRun:
 
     @property
     def path(self) -> Path:
-        """The run directory."""
+        """The run directory, by which tables and messages name the run."""
         return self.run.path
 
     @property
@@ -107,6 +108,9 @@ def read_run(path: Path) -> FinishedRun:
         raise DataError(f"{run.log_path}: its epochs do not count up from 0; name a whole log")
     # Settings files of the published results say other things.
     settings = run.given if (path / "config.json").exists() else {"run": str(path)}
+    if settings.get("choose") == "auto":
+        # Seeds whose raw labels chose other heads are of one setting.
+        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in CHOSEN}}
     if not run.test_accuracies:
         raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
     return FinishedRun(run, settings, [one.record() for one in run.epochs], run.test_accuracies)

@@ -97,7 +97,8 @@ def _regret(name: str, rule: StoppingRule[Any], runs: Sequence[FinishedRun], con
     missing = tuple(
         signal
         for signal in rule.signals
-        if any(all(getattr(record, signal) is None for record in run.records) for run in runs)
+        if signal not in rule.spare_signals
+        and any(all(getattr(record, signal) is None for record in run.records) for run in runs)
     )
     if missing:
         return RuleRegret(name, missing=missing)

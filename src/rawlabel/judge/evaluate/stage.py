@@ -33,6 +33,7 @@ from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.overlap import note_overlap
 from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
@@ -189,6 +190,7 @@ def evaluate(config: EvaluateConfig) -> Summary:
         test = test.model_copy(update={"oracle": best})
         summary = summary.model_copy(update={"oracle_epoch": oracle})
     note_overlap(run, None, found, folder)
+    test = test.model_copy(update={"choice": choice_regret(run, labeled)})
     summary = summary.model_copy(update={"test": test}).adding(test_overlap=run.overlap_counts())
     run.write_summary(summary)
     return summary

@@ -20,6 +20,7 @@ from rawlabel.config import Device, LabelsConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
+from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
 from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
@@ -46,7 +47,7 @@ def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
     evidence["run_directories"] = [run.path.name for run in runs]
     evidence["shared_photos_known"] = manifest is not None
     out = config.out or runs[0].path
-    _write_suspicion(out / SUSPICION, pool, runs)
+    _write_suspicion(out / SUSPICION, pool, runs, suspicion_by_agreement(runs[0], config.device))
     write_json(out / EVIDENCE, evidence)
     return evidence
 
@@ -134,12 +135,20 @@ def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
     )
 
 
-def _write_suspicion(path: Path, pool: Pool, runs: Sequence[RunDirectory]) -> None:
-    """One row a photo and label: held-out photos, then those that the first run trained on and none held out.
+def _write_suspicion(
+    path: Path, pool: Pool, runs: Sequence[RunDirectory], agreed: AgreementEvidence | None
+) -> None:
+    """One row a photo and label: by agreement, where the first run has features; else by predictions.
 
-    The two scores are not comparable, so each kind is ordered by itself.
+    Of these, held-out photos come first, and then those that the first run trained on and none held out. The
+    scores of different kinds are not comparable, so each kind is ordered by itself.
     """
     pooled = pool.mean()
+    if agreed is not None:
+        found = _columns(agreed.photos, agreed.labels, agreed.suspicion, pooled.class_ids)
+        count = len(agreed.photos)
+        _write_sorted(path, pa.table(found | {"basis": ["agreement"] * count, "runs": [1] * count}))
+        return
     held = _columns(pooled.photos, pooled.labels, held_out_suspicion(pooled), pooled.class_ids)
     held["basis"], held["runs"] = ["held_out"] * len(pooled.photos), pool.times_held_out().tolist()
     tables = [pa.table(held)]
@@ -147,7 +156,10 @@ def _write_suspicion(path: Path, pool: Pool, runs: Sequence[RunDirectory]) -> No
     trained = _training_columns(runs[0], known, pooled.class_ids)
     if trained:
         tables.append(pa.table(trained, schema=tables[0].schema))
-    table = pa.concat_tables(tables)
+    _write_sorted(path, pa.concat_tables(tables))
+
+
+def _write_sorted(path: Path, table: pa.Table) -> None:
     table = table.sort_by([("basis", "ascending"), ("suspicion", "descending"), ("photo", "ascending")])
     with atomic_write(path) as stream:
         pq.write_table(table, stream)

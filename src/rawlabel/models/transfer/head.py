@@ -11,14 +11,30 @@ SCALE = 16.0
 
 
 class FeatureHead(nn.Module):
-    """Logits of features that are centred by the training images' mean and brought to one length."""
+    """Logits of features that are centred by the training images' mean and brought to one length.
+
+    Or, with `by_deviation`, each feature is divided by its deviation on the training images.
+    """
 
     mean: Tensor
+    rate: Tensor
 
-    def __init__(self, num_features: int, num_classes: int, hidden: int = 0, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        num_classes: int,
+        hidden: int = 0,
+        dropout: float = 0.0,
+        *,
+        by_deviation: bool = False,
+    ) -> None:
         """`hidden` is the width of a layer in between, 0 for none."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(num_features))
+        self.by_deviation = by_deviation
+        if by_deviation:
+            # What brings each feature to the deviation that it has, on average, in one of length 1.
+            self.register_buffer("rate", torch.ones(num_features))
         layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
         if hidden:
             layers += [nn.Linear(num_features, hidden), nn.ReLU(inplace=True)]
@@ -30,12 +46,17 @@ class FeatureHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [batch, classes] for features [batch, features]."""
-        logits: Tensor = self.layers(SCALE * F.normalize(features - self.mean, dim=1))
+        centred = features - self.mean
+        seen = centred * self.rate if self.by_deviation else F.normalize(centred, dim=1)
+        logits: Tensor = self.layers(SCALE * seen)
         return logits
 
 
-def centre(network: nn.Module, mean: Tensor) -> None:
-    """Give every head in `network` the mean of the training images' features."""
+def centre(network: nn.Module, mean: Tensor, deviation: Tensor) -> None:
+    """Give every head in `network` mean and deviation of each feature on the training images."""
     for module in network.modules():
         if isinstance(module, FeatureHead):
             module.mean.copy_(mean)
+            if module.by_deviation:
+                spread = deviation * len(deviation) ** 0.5
+                module.rate.copy_(torch.where(spread > 0, 1 / spread.clamp(min=1e-12), 0))

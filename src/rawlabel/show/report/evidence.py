@@ -94,7 +94,7 @@ class RunEvidence(Run):
         return measured.place.find(self.path, Path(measured.folder))
 
     def predictions(self) -> list[Prediction]:
-        """What it said of each test image."""
+        """What the run said of each test image, in the order of the set. Raises `DataError`."""
         import pyarrow.parquet as pq
 
         path = self.path / "predictions.parquet"

@@ -33,12 +33,12 @@ class LossColumn:
 
     @property
     def verdict(self) -> str:
-        """`failed` or `rejected`."""
+        """`failed` or `rejected`, the verdict under which these photos are counted."""
         return str(self.loss.verdict)
 
     @property
     def reason(self) -> str:
-        """Its short name."""
+        """Short name of the reason, from the closed list, as manifests have it."""
         return self.loss.reason
 
     @property

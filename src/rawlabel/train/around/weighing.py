@@ -23,7 +23,7 @@ from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.device import choose_device
 from rawlabel.models.method import Method
 from rawlabel.models.predictor import Predictor
-from rawlabel.models.transfer.agreement import FOLDS, SHARPNESS, Agreement, agree, directions
+from rawlabel.models.transfer.agreement import FOLDS, Agreement, agree, directions
 from rawlabel.models.transfer.encoded_views import encoding_store, refuse_pixels
 from rawlabel.train.data import TrainingData
 
@@ -114,6 +114,7 @@ def _agreement(
         numbers,
         rounds=config.weighing_rounds,
         neighbors=config.weighing_neighbors,
+        power=config.weighing_power,
     )
 
 
@@ -126,7 +127,7 @@ def _write(path: Path, data: TrainingData, found: dict[str, Agreement], config: 
         rows, likeliest = np.arange(len(images)), agreement.likeliest
         weights = agreement.weights
         if config.weighing == "agreement":
-            weights = (weights > _LEAST**SHARPNESS).astype(np.float64)
+            weights = (weights > _LEAST**config.weighing_power).astype(np.float64)
         tables.append(
             pa.table(
                 {

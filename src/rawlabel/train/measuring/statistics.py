@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rawlabel.base import distributed
-from rawlabel.base.correctness import accuracies, logged_accuracies, predicted_classes, ranks
+from rawlabel.base.correctness import accuracies, is_right, logged_accuracies, predicted_classes, ranks
 from rawlabel.models.device import sums_dtype
 from rawlabel.models.networks.building import last_linear
 
@@ -131,6 +131,18 @@ class HeadTap:
 
 
 def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them."""
+    """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them.
+
+    `balanced_acc1` is the mean over classes of the top-1 accuracy.
+    """
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
-    return {**logged_accuracies(logits, labels), "loss": float(loss)}
+    counts = np.bincount(labels, minlength=logits.shape[1])
+    right = np.bincount(labels, is_right(logits, labels), minlength=logits.shape[1])
+    balanced = 100 * float((right[counts > 0] / counts[counts > 0]).mean())
+    return {**logged_accuracies(logits, labels), "balanced_acc1": balanced, "loss": float(loss)}
+
+
+def class_size_ratio(labels: npt.NDArray[np.int64]) -> float:
+    """Images of the largest class over those of the smallest that has any."""
+    counts = np.bincount(labels)
+    return float(counts.max() / counts[counts > 0].min())

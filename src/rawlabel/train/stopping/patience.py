@@ -24,8 +24,9 @@ from rawlabel.train.stopping_rule import (
 class PatienceOptions(HaltingOptions):
     """Options of the rule."""
 
-    signal: Literal["holdout_accuracy", "holdout_loss"] = setting(
-        "holdout_accuracy", "What should improve: accuracy or cross-entropy on held-out raw labels."
+    signal: Literal["holdout_accuracy", "holdout_balanced_accuracy", "holdout_loss"] = setting(
+        "holdout_accuracy",
+        "What should improve on held-out raw labels: accuracy, its mean over the classes, or cross-entropy.",
     )
     patience: int = setting(10, "Epochs without an improvement that end the run.", ge=1)
     window: int = setting(1, "Epochs in the trailing mean.", ge=1)
@@ -57,7 +58,8 @@ class Patience(StoppingRule[PatienceOptions]):
             decays_left = np.nan_to_num(values_of(records, "decays_left"), nan=-1)
         patience = options.patience if options.halt != "never" else len(records)
         best, has_ended = wait_for_higher(-means if is_loss else means, patience, decays_left, restarts=False)
-        what = f"raw holdout {'loss' if is_loss else 'accuracy'}"
+        balanced = "class-balanced " if options.signal == "holdout_balanced_accuracy" else ""
+        what = f"{balanced}raw holdout {'loss' if is_loss else 'accuracy'}"
         if best is None:
             return newest(records, options.window, what)
         value = f"{means[best]:.4f} nats" if is_loss else f"{means[best]:.2f} %"

@@ -1,0 +1,92 @@
+"""The head is chosen by raw labels that it was not fitted to, and by nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rawlabel.config import load_training
+from rawlabel.config.training.transfer import CHOSEN, HeadCandidate, read_candidates
+from rawlabel.errors import ConfigError
+from rawlabel.models.transfer.choice import compared_on, cross_fitted_heads, score, within_reach
+
+PLAIN, FIRM = HeadCandidate(weight_decay=0.0003), HeadCandidate(weight_decay=0.1)
+WEIGHED = HeadCandidate(weighing="soft", weighing_power=1.0, weight_decay=0.03)
+SCALED = HeadCandidate(feature_scale="deviation", method="gce", weight_decay=0.01)
+CANDIDATES = [PLAIN, FIRM, WEIGHED, SCALED]
+CLASSES = 4
+
+
+def photos(share_wrong: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features of four overlapping classes, their right and raw labels, and folds."""
+    rng = np.random.default_rng(seed)
+    right = rng.integers(0, CLASSES, 400)
+    features = rng.normal(size=(400, 40)) + 1.6 * np.eye(40)[right]
+    wrong = rng.random(400) < share_wrong
+    raw = np.where(wrong, (right + rng.integers(1, CLASSES, 400)) % CLASSES, right)
+    return features.astype(np.float32), right, raw, rng.integers(0, 5, 400)
+
+
+def test_many_wrong_labels_ask_for_a_firmer_head() -> None:
+    """Raw labels alone rank the candidates as the right ones do, where these differ clearly."""
+    features, right, raw, folds = photos(0.4)
+    said = cross_fitted_heads(features, raw, CLASSES, folds, CANDIDATES)
+    clean = np.array([(one.argmax(axis=1) == right).mean() for one in said])
+    scores = score(features, raw, CLASSES, folds, CANDIDATES)
+    assert scores.chosen() != CANDIDATES.index(PLAIN)
+    assert clean[scores.chosen()] > clean[0] + 0.05
+    assert clean[scores.chosen()] > clean.max() - 0.02
+    rows = scores.table()
+    assert rows[scores.chosen()]["above"] == {"mean": 0, "standard_error": 0}
+    assert all(row["above"]["mean"] > 0 for row in rows if row is not rows[scores.chosen()])
+    assert rows[1]["accuracy"]["mean"] == pytest.approx(100 * (said[1].argmax(axis=1) == raw).mean())
+
+
+def test_what_is_said_of_a_photo_depends_on_no_label_of_its_fold() -> None:
+    features, _, raw, folds = photos(0.2)
+    other = np.where(folds == 2, (raw + 1) % CLASSES, raw)
+    before = cross_fitted_heads(features, raw, CLASSES, folds, CANDIDATES)
+    after = cross_fitted_heads(features, other, CLASSES, folds, CANDIDATES)
+    for one, two in zip(before, after, strict=True):
+        np.testing.assert_allclose(one[folds == 2], two[folds == 2], atol=1e-4)
+        assert np.abs(one[folds != 2] - two[folds != 2]).max() > 0.01
+
+
+def test_a_class_of_one_photo_and_a_constant_feature_break_nothing() -> None:
+    features, _, raw, folds = photos(0.0)
+    features[:, 3] = 7
+    raw = np.where(np.arange(400) == 5, CLASSES, raw)
+    scores = score(features, raw, CLASSES + 1, folds, CANDIDATES)
+    assert np.isfinite(scores.losses).all()
+
+
+def test_it_takes_part_of_many_photos_and_fewer_candidates_of_many_classes() -> None:
+    keys = np.random.default_rng(0).permutation(50_000).astype(np.uint64)
+    rows = compared_on(keys, 10, 18)
+    assert len(rows) == 6000 and (np.diff(rows) > 0).all() and (keys[rows] < 6000).all()
+    assert len(compared_on(keys, 100, 18)) == 1666
+    assert len(compared_on(keys, 1000, 4)) == 10_000
+    assert len(within_reach(CANDIDATES * 5, 10)) == 20
+    assert len(within_reach(CANDIDATES * 5, 1000)) == 3
+
+
+def test_what_is_given_is_not_chosen() -> None:
+    assert load_training(None, {"recipe": "transfer"}).choose == "auto"
+    assert load_training(None, {"recipe": "transfer", "weight_decay": 0.01}).choose == "off"
+    assert load_training(None, {"recipe": "transfer", "hidden": 64}).choose == "off"
+    assert load_training(None, {"recipe": "paper"}).choose == "off"
+    own = ("weighing=soft weight_decay=0.5",)
+    config = load_training(None, {"recipe": "transfer", "weight_decay": 0.01, "choose": "auto", "candidate": own})
+    assert config.choose == "auto"
+    (candidate,) = read_candidates(config.candidate)
+    assert (candidate.weighing, candidate.weight_decay) == ("soft", 0.5)
+    assert type(config).model_fields.keys() >= CHOSEN
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("weightdecay=1", "weightdecay"), ("weight_decay=-1", "weight_decay"), ("weighing", "weighing")],
+)
+def test_a_candidate_that_is_none_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=f"--candidate.*'{text}': {complaint}"):
+        load_training(None, {"recipe": "transfer", "candidate": (text,)})
