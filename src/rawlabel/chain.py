@@ -46,11 +46,11 @@ from rawlabel.judge.label_evidence.of_runs import gather_evidence
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
     collection_lines,
+    doubts_line,
     epoch_line,
     holdout_lines,
     suspect_line,
     test_lines,
-    weighing_line,
 )
 from rawlabel.show.report.stage import build_report
 from rawlabel.train.stage import train
@@ -98,7 +98,11 @@ def build(config: BuildConfig, agree: Agree | None = None, *, api_key: str | Non
     """
     stages = settle(config)
     _agree_on(_plan(stages.collect, api_key), config, agree)
-    return run_stages(stages, api_key=api_key)
+    return run_stages(stages, api_key=api_key, then=_gather_evidence)
+
+
+def _gather_evidence(run: RunDirectory) -> None:
+    gather_evidence(LabelsConfig(runs=(run.path,)))
 
 
 def settle(config: BuildConfig) -> Stages:
@@ -261,8 +265,6 @@ def run_stages(
     run = train(stages.train, make_epoch_evaluator)
     if stages.train.test is not None:
         evaluate(stages.evaluate.model_copy(update={"run": run.path}))
-    elif stages.train.weighing == "none":
-        gather_evidence(LabelsConfig(runs=(run.path,)))
     if then is not None:
         then(run)
     report = stages.report.model_copy(update={"run": run.path})
@@ -277,7 +279,7 @@ def describe(built: Built) -> list[str]:
     measured = test_lines(test) if test else [*holdout_lines(built.run), suspect_line(built.run, built.project)]
     return [
         *collection_lines(built.manifest, built.counts),
-        weighing_line(built.run),
+        doubts_line(built.run),
         epoch_line(built.run.summary),
         *measured,
         f"report        {built.report}",

@@ -102,20 +102,13 @@ class Suspect:
 
 
 def suspects(run: Run, most: int = _MOST_SUSPECTS) -> list[Suspect]:
-    """The photos to look at first: those that count least in training, else what `rawlabel labels` suspects."""
-    weights, suspicion = run.path / "label_weights.parquet", run.path / "suspicion.parquet"
-    if weights.is_file():
-        table = pq.read_table(weights, columns=["name", "label", "likeliest", "weight"])
-        table = table.filter(pc.not_equal(table["label"], table["likeliest"]))
-        table = table.sort_by([("weight", "ascending"), ("name", "ascending")])
-        columns = ("name", "label", "likeliest")
-    elif suspicion.is_file():
-        table = pq.read_table(suspicion)
-        table = table.filter(pc.not_equal(table["label"], table["preferred_class"]))
-        columns = ("photo", "label", "preferred_class")
-    else:
+    """The photos to look at first, as `rawlabel labels` has listed them; none where it has not."""
+    path = run.path / "suspicion.parquet"
+    if not path.is_file():
         return []
-    return [Suspect(*(row[name] for name in columns)) for row in table.slice(0, most).to_pylist()]
+    table = pq.read_table(path, columns=["photo", "label", "preferred_class"])
+    table = table.filter(pc.not_equal(table["label"], table["preferred_class"]))
+    return [Suspect(*row.values()) for row in table.slice(0, most).to_pylist()]
 
 
 def suspect_line(run: Run, project: Path) -> str:
@@ -123,17 +116,17 @@ def suspect_line(run: Run, project: Path) -> str:
     named = "; ".join(
         f"{project / one.photo} ('{one.label}', more like '{one.likeliest}')" for one in suspects(run)
     )
-    return f"look first at {named or 'no photo: the witnesses doubt no raw label'}"
+    return f"look first at {named or 'no photo: no raw label is doubted'}"
 
 
-def weighing_line(run: Run) -> str:
-    """How many raw labels the witnesses agree with, where labels were weighed; else how many there are."""
-    path = run.path / "label_weights.parquet"
+def doubts_line(run: Run) -> str:
+    """How many raw labels the evidence about them prefers another class to; else how to get it."""
+    path = run.path / "suspicion.parquet"
     if not path.is_file():
-        return "raw labels    all count alike in training; `rawlabel labels` guesses how many are wrong"
-    table = pq.read_table(path, columns=["label", "likeliest"])
-    agreed = int(pc.sum(pc.equal(table["label"], table["likeliest"])).as_py() or 0)
+        return "raw labels    nobody has looked at them; `rawlabel labels` guesses how many are wrong, and which"
+    table = pq.read_table(path, columns=["label", "preferred_class"])
+    doubted = int(pc.sum(pc.not_equal(table["label"], table["preferred_class"])).as_py() or 0)
     return (
-        f"raw labels    neighbors and a head agree with {agreed} of {table.num_rows}; the others count less in "
-        f"training, see {path.name} of the run"
+        f"raw labels    {doubted} of {table.num_rows} photos look more like another class; all are in {path.name} "
+        "of the run, the most doubtful first"
     )
