@@ -64,7 +64,14 @@ print(sorted(name for name in ("torch", "numpy", "matplotlib", "aiohttp") if nam
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["classes", "--help"], ["train", "--help"], ["collect", "--help"], ["demo", "--help"]],
+    [
+        ["--help"],
+        ["classes", "--help"],
+        ["train", "--help"],
+        ["collect", "--help"],
+        ["demo", "--help"],
+        ["build", "--help"],
+    ],
 )
 def test_help_loads_no_torch_and_no_plotting(arguments: list[str]) -> None:
     script = f"""

@@ -13,9 +13,10 @@ from PIL import Image
 from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import images_path
+from rawlabel.artifacts.run import Run
 from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig
-from rawlabel.demo import DemoResult, describe, run_demo
+from rawlabel.demo import DemoResult, describe, run_demo, training_config
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.helpers.processes import forked
@@ -23,7 +24,7 @@ from tests.helpers.processes import forked
 pytestmark = pytest.mark.integration
 
 
-ARGUMENTS = ("--per-class", "30", "--epochs", "3")
+ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(out: Path) -> DemoResult:
     """What the demo came to; its files are there already."""
-    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3), serve)
+    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3, recipe="scratch"), serve)
     return only
 
 
@@ -90,6 +91,38 @@ def test_a_demo_that_was_stopped_at_each_stage_goes_on(out: Path, tmp_path: Path
     assert (stopped / log).read_bytes() == (out / log).read_bytes()
 
 
+def test_by_default_a_robust_head_stands_beside_a_plain_one(tmp_path: Path) -> None:
+    [only] = run_demo(DemoConfig(out=tmp_path, per_class=20, epochs=12), serve)
+    lines = describe(only)
+    assert len(lines) == 10 and only.plain is not None
+    assert "at the last epoch (11)" in lines[7] and "nobody could have chosen" in lines[7]
+    shown = lines[8].split()
+    assert lines[8].startswith("plain head") and "choosing its epoch is worth" in lines[8]
+    log = Run(tmp_path / "runs" / "plain_head").epochs
+    right = [one.test_accuracy for one in log]
+    assert [float(shown[i]) for i in (5, 8)] == [pytest.approx(one, abs=0.01) for one in (right[-1], max(right))]
+    settings = [Run(tmp_path / "runs" / name).config for name in ("demo", "plain_head")]
+    assert [(one.weighing, one.hidden) for one in settings] == [("soft", 0), ("none", 256)]
+    # The features of the encoder are shared: by both heads, and by the probe on them.
+    assert not (tmp_path / "runs" / "demo" / "probe_features").exists()
+    assert only.built.run.encoder is not None
+
+
+def test_the_recipe_from_scratch_is_the_one_that_was_measured() -> None:
+    measured = json.loads((Path(__file__).parents[1] / "results/measured/demo/seeds.json").read_text())
+    assert measured["command"] == "rawlabel demo --seeds 5 --recipe scratch"
+    now = training_config(DemoConfig(recipe="scratch"), 0, Path()).as_json()
+    assert {key: now[key] for key in measured["training"] if key in now} == {
+        key: value for key, value in measured["training"].items() if key in now
+    }
+
+
+def test_a_network_on_pixels_is_no_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["demo", "--out", str(tmp_path / "new"), "--recipe", "transfer", "--model", "resnet18"]) == 2
+    assert "--model: is about a network that --recipe scratch trains" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_another_seed_needs_another_folder(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["demo", "--out", str(out), *ARGUMENTS, "--seed", "1"]) == 2
     assert "--seed: " in capsys.readouterr().err
@@ -130,8 +163,8 @@ def test_a_folder_of_photos_and_several_seeds_make_a_table(tmp_path: Path) -> No
     results = run_demo(config, serve)
     assert [result.seed for result in results] == [0, 1]
     saved = json.loads((tmp_path / "out" / "seeds.json").read_text())
-    assert [row["selected"] for row in saved["rows"]] == [result.accuracy("selected") for result in results]
+    assert [row["selected"] for row in saved["rows"]] == [result.accuracies[0] for result in results]
     assert "--seeds 2" in saved["command"]
     table = (tmp_path / "out" / "seeds.md").read_text()
-    mean = sum(result.accuracy("selected") for result in results) / 2
+    mean = sum(result.accuracies[0] for result in results) / 2
     assert f"{mean:.2f} ±" in table

@@ -14,8 +14,10 @@ from rawlabel.base.metrics import mean_interval
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
 RESULTS = (
-    ("digits of a simulated photo site, 40 % search noise", "demo"),
-    ("flower photos from Flickr, 40 % simulated search noise", "flowers"),
+    ("flower photos from Flickr, 40 % simulated search noise, by the recipe transfer", "flowers_transfer"),
+    ("the same, by the recipe scratch", "flowers"),
+    ("digits of a simulated photo site, 40 % search noise, by transfer: `rawlabel demo`", "demo_transfer"),
+    ("the same, by scratch: `rawlabel demo --recipe scratch`", "demo"),
     ("CIFAR-10N, human noise, ResNet-34", "cifar10n"),
 )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, get_args, get_origin
 
 from rawlabel.config import (
+    BuildConfig,
     CollectConfig,
     CurateConfig,
     EvaluateConfig,
@@ -73,6 +74,22 @@ def _stopped_as_python_is(function: Callable[Arguments, Result]) -> Callable[Arg
             raise
 
     return called
+
+
+@_stopped_as_python_is
+def build(
+    names: str | Path | Iterable[str], project: Place = "project", *, api_key: str | None = None, **settings: Any
+) -> Run:
+    """Make a classifier of class names, or of a class file: plan, collect, curate, train, report; return its run.
+
+    A large plan needs ``yes=True``. Settings: `rawlabel build --help`, such as ``contact="you@example.org"``;
+    those of a stage are a mapping under its name, as in a settings file: ``train={"epochs": 20}``.
+    Raises what the functions of the stages raise, and `ConfigError` for a large plan that nobody agreed to.
+    """
+    from rawlabel.chain import build as run_build
+
+    given = (str(names),) if isinstance(names, str | Path) else tuple(names)
+    return run_build(_settings(BuildConfig, settings, names=given, project=_path(project)), api_key=api_key).run
 
 
 @_stopped_as_python_is

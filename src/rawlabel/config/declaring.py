@@ -85,6 +85,9 @@ class Section(BaseModel):
     replaced: ClassVar[dict[str, str]] = {}
     """Keys of published files that no longer make sense, and what to do instead, which is said once."""
 
+    stages: ClassVar[tuple[str, ...]] = ()
+    """Settings that are tables for other verbs, called as these; a file may have them, and there are no flags."""
+
     @classmethod
     def named(cls, *roles: Role) -> frozenset[str]:
         """Names of the settings that have one of these roles."""

@@ -19,10 +19,17 @@ class ExperimentConfig(Section):
         None, "Folder of its data; those on CIFAR-10N need train.parquet and test.parquet with its label columns."
     )
     out: Path = setting(Path("experiment"), "Folder for the runs and the table.")
-    scale: Literal["tiny", "cpu", "gpu"] = setting(
+    scale: Literal["tiny", "cpu", "gpu", "transfer"] = setting(
         "cpu",
         "How much to train: tiny shows that everything runs, cpu is small networks on few images (hours on two "
-        "cores), gpu is the whole set with the published networks.",
+        "cores), gpu is the whole set with the published networks, transfer (cifar10n alone) is heads on kept "
+        "features of the whole set.",
+    )
+    seeds: int | None = setting(
+        None, "Seeds of each setting, from 0 up; by default as many as the scale has.", ge=1
+    )
+    finished: bool = setting(
+        False, "Train nothing; make the table of the trials that are finished. With --scale transfer alone."
     )
     device: Device = setting("auto", DEVICE_HELP)
     jobs: int | None = setting(

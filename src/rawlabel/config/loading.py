@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,16 +35,41 @@ def load_section(
 
     Raises `ConfigError` that names the file and key, or the flag.
     """
-    return _validated(section, {}, _from_file(section, file), file, flags or {})
+    from_file = _from_file(section, file)
+    for verb in from_file.keys() & set(section.stages):
+        _check_stage(verb, from_file[verb], file)
+    return _validated(section, {}, from_file, file, flags or {})
 
 
 def load_training(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> TrainConfig:
     """Return the settings of training: as `load_section`, with those of the recipe below `file` and `flags`."""
-    from_file, flags = _from_file(TrainConfig, file), flags or {}
+    # A file that holds one section's keys is of the published form, or was written by a run.
+    is_published = file is not None and not _is_tree(_read(file))
+    return _training(_from_file(TrainConfig, file), file, flags or {}, is_published=is_published)
+
+
+def load_stage(
+    section: type[SectionType], table: Mapping[str, Any], flags: Mapping[str, Any], file: Path | None = None
+) -> SectionType:
+    """Return the settings of a verb that another one calls: its defaults, overridden by `table`, then by `flags`.
+
+    Raises `ConfigError` that names `file`, in which the table stood, or the flag.
+    """
+    return _validated(section, {}, _by_name(section, table, file), file, flags)
+
+
+def load_training_stage(
+    table: Mapping[str, Any], flags: Mapping[str, Any], file: Path | None = None
+) -> TrainConfig:
+    """As `load_stage`, for training: with the settings of the recipe below `table` and `flags`."""
+    return _training(_by_name(TrainConfig, table, file), file, flags, is_published=False)
+
+
+def _training(
+    from_file: dict[str, Any], file: Path | None, flags: Mapping[str, Any], *, is_published: bool
+) -> TrainConfig:
     name = flags.get("recipe") or from_file.get("recipe")
     if name is None:
-        # A file that holds one section's keys is of the published form, or was written by a run.
-        is_published = file is not None and not _is_tree(_read(file))
         name = usual_recipe(from_file | dict(flags), is_published_form=is_published)
     recipe = read_recipe(name) if name in RECIPES else {}
     if "encoder" in recipe and (refused := (FROM_PIXELS - {"resume", "start_epoch"}) & flags.keys()):
@@ -64,9 +90,25 @@ def load_training(file: Path | None = None, flags: Mapping[str, Any] | None = No
 
 
 def _from_file(section: type[Section], file: Path | None) -> dict[str, Any]:
-    given = _without_unset(section, _own_keys(section, _read(file), file), file) if file is not None else {}
+    return _by_name(section, _own_keys(section, _read(file), file), file) if file is not None else {}
+
+
+def _by_name(section: type[Section], values: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+    """Settings under the fields' own names, without those that mean nothing here."""
+    given = _without_unset(section, dict(values), file)
     aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
     return {aliases.get(key, key): value for key, value in given.items()}
+
+
+def _check_stage(verb: str, table: Any, file: Path | None) -> None:
+    """Raise `ConfigError` for a table that the verb would not take, while it is known where it stands."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{file}: {verb}: should be a table with the settings of `rawlabel {verb}`")
+    section: type[Section] = getattr(import_module(f"rawlabel.config.{verb}"), SECTIONS[verb])
+    if section is TrainConfig:
+        load_training_stage(table, {}, file)
+    else:
+        load_stage(section, table, {}, file)
 
 
 def _validated(
@@ -127,17 +169,19 @@ def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dic
         if key not in SECTIONS:
             raise ConfigError(f"{file}: unknown section '{key}'{did_you_mean(key, SECTIONS)}")
     own = next((verb for verb, name in SECTIONS.items() if name == section.__name__), None)
-    return dict(values.get(own, {})) if own else {}
+    stages = {verb: values[verb] for verb in section.stages if verb in values}
+    return stages | dict(values.get(own, {})) if own else {}
 
 
-def _without_unset(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
+def _without_unset(section: type[Section], values: dict[str, Any], file: Path | None) -> dict[str, Any]:
     """Leave out the keys of published files that have no setting; refuse those that would be another training."""
+    where = f"{file}: " if file is not None else ""
     for key, remedy in section.refused.items():
         if values.get(key):
-            raise ConfigError(f"{file}: {key}: is no setting here; {remedy}")
+            raise ConfigError(f"{where}{key}: is no setting here; {remedy}")
     for key, remedy in section.replaced.items():
         if values.get(key) and processes.is_speaker():
-            messages.warn(f"{file}: {key}: is not used; {remedy}")
+            messages.warn(f"{where}{key}: is not used; {remedy}")
     return {key: value for key, value in values.items() if key not in {*section.refused, *section.replaced}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SECTIONS = {
+    "build": "BuildConfig",
     "classes": "ClassesConfig",
     "collect": "CollectConfig",
     "plan": "PlanConfig",

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base import families
@@ -22,9 +22,9 @@ from rawlabel.errors import ConfigError
 from rawlabel.experiments.trials import Trial, train_all
 from rawlabel.judge.evaluate.finished_runs import FinishedRun, read_run
 
-SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2)}
+SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2), "transfer": tuple(range(10))}
 """Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the
-whole thing."""
+whole thing, `transfer` the whole set with heads on kept features."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,22 @@ class Row:
         }
 
 
+def seeds_of(config: ExperimentConfig) -> tuple[int, ...]:
+    """The seeds of every setting."""
+    return SEEDS[config.scale] if config.seeds is None else tuple(range(config.seeds))
+
+
 class Experiment(ABC):
     """Base of all experiments."""
+
+    takes_parts: ClassVar[bool] = False
+    """Whether a table can be made of some of the trials."""
+
+    def at_scale(self, scale: str) -> Experiment:
+        """What answers the question at that scale. Raises `ConfigError` where nothing does."""
+        if scale == "transfer":
+            raise ConfigError("--scale transfer: is for cifar10n; name tiny, cpu or gpu")
+        return self
 
     @abstractmethod
     def trials(self, config: ExperimentConfig) -> list[Trial]:
@@ -80,18 +94,24 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     """
     if config.name is None or config.data is None:
         raise ConfigError("NAME and --data: name an experiment (`rawlabel methods` lists them) and its data")
-    experiment: Experiment = families.load(families.Family.EXPERIMENT, config.name)()
+    named: Experiment = families.load(families.Family.EXPERIMENT, config.name)()
+    experiment = named.at_scale(config.scale)
     trials = experiment.trials(config)
-    train_all(trials, config)
+    if config.finished:
+        trials = _finished(trials, experiment)
+    else:
+        train_all(trials, config)
     finished: dict[str, list[FinishedRun]] = defaultdict(list)
     for trial in trials:
         assert trial.config.outpath is not None
         finished[trial.row].append(read_run(trial.config.outpath))
+    asked = f" --seeds {config.seeds}" if config.seeds else ""
+    asked += " --finished" if config.finished else ""
     rows = [Row(name, tuple(runs)) for name, runs in finished.items()]
     table = {
         "experiment": config.name,
         "scale": config.scale,
-        "command": f"rawlabel experiment {config.name} --scale {config.scale} --data DATA --out OUT",
+        "command": f"rawlabel experiment {config.name} --scale {config.scale}{asked} --data DATA --out OUT",
         "environment": _environment(rows),
         "rule": _rule(rows),
         "rows": [row.summary() for row in rows],
@@ -101,6 +121,16 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     with atomic_write(config.out / "table.md") as stream:
         stream.write(as_markdown(table, experiment).encode())
     return table
+
+
+def _finished(trials: Sequence[Trial], experiment: Experiment) -> list[Trial]:
+    """Those of which a table can be made now. Raises `ConfigError` where there is none, or one needs all."""
+    if not experiment.takes_parts:
+        raise ConfigError("--finished: this table needs all trials; leave it out, which trains those that lack")
+    done = [one for one in trials if one.config.outpath and (one.config.outpath / "summary.json").exists()]
+    if not done:
+        raise ConfigError("--finished: no trial is finished in --out; leave it out, which trains them")
+    return done
 
 
 def _environment(rows: Sequence[Row]) -> dict[str, Any]:

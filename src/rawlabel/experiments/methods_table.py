@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rawlabel.config import ExperimentConfig
-from rawlabel.experiments.experiment import SEEDS, Experiment, Row
+from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALL, human_labels_config
 from rawlabel.experiments.targets import Target, as_table, compare
 from rawlabel.experiments.trials import Trial
@@ -40,7 +40,7 @@ class MethodsTable(Experiment):
                 config, noise, f"{method}-{noise}", seed, self.set_name, **self._settings(method, config.scale)
             ))
             for method, noise in grid
-            for seed in SEEDS[config.scale]
+            for seed in seeds_of(config)
         ]  # fmt: skip
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.device import choose_device
+from rawlabel.train.data import TrainingData
+from rawlabel.train.loop import EpochEvaluator
 from rawlabel.train.stage import train
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -37,6 +39,8 @@ class Trial:
 
     row: str
     config: TrainConfig
+    is_compared: bool = True
+    """Whether test images are looked for among its own, which takes longer than the training of a head."""
 
     def __str__(self) -> str:
         return f"{self.row}, seed {self.config.seed}"
@@ -61,8 +65,17 @@ def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
         return _train_side_by_side(trials, jobs, config.out / "logs")
     for number, trial in enumerate(trials):
         messages.inform(f"trial {number + 1} of {len(trials)}: {trial}")
-        train(trial.config, make_epoch_evaluator)
+        _train(trial)
     return None
+
+
+def _train(trial: Trial) -> None:
+    def make(config: TrainConfig, data: TrainingData) -> EpochEvaluator | None:
+        return make_epoch_evaluator(
+            config if trial.is_compared else config.model_copy(update={"outpath": None}), data
+        )
+
+    train(trial.config, make)
 
 
 def _usual_jobs(device: str) -> int:
@@ -101,7 +114,7 @@ def _train_side_by_side(trials: Sequence[Trial], jobs: int, logs: Path) -> None:
 def _start(trial: Trial, threads: int, logs: Path) -> _Running:
     assert trial.config.outpath is not None
     log = logs / f"{trial.config.outpath.name}.log"
-    process = spawn_context().Process(target=_train_alone, args=(trial.config, threads, log, os.getpid()))
+    process = spawn_context().Process(target=_train_alone, args=(trial, threads, log, os.getpid()))
     # Until the process has left the terminal's group, a Ctrl-C waits.
     with interrupts_blocked():
         process.start()
@@ -118,7 +131,7 @@ def _refuse_failure(one: _Running) -> None:
     raise RawlabelError(f"{one.trial}: {said[-1] if said else f'ended with {code}'} (all it said is in {one.log})")
 
 
-def _train_alone(config: TrainConfig, threads: int, log: Path, parent: int) -> None:
+def _train_alone(trial: Trial, threads: int, log: Path, parent: int) -> None:
     """Train in a process of its own, which ends with the one that wants the table."""
     # A Ctrl-C goes to all processes of a terminal; the one that wants the table passes it on, once.
     if hasattr(os, "setsid"):
@@ -129,7 +142,7 @@ def _train_alone(config: TrainConfig, threads: int, log: Path, parent: int) -> N
     torch.set_num_threads(threads)
     with log.open("w", encoding="utf-8", buffering=1) as stream, redirect_stderr(stream), messages.on_stderr():
         try:
-            train(config, make_epoch_evaluator)
+            _train(trial)
         except RawlabelError as error:
             sys.stderr.write(f"{error}\n")
             sys.exit(error.exit_code)

@@ -40,6 +40,18 @@ def test_a_small_class_is_not_outvoted() -> None:
     assert weights[smallest].mean() > 0.7
 
 
+def test_many_photos_are_weighed_nearly_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Principal directions and heads that go on from round to round find the same labels wrong."""
+    features, raw, is_right = planted((150, 150, 150, 150), 0.4)
+    exact = weigh(features, raw, 4)
+    monkeypatch.setattr("rawlabel.models.transfer.agreement._MANY", 100)
+    monkeypatch.setattr("rawlabel.models.transfer.agreement._DIRECTIONS", 8)
+    many = weigh(features, raw, 4)
+    assert not np.array_equal(many, exact)  # another way
+    assert ((many == 1) == (exact == 1)).mean() > 0.95
+    assert many[is_right].sum() / many.sum() > 0.85
+
+
 def test_nothing_is_doubted_where_all_agree() -> None:
     features, raw, _ = planted((60, 60, 60), 0.0)
     assert weigh(features, raw, 3).min() > 0.5

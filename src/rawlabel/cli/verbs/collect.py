@@ -7,6 +7,7 @@ from rawlabel.base import messages
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import CollectConfig
+from rawlabel.gather.collect.summary import problem_of
 from rawlabel.records import Reason
 
 GROUP = "main path"
@@ -42,13 +43,7 @@ def _collect(config: CollectConfig) -> Ending:
 def _judge(config: CollectConfig, counts: dict[str, int]) -> Ending:
     """With exit code 1 when there is nothing to go on with, which is said."""
     again = ((config.classes,) if config.classes else ()) + ("--project", config.project)
-    problem = ""
-    if not counts["photos"]:
-        problem = (
-            "no search found a photo; check the keywords (`rawlabel plan` counts them) or name another --source"
-        )
-    elif not counts["fetched"] and not config.search_only:
-        problem = "none of the photos could be downloaded; the reasons are above"
+    problem = problem_of(counts, search_only=config.search_only)
     if problem:
         messages.warn(f"{config.project}: {problem}")
         return Ending(("plan", *again), exit_code=1)

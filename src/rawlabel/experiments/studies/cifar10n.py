@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rawlabel.experiments.experiment import Experiment
+from rawlabel.experiments.heads import HeadsTable
 from rawlabel.experiments.methods_table import MethodsTable
 from rawlabel.experiments.targets import CIFAR10N
 
@@ -48,13 +50,20 @@ ON_FEW_EPOCHS: dict[str, dict[str, Any]] = {"elr": {"lr_schedule": "cosine", "mi
 
 
 class Cifar10N(MethodsTable):
-    """Cross-entropy, ELR, NTS and, at full scale, more on CIFAR-10N's human labels: selected, last, oracle."""
+    """Cross-entropy, ELR, NTS and, at full scale, more on CIFAR-10N's human labels: selected, last, oracle.
+
+    At the scale `transfer`, heads on kept features of all images, and the rules on two halves.
+    """
 
     set_name = "CIFAR-10N"
     recipes = RECIPES
     on_few_epochs = ON_FEW_EPOCHS
     noises = ("aggregate", "random1", "worst")
     targets = CIFAR10N
+
+    def at_scale(self, scale: str) -> Experiment:
+        """Heads on kept features are another table."""
+        return HeadsTable() if scale == "transfer" else self
 
 
 PLUGIN = Cifar10N

@@ -9,7 +9,7 @@ import numpy as np
 
 from rawlabel.artifacts.run import Run
 from rawlabel.config import ExperimentConfig
-from rawlabel.experiments.experiment import SEEDS, Experiment, Row
+from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALL, human_labels_config
 from rawlabel.experiments.trials import Trial
 from rawlabel.models.networks.small_convnet import SMALL_CONVNET
@@ -54,7 +54,7 @@ class FastSmall(Experiment):
                 f"fast_small, {noise}", human_labels_config(config, noise, f"fast_small-{noise}", seed, **settings)
             )
             for noise in noises
-            for seed in SEEDS[config.scale]
+            for seed in seeds_of(config)
         ]
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from rawlabel.base.files import write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import ExperimentConfig, WorthConfig
-from rawlabel.experiments.experiment import SEEDS, Experiment, Row
+from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALLER, human_labels_config
 from rawlabel.experiments.trials import Trial
 from rawlabel.judge.evaluate.crossover import measure_crossover
@@ -45,7 +45,7 @@ class RawAgainstClean(Experiment):
                 **self._settings(method, size, config.scale),
             ))
             for noise, method, size in kinds
-            for seed in SEEDS[config.scale]
+            for seed in seeds_of(config)
         ]  # fmt: skip
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rawlabel.base import families
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
-from rawlabel.experiments.experiment import SEEDS, Experiment, Row
+from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALLER, human_labels_config
 from rawlabel.experiments.trials import Trial
 from rawlabel.judge.evaluate.finished_runs import rule_text
@@ -65,7 +65,7 @@ class RuleRegretGrid(Experiment):
                 **self._settings(method, schedule, config.scale), inject_noise=NOISES[noise][1],
             ))
             for schedule, method, noise in product(SCHEDULES, METHODS, NOISES)
-            for seed in SEEDS[config.scale]
+            for seed in seeds_of(config)
         ]  # fmt: skip
 
     def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:

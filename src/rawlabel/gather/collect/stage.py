@@ -45,7 +45,7 @@ def collect(config: CollectConfig, *, api_key: str | None = None) -> dict[str, i
     """
     source_types = requested_sources(config)
     classes = requested_classes(config, source_types)
-    _require_contact(config, source_types)
+    require_contact(config, source_types)
     with Catalogue(catalogue_path(config.project), create=True) as catalogue:
         session = Session(config, catalogue, source_types, api_key)
         catalogue.plan(list(source_types), classes, until=session.until)
@@ -56,7 +56,7 @@ def collect(config: CollectConfig, *, api_key: str | None = None) -> dict[str, i
         return catalogue.counts()
 
 
-def _require_contact(config: CollectConfig, source_types: Mapping[str, type[Source]]) -> None:
+def require_contact(config: CollectConfig, source_types: Mapping[str, type[Source]]) -> None:
     """Raise `ConfigError` where a site wants to know whom it answers and would let the run crawl."""
     for name, kind in source_types.items():
         if kind.wants_contact and not config.contact:

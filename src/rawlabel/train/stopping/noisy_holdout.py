@@ -24,9 +24,7 @@ UNEVEN = 2.0
 class NoisyHoldoutOptions(Section):
     """Options of the rule."""
 
-    window: int = setting(
-        1, "Epochs in the trailing mean; 3 steadies the choice where few labels are held out.", ge=1
-    )
+    window: int = setting(1, "Epochs in the trailing mean; more steady the choice and delay it.", ge=1)
     balanced: Literal["auto", "always", "never"] = setting(
         "auto",
         "Whether every class counts the same, however few of its photos are held out; auto: where one class has "

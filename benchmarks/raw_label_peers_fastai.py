@@ -1,0 +1,49 @@
+"""fastai's `vision_learner(...).fine_tune` on raw labels, taken at its last epoch; run by `raw_label_peers.py`.
+
+The network is timm's tf_efficientnet_lite0 with the packaged weights, as everywhere in that comparison; head,
+schedule and augmentation are fastai's own. One epoch of the head, then `_EPOCHS` of everything, at 128 pixels.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+_EPOCHS, _SIDE, _BATCH = 1, 128, 64
+
+
+def main() -> None:
+    """Train, test once, and print accuracy [percent] and seconds as JSON."""
+    import pandas
+    import torch
+    from fastai.vision.all import ImageDataLoaders, Resize, set_seed, vision_learner
+
+    from rawlabel.models.encoder import load_encoder
+
+    asked = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    set_seed(asked["seed"])
+    # fastai wants a validation set; it looks at these photos and decides nothing by them.
+    rows = pandas.DataFrame([[path, label, number < 8] for number, (path, label) in enumerate(asked["train"])],
+                            columns=["path", "label", "is_valid"])  # fmt: skip
+    began = time.perf_counter()
+    loaders = ImageDataLoaders.from_df(
+        rows, path="/", valid_col="is_valid", item_tfms=Resize(_SIDE), bs=_BATCH, num_workers=0
+    )
+    learner = vision_learner(loaders, "tf_efficientnet_lite0", pretrained=False, n_out=len(loaders.vocab))
+    weights = load_encoder("efficientnet_lite0").network.state_dict()
+    missing, _ = learner.model[0].model.load_state_dict(weights, strict=False)
+    assert not missing, missing
+    learner.freeze()
+    learner.fine_tune(_EPOCHS)
+    seconds = time.perf_counter() - began
+    files = sorted(path for path in Path(asked["test"]).glob("*/*") if path.is_file())
+    said, _ = learner.get_preds(dl=learner.dls.test_dl(files))
+    right = torch.tensor([list(loaders.vocab).index(path.parent.name) for path in files])
+    print(json.dumps({"accuracy": float(100 * (said.argmax(dim=1) == right).float().mean()), "seconds": seconds,
+                      "epochs": f"1 of the head, {_EPOCHS} of all"}))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Heads on the kept features of a frozen encoder, for all images of a set with human labels.
+
+The features of 50,000 images are computed once and kept under OUT; a training then takes seconds. So whole sets
+and many seeds are to be had, and rules can be chosen on one half of the settings and seeds and judged on the
+other, which is written down here and not after looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from rawlabel.base import families
+from rawlabel.config import CompareRulesConfig, ExperimentConfig
+from rawlabel.experiments.experiment import Experiment, Row, seeds_of
+from rawlabel.experiments.human_labels import human_labels_config
+from rawlabel.experiments.trials import Trial
+from rawlabel.judge.evaluate.rule_regret import compare_rules
+
+HEAD: dict[str, Any] = {
+    "encoder": "efficientnet_lite0@128",
+    "epochs": 20,
+    "batch_size": 256,
+    "lr": 0.1,
+    "lr_schedule": "cosine",
+    "weight_decay": 0.02,
+    "stop_option": ("window=10",),
+    "train_accuracy": (),
+    "keep_predictions": False,
+    "compile": "off",
+    "holdout": 0.05,
+    "test_size": 4000,
+}
+"""What all share: the recipe `transfer`, with half its epochs in batches twice as large, as there are twenty times
+its photos, and views of 128 pixels for images of 32. 4,000 test images, the same number of each class."""
+_FREE = {"hidden": 256, "weight_decay": 5e-4}
+"""A head that can fit wrong labels: a hidden layer, and as much decay as networks have."""
+METHODS: dict[str, dict[str, Any]] = {
+    "cross_entropy": {},
+    "gce": {"method": "gce"},
+    "sce": {"method": "sce"},
+    "elr": {"method": "elr"},
+    "soft": {"weighing": "soft"},
+    "agreement": {"weighing": "agreement"},
+    "hidden": _FREE,
+    "hidden elr": {**_FREE, "method": "elr"},
+    # Two linear heads begin alike, see the same batches and would stay alike.
+    "coteaching": {**_FREE, "method": "coteaching"},
+    "sop": {**_FREE, "method": "sop"},
+    "nts": {"student": True},
+    "pruned": {"confident_learning": True},
+}
+"""Methods by their settings, each as published where `HEAD` says nothing; `soft` is what the recipe does."""
+LEFT_OUT = {
+    "gjs, sop_plus, dividemix": "need strongly augmented views, and kept features are of one view",
+}
+"""Methods that are not here, and why."""
+NOISES = ("clean", "aggregate", "random1", "worst")
+RULE_VARIANTS = (
+    "noisy_holdout:window=3", "noisy_holdout:window=5", "noisy_holdout:window=10",
+    "label_wave:halt=at_once,patience=1",
+)  # fmt: skip
+"""Settings of rules beside their defaults; the last is Label Wave's first minimum, as it is published."""
+
+
+def name_of(method: str, noise: str) -> str:
+    """The row of a method on a label set."""
+    return f"{method}, {noise}"
+
+
+CHOOSING = frozenset(
+    name_of(method, noise)
+    for (i, method), (k, noise) in product(enumerate(METHODS), enumerate(NOISES))
+    if (i + k) % 2 == 0
+)
+"""Every other setting, as on a chessboard, so that both halves have each method and each label set. On these, with
+even seeds, a default is chosen: the rule with the smallest largest mean regret. On the others, with odd seeds, it
+is judged."""
+
+
+class HeadsTable(Experiment):
+    """Methods on human labels as heads on kept features; rules chosen on one half and judged on the other."""
+
+    takes_parts = True
+
+    def trials(self, config: ExperimentConfig) -> list[Trial]:
+        """Each method on each label set; whole grids one seed after the other."""
+        return [
+            Trial(name_of(method, noise), human_labels_config(
+                config, noise, f"{method.replace(' ', '_')}-{noise}", seed,
+                **HEAD | METHODS[method], **_places(config),
+            ), is_compared=False)
+            for seed in seeds_of(config)
+            for method, noise in product(METHODS, NOISES)
+        ]  # fmt: skip
+
+    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+        """How many images there were, what was left out, and the rules on both halves."""
+        return {
+            "images": {row.name: [(run.training_images, run.holdout_images) for run in row.runs] for row in rows},
+            "left_out": LEFT_OUT,
+            "rules": _halves(rows),
+        }
+
+    def remarks(self, table: dict[str, Any]) -> list[str]:
+        """How far each label set is from clean ones, and what the epoch and the method cost."""
+        rows = {row["row"]: row for row in table["rows"]}
+        said = [text for noise in NOISES if (text := _of_label_set(rows, noise))]
+        return [*said, *(f"left out: {names}, which {why}" for names, why in table["left_out"].items())]
+
+    def further_tables(self, table: dict[str, Any]) -> list[str]:
+        """The rules on the half on which the default was chosen, and on the other."""
+        found = table["rules"]
+        images = sorted({tuple(counts) for row in table["images"].values() for counts in row})
+        spans = [f"{min(one)} to {max(one)}" for one in zip(*images, strict=True)]
+        lines = [
+            f"Trained on {spans[0]} images, held out {spans[1]}.",
+            "",
+            "Rules by their largest mean regret [points] over the settings on which a default is chosen (every "
+            "other one, even seeds), and what they cost over the others (odd seeds).",
+            "",
+            "| rule | choosing: largest | choosing: mean | judging: largest | where | judging: mean |",
+            "|---|--:|--:|--:|---|--:|",
+        ]
+        for rule in found["order"]:
+            chosen, judged = found["choosing"][rule], found["judging"].get(rule)
+            other = (
+                f"{judged['largest']:.2f} | {judged['where']} | {judged['mean']:.2f}" if judged else "- | - | -"
+            )
+            lines.append(f"| {rule} | {chosen['largest']:.2f} | {chosen['mean']:.2f} | {other} |")
+        return [*lines, ""]
+
+
+def _places(config: ExperimentConfig) -> dict[str, Any]:
+    """Features are kept under OUT, so nothing is written beside the data."""
+    assert config.data is not None
+    return {"root": config.out, "main": str((config.data / "train.parquet").absolute())}
+
+
+def _halves(rows: Sequence[Row]) -> dict[str, Any]:
+    """Each rule's regrets on the half that chooses and on the one that judges, and the order of the former."""
+    halves = {
+        "choosing": _regrets([(row, 0) for row in rows if row.name in CHOOSING]),
+        "judging": _regrets([(row, 1) for row in rows if row.name not in CHOOSING]),
+    }
+    order = sorted(halves["choosing"], key=lambda rule: (halves["choosing"][rule]["largest"], rule))
+    return {"settings_that_choose": sorted(CHOOSING), "order": order, **halves}
+
+
+def _regrets(halves: Sequence[tuple[Row, int]]) -> dict[str, dict[str, Any]]:
+    """Largest and mean regret by rule, over rows and their seeds of that parity; of rules on all of them only."""
+    means: dict[str, dict[str, float]] = {}
+    rules = (*families.names(families.Family.STOPPING_RULE), *RULE_VARIANTS)
+    for row, parity in halves:
+        paths = tuple(run.path for run in row.runs if run.seed is not None and run.seed % 2 == parity)
+        if not paths:
+            continue
+        (group,) = compare_rules(CompareRulesConfig(runs=paths, rule=rules))
+        for one in group.rules:
+            if one.mean is not None:
+                means.setdefault(one.rule, {})[row.name] = one.mean
+    most = max(map(len, means.values()), default=0)
+    return {
+        rule: {"largest": max(by_row.values()), "where": max(by_row, key=lambda name: by_row[name]),
+               "mean": float(np.mean(list(by_row.values()))), "settings": len(by_row)}
+        for rule, by_row in means.items() if len(by_row) == most
+    }  # fmt: skip
+
+
+def _of_label_set(rows: Mapping[str, Any], noise: str) -> str:
+    """The best head on a label set, against the best on clean labels, and what the last epoch costs."""
+
+    def chosen_on(labels: str) -> dict[str, float]:
+        known = [method for method in METHODS if name_of(method, labels) in rows]
+        return {method: rows[name_of(method, labels)]["selected"]["mean"] for method in known}
+
+    chosen, clean = chosen_on(noise), chosen_on("clean")
+    if not chosen or not clean:
+        return ""
+    of_set = {method: rows[name_of(method, noise)] for method in chosen}
+    best = max(chosen, key=lambda method: chosen[method])
+    losses = {method: row["oracle"]["mean"] - row["last"]["mean"] for method, row in of_set.items()}
+    most, least = max(losses, key=losses.__getitem__), min(losses, key=losses.__getitem__)
+    better = [method for method, row in of_set.items() if row["last"]["mean"] >= chosen[method]]
+    others = ", ".join(f"{method} {value:.2f}" for method, value in chosen.items() if method != best)
+    return (
+        f"{noise}: chosen on raw labels, best is {best} with {chosen[best]:.2f}, "
+        f"{max(clean.values()) - chosen[best]:.2f} below the best head on clean labels; others: {others}; the "
+        f"last epoch costs {losses[least]:.2f} ({least}) to {losses[most]:.2f} ({most}) against the oracle, and "
+        f"is as good as the chosen one or better for {', '.join(better) or 'none'}"
+    )

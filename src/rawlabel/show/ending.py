@@ -1,0 +1,139 @@
+"""The ten lines with which a chain from class names to a classifier ends, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.run import Run
+from rawlabel.artifacts.run_records import EpochAccuracy, Measurement, Summary
+from rawlabel.base.metrics import clopper_pearson
+from rawlabel.errors import DataError
+
+_MOST_CLASSES, _MOST_SUSPECTS = 20, 3
+
+
+def collection_lines(manifest: Manifest, counts: Mapping[str, int]) -> list[str]:
+    """Four lines: what was asked for, found, thrown away with its reasons, and kept.
+
+    `counts` are those of the catalogue.
+    """
+    funnel = manifest.funnel.total
+    lost = sorted(
+        ((count, loss.reason) for loss, count in funnel.losses.items()), key=lambda one: (-one[0], one[1])
+    )
+    names = manifest.class_ids
+    rest = f" and {len(names) - _MOST_CLASSES} more" if len(names) > _MOST_CLASSES else ""
+    return [
+        f"asked for     {len(names)} classes by name: {', '.join(names[:_MOST_CLASSES])}{rest}",
+        f"found         {funnel.found} search results, {counts['photos']} different photos",
+        f"thrown away   {funnel.rejected} rejected and {funnel.failed} failed: "
+        + ("; ".join(f"{count} {reason.replace('_', ' ')}" for count, reason in lost) or "none"),
+        f"kept          {funnel.kept} photos with their raw labels; no label was edited, nobody labelled any",
+    ]
+
+
+def epoch_line(summary: Summary) -> str:
+    """One line: which epoch of a finished run was chosen, and why."""
+    return (
+        f"epoch chosen  {summary.selected_epoch} of 0..{summary.last_epoch}, without clean labels: "
+        f"{summary.why_selected()}"
+    )
+
+
+def test_lines(test: Measurement) -> list[str]:
+    """Three lines about the test accuracy; two where the test set is not the one that was logged."""
+    lines = [
+        f"test accuracy {top1(test.selected)} at the chosen epoch, on {test.images} clean test images",
+        f"              {top1(test.last)} at the last epoch ({test.last.epoch})",
+    ]
+    if test.oracle is not None:
+        lines.append(
+            f"              {top1(test.oracle)} at the oracle epoch ({test.oracle.epoch}), the best on the test "
+            "set, which nobody could have chosen"
+        )
+    return lines
+
+
+def top1(one: EpochAccuracy) -> str:
+    """A top-1 test accuracy [percent] with its interval, of one epoch."""
+    lower, upper = one.top1.interval
+    return f"{one.top1.accuracy:.2f} % [{lower:.1f}, {upper:.1f}]"
+
+
+def accuracies(test: Measurement) -> tuple[float, float, float]:
+    """Test top-1 [percent] at the chosen, the last and the oracle epoch, on the test set that a run logged."""
+    assert test.oracle is not None
+    return test.selected.top1.accuracy, test.last.top1.accuracy, test.oracle.top1.accuracy
+
+
+def holdout_lines(run: Run) -> list[str]:
+    """Two lines: how many held-out raw labels the classifier gives, with its interval, and what that says.
+
+    Raises `DataError` where nothing was held out.
+    """
+    accuracy = next(one.holdout.acc1 for one in run.epochs if one.epoch == run.summary.selected_epoch)
+    count = run.last_start.holdout_images
+    if accuracy is None or not count:
+        raise DataError(f"{run.path}: held nothing out; train again with --holdout above 0")
+    correct = round(accuracy * count / 100)
+    lower, upper = (100 * end for end in clopper_pearson(correct, count))
+    return [
+        f"held out      {100 * correct / count:.1f} % [{lower:.1f}, {upper:.1f}] of {count} held-out photos get "
+        "their raw label",
+        "              wrong raw labels count against it: it says which epoch is better, not how accurate the "
+        "classifier is; --test FOLDER with clean photos would",
+    ]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A photo whose raw label is doubted most, by a signal made of raw labels alone."""
+
+    photo: str
+    """Path in the project."""
+    label: str
+    likeliest: str
+
+
+def suspects(run: Run, most: int = _MOST_SUSPECTS) -> list[Suspect]:
+    """The photos to look at first: those that count least in training, else what `rawlabel labels` suspects."""
+    weights, suspicion = run.path / "label_weights.parquet", run.path / "suspicion.parquet"
+    if weights.is_file():
+        table = pq.read_table(weights, columns=["name", "label", "likeliest", "weight"])
+        table = table.filter(pc.not_equal(table["label"], table["likeliest"]))
+        table = table.sort_by([("weight", "ascending"), ("name", "ascending")])
+        columns = ("name", "label", "likeliest")
+    elif suspicion.is_file():
+        table = pq.read_table(suspicion)
+        table = table.filter(pc.not_equal(table["label"], table["preferred_class"]))
+        columns = ("photo", "label", "preferred_class")
+    else:
+        return []
+    return [Suspect(*(row[name] for name in columns)) for row in table.slice(0, most).to_pylist()]
+
+
+def suspect_line(run: Run, project: Path) -> str:
+    """The photos whose raw labels are doubted most, by name."""
+    named = "; ".join(
+        f"{project / one.photo} ('{one.label}', more like '{one.likeliest}')" for one in suspects(run)
+    )
+    return f"look first at {named or 'no photo: the witnesses doubt no raw label'}"
+
+
+def weighing_line(run: Run) -> str:
+    """How many raw labels the witnesses agree with, where labels were weighed; else how many there are."""
+    path = run.path / "label_weights.parquet"
+    if not path.is_file():
+        return "raw labels    all count alike in training; `rawlabel labels` guesses how many are wrong"
+    table = pq.read_table(path, columns=["label", "likeliest"])
+    agreed = int(pc.sum(pc.equal(table["label"], table["likeliest"])).as_py() or 0)
+    return (
+        f"raw labels    neighbors and a head agree with {agreed} of {table.num_rows}; the others count less in "
+        f"training, see {path.name} of the run"
+    )

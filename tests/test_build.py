@@ -1,0 +1,161 @@
+"""One command from class names to a report: it asks before it is dear, and goes on wherever it was stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rawlabel import chain, cli
+from rawlabel.artifacts.manifest import newest_manifest
+from rawlabel.artifacts.project import images_path
+from rawlabel.chain import build
+from rawlabel.config import BuildConfig, load_section
+from rawlabel.errors import ConfigError
+from rawlabel_photo_site.local_site import LocalPhotoSite
+from tests.helpers.processes import AtStep, forked
+
+pytestmark = pytest.mark.integration
+NAMES = ("one", "seven")
+PER_CLASS = 30
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[LocalPhotoSite]:
+    with LocalPhotoSite(seed=2, per_class=PER_CLASS) as served:
+        yield served
+
+
+@pytest.fixture
+def settings(site: LocalPhotoSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A settings file with tables for the stages."""
+    monkeypatch.setenv("FLICKR_API_KEY", "any word")
+    path = tmp_path / "build.toml"
+    path.write_text(
+        f'[collect]\nsource = ["flickr"]\nbase_url = ["{site.base_url}"]\nallow_loopback = true\nimage_size = 64\n'
+        '[curate]\nholdout = 0.3\n[train]\nepochs = 12\nprecision = "fp32"\nseed = 5\n[report]\nprobe = false\n'
+    )
+    return path
+
+
+def test_from_names_to_a_report_killed_in_between_and_gone_on_with(
+    settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert cli.run(["build", *NAMES, "--project", str(whole), "--config", str(settings)]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("asked for     2 classes by name: one, seven")
+    assert f"found         {2 * PER_CLASS} search results" in lines[1]
+    assert "neighbors and a head agree with" in lines[4]
+    assert "without clean labels" in lines[5]
+    assert "held-out photos get their raw label" in lines[6] and "--test FOLDER" in lines[7]
+    assert lines[8].startswith("look first at ")
+    assert Path(lines[9].split()[-1]).read_text("utf-8").startswith("<!")
+    assert "the plan: 2 classes" in err and f"next: rawlabel predict {whole}/runs/" in err
+    first = lines[8].removeprefix("look first at ").split(" (")[0]
+    assert not first.endswith(".jpg") or Path(first).is_file()
+
+    def is_downloading() -> bool:
+        return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 5
+
+    command = ("build", *NAMES, "--project", stopped, "--config", settings)
+    assert forked(command, signal.SIGKILL, is_downloading).code == -9
+    assert not (stopped / "runs").exists()
+    ended = forked(command, by_self=AtStep(7, signal.SIGTERM))
+    assert ended.code == 143 and "the same command goes on" in ended.err
+    ended = forked(command)
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[:8] == lines[:8]
+    [log], [again] = (list((one / "runs").glob("*/log.json")) for one in (whole, stopped))
+    assert log.read_bytes() == again.read_bytes()
+    manifests = [newest_manifest(one) for one in (whole, stopped)]
+    assert manifests[0] is not None and manifests[1] is not None
+    assert manifests[0].parent.name == manifests[1].parent.name
+
+
+def test_a_large_plan_is_asked_about_once_and_without_a_terminal_refused(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "birds"
+    monkeypatch.setattr(chain, "MOST_PHOTOS", 10)
+    assert cli.run(["build", *NAMES, "--project", str(project), "--config", str(settings)]) == 2
+    err = capsys.readouterr().err
+    assert "--yes: the plan is large (2 classes, 60 photos" in err and not images_path(project).exists()
+
+    config = load_section(BuildConfig, settings, {"names": NAMES, "project": project})
+    asked: list[str] = []
+
+    def answer(reply: bool) -> Any:
+        return lambda question: asked.append(question) or reply
+
+    started: list[object] = []
+    monkeypatch.setattr(chain, "run_stages", lambda stages, **rest: started.append(stages))
+    with pytest.raises(ConfigError, match="nothing was downloaded"):
+        build(config, answer(False))
+    assert not started
+    build(config, answer(True))
+    build(config, answer(False))
+    assert len(asked) == 2 and len(started) == 2
+    build(config.model_copy(update={"yes": True, "per_class": 25}))
+    assert len(started) == 3
+
+
+def test_each_stage_takes_its_settings_from_its_table_and_flags_win(settings: Path, tmp_path: Path) -> None:
+    flags = {"names": NAMES, "project": tmp_path / "birds", "contact": "a@example.org", "per_class": 7}
+    stages = chain.settle(load_section(BuildConfig, settings, flags))
+    assert (stages.collect.per_class, stages.collect.image_size, stages.collect.contact) == (
+        7,
+        64,
+        "a@example.org",
+    )
+    assert stages.curate.holdout == 0.3 and not stages.report.probe
+    assert (stages.train.epochs, stages.train.recipe, stages.train.weighing) == (12, "transfer", "soft")
+    assert {stages.collect.project, stages.curate.project, stages.train.root} == {tmp_path / "birds"}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("[collect]\nper_clas = 3", "per_clas: unknown setting; did you mean 'per_class'"),
+        ("[train]\nepochs = -1", "epochs: "),
+        ("[colect]\nper_class = 3", "unknown section 'colect'; did you mean 'collect'"),
+        ("train = 3", "train: should be a table with the settings of `rawlabel train`"),
+    ],
+)
+def test_a_wrong_table_is_told_with_the_file(
+    table: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "build.toml"
+    path.write_text(table)
+    assert cli.run(["build", *NAMES, "--project", str(tmp_path / "birds"), "--config", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert str(path) in err and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "NAMES: name the classes"),
+        (["robin"], "NAMES: a classifier tells two classes or more apart"),
+        (["robin", "{file}"], "is a file; name a class file alone"),
+        (["robin", "wren"], "--contact: commons asks for"),
+        (["robin", "wren", "--contact", "a@example.org", "--test", "nowhere"], "--test: nowhere is no folder"),
+        (["robin", "wren", "--recipe", "transfr"], "--recipe: no such recipe; did you mean 'transfer'"),
+        (["nowhere.txt"], "nowhere.txt: no such file"),
+    ],
+)
+def test_what_cannot_be_built_is_told_before_anything_is_made(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "classes.txt").write_text("robin\nwren\n")
+    given = [one.format(file=tmp_path / "classes.txt") for one in arguments]
+    assert cli.run(["build", *given, "--project", str(tmp_path / "birds")]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    assert not (tmp_path / "birds").exists()
