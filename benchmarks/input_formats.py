@@ -102,7 +102,7 @@ def compare(name: str, folders: dict[str, Path], scratch: Path) -> list[dict[str
 
 def write_table(rows: list[dict[str, Any]], out: Path) -> None:
     """`table.json`, and `table.md` made of it."""
-    where = describe_environment()
+    where = describe_environment().as_json()
     facts = {key: where[key] for key in ("commit", "processor", "python", "packages")}
     write_json(out / "table.json", {"command": "python -m benchmarks.input_formats --data DATA", **facts,
                                     "settings": {name: COMMON | own for name, own in SETTINGS.items()},

@@ -87,7 +87,7 @@ def main() -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if arguments.out:
         settings = {key: value for key, value in vars(arguments).items() if key != "out"}
-        result = {"settings": settings, "environment": describe_environment(), "rows": rows}
+        result = {"settings": settings, "environment": describe_environment().as_json(), "rows": rows}
         arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 
 

@@ -16,10 +16,10 @@ def provenance(**facts: Any) -> dict[str, Any]:
     words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     script = f"benchmarks/label_evidence/{Path(sys.argv[0]).name}"
     return {
-        "commit": environment["commit"],
+        "commit": environment.commit,
         "command": shlex.join(["python", script, *words]),
-        "hardware": environment["processor"],
-        "python": environment["python"],
-        "packages": environment["packages"],
+        "hardware": environment.processor,
+        "python": environment.python,
+        "packages": dict(environment.packages),
         **facts,
     }

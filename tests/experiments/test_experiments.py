@@ -20,6 +20,7 @@ from PIL import Image
 
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Summary
 from rawlabel.base import families
 from rawlabel.base.families import Family, names
 from rawlabel.base.files import write_json
@@ -67,7 +68,7 @@ def fake_training(config: TrainConfig, _: Any) -> RunDirectory:
     write_json(run.path / "config.json", config.as_json())
     write_json(run.path / "environment.json", [where])
     write_json(run.log_path, log)
-    run.write_summary({"selected_epoch": 5, "rule": "patience", "rule_options": {"window": 4, "patience": 7}})
+    run.write_summary(Summary(selected_epoch=5, rule="patience", rule_options={"window": 4, "patience": 7}))
     return run
 
 
@@ -187,7 +188,7 @@ def test_a_table_names_every_rule_that_selected_epochs(tmp_path: Path, monkeypat
     def trained(config: TrainConfig, evaluator: Any) -> RunDirectory:
         run = fake_training(config, evaluator)
         if config.method == "elr":
-            run.write_summary({"selected_epoch": 5, "rule": "noisy_holdout"})
+            run.write_summary(Summary(selected_epoch=5, rule="noisy_holdout"))
         return run
 
     monkeypatch.setattr(_trials, "train", trained)

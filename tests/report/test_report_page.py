@@ -429,7 +429,7 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     ledger = (run.path / "test-ledger.jsonl").read_text().splitlines()
     assert [json.loads(line)["by"] for line in ledger] == ["evaluate", "probe"]
     for name in ("selected", "last", "oracle"):
-        assert f"{test[name]['top1']['accuracy']:.2f}\xa0%" in shown.texts[f"accuracy-{name}"]
+        assert f"{getattr(test, name).top1.accuracy:.2f}\xa0%" in shown.texts[f"accuracy-{name}"]
     assert len(shown.tables["epoch-table"]) == 3
     assert any(image["alt"].startswith("test photo of") for image in shown.all("img"))
     assert any(image["alt"].startswith("training photo") for image in shown.all("img"))

@@ -8,23 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import AliasChoices, Field, model_validator
 
 from rawlabel.base.checked import Count, Measured, Number, Record
 from rawlabel.records import EpochRecord
 
-Percent = Annotated[Measured, Field(ge=0, le=100)]
-
 
 class LoggedSet(Record):
     """What was measured on one set of images after an epoch; None where it was not."""
 
-    acc1: Percent | None = None
+    acc1: Measured | None = None
     """Top-1 accuracy [percent]."""
-    acc5: Percent | None = None
-    balanced_acc1: Percent | None = None
+    acc5: Measured | None = None
+    balanced_acc1: Measured | None = None
     """Mean over the classes of the top-1 accuracy [percent]; of the holdout alone."""
     loss: Number | None = None
     """Mean cross-entropy [nats]; no finite number where the network had diverged."""

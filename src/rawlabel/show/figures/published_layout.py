@@ -79,6 +79,9 @@ def read_accuracy_log(folder: Path) -> AccuracyLog:
         raise DataError(f"{run.log_path}: {problem}; it should hold {_LOG_FORM}")
     if any(one.train.acc1 is None for one in run.epochs):
         raise DataError(f"{run.log_path}: an epoch lacks train.acc1; it should hold {_LOG_FORM}")
+    shown = (one for epoch in run.epochs for one in (epoch.train, epoch.test, epoch.holdout, epoch.subset))
+    if any(one.acc1 is not None and not 0 <= one.acc1 <= 100 for one in shown):
+        raise DataError(f"{run.log_path}: an acc1 is no percentage; it should hold {_LOG_FORM}")
     selected = run.summary.selected_epoch if run.is_finished else None
     epochs = np.array([one.epoch for one in run.epochs], dtype=np.int64)
     if selected is not None and selected not in epochs:
