@@ -57,6 +57,7 @@ def test_training_is_a_function_whatever_was_imported_before() -> None:
             "--per-class: input should be greater than or equal to 0",
         ),
         (lambda: rl.collect(["owl", "Owl"], "p"), "classes: classes 'owl' and 'Owl' would share one folder"),
+        (lambda: rl.build(["owl"], "p"), "NAMES: a classifier tells two classes or more apart"),
         (lambda: rl.collect([], "p"), "classes: lists no names"),
         (lambda: rl.collect({"owl": []}, "p"), "classes: class 'owl' has no keyword"),
         (lambda: rl.collect("none.txt", "p"), "none.txt: no such file; write one class name a line into it"),
