@@ -169,7 +169,8 @@ def _start(
     torch.manual_seed(config.seed or 0)
     # A run that goes on does so in the arithmetic that it began in.
     began_in = distributed.from_first(lambda: precision_of_run(run, choose_device(config.device, config.gpu)))
-    settled = config.precision if config.precision != "auto" else began_in
+    # A head has the arithmetic of the features that are kept, whatever its own small layer computes in.
+    settled = began_in if config.precision == "auto" and config.encoder is None else config.precision
     built = config.model_copy(update={"precision": settled})
     predictor = build_predictor(built, len(data.train), len(data.class_ids))
     start = Start(
