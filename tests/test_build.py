@@ -65,11 +65,11 @@ def test_from_names_to_a_report_killed_in_between_and_gone_on_with(
         return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 5
 
     command = ("build", *NAMES, "--project", stopped, "--config", settings)
-    assert forked(command, signal.SIGKILL, is_downloading).code == -9
+    assert forked(command, signal.SIGKILL, is_downloading, FLICKR_API_KEY="any word").code == -9
     assert not (stopped / "runs").exists()
-    ended = forked(command, by_self=AtStep(7, signal.SIGTERM))
+    ended = forked(command, by_self=AtStep(7, signal.SIGTERM), FLICKR_API_KEY="any word")
     assert ended.code == 143 and "the same command goes on" in ended.err
-    ended = forked(command)
+    ended = forked(command, FLICKR_API_KEY="any word")
     assert ended.code == 0, ended.err
     assert ended.out.splitlines()[:8] == lines[:8]
     [log], [again] = (list((one / "runs").glob("*/log.json")) for one in (whole, stopped))

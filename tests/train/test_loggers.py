@@ -14,6 +14,7 @@ from wandb.proto import wandb_internal_pb2
 
 import rawlabel.train.loggers as package
 from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_records import Timing
 from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.train.run_logger import scalars
@@ -62,7 +63,7 @@ def test_what_was_measured_on_clean_labels_is_marked() -> None:
         "epoch": 3, "lr": 0.1, "train": {"acc1": 50.0, "loss": 1.5}, "holdout": {}, "selected_epoch": 2,
         "signals": {"decays_left": 1, "alignment_mean": None}, "test": {"acc1": 60.0}, "subset": {"acc1": None},
     }  # fmt: skip
-    assert scalars(entry, {"epoch": 3, "images_per_second": 12.5}) == {
+    assert scalars(entry, Timing(epoch=3, images_per_second=12.5)) == {
         "lr": 0.1, "train/acc1": 50, "train/loss": 1.5, "selected_epoch": 2, "signals/decays_left": 1,
         "test_for_people/acc1": 60, "speed/images_per_second": 12.5,
     }  # fmt: skip

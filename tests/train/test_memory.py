@@ -74,7 +74,9 @@ def test_measurements_go_on_in_parts_that_fit(data: Path, tmp_path: Path, monkey
         probes.append(measure_probe(ProbeConfig(run=run.path, test=data / "test", device="cpu")))
         assert (scarce.refused > 0) == (memory == 20)
     assert numbers(logs[1]) == pytest.approx(numbers(logs[0]), rel=1e-4, abs=1e-6)
-    assert numbers(probes[1]["linear"]) == pytest.approx(numbers(probes[0]["linear"]), rel=1e-4)
+    assert numbers(probes[1].as_json()["linear"]) == pytest.approx(
+        numbers(probes[0].as_json()["linear"]), rel=1e-4
+    )
 
 
 @pytest.mark.integration

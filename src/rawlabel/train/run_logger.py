@@ -154,7 +154,9 @@ def scalars(entry: LogEntry, timing: Timing | None) -> dict[str, float]:
     """
     named = {f"{key}_for_people" if key in _FOR_PEOPLE else key: value for key, value in entry.items()}
     named.pop("epoch", None)
-    return _flat(named, "") | _flat(timing.model_dump(include=_TIMES) if timing else {}, "speed/")
+    return _flat(named, "") | _flat(
+        timing.model_dump(include=_TIMES, exclude_unset=True) if timing else {}, "speed/"
+    )
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, float]:

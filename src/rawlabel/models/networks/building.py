@@ -96,6 +96,9 @@ def refuse_size(network: nn.Module, name: str, image_size: int, flag: str = "--i
         # Not in inference mode, for some networks keep what they compute at a size they see for the first time.
         with torch.no_grad():
             network(torch.zeros(1, 3, image_size, image_size))
+    except torch.OutOfMemoryError:
+        # Nothing about the side: what does not fit is told by whoever asks for it in earnest.
+        return
     except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
         raise _other_size(name, image_size, error, flag) from error
     finally:
