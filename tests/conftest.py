@@ -29,6 +29,12 @@ ROOT = Path(__file__).parents[1]
 os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
 atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
 
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are no name: those that a packer stamped with the time differ between the processes of one run."""
+    return argname if isinstance(val, bytes) else None
+
+
 SHARED_DATA = Path(os.environ.get("RAWLABEL_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
