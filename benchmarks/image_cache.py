@@ -26,10 +26,10 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import families
 from rawlabel.config import TrainConfig
 from rawlabel.models.predictor import build_predictor
-from rawlabel.train.data import TrainingData, load_training_data
-from rawlabel.train.epoch_timing import EpochTiming
-from rawlabel.train.image_cache import keep_images, make_loader
-from rawlabel.train.loop import Trainer
+from rawlabel.training.data import TrainingData, load_training_data
+from rawlabel.training.epoch_timing import EpochTiming
+from rawlabel.training.image_cache import keep_images, make_loader
+from rawlabel.training.loop import Trainer
 
 _CLASSES = 10
 

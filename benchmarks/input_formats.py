@@ -23,7 +23,7 @@ from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base.files import write_json
 from rawlabel.config import TrainConfig
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 
 ONE_SIZE = {"npz", "torchvision_dataset"}
 """Formats of arrays, in which all images have one size."""

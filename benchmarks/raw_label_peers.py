@@ -40,8 +40,8 @@ from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.transfer.agreement import directions
 from rawlabel.models.transfer.encoded_views import encoding_in, encoding_store
-from rawlabel.train.data import load_training_data
-from rawlabel.train.stage import train
+from rawlabel.training.data import load_training_data
+from rawlabel.training.stage import train
 
 _ITERATIONS = 300
 _TIMED = 256

@@ -39,11 +39,11 @@ def test_importing_the_package_loads_neither_networks_nor_settings() -> None:
 
 
 def test_training_is_a_function_whatever_was_imported_before() -> None:
-    import rawlabel.train.stopping as package
+    import rawlabel.training.stopping as package
 
-    assert rl.train is sys.modules["rawlabel.train"]
+    assert rl.train is sys.modules["rawlabel.training"]
     assert list(inspect.signature(rl.train).parameters) == ["data", "settings"]
-    assert package.__name__ == "rawlabel.train.stopping"
+    assert package.__name__ == "rawlabel.training.stopping"
     with pytest.raises(rl.DataError, match="nowhere"):
         rl.train("nowhere")
 

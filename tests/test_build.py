@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from rawlabel import chain, cli
+from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import images_path
-from rawlabel.chain import build
+from rawlabel.chain import build as chain
+from rawlabel.chain.build import build
 from rawlabel.config import BuildConfig, load_section
 from rawlabel.errors import ConfigError
 from rawlabel_photo_site.local_site import LocalPhotoSite

@@ -14,9 +14,9 @@ from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import images_path
 from rawlabel.artifacts.run import Run
+from rawlabel.chain.demo import DemoResult, describe, run_demo, training_config
 from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig
-from rawlabel.demo import DemoResult, describe, run_demo, training_config
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.helpers.processes import forked

@@ -34,14 +34,13 @@ def test_what_needs_no_network_loads_no_torch(room: str) -> None:
 def test_stopping_rules_load_nothing_but_the_records() -> None:
     own = {
         name
-        for name in loaded_by(*(f"rawlabel.train.stopping.{rule}" for rule in RULES))
-        if name.startswith("rawlabel.") and not name.startswith("rawlabel.train.stopping")
+        for name in loaded_by(*(f"rawlabel.training.stopping.{rule}" for rule in RULES))
+        if name.startswith("rawlabel.") and not name.startswith("rawlabel.training.stopping")
     }
-    assert own - {"rawlabel.train", "rawlabel.records", "rawlabel.errors"} <= {
-        "rawlabel.base", "rawlabel.base.callable_package",
-        "rawlabel.config", "rawlabel.config.declaring", "rawlabel.config.verbs",
+    assert own - {"rawlabel.training", "rawlabel.records", "rawlabel.errors"} <= {
+        "rawlabel.base", "rawlabel.config", "rawlabel.config.declaring", "rawlabel.config.verbs",
     }  # fmt: skip
 
 
 def test_importing_the_product_loads_neither_the_simulator_nor_the_benchmark() -> None:
-    assert not {name for name in loaded_by("rawlabel.cli", "rawlabel.demo") if name.startswith("rawlabel_")}
+    assert not {name for name in loaded_by("rawlabel.cli", "rawlabel.chain.demo") if name.startswith("rawlabel_")}

@@ -28,10 +28,10 @@ def test_a_misspelt_name_suggests_the_right_one() -> None:
 
 def test_a_file_dropped_in_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dropped_in.py").write_text('class Rule:\n    """A rule for a test."""\nPLUGIN = Rule\n')
-    import rawlabel.train.stopping as package
+    import rawlabel.training.stopping as package
 
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "rawlabel.train.stopping_rule.dropped_in", raising=False)
+    monkeypatch.delitem(sys.modules, "rawlabel.training.stopping_rule.dropped_in", raising=False)
     assert "dropped_in" in families.names(Family.STOPPING_RULE)
     assert families.describe(Family.STOPPING_RULE, "dropped_in") == "A rule for a test."
 

@@ -24,9 +24,9 @@ from rawlabel.gather.collect.engines.decode_pool import DecodePool
 from rawlabel.gather.collect.engines.image_worker import WorkerLimits
 from rawlabel.models import device
 from rawlabel.models.device import choose_device, choose_precision
-from rawlabel.train.loop import Trainer
-from rawlabel.train.measuring import statistics
-from rawlabel.train.stage import train
+from rawlabel.training.loop import Trainer
+from rawlabel.training.measuring import statistics
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 WITHOUT = """

@@ -20,7 +20,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.judge.evaluate.stage import evaluate, read_test_set
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

@@ -18,8 +18,8 @@ import torch
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import atomic_write
 from rawlabel.config import TrainConfig
-from rawlabel.train.around.holdout import data_of_run, predict_holdout
-from rawlabel.train.stage import train
+from rawlabel.training.around.holdout import data_of_run, predict_holdout
+from rawlabel.training.stage import train
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NOISES = {"aggregate": "aggregate_label", "random1": "random_label1", "worst": "worst_label"}

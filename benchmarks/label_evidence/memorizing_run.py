@@ -20,7 +20,7 @@ from cifar10n_runs import CLASSES, NOISES, write_class_folders
 from rawlabel.base.files import write_json
 from rawlabel.config import TrainConfig
 from rawlabel.judge.evaluate.fit_curves import write_fit_curves
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 
 NOISE, IMAGES, SEED = "worst", 1200, 0
 

@@ -86,7 +86,7 @@ def build(
     those of a stage are a mapping under its name, as in a settings file: ``train={"epochs": 20}``.
     Raises what the functions of the stages raise, and `ConfigError` for a large plan that nobody agreed to.
     """
-    from rawlabel.chain import build as run_build
+    from rawlabel.chain.build import build as run_build
 
     given = (str(names),) if isinstance(names, str | Path) else tuple(names)
     return run_build(_settings(BuildConfig, settings, names=given, project=_path(project)), api_key=api_key).run
@@ -140,7 +140,7 @@ def train(data: Place | None = None, **settings: Any) -> Run:
     Raises `ConfigError`, `DataError`, `CheckpointError`, `PluginError` and `DiskError`.
     """
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-    from rawlabel.train.stage import train as run_train
+    from rawlabel.training.stage import train as run_train
 
     given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)))
     return run_train(given, make_epoch_evaluator).read()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rawlabel.models.encoder import Encoder, EncoderFamily
     from rawlabel.models.method import Batch, Method, StepOutput
     from rawlabel.records import ClassSpec, EpochRecord, Photo
-    from rawlabel.train.run_logger import RunLogger
-    from rawlabel.train.stopping_rule import Selection, StoppingRule
+    from rawlabel.training.run_logger import RunLogger
+    from rawlabel.training.stopping_rule import Selection, StoppingRule
     from rawlabel_bench.contestant import Contestant
 
 _HOMES = {
@@ -52,15 +52,15 @@ _HOMES = {
     "Page": "rawlabel.gather.collect.source",
     "Photo": "rawlabel.records",
     "Presence": "rawlabel.gather.collect.source",
-    "RunLogger": "rawlabel.train.run_logger",
+    "RunLogger": "rawlabel.training.run_logger",
     "Search": "rawlabel.gather.collect.source",
     "SearchLimits": "rawlabel.gather.collect.source",
     "Section": "rawlabel.config.declaring",
-    "Selection": "rawlabel.train.stopping_rule",
+    "Selection": "rawlabel.training.stopping_rule",
     "Source": "rawlabel.gather.collect.source",
     "SourceContext": "rawlabel.gather.collect.source",
     "StepOutput": "rawlabel.models.method",
-    "StoppingRule": "rawlabel.train.stopping_rule",
+    "StoppingRule": "rawlabel.training.stopping_rule",
     "setting": "rawlabel.config.declaring",
 }
 __all__ = [

@@ -112,7 +112,7 @@ def _first_batch(pipe: Connection, root: Path, main: str, image_size: int, worke
     from rawlabel.config import TrainConfig
     from rawlabel.images.decoding import Images, Transform
     from rawlabel.images.loader import Loader
-    from rawlabel.train.data import load_training_data
+    from rawlabel.training.data import load_training_data
 
     started = time.perf_counter()
     config = TrainConfig(root=root, main=main, holdout=0.1, seed=0, workers=workers, image_size=image_size)
@@ -135,8 +135,8 @@ def _first_batch(pipe: Connection, root: Path, main: str, image_size: int, worke
 def _first_step(pipe: Connection, root: Path, main: str, image_size: int, workers: int, out: Path) -> None:
     from rawlabel.config import TrainConfig
     from rawlabel.models.networks.building import build_network
-    from rawlabel.train.loop import Trainer
-    from rawlabel.train.stage import train
+    from rawlabel.training.loop import Trainer
+    from rawlabel.training.stage import train
 
     # The libraries of networks are imported with the first one.
     build_network("cifar_resnet8", _CLASSES)

@@ -21,7 +21,7 @@ from rawlabel.errors import ConfigError, RawlabelError
 from rawlabel_bench.measuring import EpochClock, Probe, Reading, cpu_seconds, resident_memory
 from rawlabel_bench.workload import Workload
 
-_PRELOADED = ["torch", "torchvision", "timm.data", "cv2", "rawlabel.judge.evaluate", "rawlabel.train"]
+_PRELOADED = ["torch", "torchvision", "timm.data", "cv2", "rawlabel.judge.evaluate", "rawlabel.training"]
 
 
 @dataclass(frozen=True)

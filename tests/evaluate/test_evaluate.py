@@ -16,7 +16,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.models.predict import predict
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.probe.encoders import make_encoder
 from rawlabel.models.networks.building import last_linear
 from rawlabel.models.predictor import load_predictor
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.backbone import BACKBONE, weights
 from tests.helpers.tiny_training import CLASSES, data, tiny
 

@@ -15,7 +15,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli import run as rawlabel
 from rawlabel.config import EvaluateConfig
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.pictures import photo
 from tests.helpers.tiny_training import tiny
 

@@ -15,9 +15,9 @@ from rawlabel.config import ExperimentConfig, TrainConfig, load_options
 from rawlabel.experiments.experiment import as_markdown
 from rawlabel.models.method import Method
 from rawlabel.models.networks.building import build_network, load_network_options
-from rawlabel.train.optimizers import make_optimizer
-from rawlabel.train.schedule import learning_rate
-from rawlabel.train.stopping_rule import StoppingRule
+from rawlabel.training.optimizers import make_optimizer
+from rawlabel.training.schedule import learning_rate
+from rawlabel.training.stopping_rule import StoppingRule
 
 RESULTS = Path(__file__).parents[2] / "results" / "measured"
 TABLES = [path for name in names(Family.EXPERIMENT) for path in sorted((RESULTS / name).glob("[cg]pu.json"))]

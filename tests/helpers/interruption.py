@@ -11,8 +11,8 @@ from rawlabel.base.signals import StopRequest
 from rawlabel.config import TrainConfig
 from rawlabel.errors import Interrupted
 from rawlabel.images.loader import RawBatch
-from rawlabel.train import loop
-from rawlabel.train.stage import train
+from rawlabel.training import loop
+from rawlabel.training.stage import train
 
 
 class StopAfter(StopRequest):

@@ -24,7 +24,7 @@ _LOADED = (
     "rawlabel.cli.verbs.train",
     "rawlabel.gather.collect.session",
     "rawlabel.judge.evaluate.stage",
-    "rawlabel.train.loop",
+    "rawlabel.training.loop",
     "rawlabel.models.networks.staged_resnet",
     "torch._dynamo",
     "pandas",
@@ -108,7 +108,7 @@ class AtStep(BySelf):
     signal: signal.Signals
 
     def prepare(self) -> None:
-        from rawlabel.train.loop import Trainer
+        from rawlabel.training.loop import Trainer
 
         step, steps = Trainer.train_step, itertools.count()
 

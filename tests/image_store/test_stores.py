@@ -21,7 +21,7 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.export import export
 from rawlabel.manifests.verify.stage import verify
 from rawlabel.show.report.stage import build_report
-from rawlabel.train.data import load_training_data
+from rawlabel.training.data import load_training_data
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.site import PhotoSite
 from tests.helpers.processes import rawlabel

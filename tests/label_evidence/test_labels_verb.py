@@ -14,7 +14,7 @@ from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.judge.evaluate.fit_curves import write_fit_curves
 from rawlabel.judge.label_evidence.experience import IN_ALL, OF_ESTIMATE
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

@@ -395,7 +395,7 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     from rawlabel.config import CollectConfig, EvaluateConfig, PhotoSiteConfig, TrainConfig
     from rawlabel.gather.collect.stage import collect
     from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
-    from rawlabel.train.stage import train
+    from rawlabel.training.stage import train
     from rawlabel_photo_site.web.server import running
     from rawlabel_photo_site.world.site import PhotoSite
 

@@ -22,7 +22,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import Interrupted
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_checkpoint
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import tiny
 
 

@@ -24,9 +24,9 @@ from rawlabel.images.loader import RawBatch
 from rawlabel.images.view_size import image_size_at
 from rawlabel.models.device import CopyStream, choose_precision
 from rawlabel.models.methods.cross_entropy import CrossEntropy
-from rawlabel.train import acceleration
-from rawlabel.train.acceleration import compile_if_faster
-from rawlabel.train.stage import train
+from rawlabel.training import acceleration
+from rawlabel.training.acceleration import compile_if_faster
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import DEVICES, tiny
 
 

@@ -26,7 +26,7 @@ from rawlabel.images.decoding import read_pixels
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs import class_folders as class_folders_input
 from rawlabel.images.packing import pack
-from rawlabel.train.data import load_training_data
+from rawlabel.training.data import load_training_data
 from tests.helpers.collected_project import make_project
 from tests.helpers.tiny_training import make_class_folders, tiny
 

@@ -16,9 +16,9 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DiskError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-from rawlabel.train import checkpoint_writer
-from rawlabel.train.checkpoint_writer import CheckpointWriter
-from rawlabel.train.stage import train
+from rawlabel.training import checkpoint_writer
+from rawlabel.training.checkpoint_writer import CheckpointWriter
+from rawlabel.training.stage import train
 from tests.helpers.processes import AtOpen, forked
 from tests.helpers.runs import Crash, arguments, assert_same_run
 from tests.helpers.tiny_training import tiny

@@ -14,11 +14,11 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds, held_out
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.fit_curves import write_fit_curves
-from rawlabel.train.around import confident_learning
-from rawlabel.train.around.confident_learning import AGREED, DOUBTED, NOT_JUDGED, SPARED, judge
-from rawlabel.train.around.holdout import data_of_run
-from rawlabel.train.data import load_training_data
-from rawlabel.train.stage import train
+from rawlabel.training.around import confident_learning
+from rawlabel.training.around.confident_learning import AGREED, DOUBTED, NOT_JUDGED, SPARED, judge
+from rawlabel.training.around.holdout import data_of_run
+from rawlabel.training.data import load_training_data
+from rawlabel.training.stage import train
 from tests.helpers.interruption import interrupt
 from tests.helpers.runs import assert_same_run
 from tests.helpers.tiny_training import make_class_folders, tiny

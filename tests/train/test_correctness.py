@@ -19,9 +19,9 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.correctness import is_right, logged_accuracies, predicted_classes
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.models.networks.building import build_network
-from rawlabel.train.measuring.divergence import refuse_diverged
-from rawlabel.train.measuring.sample_statistics import SampleStatistics
-from rawlabel.train.measuring.statistics import RunningStatistics
+from rawlabel.training.measuring.divergence import refuse_diverged
+from rawlabel.training.measuring.sample_statistics import SampleStatistics
+from rawlabel.training.measuring.statistics import RunningStatistics
 from tests.helpers.runs import arguments
 
 NAN = float("nan")

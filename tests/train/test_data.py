@@ -22,7 +22,7 @@ from rawlabel.images.loader import Loader
 from rawlabel.images.packing import pack
 from rawlabel.judge.evaluate.stage import read_test_set
 from rawlabel.records import Split
-from rawlabel.train.data import load_training_data
+from rawlabel.training.data import load_training_data
 from tests.helpers.collected_project import make_project
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 

@@ -25,7 +25,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.runs import arguments, assert_same_run, numbers
 from tests.helpers.tiny_training import make_class_folders, tiny
 

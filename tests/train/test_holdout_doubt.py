@@ -10,7 +10,7 @@ import pytest
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli import run as rawlabel
 from rawlabel.records import EpochRecord
-from rawlabel.train.measuring.holdout_doubt import holdout_doubt
+from rawlabel.training.measuring.holdout_doubt import holdout_doubt
 from tests.helpers.tiny_training import make_class_folders
 
 

@@ -26,9 +26,9 @@ from rawlabel.images.packing import pack
 from rawlabel.images.resident_images import ResidentImages
 from rawlabel.images.strong_augmentation import StrongAugmentation
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-from rawlabel.train import image_cache
-from rawlabel.train.image_cache import keep_images, make_loader
-from rawlabel.train.stage import train
+from rawlabel.training import image_cache
+from rawlabel.training.image_cache import keep_images, make_loader
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import DEVICES, make_class_folders, tiny
 
 

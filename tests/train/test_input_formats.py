@@ -18,8 +18,8 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs._tar_index import INDEX
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-from rawlabel.train.data import load_training_data
-from rawlabel.train.stage import train
+from rawlabel.training.data import load_training_data
+from rawlabel.training.stage import train
 from tests.helpers.input_writers import WRITERS, files_of, write_tars
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 

@@ -17,8 +17,8 @@ from rawlabel.config import TrainConfig
 from rawlabel.images.loader import EpochRandom
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.memory import FittingParts
-from rawlabel.train.data import load_training_data
-from rawlabel.train.loop import Trainer
+from rawlabel.training.data import load_training_data
+from rawlabel.training.loop import Trainer
 from tests.helpers.runs import assert_same_run
 from tests.helpers.tiny_training import make_class_folders, tiny
 

@@ -12,13 +12,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb.proto import wandb_internal_pb2
 
-import rawlabel.train.loggers as package
+import rawlabel.training.loggers as package
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Timing
 from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-from rawlabel.train.run_logger import scalars
-from rawlabel.train.stage import train
+from rawlabel.training.run_logger import scalars
+from rawlabel.training.stage import train
 from tests.helpers.runs import Crash, crashing_after
 from tests.helpers.tiny_training import tiny
 
@@ -100,7 +100,7 @@ def test_loggers_show_each_epoch_once_and_change_nothing(
 
 
 FAILING = '''
-from rawlabel.train.run_logger import RunLogger
+from rawlabel.training.run_logger import RunLogger
 class Failing(RunLogger):
     """A logger for a test, which fails."""
     package = "{package}"
@@ -157,7 +157,7 @@ def test_a_package_that_is_missing_is_named_before_anything_starts(
     ],
 )
 def test_nothing_is_sent_unless_it_is_asked_for(environment: dict[str, str], mode: str) -> None:
-    from rawlabel.train.loggers.wandb import _mode
+    from rawlabel.training.loggers.wandb import _mode
 
     assert _mode(environment) == mode
 

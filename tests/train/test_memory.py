@@ -19,7 +19,7 @@ from rawlabel.judge.probe.choice import LabeledFeatures
 from rawlabel.judge.probe.nearest_neighbors import NeighborVotes
 from rawlabel.models.memory import OUTSIDE_OF_STEPS, advice_for_steps, memory_errors
 from rawlabel.models.networks.building import build_network
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.runs import numbers
 from tests.helpers.tiny_training import tiny
 
@@ -112,7 +112,7 @@ def test_memory_that_is_gone_before_the_first_step_is_one_line(
     if where == "model":
         monkeypatch.setattr(torch.nn.Module, "to", refuse)
     else:
-        monkeypatch.setattr("rawlabel.train.image_cache.Images", refuse)
+        monkeypatch.setattr("rawlabel.training.image_cache.Images", refuse)
     with pytest.raises(ConfigError) as caught:
         train(tiny(data, outpath=tmp_path / "run"))
     assert str(caught.value).startswith(line)

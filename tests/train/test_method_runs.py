@@ -20,10 +20,10 @@ from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import gather_evidence
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.predictor import load_predictor
-from rawlabel.train.around.holdout import data_of_run, predict_holdout
-from rawlabel.train.around.refit import StepBudgetLoader
-from rawlabel.train.data import load_training_data
-from rawlabel.train.stage import train
+from rawlabel.training.around.holdout import data_of_run, predict_holdout
+from rawlabel.training.around.refit import StepBudgetLoader
+from rawlabel.training.data import load_training_data
+from rawlabel.training.stage import train
 from tests.helpers.interruption import interrupt
 from tests.helpers.runs import assert_same_run
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny

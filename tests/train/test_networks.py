@@ -16,7 +16,7 @@ from rawlabel.experiments.studies.fast_small import RECIPE
 from rawlabel.models.methods.cross_entropy import CrossEntropyOptions
 from rawlabel.models.networks.building import CIFAR_RESNETS, build_network, hub_errors, load_network_options
 from rawlabel.models.predictor import build_predictor
-from rawlabel.train.schedule import learning_rate
+from rawlabel.training.schedule import learning_rate
 from tests.helpers.tiny_training import tiny
 
 

@@ -17,7 +17,7 @@ from rawlabel.models.checkpoint import load_weights, save_weights
 from rawlabel.models.networks.building import build_network, published_normalization
 from rawlabel.models.networks.normalization import IMAGENET, Normalization, Normalizer
 from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -12,7 +12,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.models.method import Batch
 from rawlabel.models.predictor import build_predictor
-from rawlabel.train.optimizers import make_optimizer, set_rates
+from rawlabel.training.optimizers import make_optimizer, set_rates
 from tests.helpers.tiny_training import tiny
 
 

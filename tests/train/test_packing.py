@@ -16,7 +16,7 @@ from rawlabel.images import packing
 from rawlabel.images.decoding import Images
 from rawlabel.images.input import InputRequest, InputSet, read_input
 from rawlabel.images.packing import pack
-from rawlabel.train.data import load_training_data
+from rawlabel.training.data import load_training_data
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 

@@ -18,10 +18,10 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.method import Batch
 from rawlabel.models.networks.building import build_network, load_network_options
 from rawlabel.models.predictor import build_predictor
-from rawlabel.train.measuring.jacobian import jacobian_norms
-from rawlabel.train.measuring.statistics import RunningStatistics
-from rawlabel.train.measuring.step_lines import StepLines
-from rawlabel.train.measuring.weight_tracking import WeightTracker, layer_weights
+from rawlabel.training.measuring.jacobian import jacobian_norms
+from rawlabel.training.measuring.statistics import RunningStatistics
+from rawlabel.training.measuring.step_lines import StepLines
+from rawlabel.training.measuring.weight_tracking import WeightTracker, layer_weights
 from tests.helpers.tiny_training import tiny
 
 

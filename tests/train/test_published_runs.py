@@ -19,10 +19,10 @@ from rawlabel.judge.evaluate.one_checkpoint import evaluate_checkpoint
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.networks.building import build_network
-from rawlabel.train import loop
-from rawlabel.train.measuring.statistics import RunningStatistics
-from rawlabel.train.measuring.step_lines import StepLines
-from rawlabel.train.stage import train
+from rawlabel.training import loop
+from rawlabel.training.measuring.statistics import RunningStatistics
+from rawlabel.training.measuring.step_lines import StepLines
+from rawlabel.training.stage import train
 from tests.helpers.published_settings import PUBLISHED
 from tests.helpers.runs import assert_same_run
 from tests.helpers.tiny_training import make_class_folders, tiny

@@ -15,7 +15,7 @@ from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.predictor import load_predictor
 from rawlabel.records import EpochRecord
-from rawlabel.train.stage import train
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ import torch
 
 from rawlabel.config import TrainConfig, load_section
 from rawlabel.errors import ConfigError
-from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.training.schedule import decays_left, learning_rate
 
 STEPS = 7
 

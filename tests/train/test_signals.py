@@ -14,8 +14,8 @@ from rawlabel.base import families
 from rawlabel.base.families import Family
 from rawlabel.config import TrainConfig
 from rawlabel.models.networks.building import build_network, last_linear
-from rawlabel.train.measuring.statistics import HeadTap, RunningStatistics
-from rawlabel.train.schedule import decays_left, learning_rate
+from rawlabel.training.measuring.statistics import HeadTap, RunningStatistics
+from rawlabel.training.schedule import decays_left, learning_rate
 from tests.helpers.method_batches import batch, build
 
 

@@ -18,8 +18,8 @@ from rawlabel.base.families import Family
 from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.records import EpochRecord
-from rawlabel.train.measuring.statistics import class_size_ratio, holdout_statistics
-from rawlabel.train.stopping_rule import StoppingRule
+from rawlabel.training.measuring.statistics import class_size_ratio, holdout_statistics
+from rawlabel.training.stopping_rule import StoppingRule
 
 NAMES = families.names(Family.STOPPING_RULE)
 SETTINGS = [

@@ -15,7 +15,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import Images
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs.torchvision_dataset import _ELSEWHERE, _OTHER_TASKS
-from rawlabel.train.data import load_training_data
+from rawlabel.training.data import load_training_data
 from tests.helpers.tiny_training import tiny
 from tests.helpers.torchvision_writers import LABELS, SETS, pixels, usps
 

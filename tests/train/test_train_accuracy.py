@@ -15,10 +15,10 @@ from rawlabel.base.correctness import is_right
 from rawlabel.images.decoding import Images
 from rawlabel.images.loader import Loader
 from rawlabel.models.predictor import load_predictor
-from rawlabel.train.data import load_training_data
-from rawlabel.train.measuring.sample_statistics import SampleStatistics
-from rawlabel.train.measuring.train_accuracy import probe_rows
-from rawlabel.train.stage import train
+from rawlabel.training.data import load_training_data
+from rawlabel.training.measuring.sample_statistics import SampleStatistics
+from rawlabel.training.measuring.train_accuracy import probe_rows
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, tiny
 
 

@@ -22,10 +22,10 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_checkpoint
-from rawlabel.train.around.holdout import predict_holdout
-from rawlabel.train.data import load_training_data
-from rawlabel.train.expected_time import say_expected_time
-from rawlabel.train.stage import find_run, train
+from rawlabel.training.around.holdout import predict_holdout
+from rawlabel.training.data import load_training_data
+from rawlabel.training.expected_time import say_expected_time
+from rawlabel.training.stage import find_run, train
 from tests.helpers.processes import AfterEpoch, AtStep, forked
 from tests.helpers.published_settings import PUBLISHED
 from tests.helpers.runs import Crash, arguments, assert_same_run, crashing_after, same_weights

@@ -10,8 +10,8 @@ import pytest
 
 from rawlabel.errors import DataError, RawlabelError
 from rawlabel.images.image_source import LabeledImages
-from rawlabel.train.data import TrainingData, load_training_data
-from rawlabel.train.stage import train
+from rawlabel.training.data import TrainingData, load_training_data
+from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
 

@@ -23,11 +23,11 @@ class Family(StrEnum):
 
     SOURCE = "rawlabel.gather.collect.sources"
     METHOD = "rawlabel.models.methods"
-    STOPPING_RULE = "rawlabel.train.stopping"
+    STOPPING_RULE = "rawlabel.training.stopping"
     FORMAT = "rawlabel.manifests.formats"
     LABEL_NOISE = "rawlabel.manifests.label_noises"
     INPUT = "rawlabel.images.inputs"
-    LOGGER = "rawlabel.train.loggers"
+    LOGGER = "rawlabel.training.loggers"
     CONTESTANT = "rawlabel_bench.contestants"
     EXPERIMENT = "rawlabel.experiments.studies"
     ENCODER = "rawlabel.models.encoders"

@@ -54,7 +54,7 @@ class Row:
 
 
 def seeds_of(config: ExperimentConfig) -> tuple[int, ...]:
-    """The seeds of every setting."""
+    """The seeds with which every setting is trained."""
     return SEEDS[config.scale] if config.seeds is None else tuple(range(config.seeds))
 
 
@@ -90,7 +90,7 @@ class Experiment(ABC):
 def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     """Train all trials that are not trained yet, write the table, and return it.
 
-    Raises what `rawlabel.train.stage.train` raises, and `ConfigError`, `DiskError`.
+    Raises what `rawlabel.training.stage.train` raises, and `ConfigError`, `DiskError`.
     """
     if config.name is None or config.data is None:
         raise ConfigError("NAME and --data: name an experiment (`rawlabel methods` lists them) and its data")

@@ -67,7 +67,7 @@ RULE_VARIANTS = (
 
 
 def name_of(method: str, noise: str) -> str:
-    """The row of a method on a label set."""
+    """Name of the row of the table for a method on a label set."""
     return f"{method}, {noise}"
 
 

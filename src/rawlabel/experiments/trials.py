@@ -26,9 +26,9 @@ from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import RawlabelError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.device import choose_device
-from rawlabel.train.data import TrainingData
-from rawlabel.train.loop import EpochEvaluator
-from rawlabel.train.stage import train
+from rawlabel.training.data import TrainingData
+from rawlabel.training.loop import EpochEvaluator
+from rawlabel.training.stage import train
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -58,7 +58,7 @@ class _Running:
 def train_all(trials: Sequence[Trial], config: ExperimentConfig) -> None:
     """Train what is not trained yet, as many at a time as `config` says.
 
-    Raises what `rawlabel.train.stage.train` raises.
+    Raises what `rawlabel.training.stage.train` raises.
     """
     jobs = min(config.jobs or _usual_jobs(config.device), len(trials))
     if jobs > 1:

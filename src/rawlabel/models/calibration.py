@@ -61,7 +61,7 @@ class Calibration:
         return unlike
 
     def write(self, run: Path) -> None:
-        """Put it beside the run."""
+        """Put it beside the run, as `calibration.json`."""
         write_json(
             run / FILE,
             {

@@ -13,10 +13,10 @@ from rawlabel.config import TrainConfig
 from rawlabel.images.loader import BatchLoader, RawBatch
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.predictor import build_predictor
-from rawlabel.train.data import load_training_data
-from rawlabel.train.epoch_timing import EpochTiming
-from rawlabel.train.image_cache import KeptImages, keep_images, make_loader
-from rawlabel.train.loop import Trainer
+from rawlabel.training.data import load_training_data
+from rawlabel.training.epoch_timing import EpochTiming
+from rawlabel.training.image_cache import KeptImages, keep_images, make_loader
+from rawlabel.training.loop import Trainer
 from rawlabel_bench.contestant import Contestant
 from rawlabel_bench.measuring import EpochClock
 from rawlabel_bench.workload import Workload

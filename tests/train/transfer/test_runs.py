@@ -27,10 +27,10 @@ from rawlabel.models.calibration import Calibration
 from rawlabel.models.predict import predict
 from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
-from rawlabel.train import loop
-from rawlabel.train.around import choosing
-from rawlabel.train.around.holdout import predict_holdout
-from rawlabel.train.stage import train
+from rawlabel.training import loop
+from rawlabel.training.around import choosing
+from rawlabel.training.around.holdout import predict_holdout
+from rawlabel.training.stage import train
 from tests.helpers.backbone import BACKBONE, weights
 from tests.helpers.runs import Crash, assert_same_run, crashing_after
 from tests.helpers.tiny_training import data
@@ -94,13 +94,13 @@ def test_killed_while_the_head_is_trained_it_goes_on(
     out = tmp_path / "run"
     program = (
         "import sys, time\n"
-        "from rawlabel.train import loop\n"
+        "from rawlabel.training import loop\n"
         "loop.SECONDS_OF_HEADS = 0.0\n"
         "step = loop.Trainer.train_step\n"
         "loop.Trainer.train_step = lambda self, batch: (time.sleep(0.05), step(self, batch))[1]\n"
         "from pathlib import Path\n"
         "from rawlabel.judge.evaluate.stage import make_epoch_evaluator\n"
-        "from rawlabel.train.stage import train\n"
+        "from rawlabel.training.stage import train\n"
         "from tests.train.transfer.test_runs import settings\n"
         "train(settings(*map(Path, sys.argv[1:])), make_epoch_evaluator)\n"
     )

@@ -16,7 +16,7 @@ SUMMARY = "make a classifier of class names, by all the stages below"
 
 
 def _build(config: BuildConfig) -> Ending:
-    from rawlabel.chain import build, describe
+    from rawlabel.chain.build import build, describe
 
     # Whoever is no person at a terminal can say it with --yes alone.
     built = build(config, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)

@@ -12,8 +12,8 @@ SUMMARY = "run the whole chain on a simulated photo site: no key, no network, no
 
 
 def _demo(config: DemoConfig) -> Ending:
+    from rawlabel.chain.demo import describe, run_demo
     from rawlabel.cli.verbs.photo_site import serve
-    from rawlabel.demo import describe, run_demo
 
     results = run_demo(config, serve)
     for result in results:

@@ -17,7 +17,7 @@ SUMMARY = "train on raw labels and select an epoch without a clean label"
 def _train(config: TrainConfig) -> Ending:
     from rawlabel.judge.evaluate.overlap import describe
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
-    from rawlabel.train.stage import train
+    from rawlabel.training.stage import train
 
     if wants_json() and config.print_freq:
         raise ConfigError("--print-freq: writes lines where --json writes its document; leave one of them out")

@@ -21,8 +21,8 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
 from rawlabel.models.transfer.choice import fitted_heads
 from rawlabel.models.transfer.encoded_views import encoding_store
-from rawlabel.train.around.choosing import choice_path
-from rawlabel.train.around.holdout import data_of_run
+from rawlabel.training.around.choosing import choice_path
+from rawlabel.training.around.holdout import data_of_run
 
 
 def choice_regret(run: RunDirectory, test: LabeledImages) -> ChoiceCost | None:

@@ -14,9 +14,9 @@ from rawlabel.base.files import read_json, write_json
 from rawlabel.base.metrics import clopper_pearson
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import content_of_files, is_site_truth
-from rawlabel.train.around.confident_learning import kept_by
-from rawlabel.train.around.holdout import data_of_run
-from rawlabel.train.data import load_training_data
+from rawlabel.training.around.confident_learning import kept_by
+from rawlabel.training.around.holdout import data_of_run
+from rawlabel.training.data import load_training_data
 
 Labels = npt.NDArray[np.int64]
 

@@ -18,10 +18,10 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.networks.normalization import IMAGENET
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
-from rawlabel.train.data import load_training_data
-from rawlabel.train.image_cache import images_to_measure
-from rawlabel.train.resuming import existing_checkpoint, load_into, read_published
-from rawlabel.train.stage import find_run
+from rawlabel.training.data import load_training_data
+from rawlabel.training.image_cache import images_to_measure
+from rawlabel.training.resuming import existing_checkpoint, load_into, read_published
+from rawlabel.training.stage import find_run
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.image_source import ImageSource, JoinedImages
 from rawlabel.images.input import InputSet
-from rawlabel.train.around.holdout import data_of_run
-from rawlabel.train.data import TrainingData
+from rawlabel.training.around.holdout import data_of_run
+from rawlabel.training.data import TrainingData
 
 _CHUNK = 512
 """Images between two looks at whether the run shall stop; the same in all processes of a run."""

@@ -17,7 +17,7 @@ from rawlabel.base.metrics import mean_interval
 from rawlabel.config import CompareRulesConfig, load_options
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.judge.evaluate.finished_runs import FinishedRun, group_by_settings, read_run
-from rawlabel.train.stopping_rule import StoppingRule
+from rawlabel.training.stopping_rule import StoppingRule
 
 
 @dataclass(frozen=True)

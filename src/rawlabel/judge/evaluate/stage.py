@@ -38,9 +38,9 @@ from rawlabel.judge.evaluate.overlap import note_overlap
 from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
-from rawlabel.train.data import TrainingData
-from rawlabel.train.image_cache import KeptImages, images_to_measure, keep_images
-from rawlabel.train.loop import EpochEvaluator
+from rawlabel.training.data import TrainingData
+from rawlabel.training.image_cache import KeptImages, images_to_measure, keep_images
+from rawlabel.training.loop import EpochEvaluator
 
 TEST_LABEL_FLAG = "--test-label-column"
 

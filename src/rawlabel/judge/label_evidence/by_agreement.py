@@ -13,7 +13,7 @@ from rawlabel.judge.label_evidence.witnesses import agreement_suspicion, ask
 from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
 from rawlabel.models.transfer.encoded_views import encoding_store
-from rawlabel.train.around.holdout import data_of_run
+from rawlabel.training.around.holdout import data_of_run
 
 
 @dataclass(frozen=True, eq=False)

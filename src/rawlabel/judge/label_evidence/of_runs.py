@@ -25,7 +25,7 @@ from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
 from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
 from rawlabel.records import Reason
-from rawlabel.train.around.holdout import data_of_run, predict_holdout
+from rawlabel.training.around.holdout import data_of_run, predict_holdout
 
 EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 

@@ -17,8 +17,8 @@ from rawlabel.judge.probe.encoders import FILE, OWN, PACKAGED, PRETRAINED, Probe
 from rawlabel.judge.probe.linear import choose_linear
 from rawlabel.judge.probe.nearest_neighbors import choose_neighbors
 from rawlabel.judge.probe.record import Classifier, Probe, ProbedTestSet
-from rawlabel.train.around.holdout import data_of_run
-from rawlabel.train.data import TrainingData
+from rawlabel.training.around.holdout import data_of_run
+from rawlabel.training.data import TrainingData
 
 _ELSEWHERE = (
     "A peer that is independent of the run, but seldom free of annotators: the weights were trained elsewhere, "

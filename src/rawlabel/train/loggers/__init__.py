@@ -1,1 +1,0 @@
-"""One file a run logger; the base is `rawlabel.train.run_logger.RunLogger`."""

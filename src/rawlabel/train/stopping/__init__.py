@@ -1,1 +1,0 @@
-"""One file a stopping rule; the base is `rawlabel.train.stopping_rule.StoppingRule`."""

@@ -1,0 +1,115 @@
+"""Choosing the head before it is trained (`--choose`): each candidate's score and the chosen one, in the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.split import folds
+from rawlabel.base import distributed
+from rawlabel.base.files import read_json, write_json
+from rawlabel.base.progress import progress
+from rawlabel.config import TrainConfig
+from rawlabel.config.training.transfer import HeadCandidate, read_candidates
+from rawlabel.errors import ConfigError, DataError
+from rawlabel.images.image_source import LabeledImages
+from rawlabel.models.device import choose_device
+from rawlabel.models.transfer.agreement import FOLDS
+from rawlabel.models.transfer.choice import Scores, compared_on, score, within_reach
+from rawlabel.models.transfer.encoded_views import encoding_store, refuse_pixels
+from rawlabel.training.around.refit import with_holdout
+from rawlabel.training.data import TrainingData
+
+
+def choice_path(run: RunDirectory) -> Path:
+    """Where a run keeps what came of its candidates."""
+    return run.path / "choice.json"
+
+
+def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainConfig:
+    """`config` with the settings of the candidate that raw labels choose; unless `run` has it, it is found out.
+
+    All photos of `data` take part, the holdout among them: that one is for the epoch. Raises `ConfigError`,
+    `DataError` and what reading the images raises.
+    """
+    path = choice_path(run)
+    if not distributed.from_first(path.exists):
+        refuse_pixels(config)
+        store = encoding_store(config, choose_device(config.device, config.gpu))
+        kept = [store.features(one.source, "features of all images") for one in (data.train, data.holdout)]
+        distributed.from_first(
+            lambda: _choose(path, config, data, np.concatenate([one.numpy() for one in kept if len(one)]))
+        )
+    record = distributed.from_first(lambda: _read(path, config, data))
+    chosen = HeadCandidate(**record["candidates"][record["chosen"]]["settings"])
+    return config.model_copy(update=chosen.model_dump())
+
+
+def describe(run: RunDirectory) -> str:
+    """One line: which head was chosen, of how many, and how it and the runner-up did."""
+    record = read_json(choice_path(run), "the choice of a head")
+    rows = record["candidates"]
+    best = rows[record["chosen"]]
+    accuracy = best["accuracy"]
+    is_level = sum(row["above"]["mean"] <= row["above"]["standard_error"] for row in rows) - 1
+    return (
+        f"head: {best['text']}; of {len(rows)}, by the likelihood of {record['photos']} raw labels in "
+        f"{FOLDS} folds: it says {accuracy['mean']:.1f} ± {accuracy['standard_error']:.1f} % of them, and "
+        f"{is_level} others are within one standard error; all are in {choice_path(run)}"
+    )
+
+
+def _choose(path: Path, config: TrainConfig, data: TrainingData, features: np.ndarray[Any, Any]) -> None:
+    images: LabeledImages = with_holdout(data).train
+    num_classes = len(data.class_ids)
+    candidates = within_reach(read_candidates(config.candidate), num_classes)
+    keys = images.keys_or_names()
+    rows = compared_on(keys, num_classes, len(candidates))
+    with progress("choosing the head", len(candidates)) as task:
+        scores = score(
+            features[rows],
+            images.labels[rows],
+            num_classes,
+            folds(keys[rows], config.seed_of_data, FOLDS),
+            candidates,
+            decay_scale=len(data.train) / (len(rows) * (1 - 1 / FOLDS)),
+            rounds=config.weighing_rounds,
+            neighbors=config.weighing_neighbors,
+            advance=task.advance,
+        )
+    write_json(path, _record(config, data, candidates, scores))
+
+
+def _record(config: TrainConfig, data: TrainingData, candidates: Any, scores: Scores) -> dict[str, Any]:
+    rows = [
+        {"text": str(one), "settings": one.model_dump(), **row}
+        for one, row in zip(candidates, scores.table(), strict=True)
+    ]
+    return {
+        "data": data.fingerprint,
+        "given": list(config.candidate),
+        "photos": len(scores.losses),
+        "folds": FOLDS,
+        "chosen": scores.chosen(),
+        "candidates": rows,
+    }
+
+
+def _read(path: Path, config: TrainConfig, data: TrainingData) -> dict[str, Any]:
+    """The record. Raises `DataError` where it is damaged, and `ConfigError` where it is about something else."""
+    record: dict[str, Any] = read_json(path, "the choice of a head")
+    try:
+        is_same = record["data"] == data.fingerprint and record["given"] == list(config.candidate)
+        HeadCandidate(**record["candidates"][record["chosen"]]["settings"])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: is damaged; remove it and run the same command again, which chooses anew"
+        ) from error
+    if not is_same:
+        raise ConfigError(
+            f"--outpath: {path} was chosen on other data or of other candidates; choose another --outpath"
+        )
+    return record

@@ -1,0 +1,76 @@
+"""Accuracy on held-out raw labels, over the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from rawlabel.config.declaring import Section, setting
+from rawlabel.records import EpochRecord
+from rawlabel.training.stopping_rule import (
+    Selection,
+    StoppingRule,
+    first_highest,
+    mean_of,
+    newest,
+    trailing_means,
+    values_of,
+)
+
+UNEVEN = 2.0
+"""Times the smallest class's images that the largest has, above which classes count the same."""
+
+
+class NoisyHoldoutOptions(Section):
+    """Options of the rule."""
+
+    window: int = setting(1, "Epochs in the trailing mean; more steady the choice and delay it.", ge=1)
+    balanced: Literal["auto", "always", "never"] = setting(
+        "auto",
+        "Whether every class counts the same, however few of its photos are held out; auto: where one class has "
+        "more than twice the training images of another.",
+    )
+
+
+class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
+    """Take the epoch with the highest accuracy on held-out raw labels, over the full run.
+
+    When label noise is class-conditional and each class's own label is its most frequent one, the classifier
+    that is best on noisy labels is best on clean ones (Chen et al., AAAI 2021, arXiv 2012.04193). The rule
+    never halts a run: under a step schedule the best epoch follows a learning-rate step. Where classes differ
+    much in size, an epoch that forgets the small ones would hardly look worse, so each class counts the same.
+    """
+
+    Options = NoisyHoldoutOptions
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The accuracy on the raw holdout, as noisy as training, of all photos alike or all classes alike."""
+        plain, balanced = ("holdout_accuracy",), ("holdout_balanced_accuracy",)
+        by_option = {"never": plain, "always": balanced, "auto": (*plain, *self.spare_signals)}
+        return by_option[self.options.balanced]
+
+    @property
+    def spare_signals(self) -> tuple[str, ...]:
+        """Those about classes, without which all photos count alike."""
+        return ("holdout_balanced_accuracy", "class_size_ratio") if self.options.balanced == "auto" else ()
+
+    def select(self, records: Sequence[EpochRecord]) -> Selection:
+        """Select the first epoch that ends the best window; before there is a whole one, the newest epoch."""
+        window, is_balanced = self.options.window, self._is_balanced(records[0])
+        signal = "holdout_balanced_accuracy" if is_balanced else "holdout_accuracy"
+        what = f"{'class-balanced ' if is_balanced else ''}raw holdout accuracy"
+        means = trailing_means(values_of(records, signal), window)
+        best = first_highest(means)
+        if best is None:
+            return newest(records, window, what)
+        return Selection(records[best].epoch, f"highest {mean_of(what, window)}, {means[best]:.2f} %")
+
+    def _is_balanced(self, first: EpochRecord) -> bool:
+        """By the first record alone, so that a later one cannot move the selection to an epoch of before."""
+        if self.options.balanced == "auto":
+            return first.class_size_ratio is not None and first.class_size_ratio > UNEVEN
+        return bool(self.options.balanced == "always")
+
+
+PLUGIN = NoisyHoldout
