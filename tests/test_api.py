@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,14 +39,10 @@ def test_importing_the_package_loads_neither_networks_nor_settings() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_training_is_a_function_whatever_was_imported_before() -> None:
-    import rawlabel.training.stopping as package
-
-    assert rl.train is sys.modules["rawlabel.training"]
+def test_no_room_has_the_name_of_a_function() -> None:
+    rooms = {one.name for one in pkgutil.iter_modules(rl.__path__)}
+    assert not rooms & set(rl.__all__)
     assert list(inspect.signature(rl.train).parameters) == ["data", "settings"]
-    assert package.__name__ == "rawlabel.training.stopping"
-    with pytest.raises(rl.DataError, match="nowhere"):
-        rl.train("nowhere")
 
 
 @pytest.mark.parametrize(

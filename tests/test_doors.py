@@ -14,7 +14,7 @@ LIGHT = {
     "manifests": ("manifests.export", "manifests.noise", "manifests.verify.stage", "manifests.rebuild.stage"),
     "gather": ("gather.collect.stage", "gather.curate.stage", "gather.prepare.stage", "manifests.prune.stage"),
     "show": ("show.report.stage", "show.figures.drawing", "show.figures.worth"),
-    "stopping rules": ("train.stopping", "train.stopping_rule", "config"),
+    "stopping rules": ("training.stopping", "training.stopping_rule", "config"),
 }
 RULES = ("gwa", "label_wave", "last_epoch", "noisy_holdout", "noisy_holdout_loss", "patience")
 
