@@ -6,9 +6,8 @@ A manifest may come from a stranger, so nothing in it becomes a path or a name b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,7 +65,7 @@ def shuffled(manifest: Manifest, split: Split) -> pa.Table:
     return rows.take(pc.sort_indices(rows, sort_keys=_ORDER))
 
 
-def each_row(table: pa.Table) -> Iterator[dict[str, Any]]:
+def each_row(table: pa.Table) -> Iterator[Mapping[str, object]]:
     """Rows as dictionaries, a batch at a time, so that memory stays flat."""
     for batch in table.to_batches(max_chunksize=_BATCH):
         yield from batch.to_pylist()
