@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,7 +66,7 @@ def shuffled(manifest: Manifest, split: Split) -> pa.Table:
     return rows.take(pc.sort_indices(rows, sort_keys=_ORDER))
 
 
-def each_row(table: pa.Table) -> Iterator[dict[str, Any]]:
+def each_row(table: pa.Table) -> Iterator[Mapping[str, object]]:
     """Rows as dictionaries, a batch at a time, so that memory stays flat."""
     for batch in table.to_batches(max_chunksize=_BATCH):
         yield from batch.to_pylist()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from rawlabel.artifacts.decision import SCHEMA, decisions_of
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write
+from rawlabel.base.json_values import JsonObject
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import export_folder
@@ -71,9 +71,9 @@ def _schema(manifest: Manifest) -> pa.Schema:
     """The columns, and what they mean to the `datasets` library, under the key that it reads."""
     fields = [("image", _IMAGE), ("label", pa.int64()), *((name, SCHEMA.field(name).type) for name in COLUMNS)]
     fields += [("file", pa.string()), ("attribution", pa.string())]
-    features: dict[str, Any] = {name: {"dtype": str(kind), "_type": "Value"} for name, kind in fields}
+    features: JsonObject = {name: {"dtype": str(kind), "_type": "Value"} for name, kind in fields}
     features["image"] = {"_type": "Image"}
-    features["label"] = {"names": manifest.class_ids, "_type": "ClassLabel"}
+    features["label"] = {"names": list(manifest.class_ids), "_type": "ClassLabel"}
     about = {"info": {"features": features}}
     return pa.schema(fields, metadata={"huggingface": json.dumps(about, ensure_ascii=False)})
 
