@@ -53,6 +53,8 @@ class RemovedImage(Record):
     image: str
     test: str
     """The test image that it shows; of a star or burst, the one its copied photo shows."""
+    test_pixels: str = ""
+    """Digest (hex) of that image's pixels, by which it is found wherever the test set lies."""
     tier: str
     """`equal`, `copy` (hash or pixels), `star` (a copy of one left out) or `burst` (same owner, same minutes)."""
     probe: str = ""
