@@ -8,7 +8,7 @@ raises `DataError` of one line. Entries of older versions lack what was not writ
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rawlabel.artifacts.certificate import Certificate, read_certificates
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
     EncoderRecord,
@@ -171,6 +172,11 @@ class Run:
             return {}
         remedy = "remove it and evaluate again"
         return check_record(dict[str, Overlap], read_json(path, "the overlap with test sets"), path, remedy)
+
+    @cached_property
+    def certificates(self) -> Sequence[Certificate]:
+        """What says that no image of a test set is among those of the run; empty where nothing does."""
+        return read_certificates(self.path)
 
 
 def settings_of(values: Mapping[str, Any], path: Path) -> TrainConfig:

@@ -273,6 +273,35 @@ class ChoiceCost(Record):
     regret: Measured
 
 
+class Decontamination(Record):
+    """Whether the images of a run hold copies of its test images, and what they are worth to its accuracy."""
+
+    is_certified: bool
+    """Whether a certificate speaks of exactly these training and test images."""
+    says: str
+    """The certificate in one line, or why there is none."""
+    left_out: Count = 0
+    """Candidates that were left out for being copies of test images."""
+    for_review: Count = 0
+    """Pairs that were listed for a person, and that nobody has decided."""
+    planted: Count = 0
+    """Canaries: freshly transformed test images among the candidates."""
+    caught: Count = 0
+    interval: tuple[Measured, Measured] | None = None
+    """Clopper-Pearson interval of the share caught, 0 to 1."""
+    overlapping: Count = 0
+    """Test images of which a copy is among the candidates."""
+    clean: Accuracy | None = None
+    """Top-1 on the test images without such a copy; None where there are none of them."""
+    overlap: Accuracy | None = None
+    """Top-1 on those with one, whether it was left out (where it is certified) or trained on."""
+
+    @property
+    def status(self) -> str:
+        """`decontaminated` or `not decontaminated`."""
+        return "decontaminated" if self.is_certified else "not decontaminated"
+
+
 class Measurement(Record):
     """The `test` block that an evaluation adds to the summary of a run."""
 
@@ -290,6 +319,8 @@ class Measurement(Record):
     """None where the test set is not the one that was logged."""
     choice: ChoiceCost | None = None
     """None where no head was chosen."""
+    decontamination: Decontamination | None = None
+    """None where an older version evaluated, or the training images could not be read."""
 
 
 class Summary(Record):
@@ -309,6 +340,8 @@ class Summary(Record):
     """Fingerprint of the data."""
     left_out: tuple[str, ...] = ()
     """Classes that lay there, but were not trained on."""
+    looked_at: Count = 0
+    """Photos of the data that a person looked at before training; labels were raw all the same."""
     oracle_epoch: int | None = None
     test: Measurement | None = None
     """None until the run is evaluated."""
