@@ -53,8 +53,6 @@ class RemovedImage(Record):
     image: str
     test: str
     """The test image that it shows; of a star or burst, the one its copied photo shows."""
-    test_pixels: str = ""
-    """Digest (hex) of that image's pixels, by which it is found wherever the test set lies."""
     tier: str
     """`equal`, `copy` (hash or pixels), `star` (a copy of one left out) or `burst` (same owner, same minutes)."""
     probe: str = ""
@@ -118,6 +116,8 @@ class Certificate(Record):
     pairs_compared: Count
     """Pairs of a candidate and a probe of a test image."""
     removed: tuple[RemovedImage, ...] = ()
+    overlapping: tuple[str, ...] = ()
+    """Digests (hex) of the pixels of the test images of which a copy was among the candidates."""
     for_review: Count = 0
     """Pairs on the review list that nobody has decided."""
     canaries: Canaries

@@ -259,9 +259,9 @@ class Planting:
         )
 
 
-def plant(sides: Sides, seed: str) -> Planting:
+def plant(sides: Sides, seed: str, with_canaries: bool = True) -> Planting:
     """Put canaries at secret places among the candidates; `seed` is a digest (hex) of the two sets."""
-    canaries = make_canaries(sides.tests, sides.test_prints, seed)
+    canaries = make_canaries(sides.tests, sides.test_prints, seed) if with_canaries else []
     own, count = sides.candidate_prints, len(sides.candidate_prints)
     chance = np.random.default_rng([*np.frombuffer(bytes.fromhex(seed), dtype=np.uint32).tolist(), 1])
     order = chance.permutation(count + len(canaries)).astype(np.int64)

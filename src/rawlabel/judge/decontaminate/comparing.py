@@ -22,7 +22,15 @@ from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.correlation import Likest, Nearest, correlate
 from rawlabel.judge.decontaminate.hashes import HashPairs, near_pairs
 from rawlabel.judge.decontaminate.kept_fingerprints import Fingerprints, KeptFingerprints
-from rawlabel.judge.decontaminate.probes import SMALL_PROBES, Probe, SmallProbe, photo_probes, probe_part
+from rawlabel.judge.decontaminate.probes import (
+    FINE,
+    SMALL_PROBES,
+    Probe,
+    SmallProbe,
+    photo_probes,
+    probe_part,
+    small_probes,
+)
 
 VERIFIED_BITS = 64
 """Most bits in which a copy differs that its pixels confirm."""
@@ -67,6 +75,8 @@ class Comparison:
 
     matches: tuple[Match, ...]
     """The copies, one a candidate: of the test image that it is likest to."""
+    hits: tuple[Match, ...]
+    """All pairs that are copies, as they were found; a candidate may show several test images."""
     review: tuple[Match, ...]
     """Pairs to be looked at, likest first, of candidates that are no copies."""
     pairs_compared: int
@@ -82,6 +92,9 @@ class Settings:
     without: frozenset[str] = frozenset()
     """Stages: `equal`, `identity`, `flip`, `trim`, `square`, `centre`, `grid`, `verification`, `correlation`."""
     listed: int = LISTED
+    thorough: bool = False
+    """All probes, however long that takes."""
+    canaries: bool = True
     pause: Callable[[], None] = field(default=lambda: None)
     """Called now and then; may raise."""
 
@@ -103,18 +116,27 @@ def compare(sides: Sides, kept: KeptFingerprints, settings: Settings | None = No
     if "equal" not in settings.without:
         _equal(sides, found)
     large, large_tests = sides.candidate_prints.large(), sides.test_prints.large()
-    probes = photo_probes(int(large.sum()), int(large_tests.sum()))
+    probes = FINE if settings.thorough else photo_probes(int(large.sum()) * int(large_tests.sum()))
     probes = tuple(one for one in probes if one.stage not in settings.without)
-    small_probes = tuple(one for one in SMALL_PROBES if one.stage not in settings.without)
+    small = SMALL_PROBES if settings.thorough else small_probes(_num_small(sides))
+    small = tuple(one for one in small if one.stage not in settings.without)
     num_pairs = 0
     if probes and large.any() and large_tests.any():
         pairs = _hash_pairs(sides, kept, probes, settings)
         num_pairs += int(large.sum()) * int(large_tests.sum()) * len(probes)
         _take_hashes(pairs, _Verifier(sides, probes), settings, probes, found)
-    if small_probes and "correlation" not in settings.without:
-        num_pairs += _correlations(sides, small_probes, settings, found)
+    if small and "correlation" not in settings.without:
+        num_pairs += _correlations(sides, small, settings, found)
     matches = tuple(found.best[place] for place in sorted(found.best))
-    return Comparison(matches, found.ranked(), num_pairs, probes, small_probes)
+    return Comparison(matches, tuple(found.hits), found.ranked(), num_pairs, probes, small)
+
+
+def _num_small(sides: Sides) -> int:
+    """Pairs of which one image, at least, is small."""
+    own, theirs = (
+        (int(one.known.sum()), int(one.small().sum())) for one in (sides.candidate_prints, sides.test_prints)
+    )
+    return theirs[1] * own[0] + (theirs[0] - theirs[1]) * own[1]
 
 
 class _Found:
@@ -122,14 +144,17 @@ class _Found:
 
     def __init__(self, listed: int) -> None:
         self.best: dict[int, Match] = {}
+        self.hits: list[Match] = []
         self._review: dict[int, list[Match]] = {}
         self._listed = listed
 
     def add(self, match: Match) -> None:
         if match.tier == "review":
             self._review.setdefault(match.test, []).append(match)
-        elif match.candidate not in self.best or match.doubt < self.best[match.candidate].doubt:
+            return
+        if match.candidate not in self.best or match.doubt < self.best[match.candidate].doubt:
             self.best[match.candidate] = match
+        self.hits.append(match)
 
     def ranked(self) -> tuple[Match, ...]:
         listed: list[Match] = []
@@ -248,8 +273,8 @@ def _take_nearest(
     for row, column in np.argwhere(nearest.candidates >= 0).tolist():
         value, probe = float(nearest.correlations[row, column]), probes[int(nearest.probes[row, column])].name
         place = int(candidates[nearest.candidates[row, column]])
-        if value < AUTOMATIC_CORRELATION:
-            found.add(Match(place, int(tests[row]), "review", probe, None, value))
+        tier = "copy" if value >= AUTOMATIC_CORRELATION else "review"
+        found.add(Match(place, int(tests[row]), tier, probe, None, value))
 
 
 class _Thumbnails:

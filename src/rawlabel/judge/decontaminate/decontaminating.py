@@ -52,7 +52,7 @@ class Decontamination:
 
     def overlapping(self) -> npt.NDArray[np.int64]:
         """Positions of the test images of which a copy is among the candidates; a burst is no copy."""
-        return np.unique([one.test for one in self.removed if one.tier in ("equal", "copy")]).astype(np.int64)
+        return np.array([one.test for one in self.outcome.hits], dtype=np.int64)
 
     def certificate(
         self,
@@ -85,6 +85,7 @@ class Decontamination:
             small_probes=self.outcome.small_probes,
             pairs_compared=self.outcome.pairs_compared,
             removed=tuple(self.describe(one) for one in self.removed),
+            overlapping=tuple((self.test_digests[row] or b"").hex() for row in self.overlapping().tolist()),
             for_review=len(self.review),
             canaries=self.outcome.canaries,
             decisions=decisions or {},
@@ -95,7 +96,6 @@ class Decontamination:
         return RemovedImage(
             image=self.source.where(match.candidate),
             test=self.tests.where(match.test),
-            test_pixels=(self.test_digests[match.test] or b"").hex(),
             tier=match.tier,
             probe=match.probe,
             bits=match.bits,
@@ -124,7 +124,8 @@ def decontaminate(
         sides = Sides(candidates, own, tests, theirs)
         digests, test_digests = own.pixel_digests(), theirs.pixel_digests()
         # The order counts here, since the outcome names positions.
-        key = json.dumps([VERSION, __version__, sorted(settings.without), settings.listed, *_orders(sides)])
+        how = [sorted(settings.without), settings.listed, settings.thorough, settings.canaries]
+        key = json.dumps([VERSION, __version__, *how, *_orders(sides)])
         known = kept.outcome(key)
         outcome = _Outcome.read(known) if known is not None else _pass(sides, kept, settings)
         if known is None:
@@ -144,40 +145,65 @@ class _Outcome:
     """What a pass came to, before the bursts."""
 
     matches: tuple[Match, ...]
+    hits: tuple[Match, ...]
+    """One a test image of which there is a copy."""
     review: tuple[Match, ...]
     pairs_compared: int
     probes: tuple[str, ...]
     small_probes: tuple[str, ...]
+    flat_tests: int
+    """Test images that show too little, or cannot be read: compared for equal pixels alone."""
     canaries: Canaries
 
     def as_text(self) -> str:
         """As it is kept."""
-        lists = ([astuple(one) for one in self.matches], [astuple(one) for one in self.review])
-        return json.dumps([*lists, self.pairs_compared, self.probes, self.small_probes, self.canaries.as_json()])
+        lists = ([astuple(one) for one in part] for part in (self.matches, self.hits, self.review))
+        return json.dumps(
+            [*lists, self.pairs_compared, self.probes, self.small_probes, self.flat_tests, self.canaries.as_json()]
+        )
 
     @classmethod
     def read(cls, text: str) -> _Outcome:
         """What was kept."""
-        matches, review, count, probes, small_probes, canaries = json.loads(text)
-        found, listed = (tuple(Match(*one) for one in part) for part in (matches, review))
-        return cls(found, listed, count, tuple(probes), tuple(small_probes), Canaries(**canaries))
+        *lists, count, probes, small_probes, flat, canaries = json.loads(text)
+        found, hits, listed = (tuple(Match(*one) for one in part) for part in lists)
+        return cls(found, hits, listed, count, tuple(probes), tuple(small_probes), flat, Canaries(**canaries))
 
 
 def _pass(sides: Sides, kept: KeptFingerprints, settings: Settings) -> _Outcome:
     """Plant canaries, compare, judge the canaries, and find the whole stars of what is left out."""
     seed = hashlib.sha256("/".join(map(digest_of, _digests(sides))).encode()).hexdigest()
-    planting = plant(sides, seed)
+    planting = plant(sides, seed, settings.canaries)
     comparison = compare(planting.sides, kept, settings)
     matches = planting.real(comparison.matches)
     matches += stars(sides.candidate_prints, matches, settings.pause)
     return _Outcome(
         tuple(matches),
+        tuple(_best_of_tests(planting.real(comparison.hits))),
         tuple(planting.real(comparison.review)),
         comparison.pairs_compared,
         tuple(one.name for one in comparison.probes),
         tuple(one.name for one in comparison.small_probes),
+        int((~sides.test_prints.large() & ~sides.test_prints.small()).sum()),
         planting.judge(comparison.matches),
     )
+
+
+def _best_of_tests(pairs: Sequence[Match]) -> list[Match]:
+    """One a test image of which there is a copy: the likest."""
+    best: dict[int, Match] = {}
+    for one in sorted(pairs, key=lambda one: (one.doubt, one.candidate)):
+        best.setdefault(one.test, one)
+    return [best[test] for test in sorted(best)]
+
+
+def pixel_digests(
+    sources: tuple[ImageSource, ImageSource], cache: Path | None, titles: tuple[str, str]
+) -> tuple[list[bytes | None], list[bytes | None]]:
+    """Digests of the pixels of all images of two sets; None of those that cannot be read."""
+    with KeptFingerprints.open(cache) as kept:
+        own, theirs = (kept.of(*one).pixel_digests() for one in zip(sources, titles, strict=True))
+    return own, theirs
 
 
 def _digests(sides: Sides) -> tuple[list[bytes | None], list[bytes | None]]:

@@ -83,13 +83,17 @@ COARSE = _photo_probes(0.05, 0.1)
 """39 probes, for crops that keep 90 % of each side."""
 FINE = _photo_probes(0.05, 0.2)
 """228 probes, for crops that keep 80 % of each side."""
-MOST_FINE = 1_000_000_000
-"""Pairs of a candidate and a test image up to which there are as many probes."""
+BARE = tuple(one for one in COARSE if one.stage != "grid")
+"""4 probes: no crops but those that programs make."""
+_MOST_FINE, _MOST_COARSE, _MOST_SMALL = 50_000_000, 1_000_000_000, 100_000_000
+"""Pairs of a candidate and a test image up to which there are so many probes."""
 
 
-def photo_probes(num_candidates: int, num_tests: int) -> tuple[Probe, ...]:
-    """The probes of a comparison: fine unless the work would grow out of hand."""
-    return FINE if num_candidates * num_tests <= MOST_FINE else COARSE
+def photo_probes(num_pairs: int) -> tuple[Probe, ...]:
+    """The probes of a comparison of so many pairs: as many as take minutes, or a few hours of one core at most."""
+    if num_pairs <= _MOST_FINE:
+        return FINE
+    return COARSE if num_pairs <= _MOST_COARSE else BARE
 
 
 def probe_hashes(pixels: Pixels, probes: Sequence[Probe]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
@@ -148,6 +152,11 @@ SMALL_PROBES = (
     ),
 )
 """Of images up to `SMALL_SIDE` pixels."""
+
+
+def small_probes(num_pairs: int) -> tuple[SmallProbe, ...]:
+    """Those of a comparison of so many pairs of small images: with crops, unless it would take an hour."""
+    return SMALL_PROBES if num_pairs <= _MOST_SMALL else SMALL_PROBES[:2]
 
 
 def is_small(width: int, height: int) -> bool:
