@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 import torch
 from scipy.special import softmax
 
+from rawlabel.artifacts.log_entry import TestAccuracies
 from rawlabel.artifacts.project import downloads_path, how_to_get
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
@@ -55,8 +55,8 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     sets = {key: _read_set(place, config, data) for key, place in places.items()}
     decoded: dict[str, KeptImages] = {}
 
-    def measure(predictor: Predictor) -> dict[str, Any]:
-        entry = {}
+    def measure(predictor: Predictor) -> TestAccuracies:
+        entry: TestAccuracies = {}
         for key, found in sets.items():
             labeled = found.images
             if key not in decoded:
@@ -66,7 +66,11 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
                 write_correct(config.outpath, labeled, logits)
-            entry[key] = logged_accuracies(logits, labeled.labels)
+            accuracies = logged_accuracies(logits, labeled.labels)
+            if key == "test":
+                entry["test"] = accuracies
+            else:
+                entry["subset"] = accuracies
         return entry
 
     return measure if sets else None
