@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
-from rawlabel.base.correctness import Accuracies
 from rawlabel.base.json_values import JsonObject
+from rawlabel.records import Accuracies
 
 
 class TrainEntry(Accuracies):
@@ -49,6 +49,15 @@ class WeightMeasures(TypedDict, total=False):
 
     w_norm: dict[str, float]
     weight_change: dict[str, float]
+
+
+class Measures(NamedTuple):
+    """What was measured after the steps of an epoch, as parts of its entry."""
+
+    train: TrainMeasures
+    holdout: HoldoutEntry | None
+    """None where nothing is held out."""
+    tests: TestAccuracies
 
 
 class LogEntry(TrainMeasures, WeightMeasures, TestAccuracies, total=False):

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from rawlabel.artifacts.log_entry import HoldoutEntry, LogEntry, TestAccuracies, TrainMeasures
+from rawlabel.artifacts.log_entry import HoldoutEntry, LogEntry, Measures, TestAccuracies, TrainMeasures
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Signals
 from rawlabel.base import distributed
@@ -57,14 +57,6 @@ SECONDS_OF_HEADS = 5.0
 EpochEvaluator = Callable[[Predictor], TestAccuracies]
 """Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
 what it returns."""
-
-
-class _Measured(NamedTuple):
-    """What was measured after the steps of an epoch, as parts of its log entry."""
-
-    train: TrainMeasures
-    holdout: HoldoutEntry | None
-    tests: TestAccuracies
 
 
 class _Stopped(Exception):
@@ -279,15 +271,15 @@ class Trainer:
             return {**entries, "J_norm": jacobian_norms(self.predictor, train, self.config.seed or 0)}
         return {**entries}
 
-    def _measure_others(self, train: TrainMeasures, holdout: KeptImages) -> _Measured:
+    def _measure_others(self, train: TrainMeasures, holdout: KeptImages) -> Measures:
         """What there is beside `train`: the holdout, for the rule, and the test sets, for people."""
         held: HoldoutEntry | None = None
         if len(holdout):
             logits = refuse_diverged_logits(self.predictor.logits(holdout), "held-out images", self.epoch)
             held = holdout_statistics(logits, self.data.holdout.labels)
-        return _Measured(train, held, self.evaluator(self.predictor) if self.evaluator else {})
+        return Measures(train, held, self.evaluator(self.predictor) if self.evaluator else {})
 
-    def _finish_epoch(self, measured: _Measured) -> None:
+    def _finish_epoch(self, measured: Measures) -> None:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         train, held = self.statistics.entry(len(self.data.class_ids)), measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()

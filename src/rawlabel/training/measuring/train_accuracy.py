@@ -19,13 +19,14 @@ import torch
 
 from rawlabel.artifacts.log_entry import TrainMeasures
 from rawlabel.base import distributed
-from rawlabel.base.correctness import Accuracies, Logits, logged_accuracies
+from rawlabel.base.correctness import Logits, logged_accuracies
 from rawlabel.config import TrainConfig
 from rawlabel.images.decoding import DecodedImages, Pixels
 from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader
 from rawlabel.images.resident_images import ResidentImages
 from rawlabel.models.predictor import Predictor
+from rawlabel.records import Accuracies
 from rawlabel.training.measuring.divergence import refuse_diverged_logits
 
 Measured = DecodedImages | KeptFeatures
