@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import TypedDict
 
-from rawlabel.artifacts.image_check import NEAR_COPY_BITS
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.manifests.rebuild.comparison import Likeness, Promise
 from rawlabel.records import Outcome, Reason
