@@ -50,6 +50,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.log_entry import LogEntry
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Environment, Overlap, Place, Start, Summary
 from rawlabel.base import processes
@@ -57,9 +58,6 @@ from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, wr
 from rawlabel.base.version import __version__
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
-
-LogEntry = dict[str, Any]
-"""One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
 
 
 class RunDirectory:

@@ -192,7 +192,7 @@ def _start(
     built = config.model_copy(update={"precision": settled})
     predictor = build_predictor(built, len(data.train), len(data.class_ids))
     start = Start(
-        **describe_environment().as_json(),
+        **describe_environment().model_dump(exclude_unset=True),
         data=DataOrigin(origin=str(data.origin), place=run.place_of(data.origin), fingerprint=data.fingerprint),
         root=run.place_of(config.root),
         device=str(predictor.device),
@@ -252,9 +252,8 @@ def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 
 def _around(config: TrainConfig, **changes: Any) -> TrainConfig:
     """The settings for a run that serves another: one run, from the beginning."""
-    alone: dict[str, Any] = {"confident_learning": False, "weighing": "none", "student": False, "refit": False}
-    alone |= {"resume": None, "start_epoch": 0}
-    return config.model_copy(update=alone | changes)
+    alone = {"confident_learning": False, "weighing": "none", "student": False, "refit": False}
+    return config.model_copy(update={**alone, "resume": None, "start_epoch": 0, **changes})
 
 
 def _note_settings(config: TrainConfig, run: RunDirectory) -> None:

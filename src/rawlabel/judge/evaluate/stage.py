@@ -10,7 +10,6 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 import torch
 from scipy.special import softmax
 
+from rawlabel.artifacts.log_entry import TestAccuracies
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Accuracy, Decontamination, EpochAccuracy, Measurement, Summary
@@ -49,8 +49,8 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
     sets = named_sets(config, data)
     decoded: dict[str, KeptImages] = {}
 
-    def measure(predictor: Predictor) -> dict[str, Any]:
-        entry = {}
+    def measure(predictor: Predictor) -> TestAccuracies:
+        entry: TestAccuracies = {}
         for key, (place, found) in sets.items():
             labeled = found.images
             if key not in decoded:
@@ -60,7 +60,11 @@ def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvalua
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
                 write_correct(config.outpath, labeled, logits)
-            entry[key] = logged_accuracies(logits, labeled.labels)
+            accuracies = logged_accuracies(logits, labeled.labels)
+            if key == "test":
+                entry["test"] = accuracies
+            else:
+                entry["subset"] = accuracies
         return entry
 
     return measure if sets else None
