@@ -18,12 +18,11 @@ from _provenance import provenance
 from rawlabel.artifacts.split import folds
 from rawlabel.base.files import write_json
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
-from rawlabel.judge.label_evidence.witnesses import STRAYED, Witnesses, agreement_suspicion, ask
+from rawlabel.judge.label_evidence.witnesses import STRAYED, Witnesses, agreement_suspicion, ask, strays
 from rawlabel.models.calibration import Calibration, fit_limits
 from rawlabel.models.transfer.agreement import FOLDS, directions
-from rawlabel.models.transfer.likeness import find_cores
 
-PICKED_ON = ("cifar10n-worst", "flowers-0.4-0")
+PICKED_ON = ("cifar10n-worst", "cifar10n-aggregate", "flowers-0.4-0")
 """Sets whose truth was looked at when the parts of the score and its limit were chosen."""
 DRAWS = 1000
 Bools = npt.NDArray[np.bool_]
@@ -76,8 +75,7 @@ def asked(work: Path, name: str, features: Any, labels: Any, parts: Any) -> Witn
         np.savez(path, neighbors=said.neighbors, head=said.head, agreement=said.agreement, weights=said.weights)
     with np.load(path) as saved:
         kept = [saved[key] for key in ("neighbors", "head", "agreement", "weights")]
-    cores = find_cores(directions(features, features.mean(axis=0)), labels, kept[3], classes)
-    return Witnesses(*kept, cores.strayed(labels))
+    return Witnesses(*kept, strays(directions(features, features.mean(axis=0)), labels, kept[3], classes))
 
 
 def share(name: str, found: Bools, true: Bools) -> dict[str, Any]:

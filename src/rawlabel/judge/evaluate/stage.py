@@ -35,6 +35,7 @@ from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
 from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.overlap import note_overlap
+from rawlabel.judge.evaluate.responsible import write_responsible
 from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
@@ -169,6 +170,8 @@ def evaluate(config: EvaluateConfig) -> Summary:
     images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
+    predicted = predicted_classes(torch.from_numpy(logits)).numpy()
+    write_responsible(run, predictor, labeled, predicted, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
     last_epoch = finished.epochs[-1].epoch if summary.last_epoch is None else summary.last_epoch
     test = Measurement(
