@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from scipy.special import softmax
 
 from rawlabel import cli
@@ -26,6 +27,7 @@ from rawlabel.judge.evaluate.responsible import ResponsiblePhotos
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.groups import PhotoGroups
 from rawlabel.models.calibration import Calibration
+from rawlabel.models.classifier import Classifier
 from rawlabel.models.predict import predict
 from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
@@ -280,3 +282,15 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
     assert cost.chosen.accuracy == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
     with pytest.raises(ConfigError, match="other candidates"):
         train(config.model_copy(update={"candidate": heads[:1]}))
+
+
+def test_a_head_on_two_encoders_side_by_side_trains_and_predicts(data: Path, tmp_path: Path) -> None:
+    both = "efficientnet_lite0@48+efficientnet_lite0@32"
+    alone = settings(data, data, tmp_path / "run", encoder=both, weighing="none", epochs=3)
+    run = train(alone.model_copy(update={"weights": None}), make_epoch_evaluator)
+    encoder = run.read().encoder
+    assert encoder is not None and (encoder.name, encoder.features) == (both, 2560)
+    photos = sorted((data / "test").rglob("*.png"))[:6]
+    said = [one[0].class_id for one in Classifier.load(run.path).predict([str(one) for one in photos])]
+    logits = load_predictor(run.selected_checkpoint)[0].logits([np.asarray(Image.open(one)) for one in photos])
+    assert said == [Classifier.load(run.path).class_ids[row] for row in logits.argmax(axis=1)]
