@@ -164,16 +164,17 @@ def test_a_side_that_is_none_is_refused(side: str) -> None:
 
 
 def test_encoders_side_by_side_are_one_network_whose_parts_see_one_view(hub: dict[str, bytes]) -> None:
-    joined, wide = load_encoder("efficientnet_lite0@64+efficientnet_lite0@48"), load_encoder("efficientnet_lite0@64")
+    wide, small = "efficientnet_lite0@64", "efficientnet_lite0@48"
+    joined = load_encoder(f"{wide}+{small}")
     assert (joined.image_size, joined.num_features) == (64, 2560)
-    found, own = features_of(joined), features_of(wide)
+    found, own = features_of(joined), features_of(load_encoder(wide))
     np.testing.assert_allclose(found[:, :1280], own, rtol=1e-3, atol=1e-3)
     # The other part sees the same view made smaller.
     assert not np.allclose(found[:, 1280:], own, atol=0.1)
     assert np.corrcoef(found[:, 1280:].mean(axis=0), own.mean(axis=0))[0, 1] > 0.3
     record = joined.record()
     assert (record.license, record.origin, record.labels_of) == ("Apache-2.0", "packaged", "people")
-    assert joined.key != load_encoder("efficientnet_lite0@48+efficientnet_lite0@64").key
+    assert joined.key != load_encoder(f"{small}+{wide}").key
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0+", "efficientnet_lite0+efficientnet_lite0", "+"])

@@ -30,8 +30,8 @@ class NoisyHoldoutOptions(Section):
     window: int = setting(1, "Epochs in the trailing mean; more steady the choice and delay it.", ge=1)
     early: float | None = setting(
         None,
-        "Points by which the mean of the first epochs must be above every whole window for one of them to be taken; "
-        "without it, none is taken before the first window is whole.",
+        "Points by which the mean of the first epochs must be above every whole window for one of them to be "
+        "taken; without it, none is taken before the first window is whole.",
         ge=0,
     )
     balanced: Literal["auto", "always", "never"] = setting(
