@@ -16,6 +16,8 @@ import pytest
 # What helpers assert is shown as tests' own asserts are.
 pytest.register_assert_rewrite("tests.helpers")
 
+from tests.helpers.browser import Browser, running_browser  # noqa: E402
+
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -50,6 +52,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data here; set RAWLABEL_SHARED_DATA to the folder that holds paper/ and flowers/")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, started once; skips the test where there is none."""
+    with running_browser() as started:
+        yield started
 
 
 @pytest.fixture

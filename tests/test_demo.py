@@ -102,7 +102,8 @@ def test_by_default_a_robust_head_stands_beside_a_plain_one(tmp_path: Path) -> N
     right = [one.test_accuracy for one in log]
     assert [float(shown[i]) for i in (5, 8)] == [pytest.approx(one, abs=0.01) for one in (right[-1], max(right))]
     settings = [Run(tmp_path / "runs" / name).config for name in ("demo", "plain_head")]
-    assert [(one.weighing, one.hidden) for one in settings] == [("soft", 0), ("none", 256)]
+    assert [one.choose for one in settings] == ["auto", "off"]
+    assert (settings[1].weighing, settings[1].hidden) == ("none", 256)
     # The features of the encoder are shared: by both heads, and by the probe on them.
     assert not (tmp_path / "runs" / "demo" / "probe_features").exists()
     assert only.built.run.encoder is not None

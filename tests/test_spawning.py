@@ -64,13 +64,16 @@ def test_ctrl_c_in_a_running_loop_cancels_and_waits_until_all_is_tidy() -> None:
 
 
 @pytest.mark.integration
-def test_a_script_without_a_guard_is_not_run_again_by_the_processes_that_it_starts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("context", ["spawn_context", "forkserver_context"])
+def test_a_script_without_a_guard_is_not_run_again_by_the_processes_that_it_starts(
+    context: str, tmp_path: Path
+) -> None:
     script = tmp_path / "collects.py"
     script.write_text(
-        "from rawlabel.base.spawning import spawn_context\n"
+        f"from rawlabel.base.spawning import {context}\n"
         "import os\n"
         "print('the script runs', flush=True)\n"
-        "process = spawn_context().Process(target=os._exit, args=(7,))\n"
+        f"process = {context}().Process(target=os._exit, args=(7,))\n"
         "process.start()\n"
         "process.join()\n"
         "print('ended with', process.exitcode, __file__, __spec__, flush=True)\n"

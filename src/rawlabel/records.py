@@ -70,6 +70,7 @@ class Reason(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CROSS_CLASS = "cross_class"
+    REVIEWED = "reviewed"
     REPLACED = "replaced"
 
     def describe(self) -> str:
@@ -120,6 +121,7 @@ _REASON_TEXT = {
     Reason.EXACT_DUPLICATE: "another photo of this class has the same pixels",
     Reason.NEAR_DUPLICATE: "another source's photo of this class shows the same picture",
     Reason.CROSS_CLASS: "photos of another class show the same picture, so at least one label is wrong",
+    Reason.REVIEWED: "a person who looked at it took it out (`rawlabel curate --drop`)",
     Reason.REPLACED: "another photo was put in its place on purpose, by `rawlabel noise`",
 }
 # What was refused here says nothing of the photo: another network or another flag may have it.

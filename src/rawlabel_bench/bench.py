@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -26,6 +25,7 @@ from rawlabel_bench.load_guard import BUSY, LoadGuard
 from rawlabel_bench.measuring import Probe
 from rawlabel_bench.presets import Preset, is_changed, preset
 from rawlabel_bench.process import describe_device
+from rawlabel_bench.report_records import CaseRow, Extras, Hardware, Report, TreeRow
 from rawlabel_bench.runner import (
     CaseResult,
     Deadline,
@@ -43,7 +43,7 @@ from rawlabel_bench.workload import Case
 _PAGE_CACHE = "warm: each warm-up reads all images; {gigabytes:.1f} GB of {memory:.0f} GB memory"
 
 
-def bench(config: BenchConfig) -> dict[str, Any]:
+def bench(config: BenchConfig) -> Report:
     """Run the benchmark that `config` describes, write its JSON if asked to, and return it.
 
     Raises `ConfigError`, `DataError`, `PluginError` and `DiskError`.
@@ -51,11 +51,11 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     chosen = _checked(config)
     is_late, guard = Deadline(chosen.minutes), LoadGuard(config.wait_for_quiet)
     results: list[CaseResult] = []
-    trees: dict[str, dict[str, Any]] = {}
+    trees: dict[str, TreeRow] = {}
     read: dict[Path, float] = {}
     left_out: list[str] = []
     scratch = Path(tempfile.mkdtemp(prefix="rawlabel-bench-"))
-    extras: dict[str, Any] = {}
+    extras = Extras()
     try:
         for case in chosen.cases:
             if results and is_late():
@@ -71,8 +71,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     page_cache = _PAGE_CACHE.format(gigabytes=sum(read.values()) / 1e9, memory=psutil.virtual_memory().total / 1e9)
-    extras = {"cases_left_out": left_out, **extras}
-    return _report(config, results, trees, page_cache, guard, extras)
+    return _report(config, results, trees, page_cache, guard, left_out, extras)
 
 
 def _checked(config: BenchConfig) -> Preset:
@@ -90,9 +89,9 @@ def _checked(config: BenchConfig) -> Preset:
     return preset(config)
 
 
-def _extras(chosen: Preset, config: BenchConfig, scratch: Path, is_late: Deadline) -> dict[str, Any]:
+def _extras(chosen: Preset, config: BenchConfig, scratch: Path, is_late: Deadline) -> Extras:
     """Memory over epochs and the first batch of a large index, both of rawlabel alone."""
-    extras: dict[str, Any] = {}
+    extras = Extras()
     small = next((case for case in chosen.cases if case.name == "small"), None)
     if small is None or is_late():
         return extras
@@ -120,19 +119,18 @@ def _extras(chosen: Preset, config: BenchConfig, scratch: Path, is_late: Deadlin
 def _report(
     config: BenchConfig,
     results: list[CaseResult],
-    trees: dict[str, dict[str, Any]],
+    trees: dict[str, TreeRow],
     page_cache: str,
     guard: LoadGuard,
-    extras: dict[str, Any],
-) -> dict[str, Any]:
+    left_out: list[str],
+    extras: Extras,
+) -> Report:
     hardware = _hardware(config)
     cases = [_case_row(result, trees[result.case.name]) for result in results]
     targets = judge_targets(cases, hardware, as_preset=config.preset != "tiny" and not is_changed(config))
-    for key in ("index", "start"):
-        if key in extras:
-            targets.append(judge_first_batch(**extras[key]))
+    targets += [judge_first_batch(row) for row in (extras.get("index"), extras.get("start")) if row is not None]
     disturbed, readings = disturbances(results)
-    report = {
+    report: Report = {
         "schema": 1,
         "environment": describe_environment().as_json(),
         "hardware": hardware,
@@ -147,6 +145,7 @@ def _report(
         "contestants": _contestants(results),
         "cases": cases,
         "targets": targets,
+        "cases_left_out": left_out,
         **extras,
     }
     if config.out is not None:
@@ -154,9 +153,9 @@ def _report(
     return report
 
 
-def _case_row(result: CaseResult, tree: dict[str, Any]) -> dict[str, Any]:
+def _case_row(result: CaseResult, tree: TreeRow) -> CaseRow:
     case: Case = result.case
-    row = summarize_case(result) | {"tree": tree, "classes": case.tree.num_classes}
+    row: CaseRow = {**summarize_case(result), "tree": tree, "classes": case.tree.num_classes}
     if Probe.EPOCH in case.probes:
         row["gate"] = judge_gate(row, case.gate_margin)
     return row
@@ -167,7 +166,7 @@ def _contestants(results: list[CaseResult]) -> dict[str, str]:
     return {name: families.describe(Family.CONTESTANT, name) for name in sorted(names)}
 
 
-def _hardware(config: BenchConfig) -> dict[str, Any]:
+def _hardware(config: BenchConfig) -> Hardware:
     facts = describe_device(config.device)
     cores = processes.cores()
     threads = num_threads(config)
@@ -182,10 +181,13 @@ def _hardware(config: BenchConfig) -> dict[str, Any]:
     }
 
 
-def failed_gates(report: dict[str, Any]) -> list[str]:
+def failed_gates(report: Report) -> list[str]:
     """What is wrong with the loops that failed an accuracy gate; empty when all passed."""
     return [
-        f"{case['name']}: {fault}" for case in report["cases"] for fault in case.get("gate", {}).get("faults", ())
+        f"{case['name']}: {fault}"
+        for case in report["cases"]
+        if (gate := case.get("gate"))
+        for fault in gate["faults"]
     ]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+
+from rawlabel_bench.report_records import CaseRow, Gate
 
 
-def judge_gate(case: dict[str, Any], margin: float | None) -> dict[str, Any]:
+def judge_gate(case: CaseRow, margin: float | None) -> Gate:
     """Compare what the loops of a case learned in the very epochs that were timed.
 
     Each loop must have made every step of every epoch. Where the task can be learned in the time (a `margin`), its

@@ -6,7 +6,6 @@ first step.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -19,7 +18,9 @@ from unittest.mock import patch
 import numpy as np
 
 from rawlabel.base.files import atomic_write, disk_errors, write_json
+from rawlabel.base.spawning import forkserver_context
 from rawlabel.errors import ConfigError
+from rawlabel_bench.report_records import FirstBatchTimes
 from rawlabel_bench.trees import class_name
 
 _CLASSES = 10
@@ -79,12 +80,12 @@ def make_pack(cache: Path, num_images: int) -> Path:
     return folder
 
 
-def time_first_batch(root: Path, main: str, image_size: int, workers: int) -> dict[str, Any]:
+def time_first_batch(root: Path, main: str, image_size: int, workers: int) -> FirstBatchTimes:
     """Seconds from the imports to the first training batch of the data at `root`/`main`, in a fresh process."""
     return _in_fresh_process(_first_batch, root, main, image_size, workers)
 
 
-def time_first_step(root: Path, main: str, image_size: int, workers: int, out: Path) -> dict[str, Any]:
+def time_first_step(root: Path, main: str, image_size: int, workers: int, out: Path) -> FirstBatchTimes:
     """Seconds that `rawlabel train` takes from its imports to the first step, in a fresh process.
 
     It writes what there is of the run until then to `out`.
@@ -92,20 +93,20 @@ def time_first_step(root: Path, main: str, image_size: int, workers: int, out: P
     return _in_fresh_process(_first_step, root, main, image_size, workers, out)
 
 
-def _in_fresh_process(measure: Callable[..., None], root: Path, *arguments: Any) -> dict[str, Any]:
+def _in_fresh_process(measure: Callable[..., None], root: Path, *arguments: object) -> FirstBatchTimes:
     """What `measure` sends through the pipe that it is given first."""
-    context = multiprocessing.get_context("forkserver")
+    context = forkserver_context()
     here, there = context.Pipe()
     process = context.Process(target=measure, args=(there, root, *arguments))
     process.start()
     there.close()
     try:
-        seconds: dict[str, Any] = here.recv()
+        times: FirstBatchTimes = here.recv()
     except EOFError as error:
         process.join()
         raise ConfigError(f"{root}: timing the first batch ended with exit code {process.exitcode}") from error
     process.join()
-    return seconds
+    return times
 
 
 def _first_batch(pipe: Connection, root: Path, main: str, image_size: int, workers: int) -> None:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from rawlabel.base.spawning import forkserver_context
 from rawlabel.errors import ConfigError, RawlabelError
 from rawlabel_bench.measuring import EpochClock, Probe, Reading, cpu_seconds, resident_memory
+from rawlabel_bench.report_records import DeviceRow
 from rawlabel_bench.workload import Workload
 
 _PRELOADED = ["torch", "torchvision", "timm.data", "cv2", "rawlabel.judge.evaluate", "rawlabel.training"]
@@ -37,8 +39,7 @@ class ContestantProcess:
 
     def __init__(self, name: str, workload: Workload) -> None:
         self.name, self.workload = name, workload
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOADED)
+        context = forkserver_context(_PRELOADED)
         self._pipe, far_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(far_end, name, workload), name=f"bench {name}")
         self._process.start()
@@ -144,21 +145,20 @@ def measure(contestant: Any, probe: Probe) -> Reading:
     return reading
 
 
-def describe_device(name: str) -> dict[str, Any]:
+def describe_device(name: str) -> DeviceRow:
     """The device that `name` stands for; asked in a process of its own, so that this one holds no GPU."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context = forkserver_context(_PRELOADED)
     here, there = context.Pipe()
     process = context.Process(target=_describe, args=(there, name))
     process.start()
     there.close()
     try:
-        answer = here.recv()
+        answer: DeviceRow | RawlabelError = here.recv()
     finally:
         process.join()
     if isinstance(answer, RawlabelError):
         raise answer
-    return dict(answer)
+    return answer
 
 
 def _describe(pipe: Connection, name: str) -> None:

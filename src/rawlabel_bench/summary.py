@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from rawlabel_bench.load_guard import BUSY
 from rawlabel_bench.measuring import Probe, Reading
+from rawlabel_bench.report_records import CaseSummary, ContestantRow, EpochFigures, Limits, Rates, Spread
 from rawlabel_bench.runner import CaseResult, Measured
 
 LAUNCH_BOUND = 0.7
 """A GPU whose kernels run for less than this share of a step waits for the processor to launch them."""
 
 
-def spread(values: Sequence[float], digits: int = 1) -> dict[str, Any]:
+def spread(values: Sequence[float], digits: int = 1) -> Spread:
     """Median, least and greatest of the readings, and the readings themselves."""
     return {
         "median": round(statistics.median(values), digits),
@@ -24,7 +24,7 @@ def spread(values: Sequence[float], digits: int = 1) -> dict[str, Any]:
     }
 
 
-def summarize_case(result: CaseResult) -> dict[str, Any]:
+def summarize_case(result: CaseResult) -> CaseSummary:
     """Everything that is reported of a case, for each contestant."""
     case, workload = result.case, result.workload
     rows = {name: _summarize_contestant(result, name) for name in case.contestants}
@@ -44,30 +44,45 @@ def summarize_case(result: CaseResult) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _summarize_contestant(result: CaseResult, name: str) -> dict[str, Any]:
+def _summarize_contestant(result: CaseResult, name: str) -> ContestantRow:
     measured = {probe: by_name[name] for probe, by_name in result.measured.items()}
-    row: dict[str, Any] = {"setup_seconds": round(result.started[name].setup_seconds, 3)}
+    row: ContestantRow = {"setup_seconds": round(result.started[name].setup_seconds, 3)}
     for probe, one in measured.items():
-        row[probe.value] = _epoch(one) if probe is Probe.EPOCH else _rates(one)
+        match probe:
+            case Probe.LOADER:
+                row["loader"] = _rates(one)
+            case Probe.READY:
+                row["ready"] = _rates(one)
+            case Probe.STEP:
+                row["step"] = _rates(one)
+            case Probe.EPOCH:
+                row["epoch"] = _epoch(one)
     if Probe.EPOCH in measured:
         cold = measured[Probe.EPOCH].warm_up.first_batch_seconds or 0.0
         row["first_batch_seconds"] = round(result.started[name].setup_seconds + cold, 3)
     if Probe.EPOCH in measured and Probe.STEP in measured:
-        row |= _limits(measured[Probe.EPOCH], measured[Probe.STEP])
+        limits = _limits(measured[Probe.EPOCH], measured[Probe.STEP])
+        row["efficiency"], row["shares"], row["limiter"] = (
+            limits["efficiency"],
+            limits["shares"],
+            limits["limiter"],
+        )
     return row
 
 
-def _rates(one: Measured) -> dict[str, Any]:
-    row = {
+def _rates(one: Measured) -> Rates:
+    row: Rates = {
         "images_per_second": _of(one, lambda reading: reading.images / reading.seconds),
         "images_per_cpu_second": _of(one, lambda reading: reading.images / max(reading.cpu_seconds, 1e-3)),
         "others_cores": [round(value, 2) for value in one.others],
     }
     busy = [reading.device_busy for reading in one.readings if reading.device_busy is not None]
-    return row | ({"device_busy": spread(busy, 3)} if busy else {})
+    if busy:
+        row["device_busy"] = spread(busy, 3)
+    return row
 
 
-def _epoch(one: Measured) -> dict[str, Any]:
+def _epoch(one: Measured) -> EpochFigures:
     return {
         "images_per_second": _of(one, lambda reading: reading.images / reading.seconds),
         "train_images_per_second": _of(one, lambda reading: reading.images / (reading.train_seconds or 1)),
@@ -82,7 +97,7 @@ def _epoch(one: Measured) -> dict[str, Any]:
     }
 
 
-def _limits(epoch: Measured, step: Measured) -> dict[str, Any]:
+def _limits(epoch: Measured, step: Measured) -> Limits:
     """Efficiency against the ceiling, and the part of an epoch that takes most of its time."""
     seconds = statistics.median(one.seconds for one in epoch.readings)
     train = statistics.median(one.train_seconds or 0.0 for one in epoch.readings)
@@ -124,5 +139,5 @@ def memory_growth(memory: Sequence[int]) -> float:
     return float(statistics.linear_regression(range(len(later)), later).slope)
 
 
-def _of(one: Measured, value: Callable[[Reading], float], digits: int = 1) -> dict[str, Any]:
+def _of(one: Measured, value: Callable[[Reading], float], digits: int = 1) -> Spread:
     return spread([value(reading) for reading in one.readings], digits)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+
+from rawlabel_bench.report_records import CaseRow, ContestantRow, EpochFigures, Extras, Rates, Report, Spread
 
 
-def lines(result: dict[str, Any]) -> Iterator[str]:
+def lines(result: Report) -> Iterator[str]:
     """A short table: speeds, what limits each loop, the gate, and the targets."""
     hardware, conditions = result["hardware"], result["conditions"]
     yield (
@@ -37,7 +38,7 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"not yet measured: {waiting} targets, named in the JSON"
 
 
-def _case(case: dict[str, Any]) -> Iterator[str]:
+def _case(case: CaseRow) -> Iterator[str]:
     yield ""
     cut = ", cut short" if case["was_cut_short"] else ""
     yield f"{case['name']}: {case['title']}, batch {case['batch_size']}, {case['train_images']} images{cut}"
@@ -46,15 +47,7 @@ def _case(case: dict[str, Any]) -> Iterator[str]:
         f"{'range':>17} {'gap s':>7} {'c/b':>5}  limiter"
     )
     for name, row in case["contestants"].items():
-        epoch = row.get("epoch", {})
-        whole = epoch.get("images_per_second") or row.get("loader", {}).get("images_per_second")
-        per_cpu = row.get("loader") or epoch
-        yield (
-            f"  {name:<14} {_median(row, 'loader')} {_median(row, 'ready')} "
-            f"{_number(per_cpu, 'images_per_cpu_second')} {_median(row, 'step')} "
-            f"{_number(epoch, 'train_images_per_second')} {_number(epoch, 'images_per_second')} "
-            f"{_range(whole)} {_gap(epoch)} {row.get('efficiency', ''):>5}  {row.get('limiter', '')}"
-        )
+        yield f"  {name:<14} {_contestant(row)}"
     gate = case.get("gate")
     if gate:
         reached = ", ".join(f"{name} {value:.1f} %" for name, value in gate["test_accuracy"].items())
@@ -64,32 +57,45 @@ def _case(case: dict[str, Any]) -> Iterator[str]:
         yield f"  gate {verdict}: test accuracy {reached} ({margin})"
 
 
-def _extras(result: dict[str, Any]) -> Iterator[str]:
+def _contestant(row: ContestantRow) -> str:
+    loader, epoch = row.get("loader"), row.get("epoch")
+    either = loader or epoch
+    whole = epoch or loader
+    return (
+        f"{_median(loader)} {_median(row.get('ready'))} "
+        f"{_number(either and either['images_per_cpu_second'])} {_median(row.get('step'))} "
+        f"{_number(epoch and epoch['train_images_per_second'])} {_number(epoch and epoch['images_per_second'])} "
+        f"{_range(whole and whole['images_per_second'])} {_gap(epoch)} {row.get('efficiency', ''):>5}  "
+        f"{row.get('limiter', '')}"
+    )
+
+
+def _extras(result: Extras) -> Iterator[str]:
     yield ""
     if memory := result.get("memory"):
         yield (
             f"memory over {len(memory['megabytes'])} epochs: {memory['megabytes'][0]} to "
             f"{memory['megabytes'][-1]} MB, {memory['growth_mb_per_epoch']:+.2f} MB an epoch in the later half"
         )
-    for key in ("index", "start"):
-        if one := result.get(key):
+    for one in (result.get("index"), result.get("start")):
+        if one:
             yield (
                 f"first batch of {one['images']:,} images: {one['first_batch_seconds']:.2f} s after the imports "
                 f"({one['input']})"
             )
 
 
-def _median(row: dict[str, Any], probe: str) -> str:
-    return _number(row.get(probe, {}), "images_per_second")
+def _median(rates: Rates | None) -> str:
+    return _number(rates and rates["images_per_second"])
 
 
-def _number(part: dict[str, Any], key: str) -> str:
-    return f"{part[key]['median']:>9.1f}" if key in part else " " * 9
+def _number(spread: Spread | None) -> str:
+    return f"{spread['median']:>9.1f}" if spread else " " * 9
 
 
-def _range(spread: dict[str, Any] | None) -> str:
+def _range(spread: Spread | None) -> str:
     return f"{spread['min']:>8.1f}-{spread['max']:<8.1f}" if spread else " " * 17
 
 
-def _gap(epoch: dict[str, Any]) -> str:
+def _gap(epoch: EpochFigures | None) -> str:
     return f"{epoch['gap_seconds']['median']:>7.3f}" if epoch else " " * 7

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from rawlabel_bench.report_records import CaseRow, FirstBatchRow, Hardware, State, TargetRow
 
 Measure = Literal["loader", "train", "epoch", "efficiency", "cores"]
 _WORDS = {
@@ -79,9 +81,7 @@ FIRST_BATCH_SECONDS = 1.0
 """From the start of training, imports aside, to the first batch of an index of a million images."""
 
 
-def judge_targets(
-    cases: list[dict[str, Any]], hardware: dict[str, Any], *, as_preset: bool
-) -> list[dict[str, Any]]:
+def judge_targets(cases: list[CaseRow], hardware: Hardware, *, as_preset: bool) -> list[TargetRow]:
     """Say of each target whether it is met, not met, or not yet measured.
 
     Where flags changed the workload (`as_preset` is false), nothing is said to be met or not.
@@ -90,36 +90,42 @@ def judge_targets(
     return [_judge(target, by_name, hardware, as_preset) for target in TARGETS]
 
 
-def judge_first_batch(*, input: str, images: int, first_batch_seconds: float, **_: Any) -> dict[str, Any]:
-    """The same for the first batch of a large index, of what `input` says."""
-    measured = images >= 1_000_000
+def judge_first_batch(row: FirstBatchRow) -> TargetRow:
+    """The same for the first batch of a large index, of what its `input` says."""
+    images, seconds = row["images"], row["first_batch_seconds"]
+    is_large = images >= 1_000_000
     return {
-        "target": f"first batch of {images:,} images <= {FIRST_BATCH_SECONDS:g} s ({input})",
+        "target": f"first batch of {images:,} images <= {FIRST_BATCH_SECONDS:g} s ({row['input']})",
         "place": "any",
         "wanted": FIRST_BATCH_SECONDS,
-        "measured": round(first_batch_seconds, 3),
-        "state": _state(first_batch_seconds <= FIRST_BATCH_SECONDS) if measured else "not yet measured",
+        "measured": round(seconds, 3),
+        "state": _state(seconds <= FIRST_BATCH_SECONDS) if is_large else "not yet measured",
     }
 
 
-def _judge(
-    target: Target, cases: dict[str, dict[str, Any]], hardware: dict[str, Any], as_preset: bool
-) -> dict[str, Any]:
+def _judge(target: Target, cases: dict[str, CaseRow], hardware: Hardware, as_preset: bool) -> TargetRow:
     ours = _value(target.measure, cases.get(target.case), target.contestant, hardware)
     value = ours
     if target.against is not None:
         other = _value(target.measure, cases.get(target.against_case or target.case), target.against, hardware)
         value = ours / other if ours and other else None
-    row = {"target": target.describe(), "place": target.place, "wanted": target.wanted}
-    measured = None if value is None else round(value, 3)
-    reason = _does_not_hold(target, hardware, as_preset) if value is not None else "nothing measured"
-    if reason or value is None:
-        return row | {"measured": measured, "state": "not yet measured", "reason": reason}
+    row: TargetRow = {
+        "target": target.describe(),
+        "place": target.place,
+        "wanted": target.wanted,
+        "measured": None if value is None else round(value, 3),
+        "state": "not yet measured",
+    }
+    reason = "nothing measured" if value is None else _does_not_hold(target, hardware, as_preset)
+    if value is None or reason is not None:
+        row["reason"] = reason or ""
+        return row
     is_met = value <= target.wanted if target.at_most else value >= target.wanted
-    return row | {"measured": measured, "state": _state(is_met)}
+    row["state"] = _state(is_met)
+    return row
 
 
-def _does_not_hold(target: Target, hardware: dict[str, Any], as_preset: bool) -> str | None:
+def _does_not_hold(target: Target, hardware: Hardware, as_preset: bool) -> str | None:
     """Why what was measured says nothing about the target; None where it does."""
     if not as_preset:
         return "other work than the preset's"
@@ -132,22 +138,21 @@ def _does_not_hold(target: Target, hardware: dict[str, Any], as_preset: bool) ->
     return None
 
 
-def _state(is_met: bool) -> str:
+def _state(is_met: bool) -> State:
     return "met" if is_met else "not met"
 
 
-def _value(
-    measure: Measure, case: dict[str, Any] | None, contestant: str, hardware: dict[str, Any]
-) -> float | None:
+def _value(measure: Measure, case: CaseRow | None, contestant: str, hardware: Hardware) -> float | None:
     row = case["contestants"].get(contestant) if case else None
     if row is None:
         return None
-    part = row.get("loader" if measure == "loader" else "epoch")
-    if part is None:
+    if measure == "loader":
+        return row["loader"]["images_per_second"]["median"] if "loader" in row else None
+    if "epoch" not in row:
         return None
+    epoch = row["epoch"]
     if measure == "efficiency":
-        return float(row["efficiency"])
+        return row["efficiency"]
     if measure == "cores":
-        return float(part["cores_used"]["median"]) / float(hardware["cores"])
-    key = "train_images_per_second" if measure == "train" else "images_per_second"
-    return float(part[key]["median"])
+        return epoch["cores_used"]["median"] / hardware["cores"]
+    return epoch["train_images_per_second" if measure == "train" else "images_per_second"]["median"]

@@ -12,15 +12,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from rawlabel.base.files import disk_errors, read_json, write_json
+from rawlabel_bench.report_records import TreeRow, TreeSpecRow
 
 _MARK = "tree.json"
 _PLANE = 1024
@@ -59,12 +59,22 @@ class TreeSpec:
         """Whether the images look like photos to a JPEG encoder."""
         return min(self.drawn_at or (self.width, self.height)) > _SMALL
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> TreeSpecRow:
         """The specification, as it is written beside the tree."""
-        return asdict(self) | {"recipe": _RECIPE, "drawn_at": list(self.drawn_at) if self.drawn_at else None}
+        return {
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            "num_train": self.num_train,
+            "num_test": self.num_test,
+            "num_classes": self.num_classes,
+            "drawn_at": list(self.drawn_at) if self.drawn_at else None,
+            "seed": self.seed,
+            "recipe": _RECIPE,
+        }
 
 
-def make_tree(spec: TreeSpec, cache: Path, workers: int) -> tuple[Path, dict[str, Any]]:
+def make_tree(spec: TreeSpec, cache: Path, workers: int) -> tuple[Path, TreeRow]:
     """Return the folder of `spec` (with `train` and `test`) and what it holds; generate it if it is not there yet.
 
     Raises `DiskError`.
@@ -73,7 +83,7 @@ def make_tree(spec: TreeSpec, cache: Path, workers: int) -> tuple[Path, dict[str
     folder = cache / f"{spec.name}-{size}-{spec.num_train}-{spec.num_test}"
     mark = folder / _MARK
     if mark.is_file():
-        found: dict[str, Any] = read_json(mark, "what this generated tree holds")
+        found: TreeRow = read_json(mark, "what this generated tree holds")
         if found.get("spec") == spec.describe():
             return folder, found
     with disk_errors(folder):
@@ -81,7 +91,7 @@ def make_tree(spec: TreeSpec, cache: Path, workers: int) -> tuple[Path, dict[str
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=cache))
         try:
             total = sum(_write_part(spec, scratch, part, workers) for part in ("train", "test"))
-            facts = {
+            facts: TreeRow = {
                 "spec": spec.describe(),
                 "images": spec.num_train + spec.num_test,
                 "mean_bytes": round(total / (spec.num_train + spec.num_test)),

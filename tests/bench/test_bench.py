@@ -134,7 +134,7 @@ def test_every_target_is_reported_even_when_nothing_was_measured() -> None:
     assert len(rows) == len(TARGETS)
     assert {row["state"] for row in rows} == {"not yet measured"}
     first = [
-        judge_first_batch(input="a pack", images=images, first_batch_seconds=seconds)["state"]
+        judge_first_batch({"input": "a pack", "images": images, "first_batch_seconds": seconds})["state"]
         for seconds, images in ((0.9, 10**6), (1.1, 10**6), (0.9, 10**5))
     ]
     assert first == ["met", "not met", "not yet measured"]

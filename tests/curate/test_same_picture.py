@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawlabel.artifacts.catalogue.rows import Candidate
-from rawlabel.artifacts.image_check import NEAR_COPY_BITS, Decoded, different_bits
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
+from rawlabel.artifacts.image_check import Decoded, different_bits
 from rawlabel.config import CurateConfig
 from rawlabel.gather.curate.same_picture import Names
 from rawlabel.gather.curate.stage import decide

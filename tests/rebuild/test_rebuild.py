@@ -13,7 +13,7 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.image_check import NEAR_COPY_BITS
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.project import catalogue_path, images_path
 from rawlabel.config import CollectConfig, CurateConfig, RebuildConfig, VerifyConfig

@@ -1,32 +1,24 @@
 """Decode an image file in full, say what is wrong with it, if anything, and measure what identifies it.
 
 Two files show the same picture to a degree: equal bytes (SHA-256), equal pixels (`pixel_sha256`: the upright
-RGB pixels), or a near copy (`perceptual_hash`: few different bits). The perceptual hash is the 256-bit pHash:
-the signs, about their median, of the 16 x 16 lowest frequencies of a 64 x 64 gray thumbnail (Zauner, 2010;
-`hash_size=16` of the imagehash package). Re-encoding and resizing change it by few bits; cropping by many.
+RGB pixels), or a near copy (`perceptual_hash`: few different bits; `rawlabel.artifacts.copies.fingerprint`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from rawlabel.artifacts.copies.fingerprint import perceptual_hash, pixel_digest
 from rawlabel.base.image_files import IMAGE_FORMATS
 from rawlabel.base.image_pixels import PILLOW_FAULTS, open_image, orientation_of, upright_rgb
 from rawlabel.records import Reason
 
 FORMATS = tuple(one.pillow_name for one in IMAGE_FORMATS)
 """Formats that are opened; Pillow reads many more, some of them dangerous for files from strangers."""
-
-NEAR_COPY_BITS = 51
-"""Most bits of 256 in which two perceptual hashes of near copies differ; unrelated photos differ in 84 or more."""
-
-_HASH_SIDE, _THUMBNAIL_SIDE = 16, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,7 @@ class Decoded:
     pixel_sha256: str | None = None
     """SHA-256 (hex) of size and RGB pixels: equal for files that differ in metadata only."""
     perceptual_hash: str | None = None
-    """64 hex digits; see the module's docstring."""
+    """64 hex digits."""
 
 
 def check_image(source: Path | bytes, min_side: int, max_megapixels: float) -> Decoded:
@@ -68,28 +60,6 @@ def decode_image(source: Path | bytes, max_megapixels: float) -> tuple[Decoded, 
     pixels = np.asarray(picture)
     digest = pixel_digest(pixels).hex()
     return Decoded(None, picture.width, picture.height, digest, perceptual_hash(pixels)), picture
-
-
-def pixel_digest(pixels: np.ndarray) -> bytes:
-    """SHA-256 of the size and the pixels of an RGB picture (height x width x 3, uint8)."""
-    digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}:".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.digest()
-
-
-def perceptual_hash(pixels: np.ndarray) -> str:
-    """The 256-bit pHash of an RGB picture (height x width x 3, uint8) as 64 hex digits."""
-    # Shrinking by area keeps the result the same for every size of the picture; one channel is enough to shrink.
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    # By whole numbers first, which nearly halves the time and changes three bits of 256 on the mean.
-    down, across = (max(1, side // (2 * _THUMBNAIL_SIDE)) for side in gray.shape)
-    if down > 1 or across > 1:
-        whole = gray[: gray.shape[0] // down * down, : gray.shape[1] // across * across]
-        size = (whole.shape[1] // across, whole.shape[0] // down)
-        gray = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
-    thumbnail = cv2.resize(gray, (_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(thumbnail.astype(np.float32))[:_HASH_SIDE, :_HASH_SIDE]
-    return np.packbits(low > np.median(low)).tobytes().hex()
 
 
 def different_bits(one: str, other: str) -> int:

@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 from rawlabel.artifacts.decision import SCHEMA
 from rawlabel.artifacts.funnel import Funnel
 from rawlabel.artifacts.project import NEWEST, manifests_path
+from rawlabel.artifacts.review.reviewed import NOT_REVIEWED, Reviewed
+from rawlabel.base.checked import check_record
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.version import __version__
 from rawlabel.errors import DataError
@@ -50,6 +52,8 @@ class Manifest:
     """Fingerprint of the manifest that it was made from; None when it was curated from a catalogue."""
     left_out: tuple[ClassSpec, ...] = ()
     """Classes that were asked for and of which no photo is left: nothing is trained on them."""
+    reviewed: Reviewed = NOT_REVIEWED
+    """What a person who looked at photos had left out."""
 
     @property
     def project(self) -> Path:
@@ -101,12 +105,13 @@ def write_manifest(
     config: Mapping[str, object],
     catalogue_fingerprint: str,
     parent: str | None = None,
+    reviewed: Reviewed = NOT_REVIEWED,
 ) -> Manifest:
     """Freeze the decisions of `table` (`table_of`) in `project`/manifests/<fingerprint>/ and make them the newest.
 
     Classes of which no row is kept are marked as left out and come last, unless all are so. `config` holds the
     resolved settings of the verb that decided, saved with the manifest, and `parent` is the fingerprint of the
-    manifest that it was made from, if any. Raises `DiskError`.
+    manifest that it was made from, if any, and `reviewed` what a person had left out. Raises `DiskError`.
     """
     kept = set(table.filter(pc.equal(table["verdict"], Verdict.KEPT.value))["class_id"].unique().to_pylist())
     left_out = tuple(spec for spec in classes if spec.class_id not in kept) if kept else ()
@@ -125,9 +130,11 @@ def write_manifest(
         "config": config,
         "parent": parent,
     }
+    if reviewed != NOT_REVIEWED:
+        header["reviewed"] = reviewed.as_json()
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
     path = manifests_path(project) / digest[:12] / _FILE
-    manifest = Manifest(path, table, classes, digest, parent, left_out)
+    manifest = Manifest(path, table, classes, digest, parent, left_out, reviewed)
     with atomic_write(path) as stream:
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
@@ -198,7 +205,13 @@ def read_manifest(path: Path) -> Manifest:
             field = SCHEMA.field(name)
             nulls = pa.nulls(table.num_rows, field.type)
             table = table.add_column(SCHEMA.get_field_index(name), field, nulls)
-    return Manifest(path.absolute(), table, classes, fingerprint, parent, left_out)
+    return Manifest(path.absolute(), table, classes, fingerprint, parent, left_out, reviewed_of(header, path))
+
+
+def reviewed_of(header: object, path: Path) -> Reviewed:
+    """What a manifest's header says of people who looked at its photos. Raises `DataError` that names `path`."""
+    value = header.get("reviewed") if isinstance(header, dict) else None
+    return NOT_REVIEWED if value is None else check_record(Reviewed, value, path, "run `rawlabel curate` again")
 
 
 def newest_manifest(project: Path) -> Path | None:
@@ -211,3 +224,17 @@ def newest_manifest(project: Path) -> Path | None:
     if not isinstance(name, str) or not _FOLDER.fullmatch(name):
         raise DataError(f"{pointer}: names no manifest; run `rawlabel curate` again")
     return manifests_path(project) / name / _FILE
+
+
+def photos_looked_at(path: Path) -> int:
+    """How many photos of a manifest a person looked at; 0 where nobody did, and for what is no manifest.
+
+    `path` is its file, its folder or a project, which means its newest manifest; the header alone is read.
+    """
+    if path.is_dir():
+        path = path / _FILE if (path / _FILE).is_file() else newest_manifest(path) or path / _FILE
+    try:
+        header = json.loads((pq.read_schema(path).metadata or {})[METADATA_KEY])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return 0
+    return reviewed_of(header, path).looked_at

@@ -340,6 +340,8 @@ class Summary(Record):
     """Fingerprint of the data."""
     left_out: tuple[str, ...] = ()
     """Classes that lay there, but were not trained on."""
+    looked_at: Count = 0
+    """Photos of the data that a person looked at before training; labels were raw all the same."""
     oracle_epoch: int | None = None
     test: Measurement | None = None
     """None until the run is evaluated."""

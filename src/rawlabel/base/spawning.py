@@ -1,4 +1,4 @@
-"""Processes that start with a fresh interpreter and leave the user's own script alone.
+"""Processes that start with a fresh interpreter, or from a server, and leave the user's own script alone.
 
 `multiprocessing` runs the script that began it all in each process that it spawns, to find its functions there.
 A script that collects without an `if __name__ == "__main__"` would collect once more in each of its own workers,
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from typing import Any
 
 _starting = threading.Lock()
@@ -53,3 +53,29 @@ def spawn_context() -> SpawnContext:
     What they run is a function of an importable module; one of the script itself cannot be found there.
     """
     return _Context()
+
+
+class _ForkServerProcess(ForkServerProcess):
+    """A process forked from the server that does not run the script again."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with _unnamed_script():
+            return ForkServerProcess._Popen(process_obj)
+
+
+class _ForkServerContext(ForkServerContext):
+    """As `multiprocessing.get_context("forkserver")`, with such processes."""
+
+    Process = _ForkServerProcess
+
+
+def forkserver_context(preloaded: Sequence[str] = ()) -> ForkServerContext:
+    """A context whose processes are forked, in milliseconds, from a server that has imported `preloaded`.
+
+    What they run is importable, as for `spawn_context`. The first process that is started starts the server.
+    """
+    context = _ForkServerContext()
+    if preloaded:
+        context.set_forkserver_preload(list(preloaded))
+    return context

@@ -21,6 +21,12 @@ class CurateConfig(Section):
         "reject",
         "A photo found for several classes: reject all, keep it for the first class, or keep all.",
     )
+    drop: tuple[Path, ...] = setting(
+        (),
+        "Leave out what a person wants left out: the answers of `rawlabel review` (PROJECT/review.jsonl), or a "
+        "list of photo ids, SHA-256 digests or paths (text, CSV, JSON, JSON lines, Parquet); may be given several "
+        "times.",
+    )
     holdout: float = setting(0.1, "Share of photo groups held out from training [0 to 1].", ge=0, lt=1)
     seed: int = setting(0, "Seed of the split into training and holdout.", ge=0)
     workers: int = setting(2, "Threads that decode photos.", ge=1)

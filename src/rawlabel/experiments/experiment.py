@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base import families
@@ -19,9 +19,11 @@ from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import ExperimentConfig
 from rawlabel.errors import ConfigError
+from rawlabel.experiments.table_records import Mean, RowSummary, RunValues, Table, TableEnvironment
 from rawlabel.experiments.trials import Trial, train_all
 from rawlabel.judge.evaluate.finished_runs import FinishedRun, read_run
 
+TableType = TypeVar("TableType", bound=Table)
 SEEDS = {"tiny": (0, 1), "cpu": (0, 1, 2), "gpu": (0, 1, 2), "transfer": tuple(range(10))}
 """Seeds of each scale: `tiny` shows that everything runs, `cpu` is for two cores and some hours, `gpu` is the
 whole thing, `transfer` the whole set with heads on kept features."""
@@ -34,23 +36,29 @@ class Row:
     name: str
     runs: tuple[FinishedRun, ...]
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> RowSummary:
         """Mean test accuracies [percent] with half of their 95 % Student-t interval, and regrets of the rule."""
-        values = {
+        values: RunValues = {
             "selected": [run.test[run.selected_epoch] for run in self.runs],
             "last": [run.test[run.last_epoch] for run in self.runs],
             "oracle": [run.test[run.oracle_epoch] for run in self.runs],
             "regret": [run.regret(run.selected_epoch) for run in self.runs],
         }
-        means = {key: dict(zip(("mean", "half_width"), mean_interval(one), strict=True))
-                 for key, one in values.items()}  # fmt: skip
         return {
             "row": self.name,
             "seeds": [run.seed for run in self.runs],
             "selected_epochs": [run.selected_epoch for run in self.runs],
             "runs": values,
-            **means,
+            "selected": _mean(values["selected"]),
+            "last": _mean(values["last"]),
+            "oracle": _mean(values["oracle"]),
+            "regret": _mean(values["regret"]),
         }
+
+
+def _mean(values: Sequence[float]) -> Mean:
+    mean, half_width = mean_interval(values)
+    return {"mean": mean, "half_width": half_width}
 
 
 def seeds_of(config: ExperimentConfig) -> tuple[int, ...]:
@@ -58,13 +66,13 @@ def seeds_of(config: ExperimentConfig) -> tuple[int, ...]:
     return SEEDS[config.scale] if config.seeds is None else tuple(range(config.seeds))
 
 
-class Experiment(ABC):
-    """Base of all experiments."""
+class Experiment(ABC, Generic[TableType]):
+    """Base of all experiments; `TableType` is `Table` with the keys of what one concludes."""
 
     takes_parts: ClassVar[bool] = False
     """Whether a table can be made of some of the trials."""
 
-    def at_scale(self, scale: str) -> Experiment:
+    def at_scale(self, scale: str) -> Experiment[Any]:
         """What answers the question at that scale. Raises `ConfigError` where nothing does."""
         if scale == "transfer":
             raise ConfigError("--scale transfer: is for cifar10n; name tiny, cpu or gpu")
@@ -74,27 +82,27 @@ class Experiment(ABC):
     def trials(self, config: ExperimentConfig) -> list[Trial]:
         """All trainings, at the scale that `config` asks for."""
 
-    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
-        """What the rows say beyond themselves, for the table's JSON; may write files into `config.out`."""
-        return {}
+    @abstractmethod
+    def conclude(self, table: Table, rows: Sequence[Row], config: ExperimentConfig) -> TableType:
+        """The table with what its rows say beyond themselves; may write files into `config.out`."""
 
-    def remarks(self, table: dict[str, Any]) -> list[str]:
+    def remarks(self, table: TableType) -> list[str]:
         """Sentences under the table, each of which its numbers bear out."""
         return []
 
-    def further_tables(self, table: dict[str, Any]) -> list[str]:
+    def further_tables(self, table: TableType) -> list[str]:
         """Lines of Markdown to stand behind the remarks; none by default. `table` is what was written as JSON."""
         return []
 
 
-def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
+def run_experiment(config: ExperimentConfig) -> Table:
     """Train all trials that are not trained yet, write the table, and return it.
 
     Raises what `rawlabel.training.stage.train` raises, and `ConfigError`, `DiskError`.
     """
     if config.name is None or config.data is None:
         raise ConfigError("NAME and --data: name an experiment (`rawlabel methods` lists them) and its data")
-    named: Experiment = families.load(families.Family.EXPERIMENT, config.name)()
+    named: Experiment[Table] = families.load(families.Family.EXPERIMENT, config.name)()
     experiment = named.at_scale(config.scale)
     trials = experiment.trials(config)
     if config.finished:
@@ -108,22 +116,22 @@ def run_experiment(config: ExperimentConfig) -> dict[str, Any]:
     asked = f" --seeds {config.seeds}" if config.seeds else ""
     asked += " --finished" if config.finished else ""
     rows = [Row(name, tuple(runs)) for name, runs in finished.items()]
-    table = {
+    plain: Table = {
         "experiment": config.name,
         "scale": config.scale,
         "command": f"rawlabel experiment {config.name} --scale {config.scale}{asked} --data DATA --out OUT",
         "environment": _environment(rows),
         "rule": _rule(rows),
         "rows": [row.summary() for row in rows],
-        **experiment.conclude(rows, config),
     }
+    table: Table = experiment.conclude(plain, rows, config)
     write_json(config.out / "table.json", table)
     with atomic_write(config.out / "table.md") as stream:
         stream.write(as_markdown(table, experiment).encode())
     return table
 
 
-def _finished(trials: Sequence[Trial], experiment: Experiment) -> list[Trial]:
+def _finished(trials: Sequence[Trial], experiment: Experiment[Any]) -> list[Trial]:
     """Those of which a table can be made now. Raises `ConfigError` where there is none, or one needs all."""
     if not experiment.takes_parts:
         raise ConfigError("--finished: this table needs all trials; leave it out, which trains those that lack")
@@ -133,13 +141,21 @@ def _finished(trials: Sequence[Trial], experiment: Experiment) -> list[Trial]:
     return done
 
 
-def _environment(rows: Sequence[Row]) -> dict[str, Any]:
+def _environment(rows: Sequence[Row]) -> TableEnvironment:
     """Where the trials ran: of the first, every commit that one ran from, and the one that made the table."""
     starts = [start for row in rows for run in row.runs for start in run.run.starts]
-    known = ("commit", "processor", "device", "precision", "threads", "python", "packages")
-    first = {key: getattr(starts[0], key) for key in known}
-    commits = sorted({one.commit for one in starts})
-    return {**first, "commits": commits, "table_commit": describe_environment().commit}
+    first = starts[0]
+    return {
+        "commit": first.commit,
+        "processor": first.processor,
+        "device": first.device,
+        "precision": first.precision,
+        "threads": first.threads,
+        "python": first.python,
+        "packages": first.packages,
+        "commits": sorted({one.commit for one in starts}),
+        "table_commit": describe_environment().commit,
+    }
 
 
 def _rule(rows: Sequence[Row]) -> str:
@@ -153,7 +169,7 @@ def _rule(rows: Sequence[Row]) -> str:
     return "; ".join(f"{rule} (rows {'; '.join(names)})" for rule, names in found.items())
 
 
-def as_markdown(table: dict[str, Any], experiment: Experiment) -> str:
+def as_markdown(table: TableType, experiment: Experiment[TableType]) -> str:
     """The table for people, made of its JSON alone."""
     where = table["environment"]
     lines = [
@@ -169,7 +185,7 @@ def as_markdown(table: dict[str, Any], experiment: Experiment) -> str:
         "|---|--:|--:|--:|--:|---|",
     ]
     for row in table["rows"]:
-        cells = [_cell(row[key]) for key in ("selected", "last", "oracle", "regret")]
+        cells = [_cell(one) for one in (row["selected"], row["last"], row["oracle"], row["regret"])]
         epochs = ", ".join(map(str, row["selected_epochs"]))
         lines.append(f"| {row['row']} | {' | '.join(cells)} | {epochs} |")
     lines += ["", *(f"- {remark}" for remark in experiment.remarks(table)), ""]
@@ -184,6 +200,6 @@ def as_markdown(table: dict[str, Any], experiment: Experiment) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: dict[str, Any]) -> str:
+def _cell(value: Mean) -> str:
     interval = f" ± {value['half_width']:.2f}" if value["half_width"] is not None else " (one seed)"
     return f"{value['mean']:.2f}{interval}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,10 +17,12 @@ from rawlabel.base import families
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import human_labels_config
+from rawlabel.experiments.table_records import ImageCounts, RowSummary, Table
+from rawlabel.experiments.train_settings import TrainSettings
 from rawlabel.experiments.trials import Trial
 from rawlabel.judge.evaluate.rule_regret import compare_rules
 
-HEAD: dict[str, Any] = {
+HEAD: TrainSettings = {
     "encoder": "efficientnet_lite0@128",
     "epochs": 20,
     "batch_size": 256,
@@ -36,9 +38,9 @@ HEAD: dict[str, Any] = {
 }
 """What all share: the recipe `transfer`, with half its epochs in batches twice as large, as there are twenty times
 its photos, and views of 128 pixels for images of 32. 4,000 test images, the same number of each class."""
-_FREE = {"hidden": 256, "weight_decay": 5e-4}
+_FREE: TrainSettings = {"hidden": 256, "weight_decay": 5e-4}
 """A head that can fit wrong labels: a hidden layer, and as much decay as networks have."""
-METHODS: dict[str, dict[str, Any]] = {
+METHODS: dict[str, TrainSettings] = {
     "cross_entropy": {},
     "gce": {"method": "gce"},
     "sce": {"method": "sce"},
@@ -81,7 +83,36 @@ even seeds, a default is chosen: the rule with the smallest largest mean regret.
 is judged."""
 
 
-class HeadsTable(Experiment):
+class RuleCost(TypedDict):
+    """Mean regrets of a rule over rows [points]."""
+
+    largest: float
+    where: str
+    """Row of the largest."""
+    mean: float
+    settings: int
+    """How many rows."""
+
+
+class Halves(TypedDict):
+    """Rules on the half that chooses and on the one that judges."""
+
+    settings_that_choose: list[str]
+    order: list[str]
+    """Rules by their largest regret on the half that chooses."""
+    choosing: dict[str, RuleCost]
+    judging: dict[str, RuleCost]
+
+
+class TableOfHeads(Table):
+    """Rows of heads, and the rules on both halves."""
+
+    images: ImageCounts
+    left_out: dict[str, str]
+    rules: Halves
+
+
+class HeadsTable(Experiment[TableOfHeads]):
     """Methods on human labels as heads on kept features; rules chosen on one half and judged on the other."""
 
     takes_parts = True
@@ -91,27 +122,28 @@ class HeadsTable(Experiment):
         return [
             Trial(name_of(method, noise), human_labels_config(
                 config, noise, f"{method.replace(' ', '_')}-{noise}", seed,
-                **HEAD | METHODS[method], **_places(config),
+                **HEAD | METHODS[method] | _places(config),
             ), is_compared=False)
             for seed in seeds_of(config)
             for method, noise in product(METHODS, NOISES)
         ]  # fmt: skip
 
-    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+    def conclude(self, table: Table, rows: Sequence[Row], config: ExperimentConfig) -> TableOfHeads:
         """How many images there were, what was left out, and the rules on both halves."""
         return {
+            **table,
             "images": {row.name: [(run.training_images, run.holdout_images) for run in row.runs] for row in rows},
             "left_out": LEFT_OUT,
             "rules": _halves(rows),
         }
 
-    def remarks(self, table: dict[str, Any]) -> list[str]:
+    def remarks(self, table: TableOfHeads) -> list[str]:
         """How far each label set is from clean ones, and what the epoch and the method cost."""
         rows = {row["row"]: row for row in table["rows"]}
         said = [text for noise in NOISES if (text := _of_label_set(rows, noise))]
         return [*said, *(f"left out: {names}, which {why}" for names, why in table["left_out"].items())]
 
-    def further_tables(self, table: dict[str, Any]) -> list[str]:
+    def further_tables(self, table: TableOfHeads) -> list[str]:
         """The rules on the half on which the default was chosen, and on the other."""
         found = table["rules"]
         images = sorted({tuple(counts) for row in table["images"].values() for counts in row})
@@ -134,23 +166,24 @@ class HeadsTable(Experiment):
         return [*lines, ""]
 
 
-def _places(config: ExperimentConfig) -> dict[str, Any]:
+def _places(config: ExperimentConfig) -> TrainSettings:
     """Features are kept under OUT, so nothing is written beside the data."""
     assert config.data is not None
     return {"root": config.out, "main": str((config.data / "train.parquet").absolute())}
 
 
-def _halves(rows: Sequence[Row]) -> dict[str, Any]:
+def _halves(rows: Sequence[Row]) -> Halves:
     """Each rule's regrets on the half that chooses and on the one that judges, and the order of the former."""
-    halves = {
-        "choosing": _regrets([(row, 0) for row in rows if row.name in CHOOSING]),
+    choosing = _regrets([(row, 0) for row in rows if row.name in CHOOSING])
+    return {
+        "settings_that_choose": sorted(CHOOSING),
+        "order": sorted(choosing, key=lambda rule: (choosing[rule]["largest"], rule)),
+        "choosing": choosing,
         "judging": _regrets([(row, 1) for row in rows if row.name not in CHOOSING]),
     }
-    order = sorted(halves["choosing"], key=lambda rule: (halves["choosing"][rule]["largest"], rule))
-    return {"settings_that_choose": sorted(CHOOSING), "order": order, **halves}
 
 
-def _regrets(halves: Sequence[tuple[Row, int]]) -> dict[str, dict[str, Any]]:
+def _regrets(halves: Sequence[tuple[Row, int]]) -> dict[str, RuleCost]:
     """Largest and mean regret by rule, over rows and their seeds of that parity; of rules on all of them only."""
     means: dict[str, dict[str, float]] = {}
     rules = (*families.names(families.Family.STOPPING_RULE), *RULE_VARIANTS)
@@ -170,7 +203,7 @@ def _regrets(halves: Sequence[tuple[Row, int]]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def _of_label_set(rows: Mapping[str, Any], noise: str) -> str:
+def _of_label_set(rows: Mapping[str, RowSummary], noise: str) -> str:
     """The best head on a label set, against the best on clean labels, and what the last epoch costs."""
 
     def chosen_on(labels: str) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from rawlabel.base.files import atomic_write
 from rawlabel.config import ExperimentConfig, TrainConfig
 from rawlabel.errors import DataError
+from rawlabel.experiments.train_settings import TrainSettings
 
 _TRAIN, _TEST = "train.parquet", "test.parquet"
 LABELS = {
@@ -24,7 +25,7 @@ LABELS = {
 """Label sets by the column of `train.parquet` that holds them; `noisy` is CIFAR-100N's, the others but `clean` are
 CIFAR-10N's (Wei et al., ICLR 2022, arXiv 2110.12088)."""
 
-SMALL: dict[str, dict[str, Any]] = {
+SMALL: dict[str, TrainSettings] = {
     "tiny": {
         "model": "cifar_resnet8",
         "epochs": 2,
@@ -48,7 +49,7 @@ SMALL: dict[str, dict[str, Any]] = {
 they are: with random crops a network of this size has not fitted the wrong labels when the run is over, and then
 no rule could lose anything. Its rule reads 1,000 further raw images, and 2,000 test images are enough."""
 
-SMALLER: dict[str, dict[str, Any]] = {
+SMALLER: dict[str, TrainSettings] = {
     "tiny": SMALL["tiny"],
     "cpu": {
         **SMALL["cpu"],
@@ -61,7 +62,12 @@ SMALLER: dict[str, dict[str, Any]] = {
 
 
 def human_labels_config(
-    config: ExperimentConfig, noise: str, name: str, seed: int, set_name: str = "CIFAR-10N", **settings: Any
+    config: ExperimentConfig,
+    noise: str,
+    name: str,
+    seed: int,
+    set_name: str = "CIFAR-10N",
+    **settings: Unpack[TrainSettings],
 ) -> TrainConfig:
     """A training on the label set `noise` of `set_name` in the run directory OUT/runs/`name`-`seed`.
 
@@ -72,7 +78,7 @@ def human_labels_config(
         if not (config.data / file).is_file():
             raise DataError(f"{config.data / file}: no such file; name the folder of {set_name} with --data")
     test_size = settings.pop("test_size", None)
-    common: dict[str, Any] = {
+    common = {
         "root": config.data,
         "main": _TRAIN,
         "test": _TEST if test_size is None else str(_smaller_test_set(config, test_size, set_name)),
@@ -86,7 +92,7 @@ def human_labels_config(
         "device": config.device,
         "workers": config.workers,
     }
-    return TrainConfig(**(common | settings))
+    return TrainConfig.model_validate({**common, **settings})
 
 
 def _smaller_test_set(config: ExperimentConfig, count: int, set_name: str) -> Path:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rawlabel.config import ExperimentConfig
 from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALL, human_labels_config
-from rawlabel.experiments.targets import Target, as_table, compare
+from rawlabel.experiments.table_records import ImageCounts, Table
+from rawlabel.experiments.targets import Compared, Target, as_table, compare
+from rawlabel.experiments.train_settings import TrainSettings
 from rawlabel.experiments.trials import Trial
 
-WHOLE: dict[str, Any] = {"model": "cifar_stem_resnet34", "batch_size": 128, "holdout": 0.05}
+WHOLE: TrainSettings = {"model": "cifar_stem_resnet34", "batch_size": 128, "holdout": 0.05}
 """What the recipes share at full size, besides shifted crops and flips, momentum 0.9 and weight decay 5e-4."""
 
 
-class MethodsTable(Experiment):
+class TableOfMethods(Table):
+    """Rows beside the published numbers."""
+
+    images: ImageCounts
+    wanted: list[Compared]
+
+
+class MethodsTable(Experiment[TableOfMethods]):
     """Base of the tables that set methods beside the published numbers, on one set of images."""
 
     set_name: ClassVar[str]
     """What the images and their labels are called."""
-    recipes: ClassVar[Mapping[str, Mapping[str, Any]]]
+    recipes: ClassVar[Mapping[str, TrainSettings]]
     """Settings by method, for the whole set on a GPU."""
-    on_few_epochs: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    on_few_epochs: ClassVar[Mapping[str, TrainSettings]] = {}
     """What the smaller scales change in a recipe."""
     on_smaller_scales = ("cross_entropy", "elr", "nts")
     """Methods that they have."""
@@ -43,15 +52,16 @@ class MethodsTable(Experiment):
             for seed in seeds_of(config)
         ]  # fmt: skip
 
-    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+    def conclude(self, table: Table, rows: Sequence[Row], config: ExperimentConfig) -> TableOfMethods:
         """Each number that is wanted beside ours; smaller scales, of other images and networks, have none."""
         measured = {row.name: row.summary() for row in rows} if config.scale == "gpu" else None
         return {
+            **table,
             "images": {row.name: [(run.training_images, run.holdout_images) for run in row.runs] for row in rows},
             "wanted": compare(self.targets, measured),
         }
 
-    def remarks(self, table: dict[str, Any]) -> list[str]:
+    def remarks(self, table: TableOfMethods) -> list[str]:
         """The orderings that the literature leads one to expect, and whether they came out."""
         rows = {row["row"]: row for row in table["rows"]}
         said = []
@@ -67,7 +77,7 @@ class MethodsTable(Experiment):
             )
         return said
 
-    def further_tables(self, table: dict[str, Any]) -> list[str]:
+    def further_tables(self, table: TableOfMethods) -> list[str]:
         """What is wanted at full size, and what came out; and what was held out in either."""
         return [
             "## What is wanted at full size",
@@ -80,17 +90,19 @@ class MethodsTable(Experiment):
             "",
         ]
 
-    def _settings(self, method: str, scale: str) -> dict[str, Any]:
+    def _settings(self, method: str, scale: str) -> TrainSettings:
         if scale == "gpu":
             return {**WHOLE, **self.recipes[method]}
         small = SMALL[scale]
-        recipe = {key: value for key, value in self.recipes[method].items() if key not in ("epochs", "decay_at")}
+        recipe = self.recipes[method].copy()
+        recipe.pop("epochs", None)
+        recipe.pop("decay_at", None)
         # The same shape of schedule in fewer epochs: the first step after 60 % of them.
-        shorter = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
+        shorter = TrainSettings(decay_epochs=max(1, round(0.6 * small["epochs"])))
         return {**recipe, **self.on_few_epochs.get(method, {}), **small, **shorter}
 
 
-def _held_out(images: dict[str, Sequence[Sequence[int | None]]]) -> str:
+def _held_out(images: ImageCounts) -> str:
     """How many images the rows trained on and held out, rows with the same numbers together."""
     found: dict[tuple[str, str], list[str]] = {}
     for row, counts in images.items():

@@ -10,10 +10,25 @@ number on human labels is published; on synthetic noise (CIFAR-10) it is 2.4 to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+from rawlabel.experiments.table_records import RowSummary
 
 Kind = Literal["about", "at least", "at most"]
+Column = Literal["selected", "last", "oracle", "regret"]
+
+
+class Compared(TypedDict):
+    """A target with what was measured; both of the last are None where nothing was."""
+
+    row: str
+    column: Column
+    wanted: float
+    kind: Kind
+    tolerance: float
+    measured: float | None
+    is_met: bool | None
 
 
 @dataclass(frozen=True)
@@ -21,7 +36,7 @@ class Target:
     """One number that is wanted of a row."""
 
     row: str
-    column: Literal["selected", "last", "oracle", "regret"]
+    column: Column
     wanted: float
     """Percent, or percentage points for a regret."""
     kind: Kind = "about"
@@ -89,21 +104,24 @@ CIFAR100N = (
 )  # fmt: skip
 
 
-def compare(targets: Iterable[Target], measured: Mapping[str, Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+def compare(targets: Iterable[Target], measured: Mapping[str, RowSummary] | None) -> list[Compared]:
     """Each of `targets` with the mean of its row in `measured`, by row, and whether that is what is wanted.
 
     Both are None where the row is missing, and everywhere without `measured`.
     """
-    compared = []
+    compared: list[Compared] = []
     for target in targets:
         row = (measured or {}).get(target.row)
         mean = None if row is None else row[target.column]["mean"]
         is_met = None if mean is None else target.is_met(mean)
-        compared.append({**asdict(target), "measured": mean, "is_met": is_met})
+        compared.append({
+            "row": target.row, "column": target.column, "wanted": target.wanted, "kind": target.kind,
+            "tolerance": target.tolerance, "measured": mean, "is_met": is_met,
+        })  # fmt: skip
     return compared
 
 
-def as_table(compared: Iterable[Mapping[str, Any]]) -> list[str]:
+def as_table(compared: Iterable[Compared]) -> list[str]:
     """What `compare` found as lines of Markdown."""
     lines = ["| setting | column | wanted | measured | |", "|---|---|--:|--:|---|"]
     columns = {"selected": "selected by the rule", "last": "last epoch", "oracle": "oracle",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import cv2
 import numpy as np
@@ -42,6 +42,53 @@ _FILES = ("images.bin", "records", "names.txt")
 _SMALL = 64
 
 
+class PackSettings(TypedDict):
+    """What decides the bytes of a pack; sizes [pixels] where the mode has them."""
+
+    mode: Literal["copy", "raw", "jpeg"]
+    part: str
+    short: NotRequired[int]
+    quality: NotRequired[int]
+    size: NotRequired[int]
+    max_megapixels: NotRequired[float]
+
+
+class Unreadable(TypedDict):
+    """An image that was left out, and why."""
+
+    image: str
+    reason: str
+
+
+class PackOrigin(TypedDict):
+    """What a pack was made from."""
+
+    source: str
+    """Fingerprint of the images."""
+    settings: PackSettings
+
+
+class PackFacts(PackOrigin):
+    """The content of `pack.json`."""
+
+    fingerprint: str
+    found: int
+    packed: int
+    bytes: int
+    unreadable: list[Unreadable]
+    ignored: str
+    """Files beside the images, in a sentence; empty where there are none."""
+
+
+class _State(TypedDict):
+    """The content of `state.json`: how far a killed command came."""
+
+    made_from: PackOrigin
+    done: int
+    ends: list[int]
+    unreadable: list[Unreadable]
+
+
 @dataclass(frozen=True)
 class _Encoded:
     """One image as the pack keeps it, or why it is left out."""
@@ -54,7 +101,7 @@ class _Encoded:
     reason: str | None = None
 
 
-def pack(config: PackConfig) -> dict[str, Any]:
+def pack(config: PackConfig) -> PackFacts:
     """Write the pack that `config` describes and return what its pack.json holds; a finished one stays as it is.
 
     Raises `ConfigError`, `DataError` and `DiskError`; what is written until then counts when the command is given
@@ -72,7 +119,7 @@ def pack(config: PackConfig) -> dict[str, Any]:
     )
     found = read_input(config.source, request)
     settings = _settings(config)
-    made_from = {"source": found.fingerprint, "settings": settings}
+    made_from: PackOrigin = {"source": found.fingerprint, "settings": settings}
     if (out / "pack.json").exists():
         return _finished(out, made_from)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -90,15 +137,15 @@ def pack(config: PackConfig) -> dict[str, Any]:
     return facts
 
 
-def _settings(config: PackConfig) -> dict[str, Any]:
+def _settings(config: PackConfig) -> PackSettings:
     """What decides the bytes of the pack."""
     mode, size = config.mode, config.size or config.image_size
     if mode == "auto":
         mode = "copy" if config.part == "test" else "raw" if size <= _SMALL else "jpeg"
-    settings: dict[str, Any] = {"mode": mode, "part": config.part}
+    settings: PackSettings = {"mode": mode, "part": config.part}
     if mode == "jpeg":
         default = 256 if config.image_size <= 176 else round(1.43 * config.image_size)
-        settings |= {"short": config.short or default, "quality": config.quality}
+        settings["short"], settings["quality"] = config.short or default, config.quality
     if mode == "raw":
         settings["size"] = size
     if config.max_megapixels != MAX_MEGAPIXELS:
@@ -106,12 +153,12 @@ def _settings(config: PackConfig) -> dict[str, Any]:
     return settings
 
 
-def _finished(folder: Path, made_from: dict[str, Any]) -> dict[str, Any]:
+def _finished(folder: Path, made_from: PackOrigin) -> PackFacts:
     """The facts of a finished pack. Raises `ConfigError` when it was made from something else."""
     facts = read_json(folder / "pack.json", "what `rawlabel pack` wrote")
     if not isinstance(facts, dict) or any(facts.get(key) != value for key, value in made_from.items()):
         raise ConfigError(f"--out: {folder} holds a pack of other images or settings; remove it or choose another")
-    return facts
+    return cast("PackFacts", facts)
 
 
 class _Writer:
@@ -120,16 +167,16 @@ class _Writer:
     def __init__(
         self,
         config: PackConfig,
-        settings: dict[str, Any],
+        settings: PackSettings,
         found: InputSet,
         folder: Path,
-        made_from: dict[str, Any],
+        made_from: PackOrigin,
     ) -> None:
         self._config, self._settings, self._found = config, settings, found
         self._folder, self._made_from = folder, made_from
         self._is_strict = config.strict or config.part == "test"
         self._done, self._ends = 0, [0, 0, 0]
-        self._unreadable: list[dict[str, str]] = []
+        self._unreadable: list[Unreadable] = []
 
     def write(self) -> None:
         """Write all that is not there yet, then index, classes and, last, pack.json."""
@@ -165,7 +212,7 @@ class _Writer:
         """Go on behind the last note, or begin anew where there is none."""
         path = self._folder / "state.json"
         if path.exists():
-            state = read_json(path, "how far `rawlabel pack` came")
+            state: _State = read_json(path, "how far `rawlabel pack` came")
             if state["made_from"] != self._made_from:
                 raise ConfigError(
                     f"--out: {self._folder} is the beginning of a pack of other images or settings; remove it or "
@@ -207,15 +254,13 @@ class _Writer:
         for file in files:
             file.flush()
             os.fsync(file.fileno())
-        write_json(
-            self._folder / "state.json",
-            {
-                "made_from": self._made_from,
-                "done": self._done,
-                "ends": self._ends,
-                "unreadable": self._unreadable,
-            },
-        )
+        state: _State = {
+            "made_from": self._made_from,
+            "done": self._done,
+            "ends": self._ends,
+            "unreadable": self._unreadable,
+        }
+        write_json(self._folder / "state.json", state)
 
     def _finish(self) -> None:
         records = np.fromfile(self._folder / "records", dtype=INDEX)
@@ -226,7 +271,7 @@ class _Writer:
         write_json(self._folder / "classes.json", list(self._found.class_ids))
         digest = hashlib.sha256(repr(sorted(self._settings.items())).encode() + self._made_from["source"].encode())
         digest.update(records.tobytes())
-        facts = {
+        facts: PackFacts = {
             **self._made_from,
             "fingerprint": digest.hexdigest(),
             "found": self._done,
@@ -251,11 +296,11 @@ def _in_order(
         yield done
 
 
-def _encode_chunk(source: ImageSource, settings: dict[str, Any], rows: range) -> list[_Encoded]:
+def _encode_chunk(source: ImageSource, settings: PackSettings, rows: range) -> list[_Encoded]:
     return [_encode(source, settings, row) for row in rows]
 
 
-def _encode(source: ImageSource, settings: dict[str, Any], row: int) -> _Encoded:
+def _encode(source: ImageSource, settings: PackSettings, row: int) -> _Encoded:
     name = source.name(row)
     try:
         stored = source.read(row)

@@ -71,6 +71,7 @@ def write_noisy_manifest(config: NoiseConfig) -> tuple[Manifest, Injection]:
         config=config.as_json() | {"injected": injection.record()},
         catalogue_fingerprint=header["catalogue_fingerprint"],
         parent=manifest.fingerprint,
+        reviewed=manifest.reviewed,
     )
     return noisy, injection
 

@@ -17,7 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rawlabel.artifacts.decision import SCHEMA
-from rawlabel.artifacts.manifest import LATER_COLUMNS, Manifest, by_mark, fingerprint_of, newest_manifest
+from rawlabel.artifacts.manifest import (
+    LATER_COLUMNS,
+    Manifest,
+    by_mark,
+    fingerprint_of,
+    newest_manifest,
+    reviewed_of,
+)
 from rawlabel.artifacts.project import manifests_path
 from rawlabel.errors import DataError
 from rawlabel.gather.classes.reading import class_spec, refuse_collisions
@@ -90,7 +97,9 @@ def read_received_manifest(path: Path) -> Manifest:
     parent = header.get("parent")
     parent = parent if isinstance(parent, str) and _FINGERPRINT.fullmatch(parent) else None
     kept, left_out = by_mark(classes, described)
-    manifest = Manifest(path.absolute(), table, kept, header["fingerprint"], parent, left_out)
+    manifest = Manifest(
+        path.absolute(), table, kept, header["fingerprint"], parent, left_out, reviewed_of(header, path)
+    )
     if not set(manifest.kept()["class_id"].unique().to_pylist()) <= set(manifest.class_ids):
         raise DataError(f"{path}: keeps photos of a class that it leaves out; {_GET_ANEW}")
     return manifest

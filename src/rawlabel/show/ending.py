@@ -28,13 +28,18 @@ def collection_lines(manifest: Manifest, counts: Mapping[str, int]) -> list[str]
         ((count, loss.reason) for loss, count in funnel.losses.items()), key=lambda one: (-one[0], one[1])
     )
     names = manifest.class_ids
+    who = (
+        manifest.reviewed.describe().removesuffix("; no label was edited")
+        if manifest.reviewed.looked_at
+        else ("nobody labelled any")
+    )
     rest = f" and {len(names) - _MOST_CLASSES} more" if len(names) > _MOST_CLASSES else ""
     return [
         f"asked for     {len(names)} classes by name: {', '.join(names[:_MOST_CLASSES])}{rest}",
         f"found         {funnel.found} search results, {counts['photos']} different photos",
         f"thrown away   {funnel.rejected} rejected and {funnel.failed} failed: "
         + ("; ".join(f"{count} {reason.replace('_', ' ')}" for count, reason in lost) or "none"),
-        f"kept          {funnel.kept} photos with their raw labels; no label was edited, nobody labelled any",
+        f"kept          {funnel.kept} photos with their raw labels; no label was edited, {who}",
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from rawlabel.artifacts.manifest import photos_looked_at
 from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
 from rawlabel.artifacts.run_records import DataOrigin, Start, Summary
@@ -126,7 +127,12 @@ def _run(
                 last_epoch=trainer.records[-1].epoch,
                 seed=config.seed,
                 data=data.fingerprint,
-            ).adding(doubt=doubt, test_overlap=run.overlap_counts(), left_out=data.left_out)
+            ).adding(
+                doubt=doubt,
+                test_overlap=run.overlap_counts(),
+                left_out=data.left_out,
+                looked_at=photos_looked_at(data.origin),
+            )
         )
     if config.refit:
         everything = with_holdout(data)
@@ -280,7 +286,7 @@ def _refit(
             last_epoch=selected,
             seed=config.seed,
             data=data.fingerprint,
-        )
+        ).adding(looked_at=photos_looked_at(data.origin))
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rawlabel.artifacts.funnel import Loss
+from rawlabel.artifacts.review.reviewed import Reviewed
 from rawlabel.base import messages
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
@@ -24,12 +25,30 @@ def _curate(config: CurateConfig) -> Ending:
         for loss in (Loss(verdict, reason) for reason in Reason):
             if loss in counts.losses:
                 say(f"  {counts.losses[loss]:>6} {verdict}: {loss.describe()}")
+    if manifest.reviewed.entries:
+        _say_reviewed(manifest.reviewed)
     say(f"held out for the stopping rule: {manifest.kept(Split.HOLDOUT).num_rows}")
     say(f"manifest: {manifest.path}")
     for warning in manifest.warnings():
         messages.note(warning)
-    give({"manifest": manifest.path, "fingerprint": manifest.fingerprint, "funnel": manifest.funnel.as_json()})
+    give(
+        {
+            "manifest": manifest.path,
+            "fingerprint": manifest.fingerprint,
+            "funnel": manifest.funnel.as_json(),
+            "reviewed": manifest.reviewed.model_dump(),
+        }
+    )
     return Ending(("train", "--root", config.project) if counts.kept else ("report", config.project))
+
+
+def _say_reviewed(reviewed: Reviewed) -> None:
+    say(reviewed.describe())
+    say(
+        f"  {reviewed.entries:,} answers = {reviewed.dropped:,} to drop + {reviewed.already_out:,} to drop what "
+        f"is left out anyway + {reviewed.kept:,} to keep + {reviewed.not_sure:,} not sure + "
+        f"{reviewed.unmatched:,} about nothing that was collected"
+    )
 
 
 COMMAND = section_command("curate", CurateConfig, _curate)

@@ -30,6 +30,8 @@ def _train(config: TrainConfig) -> Ending:
         return ending
     summary = run.summary()
     say(f"selected epoch {summary.selected_epoch} of 0..{summary.last_epoch}: {summary.why_selected()}")
+    if summary.looked_at:
+        say(f"a person looked at {summary.looked_at:,} of the photos before training; no label was edited")
     if (encoder := run.read().encoder) is not None:
         say(encoder.describe())
     for entry in summary.test_overlap.values():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rawlabel.experiments.methods_table import MethodsTable
 from rawlabel.experiments.studies.cifar10n import RECIPES as ON_TEN_CLASSES
 from rawlabel.experiments.targets import CIFAR100N
+from rawlabel.experiments.train_settings import TrainSettings
 
-RECIPES: dict[str, dict[str, Any]] = {
+RECIPES: dict[str, TrainSettings] = {
     "cross_entropy": ON_TEN_CLASSES["cross_entropy"],
     # github.com/shengliu66/ELR, config_cifar100.json: no restarts, and a hundredth of the rate from epochs 80 and
     # 120 on.

@@ -8,11 +8,12 @@ from rawlabel.experiments.experiment import Experiment
 from rawlabel.experiments.heads import HeadsTable
 from rawlabel.experiments.methods_table import MethodsTable
 from rawlabel.experiments.targets import CIFAR10N
+from rawlabel.experiments.train_settings import TrainSettings
 
 # Wei et al., ICLR 2022, arXiv 2110.12088, and github.com/UCSC-REAL/cifar-10-100n: ResNet-34 at 0.1, a tenth of it
 # from epoch 60 of 100 on.
-_CROSS_ENTROPY = {"lr": 0.1, "epochs": 100, "decay_epochs": 60, "lr_schedule": "step"}
-RECIPES: dict[str, dict[str, Any]] = {
+_CROSS_ENTROPY: TrainSettings = {"lr": 0.1, "epochs": 100, "decay_epochs": 60, "lr_schedule": "step"}
+RECIPES: dict[str, TrainSettings] = {
     "cross_entropy": _CROSS_ENTROPY,
     # Liu et al., NeurIPS 2020, arXiv 2007.00151, section 5, and github.com/shengliu66/ELR, config_cifar10.json:
     # ResNet-34, restarts every 10 epochs, a lowest rate of 1e-3. The paper has 120 epochs, that file 150.
@@ -45,7 +46,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Recipes as published, for the whole set on a GPU: each with its source, and where it departs from it."""
 
-ON_FEW_EPOCHS: dict[str, dict[str, Any]] = {"elr": {"lr_schedule": "cosine", "min_lr": 0.0}}
+ON_FEW_EPOCHS: dict[str, TrainSettings] = {"elr": {"lr_schedule": "cosine", "min_lr": 0.0}}
 """What the smaller scales change in a recipe: their 30 epochs are too few for restarts."""
 
 
@@ -61,7 +62,7 @@ class Cifar10N(MethodsTable):
     noises = ("aggregate", "random1", "worst")
     targets = CIFAR10N
 
-    def at_scale(self, scale: str) -> Experiment:
+    def at_scale(self, scale: str) -> Experiment[Any]:
         """Heads on kept features are another table."""
         return HeadsTable() if scale == "transfer" else self
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 from rawlabel.base.files import write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import ExperimentConfig, WorthConfig
 from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALLER, human_labels_config
+from rawlabel.experiments.table_records import Table
+from rawlabel.experiments.train_settings import TrainSettings
 from rawlabel.experiments.trials import Trial
-from rawlabel.judge.evaluate.crossover import measure_crossover
-from rawlabel.judge.evaluate.worth import BOUND_REMARK, as_json, measure_worth
+from rawlabel.judge.evaluate.crossover import CrossoverRow, measure_crossover
+from rawlabel.judge.evaluate.worth import BOUND_REMARK, CurveRow, EquivalentRow, as_json, measure_worth
 from rawlabel.show.figures.crossover import draw_crossover
 from rawlabel.show.figures.worth import draw_worth
 
@@ -29,7 +31,30 @@ METHODS = ("cross_entropy", "elr")
 NOISES = ("random1", "worst")
 
 
-class RawAgainstClean(Experiment):
+class Difference(TypedDict):
+    """Raw minus clean labels at equal size, paired by seed [points]."""
+
+    row: str
+    raw_minus_clean: float
+    half_width: float | None
+
+
+class CrossoverOfRow(CrossoverRow):
+    """How many more raw images match, of one kind of raw labels."""
+
+    row: str
+
+
+class TableOfWorth(Table):
+    """Rows, and what raw labels are worth in them."""
+
+    at_equal_size_and_steps: list[Difference]
+    crossover: list[CrossoverOfRow]
+    curve: CurveRow
+    worth: dict[str, EquivalentRow]
+
+
+class RawAgainstClean(Experiment[TableOfWorth]):
     """Raw against clean labels for equal steps: at equal size, how many match, what they are worth."""
 
     def trials(self, config: ExperimentConfig) -> list[Trial]:
@@ -48,7 +73,7 @@ class RawAgainstClean(Experiment):
             for seed in seeds_of(config)
         ]  # fmt: skip
 
-    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+    def conclude(self, table: Table, rows: Sequence[Row], config: ExperimentConfig) -> TableOfWorth:
         """Differences paired by seed, the multiples that match, and the equivalents; draws both of these."""
         found = {row.name: row.summary()["runs"]["selected"] for row in rows}
         raw = [row for row in rows if ", clean, " not in row.name]
@@ -62,7 +87,7 @@ class RawAgainstClean(Experiment):
         write_json(config.out / "worth.json", written)
         draw_worth(measured, config.out)
         worth = {one["name"]: one for one in written["raw"]}
-        differences = []
+        differences: list[Difference] = []
         for row in raw:
             clean_runs = found[f"cross_entropy, clean, {row.name.split(', ')[2]}"]
             points = [one - other for one, other in zip(found[row.name], clean_runs, strict=True)]
@@ -70,13 +95,14 @@ class RawAgainstClean(Experiment):
             differences.append({"row": row.name, "raw_minus_clean": mean, "half_width": half_width})
         crossover = _crossovers(found, config)
         return {
+            **table,
             "at_equal_size_and_steps": differences,
             "crossover": crossover,
             "curve": written["curve"],
             "worth": worth,
         }
 
-    def remarks(self, table: dict[str, Any]) -> list[str]:
+    def remarks(self, table: TableOfWorth) -> list[str]:
         """Every difference and every equivalent, whichever way it falls."""
         said = [
             f"{one['row']}: {one['raw_minus_clean']:+.2f} ± {one['half_width']:.2f} points against clean labels "
@@ -93,8 +119,8 @@ class RawAgainstClean(Experiment):
             said.append(f"{name}: worth {number} clean labels{_interval(one['interval'], '.0f')}{note}")
         return said
 
-    def _settings(self, method: str, size: int, scale: str) -> dict[str, Any]:
-        small: dict[str, Any] = (
+    def _settings(self, method: str, size: int, scale: str) -> TrainSettings:
+        small: TrainSettings = (
             SMALLER[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
         )
         largest = SIZES[scale][-1]
@@ -105,10 +131,11 @@ class RawAgainstClean(Experiment):
                 "method": method, "holdout": round(0.1 * size / 50_000, 4), "lr_schedule": "step"}  # fmt: skip
 
 
-def _crossovers(found: dict[str, list[float]], config: ExperimentConfig) -> list[dict[str, Any]]:
+def _crossovers(found: dict[str, list[float]], config: ExperimentConfig) -> list[CrossoverOfRow]:
     """The multiple m* of each kind of raw labels against each clean set of a raw size; draws the smallest's."""
     sizes = RAW_SIZES[config.scale]
-    crossovers, drawn = [], {}
+    crossovers: list[CrossoverOfRow] = []
+    drawn = {}
     for noise in NOISES:
         for method in METHODS:
             name = f"{method}, {noise}"
@@ -122,7 +149,7 @@ def _crossovers(found: dict[str, list[float]], config: ExperimentConfig) -> list
     return crossovers
 
 
-def _crossover_said(one: dict[str, Any]) -> str:
+def _crossover_said(one: CrossoverOfRow) -> str:
     multiples, number = one["multiples"], one["multiple"]
     if number is None:
         start = f"{one['row']}: not even {multiples[-1]:g} times as many raw images train"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,16 @@ from rawlabel.base import families
 from rawlabel.config import CompareRulesConfig, ExperimentConfig
 from rawlabel.experiments.experiment import Experiment, Row, seeds_of
 from rawlabel.experiments.human_labels import SMALLER, human_labels_config
+from rawlabel.experiments.table_records import Table
+from rawlabel.experiments.train_settings import TrainSettings
 from rawlabel.experiments.trials import Trial
 from rawlabel.judge.evaluate.finished_runs import rule_text
 from rawlabel.judge.evaluate.rule_regret import compare_rules, load_rules
 from rawlabel.show.figures.output import FigureFolder
 from rawlabel.show.figures.style import figure_style, new_figure
 
-SCHEDULES = ("step", "cosine", "constant")
+Schedule = Literal["step", "cosine", "constant"]
+SCHEDULES: tuple[Schedule, ...] = ("step", "cosine", "constant")
 METHODS = ("cross_entropy", "elr")
 NOISES: dict[str, tuple[str, float]] = {
     "aggregate": ("aggregate", 0),
@@ -30,7 +33,7 @@ NOISES: dict[str, tuple[str, float]] = {
 """Label set, and the share of its labels that are made wrong on top."""
 VARIANTS = ("noisy_holdout:window=3", "noisy_holdout:window=5")
 """Settings of the default rule that are compared besides every rule with its defaults."""
-SCALES: dict[str, dict[str, Any]] = {
+SCALES: dict[str, TrainSettings] = {
     "tiny": SMALLER["tiny"],
     # Long enough for robust losses to grow sure of what raw labels deny, which the loss on those then punishes.
     "cpu": {**SMALLER["cpu"], "train_size": 4000, "epochs": 36},
@@ -54,7 +57,19 @@ def best_in_resamples(regrets: dict[str, npt.NDArray[np.float64]], count: int = 
     return dict(sorted(zip(regrets, shares.tolist(), strict=True), key=lambda one: -one[1]))
 
 
-class RuleRegretGrid(Experiment):
+class TableOfRules(Table):
+    """Rows, and what every rule costs on each."""
+
+    rule_options: dict[str, Mapping[str, object]]
+    regrets: dict[str, dict[str, float]]
+    """By rule, by row [points]."""
+    largest_mean_regret: dict[str, float]
+    best_in_resamples: dict[str, float]
+    partly_applicable: list[str]
+    """Rules that some rows lack the signals for."""
+
+
+class RuleRegretGrid(Experiment[TableOfRules]):
     """Regret of every stopping rule over schedules, losses and noises: a table, a heat map and the worst cases."""
 
     def trials(self, config: ExperimentConfig) -> list[Trial]:
@@ -62,13 +77,13 @@ class RuleRegretGrid(Experiment):
         return [
             Trial(f"{method}, {noise}, {schedule}", human_labels_config(
                 config, NOISES[noise][0], f"{method}-{noise.split()[0]}-{schedule}", seed,
-                **self._settings(method, schedule, config.scale), inject_noise=NOISES[noise][1],
+                **self._settings(method, schedule, config.scale) | TrainSettings(inject_noise=NOISES[noise][1]),
             ))
             for schedule, method, noise in product(SCHEDULES, METHODS, NOISES)
             for seed in seeds_of(config)
         ]  # fmt: skip
 
-    def conclude(self, rows: Sequence[Row], config: ExperimentConfig) -> dict[str, Any]:
+    def conclude(self, table: Table, rows: Sequence[Row], config: ExperimentConfig) -> TableOfRules:
         """Regret of every rule on every row, and the rules by their largest mean regret; draws the heat map."""
         regrets: dict[str, dict[str, float]] = {}
         by_seed: dict[str, list[tuple[float, ...]]] = {}
@@ -84,6 +99,7 @@ class RuleRegretGrid(Experiment):
         self._draw(whole, [row.name for row in rows], config)
         options = {rule: one.options.as_json() for rule, one in load_rules(rules).items()}
         return {
+            **table,
             "rule_options": {rule: options[rule] for rule in whole},
             "regrets": whole,
             "largest_mean_regret": {rule: value for value, rule in worst},
@@ -91,7 +107,7 @@ class RuleRegretGrid(Experiment):
             "partly_applicable": sorted(set(regrets) - set(whole)),
         }
 
-    def remarks(self, table: dict[str, Any]) -> list[str]:
+    def remarks(self, table: TableOfRules) -> list[str]:
         """The order of the rules by their worst case, and where that is."""
         where = {rule: max(means, key=lambda name: means[name]) for rule, means in table["regrets"].items()}
         ranked = "; ".join(
@@ -105,9 +121,9 @@ class RuleRegretGrid(Experiment):
             + ", ".join(f"{rule} {100 * share:.1f} %" for rule, share in table["best_in_resamples"].items()),
         ]
 
-    def _settings(self, method: str, schedule: str, scale: str) -> dict[str, Any]:
+    def _settings(self, method: str, schedule: Schedule, scale: str) -> TrainSettings:
         small = SCALES[scale]
-        step = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
+        step: TrainSettings = {"decay_epochs": max(1, round(0.6 * small["epochs"]))}
         lr = 0.1 if method == "cross_entropy" else 0.02
         return {"holdout": 0.05, **small, **step, "method": method, "lr_schedule": schedule,
                 "lr": lr if schedule != "constant" else 0.01}  # fmt: skip

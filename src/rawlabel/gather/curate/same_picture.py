@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.decision import Decision
-from rawlabel.artifacts.image_check import NEAR_COPY_BITS
 
 _HASH_DIGITS = 64
 

@@ -10,7 +10,8 @@ duplicates), so it is written out here and is not configurable:
 4. a photo or equal pixels under several classes are a contradiction of labels (`--cross-class`);
 5. of equal pixels within one class the first found stays;
 6. of near copies on different sites, within one class, the first found stays;
-7. what is left is kept and split into training and holdout by author, so that no class has too few on a side.
+7. what a person who looked at it wants left out (`--drop`) is rejected, and its copies with it;
+8. what is left is kept and split into training and holdout by author, so that no class has too few on a side.
 """
 
 from __future__ import annotations
@@ -28,11 +29,17 @@ from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, write_manifest
 from rawlabel.artifacts.presence import decided_again
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.artifacts.review.answer_file import answers_path, read_answers
+from rawlabel.artifacts.review.answers import Answer
+from rawlabel.artifacts.review.reviewed import Reviewed
 from rawlabel.artifacts.split import splits_of
+from rawlabel.base import messages
 from rawlabel.base.progress import progress
 from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError
+from rawlabel.gather.curate.answer_lists import AnswerLists, read_answer_lists
 from rawlabel.gather.curate.placeholders import is_placeholder
+from rawlabel.gather.curate.reviewed import drop_reviewed
 from rawlabel.gather.curate.same_picture import Names, near_copies, own_name, photo_names
 from rawlabel.records import Outcome, Photo, Reason, Split, Status, Verdict
 
@@ -47,8 +54,9 @@ def curate(config: CurateConfig) -> Manifest:
     """Decide about every label event of the project's catalogue and freeze the decisions.
 
     A class of which nothing is left is left out, which the manifest says. Raises `DataError` when there is no
-    catalogue or no class has anything left, and `DiskError`.
+    catalogue, no class has anything left or a file of `drop` cannot be read, and `DiskError`.
     """
+    lists = read_answer_lists(config.drop)
     with Catalogue(catalogue_path(config.project)) as catalogue:
         candidates = list(catalogue.candidates())
         classes = catalogue.classes()
@@ -56,18 +64,36 @@ def curate(config: CurateConfig) -> Manifest:
     if not candidates:
         raise DataError(f"{config.project}: the catalogue holds no photos; run `rawlabel collect` again")
     photos = ProjectPhotos(config.project)
+    decided, reviewed = decide_with(lists, candidates, _decode_all(candidates, photos, config), config)
     decisions = [
         replace(one, path=photos.name(one.stored_sha256, one.media_type or "")) if one.stored_sha256 else one
-        for one in decide(candidates, _decode_all(candidates, photos, config), config)
+        for one in decided
     ]
     if not any(one.is_kept for one in decisions):
         raise DataError(
             f"{config.project}: no photo of any class is left; collect more, or loosen --min-side "
             f"({_most(decisions)})"
         )
+    if lists.torn:
+        messages.note(f"{lists.torn} lines of the answers are unfinished; what they would have said is lost")
+    _say_not_taken(config)
     return write_manifest(
-        config.project, table_of(decisions), classes, config=config.as_json(), catalogue_fingerprint=fingerprint
+        config.project,
+        table_of(decisions),
+        classes,
+        config=config.as_json(),
+        catalogue_fingerprint=fingerprint,
+        reviewed=reviewed,
     )
+
+
+def _say_not_taken(config: CurateConfig) -> None:
+    """Tell whoever has looked at photos when nothing is made of it."""
+    path = answers_path(config.project)
+    if config.drop or not path.is_file():
+        return
+    if count := sum(answer is Answer.DROP for _, answer in read_answers(path).answers.standing()):
+        messages.note(f"{count:,} photos that a person wants left out are not: say --drop {path}")
 
 
 def _most(decisions: Sequence[Decision]) -> str:
@@ -78,6 +104,16 @@ def _most(decisions: Sequence[Decision]) -> str:
 
 def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[Decision]:
     """One decision a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
+    return decide_with(AnswerLists(), candidates, decoded, config)[0]
+
+
+def decide_with(
+    lists: AnswerLists, candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig
+) -> tuple[list[Decision], Reviewed]:
+    """The same, leaving out what `lists` say, and what came of these.
+
+    Raises `DataError` for an entry that may mean photos of several sources.
+    """
     decisions = [decided_again(_undecided(candidate, decoded), candidate.last_seen) for candidate in candidates]
     names = photo_names(decisions)
     _reject_placeholders(decisions, candidates, config.placeholder_copies, names)
@@ -88,12 +124,13 @@ def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: Cur
     for number, earlier in list(near_copies([decisions[place] for place in places])):
         place = places[number]
         decisions[place] = decisions[place].lost(Reason.NEAR_DUPLICATE, earlier.photo_id)
+    reviewed = drop_reviewed(decisions, lists)
     places = _kept_places(decisions)
     groups = [decisions[place].group or "" for place in places]
     classes = [decisions[place].class_id for place in places]
     for place, split in zip(places, splits_of(groups, classes, config.seed, config.holdout), strict=True):
         decisions[place] = replace(decisions[place], split=Split(split))
-    return decisions
+    return decisions, reviewed
 
 
 def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: CurateConfig) -> dict[str, Decoded]:

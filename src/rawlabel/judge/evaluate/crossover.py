@@ -11,11 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from rawlabel.judge.evaluate.worth import drawn_mean
+
+
+class CrossoverRow(TypedDict):
+    """A crossover as it is written, where None stands for a multiple that no number of images reaches."""
+
+    num_clean: int
+    multiples: list[float]
+    multiple: float | None
+    interval: list[float | None] | None
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,9 @@ class Crossover:
     interval: tuple[float, float] | None
     """Bootstrap interval of it; None when a set has a single run."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> CrossoverRow:
         """The crossover as plain values, where None stands for a multiple that no number of images reaches."""
-        low_high = self.interval and [_finite(end) for end in self.interval]
+        low_high = None if self.interval is None else [_finite(end) for end in self.interval]
         return {"num_clean": self.num_clean, "multiples": list(self.multiples),
                 "multiple": _finite(self.multiple), "interval": low_high}  # fmt: skip
 

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from rawlabel.artifacts.fingerprints import Fingerprint, SamePictures, fingerprint, same_pictures
+from rawlabel.artifacts.copies.fingerprint import Fingerprint, fingerprint
+from rawlabel.artifacts.copies.same_pictures import SamePictures, same_pictures
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Overlap, SamePicture
 from rawlabel.base import distributed, processes

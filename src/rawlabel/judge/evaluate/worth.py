@@ -12,9 +12,9 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -207,7 +207,40 @@ def linear_in_log(means: Mapping[int, float], accuracy: float) -> float | None:
     return None
 
 
-def as_json(worth: Worth, config: WorthConfig) -> dict[str, Any]:
+class CurveRow(TypedDict):
+    """The fitted curve as it is written."""
+
+    limit: float
+    scale: float
+    rate: float
+    is_limit_its_bound: bool
+
+
+class EquivalentRow(TypedDict):
+    """What a group of raw runs is worth, as it is written; None stands for a number of images without limit."""
+
+    name: str
+    num_raw: int
+    accuracies: tuple[float, ...]
+    num_clean: float | None
+    interval: list[float | None] | None
+    linear_in_log: float | None
+    note: str
+    per_label: float | None
+
+
+class WorthReport(TypedDict):
+    """The content of `worth.json`."""
+
+    confidence: float
+    resamples: int
+    clean: dict[str, list[float]]
+    """Accuracies of the clean runs by size."""
+    curve: CurveRow
+    raw: list[EquivalentRow]
+
+
+def as_json(worth: Worth, config: WorthConfig) -> WorthReport:
     """Plain values, with None for a number of images without limit."""
 
     def finite(value: float) -> float | None:
@@ -217,12 +250,21 @@ def as_json(worth: Worth, config: WorthConfig) -> dict[str, Any]:
         "confidence": config.confidence,
         "resamples": config.resamples,
         "clean": {str(size): list(values) for size, values in worth.clean.items()},
-        "curve": {**asdict(worth.curve), "is_limit_its_bound": worth.curve.is_limit_its_bound},
+        "curve": {
+            "limit": worth.curve.limit,
+            "scale": worth.curve.scale,
+            "rate": worth.curve.rate,
+            "is_limit_its_bound": worth.curve.is_limit_its_bound,
+        },
         "raw": [
             {
-                **asdict(one),
+                "name": one.name,
+                "num_raw": one.num_raw,
+                "accuracies": one.accuracies,
                 "num_clean": finite(one.num_clean),
-                "interval": one.interval and [finite(end) for end in one.interval],
+                "interval": None if one.interval is None else [finite(end) for end in one.interval],
+                "linear_in_log": one.linear_in_log,
+                "note": one.note,
                 "per_label": finite(one.per_label),
             }
             for one in worth.equivalents

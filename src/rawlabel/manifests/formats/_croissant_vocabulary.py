@@ -5,7 +5,7 @@ Source: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html, appen
 
 from __future__ import annotations
 
-from typing import Any
+from rawlabel.base.json_values import JsonObject
 
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 _OWN_TERMS = (
@@ -14,7 +14,7 @@ _OWN_TERMS = (
     "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator",
     "source", "subField", "transform",
 )  # fmt: skip
-CONTEXT: dict[str, Any] = {
+CONTEXT: JsonObject = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -212,7 +212,7 @@ def _sum_up(queries: Sequence[QueryState]) -> Searches:
     )
 
 
-def _curation(settings: dict[str, Any]) -> list[tuple[str, str]]:
+def _curation(settings: Mapping[str, object]) -> list[tuple[str, str]]:
     """Settings that shape the result; where files lay is their owner's business."""
     left_out = {"project", "workers", "manifest", "features", "second", "injected"}
     return [(key, plain_text(str(value))) for key, value in settings.items() if key not in left_out]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rawlabel.base.files import disk_errors, read_json, write_json
 from rawlabel.errors import DataError
@@ -16,7 +15,7 @@ _UNFINISHED = re.compile(r"\..+\.[a-z0-9_]+\.part")
 """What `files.atomic_write` calls a file that it has not finished."""
 
 
-def read_marks(out: Path) -> dict[str, Any]:
+def read_marks(out: Path) -> dict[str, Mapping[str, object]]:
     """What the formats in `out` were written from, by format; empty where nothing was exported."""
     path = out / MARK
     if not path.is_file():
@@ -29,7 +28,7 @@ def read_marks(out: Path) -> dict[str, Any]:
 
 @contextmanager
 def export_folder(
-    out: Path, name: str, made_from: Mapping[str, Any], patterns: Sequence[str], *, clear: bool = True
+    out: Path, name: str, made_from: Mapping[str, object], patterns: Sequence[str], *, clear: bool = True
 ) -> Iterator[None]:
     """Write the format `name` in this block: files under `out` that match `patterns` and no others.
 

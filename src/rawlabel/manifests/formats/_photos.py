@@ -6,10 +6,8 @@ A manifest may come from a stranger, so nothing in it becomes a path or a name b
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,7 +65,7 @@ def shuffled(manifest: Manifest, split: Split) -> pa.Table:
     return rows.take(pc.sort_indices(rows, sort_keys=_ORDER))
 
 
-def each_row(table: pa.Table) -> Iterator[dict[str, Any]]:
+def each_row(table: pa.Table) -> Iterator[Mapping[str, object]]:
     """Rows as dictionaries, a batch at a time, so that memory stays flat."""
     for batch in table.to_batches(max_chunksize=_BATCH):
         yield from batch.to_pylist()
@@ -76,13 +74,6 @@ def each_row(table: pa.Table) -> Iterator[dict[str, Any]]:
 def count_kept(manifest: Manifest) -> int:
     """How many rows of the manifest are kept, over all splits; nothing but the verdicts is looked at."""
     return int(pc.sum(pc.equal(manifest.table["verdict"], Verdict.KEPT.value)).as_py() or 0)
-
-
-def file_name(photo: Decision) -> str:
-    """Name of a kept photo in every format, safe anywhere: `<class id>/<photo id>_<8 hex digits>.jpg`."""
-    safe_id = re.sub(r"[^\w-]", "_", photo.photo_id, flags=re.ASCII)[:80]
-    digest = hashlib.sha256(f"{photo.source}:{photo.photo_id}:{photo.stored_sha256}".encode()).hexdigest()
-    return f"{photo.class_id}/{safe_id}_{digest[:8]}{EXTENSION_OF_MEDIA_TYPE[photo.media_type or '']}"
 
 
 class PhotoBytes:

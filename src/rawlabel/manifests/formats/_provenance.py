@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rawlabel.artifacts.decision import Decision
+from rawlabel.artifacts.photo_names import export_name
 from rawlabel.base.licenses import license_conditions
 from rawlabel.base.untrusted_text import plain_text, web_address
-from rawlabel.manifests.formats._photos import file_name
 
 COLUMNS = (
     "source", "photo_id", "class_id", "keyword", "rank", "title", "author", "author_id", "author_url", "page_url",
@@ -19,7 +19,7 @@ _LONGEST_TITLE = 200
 def provenance(photo: Decision) -> dict[str, str | int | None]:
     """The columns, the name of the file in class folders, and the attribution."""
     return {name: getattr(photo, name) for name in COLUMNS} | {
-        "file": file_name(photo), "attribution": attribution(photo),
+        "file": export_name(photo), "attribution": attribution(photo),
     }  # fmt: skip
 
 

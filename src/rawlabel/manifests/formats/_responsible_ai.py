@@ -5,17 +5,16 @@ Source: https://docs.mlcommons.org/croissant/docs/croissant-rai-spec.html
 
 from __future__ import annotations
 
-from typing import Any
-
+from rawlabel.base.json_values import JsonObject
 from rawlabel.manifests.formats._facts import Facts
 
 
-def responsible_ai(facts: Facts) -> dict[str, Any]:
+def responsible_ai(facts: Facts) -> JsonObject:
     """What the vocabulary asks for and the manifest knows; what nobody knows is called not known or left out."""
     lost = "; ".join(f"{count} {verdict} ({reason})" for verdict, reason, count in facts.losses) or "none"
     sources = ", ".join(f"{source} ({found} found, {kept} kept)" for source, found, kept in facts.sources)
     curation = [f"{key}: {value}" for key, value in facts.curation]
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         "dataCollection": f"Each keyword of each class was searched on photo sites: {sources}.",
         "dataCollectionType": ["Web API"],
         "dataCollectionRawData": "Files as the image hosts sent them; the manifest has address and SHA-256.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -55,7 +56,7 @@ def version_after(card: Path | None, manifest: Manifest) -> Version:
     return Version(stated, _day(values.get("datePublished")) or today)
 
 
-def _earlier_manifest(card: Path, values: dict[str, Any]) -> Manifest | None:
+def _earlier_manifest(card: Path, values: Mapping[str, object]) -> Manifest | None:
     """The manifest that the card describes; None when it is absent or another one has taken its place."""
     files = values.get("distribution")
     tables = [one for one in files if isinstance(one, dict)] if isinstance(files, list) else []

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from rawlabel.artifacts.decision import decisions_of
 from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.photo_names import export_name
 from rawlabel.base.files import disk_errors, write_json
 from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.base.progress import progress
 from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
 from rawlabel.manifests.formats._folder import MARK, read_marks
-from rawlabel.manifests.formats._photos import PhotoBytes, file_name
+from rawlabel.manifests.formats._photos import PhotoBytes
 
 _NAME = "class_folders"
 _COLUMNS = ["class_id", "source", "photo_id", "stored_sha256", "media_type", "keyword", "rank"]
@@ -39,7 +40,7 @@ class ClassFolders:
             for class_id in manifest.class_ids:
                 (part / class_id).mkdir(parents=True)
             for photo in decisions_of(rows):
-                target = part / file_name(photo)
+                target = part / export_name(photo)
                 # A hard link is the stored file itself, so "auto" keeps its bytes.
                 if config.metadata == "strip":
                     data = photos.read(photo)

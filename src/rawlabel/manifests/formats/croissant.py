@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from rawlabel.artifacts.decision import SCHEMA
 from rawlabel.artifacts.manifest import METADATA_KEY, Manifest
 from rawlabel.base.files import atomic_write, write_json
+from rawlabel.base.json_values import JsonObject
 from rawlabel.config import ExportConfig
 from rawlabel.errors import DataError
 from rawlabel.manifests.formats._croissant_vocabulary import CONFORMS_TO, CONTEXT
@@ -78,11 +79,11 @@ def _write_manifest(manifest: Manifest, path: Path) -> None:
         pq.write_table(manifest.table.replace_schema_metadata(metadata), stream)
 
 
-def _card(manifest: Manifest, facts: Facts, version: Version, out: Path) -> dict[str, Any]:
-    card: dict[str, Any] = {
+def _card(manifest: Manifest, facts: Facts, version: Version, out: Path) -> JsonObject:
+    card: JsonObject = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": CONFORMS_TO,
+        "conformsTo": list(CONFORMS_TO),
         "name": facts.name,
         "description": f"{facts.kept} photos in {len(facts.classes)} classes, found by keyword on photo sites. "
         "The labels are raw: nobody has checked them. Each photo has its own license, given in its record.",
@@ -103,7 +104,7 @@ def _card(manifest: Manifest, facts: Facts, version: Version, out: Path) -> dict
     return card
 
 
-def _file(name: str, path: str, out: Path) -> dict[str, Any]:
+def _file(name: str, path: str, out: Path) -> JsonObject:
     try:
         with (out / path).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -121,10 +122,10 @@ def _file(name: str, path: str, out: Path) -> dict[str, Any]:
     }
 
 
-def _shards(out: Path) -> list[dict[str, Any]]:
+def _shards(out: Path) -> list[JsonObject]:
     """Each file with its digest, and all of them as the set that records are read from."""
     paths = sorted(path.relative_to(out).as_posix() for path in out.glob(_SHARDS))
-    shards = {
+    shards: JsonObject = {
         "@type": "cr:FileSet",
         "@id": "shards",
         "name": "shards",
@@ -134,27 +135,27 @@ def _shards(out: Path) -> list[dict[str, Any]]:
     return [*(_file(path, path, out) for path in paths), shards]
 
 
-def _label_events() -> dict[str, Any]:
+def _label_events() -> JsonObject:
     text = "One record for each time that a keyword search returned a photo, whatever became of it."
     fields = [_field("label-events", name, {"fileObject": {"@id": "manifest"}}) for name in SCHEMA.names]
     return _record_set("label-events", text, fields)
 
 
-def _photos() -> dict[str, Any]:
-    source = {"fileSet": {"@id": "shards"}}
-    extract = {"extract": {"column": "image"}, "transform": {"jsonPath": "bytes"}}
-    about = {"@type": "cr:Field", "@id": "photos/image", "name": "image", "description": "The photo."}
-    image = about | {"dataType": "sc:ImageObject", "source": source | extract}
+def _photos() -> JsonObject:
+    source: JsonObject = {"fileSet": {"@id": "shards"}}
+    extract: JsonObject = {"extract": {"column": "image"}, "transform": {"jsonPath": "bytes"}}
+    about: JsonObject = {"@type": "cr:Field", "@id": "photos/image", "name": "image", "description": "The photo."}
+    image: JsonObject = {**about, "dataType": "sc:ImageObject", "source": {**source, **extract}}
     fields = [image, *(_field("photos", name, source) for name in COLUMNS)]
     return _record_set("photos", "One record for each kept photo and class, with the pixels.", fields)
 
 
-def _record_set(name: str, description: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
-    about = {"@type": "cr:RecordSet", "@id": name, "name": name, "description": description}
-    return {**about, "field": fields}
+def _record_set(name: str, description: str, fields: Sequence[JsonObject]) -> JsonObject:
+    about: JsonObject = {"@type": "cr:RecordSet", "@id": name, "name": name, "description": description}
+    return {**about, "field": list(fields)}
 
 
-def _field(record_set: str, column: str, source: dict[str, Any]) -> dict[str, Any]:
+def _field(record_set: str, column: str, source: JsonObject) -> JsonObject:
     described = SCHEMA.field(column)
     return {
         "@type": "cr:Field",
@@ -162,7 +163,7 @@ def _field(record_set: str, column: str, source: dict[str, Any]) -> dict[str, An
         "name": column,
         "description": (described.metadata or {}).get(b"description", b"").decode(),
         "dataType": "sc:Integer" if pa.types.is_integer(described.type) else "sc:Text",
-        "source": source | {"extract": {"column": column}},
+        "source": {**source, "extract": {"column": column}},
     }
 
 

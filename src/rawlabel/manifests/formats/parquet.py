@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawlabel.artifacts.decision import SCHEMA, decisions_of
 from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.photo_names import export_name
 from rawlabel.base.files import atomic_write
+from rawlabel.base.json_values import JsonObject
 from rawlabel.base.progress import Task, progress
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import export_folder
-from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, file_name, shuffled
+from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, shuffled
 from rawlabel.manifests.formats._provenance import COLUMNS, provenance
 from rawlabel.records import Split
 
@@ -61,7 +62,7 @@ def _write(path: Path, rows: pa.Table, manifest: Manifest, config: ExportConfig,
         for start in range(0, rows.num_rows, _ROWS_IN_GROUP):
             group = []
             for photo in decisions_of(rows.slice(start, _ROWS_IN_GROUP)):
-                image = {"bytes": photos.read(photo), "path": file_name(photo)}
+                image = {"bytes": photos.read(photo), "path": export_name(photo)}
                 group.append({"image": image, "label": labels[photo.class_id], **provenance(photo)})
                 task.advance()
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
@@ -71,9 +72,9 @@ def _schema(manifest: Manifest) -> pa.Schema:
     """The columns, and what they mean to the `datasets` library, under the key that it reads."""
     fields = [("image", _IMAGE), ("label", pa.int64()), *((name, SCHEMA.field(name).type) for name in COLUMNS)]
     fields += [("file", pa.string()), ("attribution", pa.string())]
-    features: dict[str, Any] = {name: {"dtype": str(kind), "_type": "Value"} for name, kind in fields}
+    features: JsonObject = {name: {"dtype": str(kind), "_type": "Value"} for name, kind in fields}
     features["image"] = {"_type": "Image"}
-    features["label"] = {"names": manifest.class_ids, "_type": "ClassLabel"}
+    features["label"] = {"names": list(manifest.class_ids), "_type": "ClassLabel"}
     about = {"info": {"features": features}}
     return pa.schema(fields, metadata={"huggingface": json.dumps(about, ensure_ascii=False)})
 

@@ -75,6 +75,7 @@ def prune(config: PruneConfig, *, api_key: str | None = None) -> Pruned:
                 config=config.as_json(),
                 catalogue_fingerprint=catalogue.fingerprint(),
                 parent=manifest.fingerprint,
+                reviewed=manifest.reviewed,
             )
         pruned.num_deleted = _delete_taken_down(config.project, catalogue)
     return pruned

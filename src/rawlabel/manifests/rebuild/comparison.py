@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rawlabel.artifacts.image_check import NEAR_COPY_BITS, different_bits
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
+from rawlabel.artifacts.image_check import different_bits
 from rawlabel.records import Outcome, Reason, Status
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from rawlabel.artifacts.image_check import NEAR_COPY_BITS
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.manifests.rebuild.comparison import Likeness, Promise
 from rawlabel.records import Outcome, Reason

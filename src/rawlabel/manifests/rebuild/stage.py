@@ -79,6 +79,7 @@ def rebuild(config: RebuildConfig) -> Rebuilt:
             config=config.as_json(),
             catalogue_fingerprint=catalogue.fingerprint(),
             parent=received.fingerprint,
+            reviewed=received.reviewed,
         )
     path = config.project / "rebuild-report.json"
     write_json(path, report.as_json(manifest))

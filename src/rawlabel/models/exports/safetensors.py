@@ -25,7 +25,7 @@ class SafetensorsModel(ModelFormat):
     """
 
     def write(self, model: PortableModel, out: Path, request: WriteRequest) -> None:
-        """Write the one file."""
+        """Write the one file, as safetensors lays it out, at once or not at all."""
         from safetensors.torch import save
 
         state = model.twin.state if model.twin is not None else model.network.state_dict()

@@ -44,7 +44,7 @@ class TorchScriptModel(ModelFormat):
             torch.jit.save(traced, str(out / _FILE), _extra_files={_RECORD: text})
 
     def open(self, out: Path) -> Sequence[Opened]:
-        """Load the file by torch alone."""
+        """Load the file by torch alone, with the record that lies inside it."""
         files = {_RECORD: ""}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -52,7 +52,7 @@ class PortableModel:
 
     @cached_property
     def class_ids(self) -> tuple[str, ...]:
-        """The classes in the order of the logits."""
+        """The ids of the classes, in the order of the logits."""
         return self.record.classes
 
     def probabilities(self, pixels: list[Pixels], predictor: Predictor | None = None) -> Probabilities:

@@ -33,7 +33,7 @@ class PortableNetwork(nn.Module):
 
     @torch.inference_mode()
     def answer(self, images: Tensor) -> Tensor:
-        """The same outside training."""
+        """Logits [batch, classes] of normalised images, without what a training would need."""
         return self(images)  # type: ignore[no-any-return]
 
 

@@ -25,7 +25,7 @@ class RunPhotos:
 
     @property
     def num_images(self) -> int:
-        """All of them."""
+        """All images of the run, trained on and held out."""
         return len(self.train) + len(self.holdout)
 
     def proof_images(self) -> list[tuple[ImageSource, int]]:

@@ -68,6 +68,9 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
         found.append(
             "The catalogue has changed since the curation shown here; run `rawlabel curate` for a new manifest."
         )
+    if collection.manifest.reviewed.looked_at:
+        said = collection.manifest.reviewed.describe()
+        found.append(f"{said[0].upper()}{said[1:]}, so this set is not without any person's work.")
     if run is None:
         found.append("There is no training run yet; run `rawlabel train`. This page shows the collection alone.")
         return found

@@ -5,16 +5,16 @@ Whatever stands where a text, a number or an address should be, these return one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any
 
 MOST_CHARACTERS = 10_000
 """Texts are cut here; titles, captions and lists of tags are shorter."""
 MOST_ADDRESS_CHARACTERS = 8_000
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A text, or a number as text; empty for anything else. Sites send ids as either."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
@@ -22,7 +22,7 @@ def text(value: Any) -> str:
     return str(value)[:MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 
-def message(value: Any, *secrets: str) -> str:
+def message(value: object, *secrets: str) -> str:
     """What a site says is wrong, as a few words on one line; sites repeat the request, keys and all."""
     words = " ".join(text(value).split())
     for secret in secrets:
@@ -30,7 +30,7 @@ def message(value: Any, *secrets: str) -> str:
     return words[:200]
 
 
-def integer(value: Any) -> int | None:
+def integer(value: object) -> int | None:
     """A whole number that fits 64 bits, sent as a number or as a text; None for anything else."""
     try:
         number = int(text(value))
@@ -39,13 +39,13 @@ def integer(value: Any) -> int | None:
     return number if abs(number) < 2**63 else None
 
 
-def number_text(value: Any) -> str:
+def number_text(value: object) -> str:
     """The digits of a positive whole number, such as an id that goes into an address; empty for anything else."""
     number = integer(value)
     return str(number) if number is not None and number > 0 else ""
 
 
-def web_address(value: Any) -> str | None:
+def web_address(value: object) -> str | None:
     """An http or https address in ASCII; one without a scheme (`//host/path`) is taken as https."""
     if not isinstance(value, str) or len(value) > MOST_ADDRESS_CHARACTERS:
         return None
@@ -54,7 +54,7 @@ def web_address(value: Any) -> str | None:
     return address if is_one and " " not in address else None
 
 
-def seconds_since_1970(value: Any) -> int | None:
+def seconds_since_1970(value: object) -> int | None:
     """A time as ISO 8601 writes it; without an offset it is taken as UTC."""
     try:
         moment = datetime.fromisoformat(text(value))
@@ -63,12 +63,12 @@ def seconds_since_1970(value: Any) -> int | None:
         return None
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def mapping(value: object) -> Mapping[str, object]:
     """A JSON object; an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def items(value: Any) -> list[Any]:
+def items(value: object) -> list[object]:
     """A JSON array; an empty one in place of anything else."""
     return value if isinstance(value, list) else []
 
@@ -87,7 +87,7 @@ class _Page(HTMLParser):
             self.links += [address for name, value in attrs if name == "href" and (address := web_address(value))]
 
 
-def plain_text(html: Any) -> tuple[str, list[str]]:
+def plain_text(html: object) -> tuple[str, list[str]]:
     """The words of a piece of HTML, on one line, and the addresses that it links to."""
     page = _Page()
     try:

@@ -16,7 +16,7 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -40,7 +40,7 @@ class Row:
 
     number: int
     """Counted from 1, without the line of column names."""
-    values: dict[str, Any]
+    values: Mapping[str, object]
     fault: str = ""
 
 

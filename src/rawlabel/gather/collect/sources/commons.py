@@ -55,16 +55,16 @@ _CONTACT_HINT = "its policy asks for a contact in the user agent; give --contact
 class _Batch:
     """What the replies about one page of results say together."""
 
-    by_id: dict[int, dict[str, Any]] = field(default_factory=dict)
+    by_id: dict[int, dict[str, object]] = field(default_factory=dict)
     total: int | None = None
     following: dict[str, str] = field(default_factory=dict)
     """What the API wants to hear for the next page of results; empty at the end."""
 
     @property
-    def pages(self) -> list[dict[str, Any]]:
+    def pages(self) -> Sequence[Mapping[str, object]]:
         return list(self.by_id.values())
 
-    def add(self, query: dict[str, Any]) -> None:
+    def add(self, query: Mapping[str, object]) -> None:
         """Take in a reply; each holds all files, and the facts of some."""
         for number, page in enumerate(_pages(query)):
             page_id = integer(page.get("pageid"))
@@ -166,7 +166,7 @@ class Commons(Source):
                 found[text(page.get("pageid"))] = Presence(is_there, *(license_ or (None, None, None))[1:])
         return {photo.photo_id: found[photo.photo_id] for photo in photos if photo.photo_id in found}
 
-    async def _query(self, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
+    async def _query(self, parameters: Mapping[str, str], asked: str = "the search") -> Mapping[str, object]:
         common = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5"}
         address = f"{self.context.base_url}/w/api.php"
         try:
@@ -194,7 +194,7 @@ class Commons(Source):
             return f"is not available ({code}: {words})"
         raise SourceError(f"{self.context.base_url}: refuses {asked} ({code}: {words})")
 
-    def _photo(self, page: dict[str, Any]) -> Photo | None:
+    def _photo(self, page: Mapping[str, object]) -> Photo | None:
         """The photo of a page; None where the page is no photo, or is deleted already."""
         photo_id, info = number_text(page.get("pageid")), _info(page)
         if not photo_id or text(info.get("mime")) not in _PHOTO_TYPES:
@@ -252,24 +252,24 @@ def _plain_words(keyword: str) -> str:
     return " ".join(re.sub(r'[":~*\\|!?/<>()\[\]{}]|(?<!\w)-', " ", keyword).split())
 
 
-def _pages(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _pages(query: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
     pages = query.get("pages")
     # An older form of the replies has an object by page id in place of the list.
     listed = list(pages.values()) if isinstance(pages, dict) else items(pages)
     return (page for page in listed if isinstance(page, dict))
 
 
-def _info(page: dict[str, Any]) -> dict[str, Any]:
+def _info(page: Mapping[str, object]) -> Mapping[str, object]:
     return mapping(next(iter(items(page.get("imageinfo"))), None))
 
 
-def _described(page: dict[str, Any]) -> dict[str, Any]:
+def _described(page: Mapping[str, object]) -> Mapping[str, object]:
     """The values of the description page, which are HTML that people wrote."""
     fields = mapping(_info(page).get("extmetadata"))
     return {name: mapping(field).get("value") for name, field in fields.items()}
 
 
-def _license(described: dict[str, Any]) -> tuple[str, str, str]:
+def _license(described: Mapping[str, object]) -> tuple[str, str, str]:
     """Id, name and address of the license."""
     name = plain_text(described.get("LicenseShortName"))[0] or plain_text(described.get("UsageTerms"))[0]
     address = web_address(text(described.get("LicenseUrl")).strip()) or ""

@@ -96,9 +96,8 @@ class Flickr(Source):
         """Bring the table of licenses up to date: new ones come up (11 to 16 did in 2025)."""
         reply = await self._call("flickr.photos.licenses.getInfo")
         try:
-            fresh = {
-                text(one["id"]): (text(one["name"]), text(one["url"])) for one in reply["licenses"]["license"]
-            }
+            listed: Any = reply["licenses"]
+            fresh = {text(one["id"]): (text(one["name"]), text(one["url"])) for one in listed["license"]}
         except (KeyError, TypeError, AttributeError):
             return
         self._licenses |= {number: (LICENSES.get(number, named)[0], named[1]) for number, named in fresh.items()}
@@ -121,7 +120,7 @@ class Flickr(Source):
             parameters["license"] = wanted_licenses
         reply = await self._call("flickr.photos.search", **parameters)
         try:
-            listing = reply["photos"]
+            listing: Any = reply["photos"]
             total = integer(listing["total"]) or 0
             photos = tuple(self._photo(one) for one in listing["photo"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -181,7 +180,9 @@ class Flickr(Source):
             return ""
         return ",".join(number for number, named in self._licenses.items() if preset.allows(*named))
 
-    async def _call(self, method: str, explain: Explain | None = None, /, **parameters: str) -> dict[str, Any]:
+    async def _call(
+        self, method: str, explain: Explain | None = None, /, **parameters: str
+    ) -> Mapping[str, object]:
         """Call the API; faults come with HTTP status 200 and a code."""
         query = {"method": method, "api_key": self._key, "format": "json", "nojsoncallback": "1", **parameters}
         reply = await self.context.api.get_json(f"{self._site}/services/rest/", query, explain or self._explain)
@@ -206,7 +207,7 @@ class Flickr(Source):
             return None
         return self._explain(reply, ABOUT_PHOTOS)
 
-    def _photo(self, raw: dict[str, Any]) -> Photo:
+    def _photo(self, raw: Mapping[str, object]) -> Photo:
         size = self._best_size(raw)
         license_id = text(raw.get("license"))
         license_name, license_url = self._licenses.get(license_id, ("", ""))
@@ -235,7 +236,7 @@ class Flickr(Source):
             author_url=f"https://www.flickr.com/people/{owner_path}" if owner else None,
         )
 
-    def _best_size(self, raw: dict[str, Any]) -> str | None:
+    def _best_size(self, raw: Mapping[str, object]) -> str | None:
         """The smallest size whose shorter side reaches the wanted one; else the largest there is."""
         offered = [size for size in _SIZES if web_address(raw.get(f"url_{size}"))]
         sides = {

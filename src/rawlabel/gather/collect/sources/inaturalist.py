@@ -103,7 +103,7 @@ class Inaturalist(Source):
                     found[photo_id] = Presence(license_ is not None, *(license_ or (None, None)))
         return found
 
-    async def _observations(self, search: Search, at: _Cursor) -> dict[str, Any]:
+    async def _observations(self, search: Search, at: _Cursor) -> Mapping[str, object]:
         parameters = {
             at.question: search.keyword, "photos": "true", "per_page": str(PAGE_SIZE), "order_by": "id",
             "order": "asc", "id_above": str(at.above),
@@ -117,7 +117,9 @@ class Inaturalist(Source):
             )
         return await self._get("/v1/observations", parameters)
 
-    async def _get(self, path: str, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
+    async def _get(
+        self, path: str, parameters: Mapping[str, str], asked: str = "the search"
+    ) -> Mapping[str, object]:
         explain = partial(self._explain, asked=asked)
         reply = await self.context.api.get_json(self.context.base_url + path, parameters, explain)
         assert isinstance(reply, dict)
@@ -132,7 +134,7 @@ class Inaturalist(Source):
             raise SourceError(f"{site}: refuses {asked} ({words})")
         raise SourceError(f"{site}: sent a reply without observations; is --base-url the API of iNaturalist?")
 
-    def _photos(self, observation: dict[str, Any]) -> Iterator[Photo]:
+    def _photos(self, observation: Mapping[str, object]) -> Iterator[Photo]:
         number, user, taxon = (
             number_text(observation.get("id")), mapping(observation.get("user")), mapping(observation.get("taxon"))
         )  # fmt: skip
@@ -164,7 +166,7 @@ class Inaturalist(Source):
                 size_label=label,
             )
 
-    def _best_size(self, raw: dict[str, Any]) -> tuple[str | None, int | None, int | None, str]:
+    def _best_size(self, raw: Mapping[str, object]) -> tuple[str | None, int | None, int | None, str]:
         """Address, width, height and name of the smallest size whose shorter side reaches the wanted one."""
         address = web_address(raw.get("url"))
         dimensions = mapping(raw.get("original_dimensions"))
@@ -232,13 +234,13 @@ class _Cursor:
         return json.dumps(astuple(self))
 
 
-def _shown(observation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _shown(observation: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
     """The photos of an observation that are not hidden."""
     photos = (mapping(one) for one in items(observation.get("photos")))
     return (photo for photo in photos if photo and not photo.get("hidden"))
 
 
-def _holder(observation: dict[str, Any]) -> str:
+def _holder(observation: Mapping[str, object]) -> str:
     """The author in the attribution, which reads `(c) NAME, ...`."""
     found = re.match(r"\(c\) ([^,]+),", text(next(_shown(observation), {}).get("attribution")))
     return found[1] if found else ""

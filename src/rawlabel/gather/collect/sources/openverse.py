@@ -165,7 +165,9 @@ class Openverse(Source):
         preset = self.context.config.licenses
         return [code for code, named in LICENSES.items() if preset.allows(*named)]
 
-    async def _get(self, path: str, parameters: Mapping[str, str], asked: str = "the search") -> dict[str, Any]:
+    async def _get(
+        self, path: str, parameters: Mapping[str, str], asked: str = "the search"
+    ) -> Mapping[str, object]:
         explain = partial(self._explain, asked=asked)
         reply = await self.context.api.get_json(self._site + path, parameters, explain, headers=self._headers)
         assert isinstance(reply, dict)
@@ -195,7 +197,7 @@ class Openverse(Source):
         names = " and ".join(self.key_variables)
         raise SourceError(f"{self._site}: refuses the client ({words or 'no token'}); check {names}")
 
-    def _photo(self, raw: dict[str, Any]) -> Photo | None:
+    def _photo(self, raw: Mapping[str, object]) -> Photo | None:
         photo_id, page_url = text(raw.get("id")), web_address(raw.get("foreign_landing_url"))
         if not photo_id or raw.get("mature") is True:
             return None
@@ -230,7 +232,7 @@ class Openverse(Source):
         )
 
 
-def _license(raw: dict[str, Any]) -> tuple[str, str, str]:
+def _license(raw: Mapping[str, object]) -> tuple[str, str, str]:
     """Code, name and address of the license."""
     code, version = text(raw.get("license")).lower(), text(raw.get("license_version"))
     name, address = LICENSES.get(code, (code, ""))

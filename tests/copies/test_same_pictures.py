@@ -6,14 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from rawlabel.artifacts import fingerprints
-from rawlabel.artifacts.fingerprints import Fingerprint, fingerprint, same_pictures
+from rawlabel.artifacts.copies import hamming
+from rawlabel.artifacts.copies.fingerprint import Fingerprint, fingerprint
+from rawlabel.artifacts.copies.same_pictures import same_pictures
 from tests.helpers.pictures import photo
 
 
 def jpeg(pixels: np.ndarray, quality: int = 60) -> np.ndarray:
     encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+
+
+def replace_in(one: Fingerprint, pixels: bytes, packed: bytes) -> Fingerprint:
+    return one._replace(pixels=pixels, hash=packed, trimmed=None)
 
 
 def test_equal_pixels_and_near_copies_are_found_and_others_are_not() -> None:
@@ -46,14 +51,15 @@ def test_unreadable_pictures_are_like_none() -> None:
 
 def test_the_nearest_of_many_is_found_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against all pairs, one by one; some bits of the copies differ, so that distances are around the limit."""
-    monkeypatch.setattr(fingerprints, "_TEST_BLOCK", 7)
-    monkeypatch.setattr(fingerprints, "_TRAIN_BLOCK", 11)
+    monkeypatch.setattr(hamming, "_BLOCK", 7)
+    monkeypatch.setattr(hamming, "_OTHER_BLOCK", 11)
     rng, pauses = np.random.default_rng(1), []
     originals = rng.integers(0, 2, (50, 256))
     copies = [originals[row % 50] ^ (rng.random(256) < rng.uniform(0, 0.4)) for row in range(30)]
 
     def of(bits: np.ndarray, tag: str) -> Fingerprint:
-        return Fingerprint(tag.encode(), np.packbits(bits.astype(np.uint8)).tobytes())
+        packed = np.packbits(bits.astype(np.uint8)).tobytes()
+        return replace_in(fingerprint(photo(1)), tag.encode(), packed)
 
     found = same_pictures(
         [of(one, f"a{row}") for row, one in enumerate(copies)],

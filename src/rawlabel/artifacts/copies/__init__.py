@@ -1,0 +1,1 @@
+"""Which pictures are copies of each other, within a set or between two, by their pixels alone."""
