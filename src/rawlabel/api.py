@@ -140,11 +140,12 @@ def train(data: Place | None = None, **settings: Any) -> Run:
 
     Raises `ConfigError`, `DataError`, `CheckpointError`, `PluginError` and `DiskError`.
     """
+    from rawlabel.judge.evaluate.left_out import find_copies
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.training.stage import train as run_train
 
     given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)))
-    return run_train(given, make_epoch_evaluator).read()
+    return run_train(given, make_epoch_evaluator, find_copies).read()
 
 
 @_stopped_as_python_is
