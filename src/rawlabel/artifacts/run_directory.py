@@ -17,6 +17,8 @@
                         `choice_regret.json`: what that cost on a test set, by `evaluate`
 `label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
+`test_copies.json`      which images were left out as copies of test images; `decontamination.json`: the
+                        certificates of that, and `decontamination_review.parquet` what a person should look at
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
@@ -222,6 +224,11 @@ class RunDirectory:
     def overlap_path(self) -> Path:
         """Which images of each test set are among those of the run, too."""
         return self.path / "test_overlap.json"
+
+    @property
+    def left_out_path(self) -> Path:
+        """Which copies of test images were left out of the data."""
+        return self.path / "test_copies.json"
 
     def overlap_counts(self) -> dict[str, Overlap]:
         """The counts of what test sets share with the run, for the summary."""

@@ -107,7 +107,9 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> FitCu
     data = data_of_run(run)
     if truth_file is None:
         # Without the injection the same images are in the same order, under the labels that they had.
-        before = load_training_data(config.model_copy(update={"inject_noise": 0.0})).train
+        everything = load_training_data(config.model_copy(update={"inject_noise": 0.0}))
+        left_out = data.left_out_copies
+        before = (everything.without(left_out.rows) if left_out else everything).train
         before = kept_by(run, before) if config.confident_learning else before
         true, source = before.labels, "injection"
     else:
