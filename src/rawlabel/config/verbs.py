@@ -22,6 +22,7 @@ SECTIONS = {
     "report": "ReportConfig",
     "predict": "PredictConfig",
     "export": "ExportConfig",
+    "export_model": "ExportModelConfig",
     "verify": "VerifyConfig",
     "rebuild": "RebuildConfig",
     "diff": "DiffConfig",
