@@ -5,6 +5,7 @@ of 256 as JPEG of quality 95, and bytes as they come. rawlabel also decodes, fin
 both rows; img2dataset decodes in the first only. Runs are interleaved, figures are medians.
 
     python benchmarks/downloader.py --peer-venv DIR      # makes the environment of img2dataset there if need be
+    python benchmarks/downloader.py --before DIR         # and an older checkout (with a .venv) in the same run
     python benchmarks/downloader.py --rows 100000        # memory over a long list of tiny photos
 """
 
@@ -88,9 +89,9 @@ class Memory:
         return max((size for _, size in self.samples), default=0) / 1e6
 
 
-def run(python: Path | str, script: str, *arguments: object) -> dict[str, Any]:
+def run(python: Path | str, script: Path, *arguments: object) -> dict[str, Any]:
     """One run in a process of its own, and its figures."""
-    command = [str(python), str(HERE / "downloading" / script), *map(str, arguments)]
+    command = [str(python), str(script), *map(str, arguments)]
     environment = dict(os.environ) | {"NO_ALBUMENTATIONS_UPDATE": "1", "WANDB_MODE": "disabled"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     memory = Memory(process)
@@ -112,11 +113,15 @@ def write_urls(path: Path, num_photos: int, num_hosts: int, port: int) -> None:
 
 def compare(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Medians of both tools for both ways of storing."""
-    peer = make_peer(options.peer_venv)
+    peer, scripts = make_peer(options.peer_venv), HERE / "downloading"
+    ours = (options.concurrency, options.workers)
     tools = {
-        "rawlabel": (sys.executable, "ours.py", (options.concurrency, options.workers)),
-        "img2dataset": (peer, "img2dataset_run.py", (options.peer_threads, options.peer_processes)),
+        "rawlabel": (sys.executable, scripts / "ours.py", ours),
+        "img2dataset": (peer, scripts / "img2dataset_run.py", (options.peer_threads, options.peer_processes)),
     }
+    if options.before:
+        older = options.before.resolve()
+        tools["rawlabel before"] = (older / ".venv/bin/python", older / "benchmarks/downloading/ours.py", ours)
     results: dict[str, Any] = {}
     with image_server(options.photos, options.hosts, 500) as (port, size):
         write_urls(scratch / "urls.txt", options.photos, options.hosts, port)
@@ -151,7 +156,9 @@ def compare(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
             }
     return {
         "mean_photo_bytes": size,
-        "settings": {name: value for name, value in vars(options).items() if name not in ("peer_venv", "out")},
+        "settings": {
+            name: value for name, value in vars(options).items() if name not in ("peer_venv", "before", "out")
+        },
         "rows": results,
     }
 
@@ -162,7 +169,7 @@ def long_list(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         write_urls(scratch / "urls.txt", options.rows, options.hosts, port)
         figures = run(
             sys.executable,
-            "ours.py",
+            HERE / "downloading" / "ours.py",
             scratch / "urls.txt",
             scratch / "out",
             0,
@@ -175,16 +182,19 @@ def long_list(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         round(statistics.median(one), 1) for one in quarters if one]}  # fmt: skip
 
 
-def surroundings() -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+def _commit(folder: Path) -> str:
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def surroundings(before: Path | None) -> dict[str, Any]:
     return {
-        "commit": commit,
+        "commit": _commit(HERE),
         "python": platform.python_version(),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "memory_gigabytes": round(psutil.virtual_memory().total / 1e9),
+        "before": _commit(before) if before else None,
         "load_before": os.getloadavg()[0],
         "versions": {name: version(name) for name in ("aiohttp", "pebble", "pillow", "opencv-python-headless")}
         | {"img2dataset": PEER.partition("==")[2]},
@@ -194,6 +204,7 @@ def surroundings() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-venv", type=Path, default=Path("build/img2dataset"))
+    parser.add_argument("--before", type=Path, help="an older checkout to compare with")
     parser.add_argument("--photos", type=int, default=3000)
     parser.add_argument("--hosts", type=int, default=250)
     parser.add_argument("--repeats", type=int, default=5)
@@ -204,7 +215,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=0, help="measure memory over so many tiny photos instead")
     parser.add_argument("--out", type=Path, help="JSON file; by default under benchmarks/results")
     options = parser.parse_args()
-    around = surroundings()
+    around = surroundings(options.before)
     with tempfile.TemporaryDirectory(dir=HERE) as folder:
         measured = long_list(options, Path(folder)) if options.rows else compare(options, Path(folder))
     name = "downloader_memory.json" if options.rows else "downloader.json"

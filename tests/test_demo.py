@@ -28,15 +28,17 @@ ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    """What the demo came to; its files are there already."""
+    folder = tmp_path_factory.mktemp("demo")
+    [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve)
+    return only
 
 
 @pytest.fixture(scope="module")
-def result(out: Path) -> DemoResult:
-    """What the demo came to; its files are there already."""
-    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3, recipe="scratch"), serve)
-    return only
+def out(result: DemoResult) -> Path:
+    """The demo's folder, with all that it leaves behind."""
+    return result.built.run.path.parents[1]
 
 
 def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +104,8 @@ def test_by_default_a_robust_head_stands_beside_a_plain_one(tmp_path: Path) -> N
     right = [one.test_accuracy for one in log]
     assert [float(shown[i]) for i in (5, 8)] == [pytest.approx(one, abs=0.01) for one in (right[-1], max(right))]
     settings = [Run(tmp_path / "runs" / name).config for name in ("demo", "plain_head")]
-    assert [(one.weighing, one.hidden) for one in settings] == [("soft", 0), ("none", 256)]
+    assert [one.choose for one in settings] == ["auto", "off"]
+    assert (settings[1].weighing, settings[1].hidden) == ("none", 256)
     # The features of the encoder are shared: by both heads, and by the probe on them.
     assert not (tmp_path / "runs" / "demo" / "probe_features").exists()
     assert only.built.run.encoder is not None

@@ -60,10 +60,8 @@ def test_an_outcome_says_all_that_was_measured(tmp_path: Path) -> None:
     (outcome,) = asyncio.run(main())
     decoded = check_image(body, 1, 64.0)
     digest = hashlib.sha256(body).hexdigest()
-    address = outcome.final_url or ""
-    assert address.endswith("/a")
     assert outcome == Outcome(
-        "list", "7", Status.FETCHED, None, 200, address, digest, len(body), "image/jpeg", digest,
+        "list", "7", Status.FETCHED, None, 200, None, digest, len(body), "image/jpeg", digest,
         decoded.pixel_sha256, decoded.perceptual_hash, 96, 64, '"t"', "Mon, 01 Jan 2024 00:00:00 GMT", None, 1,
     )  # fmt: skip
 

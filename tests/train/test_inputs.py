@@ -24,7 +24,7 @@ from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs import _parquet_images as parquet_images
 from rawlabel.images.inputs import parquet as parquet_input
 from rawlabel.images.packing import pack
-from rawlabel.judge.evaluate.stage import read_test_set
+from rawlabel.judge.evaluate.opening import read_test_set
 from rawlabel.training.data import load_training_data
 from rawlabel.training.image_cache import keep_images, make_loader
 from tests.helpers.tiny_training import make_class_folders, tiny
@@ -266,7 +266,8 @@ def test_tables_that_do_not_hold_photos_with_labels_are_told(tmp_path: Path, spo
         ({"X_train": PIXELS[:, :, :, :2]}, r"it should be \[images, height, width, 3\]"),
         ({"y_train": LABELS[:-1]}, "holds 30 images and 29 labels"),
         ({"y_train": LABELS - 1}, "it should be class indices from 0"),
-        ({"y_train": np.array(["a"] * COUNT)}, "it should be class indices from 0"),
+        ({"y_train": np.array([b"a"] * COUNT)}, "it should be class indices from 0, or names of classes"),
+        ({"y_train": np.array(["a"] * COUNT), "y_test": LABELS}, "are not both names, or both indices"),
         ({"y_train": np.array([object()] * COUNT)}, "cannot be read as NumPy arrays"),
     ],
 )
@@ -276,6 +277,14 @@ def test_arrays_that_are_no_photos_with_labels_are_told(
     write_npz(tmp_path, **changes)
     with pytest.raises(DataError, match=told):
         load_training_data(tiny(tmp_path, main="photos.npz"))
+
+
+def test_an_array_of_class_names_names_the_classes(tmp_path: Path) -> None:
+    names = np.array(["owl", "robin", "jay"])
+    write_npz(tmp_path, y_train=names[LABELS % 3], y_test=names[:2].repeat(3))
+    read = read_input(tmp_path / "photos.npz", InputRequest())
+    assert read.class_ids == ("jay", "owl", "robin")
+    assert [read.class_ids[one] for one in read.images.labels] == names[LABELS % 3].tolist()
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_each_librarys_weights_say_what_they_expect(name: str, expected: Normali
     network = build_network(name, 3)
     assert published_normalization(network, name) == expected
     # Without published weights, it is ImageNet's, as published.
-    assert build_predictor(tiny(Path(), model=name), 4, 3).normalizer.normalization == IMAGENET
+    assert build_predictor(tiny(Path(), model=name, image_size=32), 4, 3).normalizer.normalization == IMAGENET
 
 
 def test_what_a_network_of_torchvision_does_inside_is_done_outside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rawlabel.config.evaluate import EvaluateConfig
     from rawlabel.config.experiment import ExperimentConfig
     from rawlabel.config.export import ExportConfig
+    from rawlabel.config.export_model import ExportModelConfig
     from rawlabel.config.figures import FiguresConfig
     from rawlabel.config.labels import LabelsConfig
     from rawlabel.config.loading import (
@@ -79,6 +80,7 @@ __all__ = [
     "EvaluateConfig",
     "ExperimentConfig",
     "ExportConfig",
+    "ExportModelConfig",
     "FiguresConfig",
     "LabelsConfig",
     "NetworkSettings",

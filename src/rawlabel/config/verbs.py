@@ -23,6 +23,7 @@ SECTIONS = {
     "review": "ReviewConfig",
     "predict": "PredictConfig",
     "export": "ExportConfig",
+    "export_model": "ExportModelConfig",
     "verify": "VerifyConfig",
     "rebuild": "RebuildConfig",
     "diff": "DiffConfig",

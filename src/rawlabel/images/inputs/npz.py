@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ _CHANNELS = (1, 3)
 
 
 class NpzInput(Input):
-    """A `.npz` file with arrays X_train, y_train, X_test, y_test: images as uint8, labels as class indices."""
+    """A `.npz` file with arrays X_train, y_train, X_test, y_test: images as uint8, labels as indices or names."""
 
     @classmethod
     def claims(cls, path: Path) -> bool:
@@ -28,15 +29,17 @@ class NpzInput(Input):
     def read(self, path: Path, request: InputRequest) -> InputSet:
         """Read the arrays of the part that is asked for."""
         images = _as_pixels(_array(path, f"X_{request.part}"), f"{path}: X_{request.part}")
-        labels = _as_labels(_array(path, f"y_{request.part}"), f"{path}: y_{request.part}")
+        # Both parts name the classes, so that a class without a test image keeps the others' indices.
+        parts = {
+            part: _labels_of(path, part) for part in ("train", "test") if part == request.part or _has(path, part)
+        }
+        classes = _classes_of(path, parts)
+        labels = _as_indices(parts[request.part], classes)
         if len(images) != len(labels):
             raise DataError(f"{path}: holds {len(images)} images and {len(labels)} labels; write it again")
         digest = hashlib.sha256(labels.tobytes())
         digest.update(images.data)
-        # Both parts name the classes, so that a class without a test image keeps the others' indices.
-        classes = 1 + max(int(labels.max(initial=-1)), *_other_labels(path, request.part))
-        source = ImageArray(images, str(path))
-        return InputSet(tuple(map(str, range(classes))), LabeledImages(source, labels), digest.hexdigest())
+        return InputSet(classes, LabeledImages(ImageArray(images, str(path)), labels), digest.hexdigest())
 
 
 def _array(path: Path, name: str) -> npt.NDArray[np.generic]:
@@ -68,25 +71,43 @@ def _as_pixels(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.uint
     return np.ascontiguousarray(pixels)
 
 
-def _as_labels(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.int64]:
-    """Class indices from these, a column of them, or one-hot rows."""
+def _labels_of(path: Path, part: str) -> npt.NDArray[np.generic]:
+    """Names of classes as text, or class indices: as they are, a column of them, or one-hot rows."""
+    array, what = _array(path, f"y_{part}"), f"{path}: y_{part}"
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     elif array.ndim == 2 and ((array != 0).sum(axis=1) == 1).all():
         array = array.argmax(axis=1)
+    if array.ndim == 1 and array.dtype.kind == "U" and (array != "").all():
+        return array
     whole = np.asarray(array).astype(np.int64) if array.dtype.kind in "iuf" else np.zeros(0, dtype=np.int64)
     if array.ndim != 1 or len(whole) != len(array) or (whole != array).any() or (whole < 0).any():
-        raise DataError(f"{what} is {array.dtype} of shape {list(array.shape)}; it should be class indices from 0")
+        raise DataError(
+            f"{what} is {array.dtype} of shape {list(array.shape)}; "
+            "it should be class indices from 0, or names of classes"
+        )
     return whole
 
 
-def _other_labels(path: Path, part: str) -> list[int]:
-    """The largest class index of the other part; nothing where there is none."""
-    other = "y_test" if part == "train" else "y_train"
+def _has(path: Path, part: str) -> bool:
     with np.load(path, allow_pickle=False) as archive:
-        if other not in archive.files:
-            return [-1]
-    return [int(_as_labels(_array(path, other), f"{path}: {other}").max(initial=-1))]
+        return f"y_{part}" in archive.files
+
+
+def _classes_of(path: Path, parts: Mapping[str, npt.NDArray[np.generic]]) -> tuple[str, ...]:
+    """Names in alphabetical order, or the numbers up to the largest index as text."""
+    if len({labels.dtype.kind for labels in parts.values()}) > 1:
+        raise DataError(f"{path}: y_train and y_test are not both names, or both indices; write it again")
+    together = np.concatenate([*parts.values()])
+    if together.dtype.kind == "U":
+        return tuple(np.unique(together).tolist())
+    return tuple(map(str, range(1 + int(together.max(initial=-1)))))
+
+
+def _as_indices(labels: npt.NDArray[np.generic], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    if labels.dtype.kind == "U":
+        labels = np.searchsorted(np.array(classes), labels)
+    return labels.astype(np.int64)
 
 
 PLUGIN = NpzInput
