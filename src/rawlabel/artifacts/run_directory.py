@@ -19,6 +19,8 @@
 `responsible.json`      for each confusion on a test set, the nearest training photos of the predicted raw label
 `label_groups.json`     groups of suspected photos inside a class, by `rawlabel labels`
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
+`test_copies.json`      which images were left out as copies of test images; `decontamination.json`: the
+                        certificates of that, and `decontamination_review.parquet` what a person should look at
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
@@ -50,6 +52,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.log_entry import LogEntry
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Environment, Overlap, Place, Start, Summary
 from rawlabel.base import processes
@@ -57,9 +60,6 @@ from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, wr
 from rawlabel.base.version import __version__
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, DataError
-
-LogEntry = dict[str, Any]
-"""One epoch as published: ``{"epoch", "train": {"acc1", "acc5"}, "test": {"acc1", "acc5"}}``, and more keys."""
 
 
 class RunDirectory:
@@ -226,6 +226,11 @@ class RunDirectory:
     def overlap_path(self) -> Path:
         """Which images of each test set are among those of the run, too."""
         return self.path / "test_overlap.json"
+
+    @property
+    def left_out_path(self) -> Path:
+        """Which copies of test images were left out of the data."""
+        return self.path / "test_copies.json"
 
     def overlap_counts(self) -> dict[str, Overlap]:
         """The counts of what test sets share with the run, for the summary."""

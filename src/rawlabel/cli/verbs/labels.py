@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import LabelsConfig
+from rawlabel.judge.label_evidence.evidence_records import AmbiguousClass, IntervalRow
 
 GROUP = "model"
 PLACE = 40
@@ -29,12 +28,12 @@ def _labels(config: LabelsConfig) -> Ending:
         say(f"  {'':<19} where the truth is known: {one['experience']}")
     say(evidence["caution"])
     say("most frequent mistakes, by the confident joint:")
-    for one in evidence["confusions"][:_MOST_CONFUSIONS]:
-        share = _percent(one["share_of_given"])
-        say(f"  {share} of the photos labeled '{one['given']}' look like '{one['preferred']}'")
+    for pair in evidence["confusions"][:_MOST_CONFUSIONS]:
+        share = _percent(pair["share_of_given"])
+        say(f"  {share} of the photos labeled '{pair['given']}' look like '{pair['preferred']}'")
     say("classes by expected damage:")
-    for one in evidence["ambiguous_classes"][:_MOST_CLASSES]:
-        say(f"  {100 * one['expected_damage']:5.1f} %  {one['class']}: {_why(one)}")
+    for sign in evidence["ambiguous_classes"][:_MOST_CLASSES]:
+        say(f"  {100 * sign['expected_damage']:5.1f} %  {sign['class']}: {_why(sign)}")
     out = config.out or config.runs[0]
     groups = PhotoGroups.read(out)
     if groups is not None:
@@ -48,13 +47,13 @@ def _labels(config: LabelsConfig) -> Ending:
     return Ending(("evaluate", config.runs[0], "--test", "FOLDER"))
 
 
-def _percent(share: dict[str, float | None]) -> str:
+def _percent(share: IntervalRow) -> str:
     if share["estimate"] is None or share["lower"] is None or share["upper"] is None:
         return "unknown"
     return f"{100 * share['estimate']:.1f} % [{100 * share['lower']:.1f}, {100 * share['upper']:.1f}]"
 
 
-def _why(one: dict[str, Any]) -> str:
+def _why(one: AmbiguousClass) -> str:
     sibling = f", {100 * one['to_sibling']:.0f} % to '{one['sibling']}'" if one["sibling"] else ""
     return (
         f"{one['signature']}; {100 * one['lost']:.0f} % taken for others{sibling}; "

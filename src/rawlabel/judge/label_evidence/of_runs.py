@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
@@ -21,6 +22,7 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
+from rawlabel.judge.label_evidence.evidence_records import Described, EstimateRow, IntervalRow, LabelEvidence
 from rawlabel.judge.label_evidence.groups import find_groups
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
@@ -28,10 +30,12 @@ from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicio
 from rawlabel.records import Reason
 from rawlabel.training.around.holdout import data_of_run, predict_holdout
 
+_Columns = dict[str, list[str] | list[int] | npt.NDArray[np.float64]]
+"""Columns of `suspicion.parquet` by name."""
 EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 
 
-def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
+def gather_evidence(config: LabelsConfig) -> LabelEvidence:
     """Write `label_evidence.json` and `suspicion.parquet` into `config.out`, by default the first run.
 
     Where the first run is on the features of an encoder, `label_groups.json` too (`groups`).
@@ -46,9 +50,11 @@ def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
     noise = estimate_noise(pool, confidence=config.confidence, draws=config.draws)
     manifest = _manifest(runs[0])
     signs = find_ambiguous_classes(pool, shared_photos(manifest, pool.runs[0].class_ids) if manifest else None)
-    evidence = describe(pool.runs[0].class_ids, noise, signs)
-    evidence["run_directories"] = [run.path.name for run in runs]
-    evidence["shared_photos_known"] = manifest is not None
+    evidence: LabelEvidence = {
+        **describe(pool.runs[0].class_ids, noise, signs),
+        "run_directories": [run.path.name for run in runs],
+        "shared_photos_known": manifest is not None,
+    }
     out = config.out or runs[0].path
     agreed = suspicion_by_agreement(runs[0], config.device)
     _write_suspicion(out / SUSPICION, pool, runs, agreed)
@@ -58,7 +64,7 @@ def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
     return evidence
 
 
-def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> dict[str, Any]:
+def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> Described:
     """The evidence as plain values; shares are from 0 to 1."""
     return {
         "classes": list(class_ids),
@@ -179,9 +185,7 @@ def _write_sorted(path: Path, table: pa.Table) -> None:
         pq.write_table(table, stream)
 
 
-def _training_columns(
-    run: RunDirectory, known: set[tuple[str, int]], class_ids: Sequence[str]
-) -> dict[str, Any] | None:
+def _training_columns(run: RunDirectory, known: set[tuple[str, int]], class_ids: Sequence[str]) -> _Columns | None:
     predictions = run.training_predictions()
     if predictions is None:
         return None
@@ -197,7 +201,7 @@ def _training_columns(
     return columns | {"basis": ["training"] * len(rows), "runs": [1] * len(rows)}
 
 
-def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids: Sequence[str]) -> dict[str, Any]:
+def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids: Sequence[str]) -> _Columns:
     return {
         "photo": list(photos),
         "label": [class_ids[i] for i in labels],
@@ -207,7 +211,7 @@ def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids
     }
 
 
-def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> dict[str, Any]:
+def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> EstimateRow:
     return {
         "estimator": one.name,
         "meaning": one.meaning,
@@ -219,5 +223,5 @@ def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _interval(one: Interval) -> dict[str, float | None]:
+def _interval(one: Interval) -> IntervalRow:
     return {"estimate": one.estimate, "lower": one.lower, "upper": one.upper}
