@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from rawlabel.config.prune import PruneConfig
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
+    from rawlabel.config.review import ReviewConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
@@ -94,6 +95,7 @@ __all__ = [
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",
+    "ReviewConfig",
     "Role",
     "SECTIONS",
     "Section",

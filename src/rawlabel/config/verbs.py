@@ -20,6 +20,7 @@ SECTIONS = {
     "labels": "LabelsConfig",
     "figures": "FiguresConfig",
     "report": "ReportConfig",
+    "review": "ReviewConfig",
     "predict": "PredictConfig",
     "export": "ExportConfig",
     "export_model": "ExportModelConfig",
