@@ -254,6 +254,18 @@ def newest_manifest(project: Path) -> Path | None:
     return manifests_path(project) / name / _FILE
 
 
+def classes_of(path: Path) -> dict[str, str]:
+    """Name by class id of a manifest's classes, those that are left out included; its header alone is read.
+
+    Raises `DataError`.
+    """
+    try:
+        header = json.loads((pq.read_schema(path).metadata or {})[METADATA_KEY])
+        return {str(one["class_id"]): str(one["name"]) for one in header["classes"]}
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
+
+
 def photos_looked_at(path: Path) -> int:
     """How many photos of a manifest a person looked at; 0 where nobody did, and for what is no manifest.
 
