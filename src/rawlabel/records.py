@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 
 class Status(StrEnum):
@@ -229,6 +230,14 @@ class Outcome:
     """The rule or the answer behind the reason, in a few words of ours (an opt-out directive, say)."""
     attempts: int = 0
     """Requests made for it in all runs together."""
+
+
+class Accuracies(TypedDict):
+    """Accuracies [percent] as entries of `log.json` have them."""
+
+    acc1: float
+    acc5: float | None
+    """None where there are no more than five classes, of which it would say nothing."""
 
 
 @dataclass(frozen=True, slots=True)

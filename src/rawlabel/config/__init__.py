@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rawlabel.config.evaluate import EvaluateConfig
     from rawlabel.config.experiment import ExperimentConfig
     from rawlabel.config.export import ExportConfig
+    from rawlabel.config.export_model import ExportModelConfig
     from rawlabel.config.figures import FiguresConfig
     from rawlabel.config.labels import LabelsConfig
     from rawlabel.config.loading import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from rawlabel.config.prune import PruneConfig
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
+    from rawlabel.config.review import ReviewConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
@@ -78,6 +80,7 @@ __all__ = [
     "EvaluateConfig",
     "ExperimentConfig",
     "ExportConfig",
+    "ExportModelConfig",
     "FiguresConfig",
     "LabelsConfig",
     "NetworkSettings",
@@ -92,6 +95,7 @@ __all__ = [
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",
+    "ReviewConfig",
     "Role",
     "SECTIONS",
     "Section",

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,7 @@ from rawlabel.artifacts.decision import SCHEMA
 from rawlabel.artifacts.manifest import (
     LATER_COLUMNS,
     Manifest,
+    ManifestHeader,
     by_mark,
     fingerprint_of,
     newest_manifest,
@@ -149,14 +150,14 @@ def _is_json_object(text: str | None) -> bool:
         return False
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path) -> ManifestHeader:
     text = (pq.read_schema(path).metadata or {})[b"rawlabel"]
     if len(text) > MOST_HEADER_BYTES:
         raise DataError(f"{path}: the header is larger than any manifest's; {_GET_ANEW}")
     header = json.loads(text)
     if not isinstance(header, dict) or not isinstance(header["fingerprint"], str):
         raise ValueError("no header")
-    return header
+    return cast("ManifestHeader", header)
 
 
 def _classes(path: Path, described: Any) -> tuple[ClassSpec, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -55,7 +55,7 @@ def render_page(config: ReportConfig, measure_probe: MeasureProbe | None = None)
     run = read_run(run_path) if run_path else None
     thumbnails = Thumbnails()
     peers = make_peers(run, measure_probe) if run else None
-    values = _sections(collection, run, config, thumbnails) | {"peers": peers}
+    values = {**_sections(collection, run, config, thumbnails), "peers": peers}
     template = _environment().get_template("page.html.j2")
     without = template.render(**values, montage=[], per_class=0)
     space = max(MOST_BYTES - _size(without), 0)
@@ -77,7 +77,7 @@ def _size(html: str) -> int:
 
 def _sections(
     collection: CollectionEvidence, run: RunEvidence | None, config: ReportConfig, thumbnails: Thumbnails
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return {
