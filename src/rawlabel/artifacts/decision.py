@@ -47,7 +47,7 @@ class Decision:
         "Id of the photo that was kept in its place, or with which it conflicts.", default=None
     )
     copy_group: str | None = _column(
-        "The best of photos that are near copies of it, <source>:<photo id>, in the rows of all of them; null where "
+        "The best of photos that are near copies, <source>:<photo id>, in the rows of all of them; null where "
         "none was found.",
         default=None,
     )
