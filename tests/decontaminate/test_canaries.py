@@ -70,7 +70,8 @@ def test_without_a_stage_of_photos_its_canaries_are_missed(
 
 
 @pytest.mark.parametrize(
-    ("off", "transform"), [("flip+grid", "flip"), ("grid", "crop"), ("identity+grid", "light"), ("correlation", "size")]
+    ("off", "transform"),
+    [("flip+grid", "flip"), ("grid", "crop"), ("identity+grid", "light"), ("correlation", "size")],
 )
 def test_without_a_stage_of_small_images_its_canaries_are_missed(
     cache_folder: Path, off: str, transform: str
