@@ -2,10 +2,11 @@
 
     python -m benchmarks.review_order PHOTOS WORK_FOLDER OUT_FOLDER [--seeds 0 1 2]
 
-A simulated site serves PHOTOS (a folder a class) with search noise; it is collected and curated as any site. Of the
-wrong photos that are kept, as many are taken out by chance (`curate --drop`) as leaves 200 in. Then a classifier is
-trained (recipe transfer), `labels` says which raw labels it doubts, and a person who is never mistaken, played by the
-site's truth, answers what the page asks. The truth is opened for the taking out and for the person's answers alone.
+A simulated site serves PHOTOS (a folder a class) with search noise; it is collected and curated as any site. Of
+the wrong photos that are kept, as many are taken out by chance (`curate --drop`) as leaves 200 in. Then a
+classifier is trained (recipe transfer), `labels` says which raw labels it doubts, and a person who is never
+mistaken, played by the site's truth, answers what the page asks. The truth is opened for the taking out and for
+these answers alone.
 """
 
 from __future__ import annotations
@@ -131,17 +132,16 @@ def measure(photos: Path, work: Path, seed: int) -> Found:
 def _page(found: Sequence[Found], about: Mapping[str, object]) -> str:
     lines = [
         "# What a person finds in the review page's order\n",
-        f"Flower photos of a simulated site, search noise, {PLANTED} wrong photos among those kept; recipe transfer; "
-        "the person is the site's truth. Wrong photos found after so many looks; in brackets what random order finds "
-        "(mean, central 95 %).\n",
+        f"Flower photos of a simulated site, search noise, {PLANTED} wrong photos among those kept; recipe "
+        "transfer; the person is the site's truth, who is never mistaken. Wrong photos found after so many looks; "
+        "in brackets what random order finds (mean, central 95 %).\n",
         "| seed | kept photos | wrong | " + " | ".join(f"{n} looks" for n in LOOKS) + " |",
         "|--:|--:|--:|" + "--:|" * len(LOOKS),
     ]
     for one in found:
-        cells = [
-            f"{one.found[n]} ({one.by_chance[n][0]:.0f}; {one.by_chance[n][1]} to {one.by_chance[n][2]})"
-            for n in LOOKS
-        ]
+        laws = [one.by_chance[n] for n in LOOKS]
+        found_by = [one.found[n] for n in LOOKS]
+        cells = [f"{k} ({mean:.0f}; {low} to {high})" for k, (mean, low, high) in zip(found_by, laws, strict=True)]
         lines.append(f"| {one.seed} | {one.photos} | {one.wrong} | " + " | ".join(cells) + " |")
     means = [f"{np.mean([one.found[n] for one in found]):.0f}" for n in LOOKS]
     lines.append("| mean | | | " + " | ".join(means) + " |")

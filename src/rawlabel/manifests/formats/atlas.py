@@ -106,6 +106,8 @@ def _picture(photo: Decision, photos: PhotoBytes) -> Image.Image:
 
 def _thumbnail(picture: Image.Image) -> bytes:
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    # Pillow would write the comment of the original again.
+    picture.info = {}
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=80)
     return stream.getvalue()
