@@ -21,6 +21,7 @@ SECTIONS = {
     "figures": "FiguresConfig",
     "report": "ReportConfig",
     "predict": "PredictConfig",
+    "serve": "ServeConfig",
     "export": "ExportConfig",
     "export_model": "ExportModelConfig",
     "verify": "VerifyConfig",
