@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
     from rawlabel.config.declaring import Device, Precision, Role, Section
+    from rawlabel.config.decontaminate import DecontaminateConfig
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from rawlabel.config.prune import PruneConfig
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
+    from rawlabel.config.review import ReviewConfig
     from rawlabel.config.serve import ServeConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
@@ -75,6 +77,7 @@ __all__ = [
     "CurateConfig",
     "DemoConfig",
     "Device",
+    "DecontaminateConfig",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
@@ -95,6 +98,7 @@ __all__ = [
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",
+    "ReviewConfig",
     "Role",
     "SECTIONS",
     "Section",
