@@ -23,6 +23,7 @@ from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
 from rawlabel.judge.label_evidence.evidence_records import Described, EstimateRow, IntervalRow, LabelEvidence
+from rawlabel.judge.label_evidence.groups import find_groups
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
 from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
@@ -36,6 +37,8 @@ EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 
 def gather_evidence(config: LabelsConfig) -> LabelEvidence:
     """Write `label_evidence.json` and `suspicion.parquet` into `config.out`, by default the first run.
+
+    Where the first run is on the features of an encoder, `label_groups.json` too (`groups`).
 
     Returns what the JSON file holds. The runs must have the same classes; where they held out different photos,
     all of these count. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`.
@@ -53,7 +56,10 @@ def gather_evidence(config: LabelsConfig) -> LabelEvidence:
         "shared_photos_known": manifest is not None,
     }
     out = config.out or runs[0].path
-    _write_suspicion(out / SUSPICION, pool, runs, suspicion_by_agreement(runs[0], config.device))
+    agreed = suspicion_by_agreement(runs[0], config.device)
+    _write_suspicion(out / SUSPICION, pool, runs, agreed)
+    if agreed is not None:
+        find_groups(agreed, pool.runs[0].class_ids, _keywords(manifest)).write(out)
     write_json(out / EVIDENCE, evidence)
     return evidence
 
@@ -121,6 +127,14 @@ def _manifest(run: RunDirectory) -> Manifest | None:
     origin = data_of_run(run).origin
     file = origin / "manifest.parquet" if origin.is_dir() else origin
     return read_manifest(file) if file.name == "manifest.parquet" and file.is_file() else None
+
+
+def _keywords(manifest: Manifest | None) -> dict[str, str]:
+    """The keyword that brought each photo, by the name that a run calls it; empty without a manifest."""
+    if manifest is None:
+        return {}
+    kept = manifest.kept()
+    return dict(zip(kept["path"].to_pylist(), kept["keyword"].to_pylist(), strict=True))
 
 
 def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
