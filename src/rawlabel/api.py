@@ -121,7 +121,7 @@ def collect(
 def curate(project: Place = "project", **settings: Any) -> Manifest:
     """Decide about every photo that was found, and freeze the decisions in a manifest, the project's newest.
 
-    No label is edited. Settings: `rawlabel curate --help`, such as ``holdout=0.1`` and ``cross_class="keep"``.
+    No label is edited. Settings: `rawlabel curate --help`, such as ``holdout=0.1`` and ``conflicts="keep-both"``.
     Raises `DataError` when nothing was collected or no photo is left, `ConfigError` and `DiskError`.
     """
     from rawlabel.gather.curate.stage import curate as run_curate

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
     from rawlabel.config.declaring import Device, Precision, Role, Section
+    from rawlabel.config.decontaminate import DecontaminateConfig
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
     from rawlabel.config.review import ReviewConfig
+    from rawlabel.config.serve import ServeConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
@@ -75,6 +77,7 @@ __all__ = [
     "CurateConfig",
     "DemoConfig",
     "Device",
+    "DecontaminateConfig",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
@@ -99,6 +102,7 @@ __all__ = [
     "Role",
     "SECTIONS",
     "Section",
+    "ServeConfig",
     "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",
