@@ -153,7 +153,7 @@ def open_index(evidence: Evidence, folder: Path) -> sqlite3.Connection:
 
 
 def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
-    database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _TABLES)
+    database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144;" + _TABLES)
     with pq.ParquetFile(evidence.manifest) as file, progress("listing photos", file.metadata.num_rows) as task:
         fingerprint = json.loads(file.schema_arrow.metadata[METADATA_KEY])["fingerprint"]
         database.executemany(
