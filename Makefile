@@ -26,6 +26,7 @@ lint: $(READY)
 	$(BIN)/python tools/readme.py --check
 	$(BIN)/python tools/data_model.py --check
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/house.py
 
 docs: export NO_MKDOCS_2_WARNING := 1
 

@@ -28,15 +28,17 @@ ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    """What the demo came to; its files are there already."""
+    folder = tmp_path_factory.mktemp("demo")
+    [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve)
+    return only
 
 
 @pytest.fixture(scope="module")
-def result(out: Path) -> DemoResult:
-    """What the demo came to; its files are there already."""
-    [only] = run_demo(DemoConfig(out=out, per_class=30, epochs=3, recipe="scratch"), serve)
-    return only
+def out(result: DemoResult) -> Path:
+    """The demo's folder, with all that it leaves behind."""
+    return result.built.run.path.parents[1]
 
 
 def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

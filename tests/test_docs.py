@@ -32,6 +32,23 @@ def test_links_of_pages_outside_the_site_lead_somewhere(page: str) -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+@pytest.mark.integration
+def test_python_on_the_pages_and_in_the_examples_fits_what_it_calls(tmp_path: Path) -> None:
+    """By the type checker: the lines themselves would ask photo sites."""
+    files = sorted((ROOT / "examples").glob("*.py"))
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+        for number, block in enumerate(one for one in blocks if "rawlabel" in one):
+            files.append(tmp_path / f"{page.parent.name}_{page.stem}_{number}.py")
+            files[-1].write_text(block, "utf-8")
+    assert len(files) > 8
+    # Their own functions need no annotations.
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    faults = [line for line in done.stdout.splitlines() if not line.endswith(("[no-untyped-def]", "[type-arg]"))]
+    assert (faults, done.stderr) == ([], "")
+
+
 OFFLINE = """
 import socket
 def refuse(self, address):

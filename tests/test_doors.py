@@ -38,7 +38,8 @@ def test_stopping_rules_load_nothing_but_the_records() -> None:
         if name.startswith("rawlabel.") and not name.startswith("rawlabel.training.stopping")
     }
     assert own - {"rawlabel.training", "rawlabel.records", "rawlabel.errors"} <= {
-        "rawlabel.base", "rawlabel.config", "rawlabel.config.declaring", "rawlabel.config.verbs",
+        "rawlabel.base", "rawlabel.base.json_values", "rawlabel.config", "rawlabel.config.declaring",
+        "rawlabel.config.verbs",
     }  # fmt: skip
 
 

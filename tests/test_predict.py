@@ -19,7 +19,8 @@ from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig
 from rawlabel.errors import CheckpointError, ConfigError, DataError
-from rawlabel.judge.evaluate.stage import evaluate, read_test_set
+from rawlabel.judge.evaluate.opening import read_test_set
+from rawlabel.judge.evaluate.stage import evaluate
 from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 

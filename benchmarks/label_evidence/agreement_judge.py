@@ -18,12 +18,12 @@ from _provenance import provenance
 from rawlabel.artifacts.split import folds
 from rawlabel.base.files import write_json
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
-from rawlabel.judge.label_evidence.witnesses import STRAYED, Witnesses, agreement_suspicion, ask
+from rawlabel.judge.label_evidence.witnesses import STRAYED, Witnesses, agreement_suspicion, ask, strays
 from rawlabel.models.calibration import Calibration, fit_limits
 from rawlabel.models.transfer.agreement import FOLDS, directions
-from rawlabel.models.transfer.likeness import find_cores
+from rawlabel.models.transfer.strays import find_strayed
 
-PICKED_ON = ("cifar10n-worst", "flowers-0.4-0")
+PICKED_ON = ("cifar10n-worst", "cifar10n-aggregate", "flowers-0.4-0")
 """Sets whose truth was looked at when the parts of the score and its limit were chosen."""
 DRAWS = 1000
 Bools = npt.NDArray[np.bool_]
@@ -47,12 +47,13 @@ def judge(work: Path, name: str) -> dict[str, Any]:
     said = asked(work, name, features, labels, folds(keys, 0, FOLDS))
     score = agreement_suspicion(said, labels).score
     rows, is_wrong, is_off = np.arange(len(labels)), true != labels, true < 0
+    pointed = directions(features, features.mean(axis=0))
     kinds = {
         "together": score,
         "neighbors": 1 - said.neighbors[rows, labels],
         "head": 1 - said.head[rows, labels],
         "agreement": 1 - said.agreement[rows, labels],
-        "strayed": said.strayed,
+        "strayed": find_strayed(pointed, labels, said.weights, said.agreement.shape[1]),
     }
     others = (said.agreement.argmax(axis=1) != labels) & (said.strayed < STRAYED)
     return {
@@ -76,8 +77,7 @@ def asked(work: Path, name: str, features: Any, labels: Any, parts: Any) -> Witn
         np.savez(path, neighbors=said.neighbors, head=said.head, agreement=said.agreement, weights=said.weights)
     with np.load(path) as saved:
         kept = [saved[key] for key in ("neighbors", "head", "agreement", "weights")]
-    cores = find_cores(directions(features, features.mean(axis=0)), labels, kept[3], classes)
-    return Witnesses(*kept, cores.strayed(labels))
+    return Witnesses(*kept, strays(directions(features, features.mean(axis=0)), labels, kept[3], classes))
 
 
 def share(name: str, found: Bools, true: Bools) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rawlabel.api import build, collect, curate, evaluate, export, load, predict, report, train
+    from rawlabel.api import build, collect, curate, evaluate, export, export_model, load, predict, report, train
     from rawlabel.artifacts.manifest import Manifest
     from rawlabel.artifacts.projects import Project
     from rawlabel.artifacts.run import Run
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from rawlabel.plugins import Input, Method, Source, StoppingRule
     from rawlabel_photo_site.local_site import LocalPhotoSite as PhotoSite
 
-_API = ("build", "collect", "curate", "evaluate", "export", "load", "predict", "report", "train")
+_API = (
+    "build", "collect", "curate", "evaluate", "export", "export_model", "load", "predict", "report", "train",
+)  # fmt: skip
 _ERRORS = (
     "CheckpointError", "ClassFileError", "ConfigError", "DataError", "DiskError", "Interrupted", "PluginError",
     "ProcessLost", "RawlabelError", "SourceError",
@@ -80,6 +82,7 @@ __all__ = [
     "curate",
     "evaluate",
     "export",
+    "export_model",
     "load",
     "predict",
     "report",

@@ -22,6 +22,7 @@ from rawlabel.config import (
     CurateConfig,
     EvaluateConfig,
     ExportConfig,
+    ExportModelConfig,
     PredictConfig,
     ReportConfig,
     Section,
@@ -120,7 +121,7 @@ def collect(
 def curate(project: Place = "project", **settings: Any) -> Manifest:
     """Decide about every photo that was found, and freeze the decisions in a manifest, the project's newest.
 
-    No label is edited. Settings: `rawlabel curate --help`, such as ``holdout=0.1`` and ``cross_class="keep"``.
+    No label is edited. Settings: `rawlabel curate --help`, such as ``holdout=0.1`` and ``conflicts="keep-both"``.
     Raises `DataError` when nothing was collected or no photo is left, `ConfigError` and `DiskError`.
     """
     from rawlabel.gather.curate.stage import curate as run_curate
@@ -139,11 +140,12 @@ def train(data: Place | None = None, **settings: Any) -> Run:
 
     Raises `ConfigError`, `DataError`, `CheckpointError`, `PluginError` and `DiskError`.
     """
+    from rawlabel.judge.evaluate.left_out import find_copies
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.training.stage import train as run_train
 
     given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)))
-    return run_train(given, make_epoch_evaluator).read()
+    return run_train(given, make_epoch_evaluator, find_copies).read()
 
 
 @_stopped_as_python_is
@@ -184,12 +186,13 @@ def load(
 ) -> Classifier:
     """Load the classifier that a run has become; its `predict` takes paths, Pillow's images and arrays.
 
-    It computes on the run's own device unless one is named. Raises `DataError` for a folder that is no run,
+    A model that `export_model` wrote as ``safetensors`` or ``hub``, file or folder, is loaded as well. It
+    computes on the run's own device unless one is named. Raises `DataError` for a folder that is no run,
     `ConfigError` for a run without a finished epoch, and `CheckpointError`.
     """
-    from rawlabel.models.classifier import Classifier
+    from rawlabel.models.portable.loading import open_classifier
 
-    return Classifier.load(_path(run), device=device, precision=precision, max_megapixels=max_megapixels)
+    return open_classifier(_path(run), device=device, precision=precision, max_megapixels=max_megapixels)
 
 
 @_stopped_as_python_is
@@ -224,6 +227,20 @@ def export(project: Place = "project", format: str = "class_folders", **settings
     if isinstance(project, Manifest):
         place |= {"project": project.project, "manifest": project.path}
     return run_export(_settings(ExportConfig, settings, **place))[0]
+
+
+@_stopped_as_python_is
+def export_model(run: Place, format: str = "safetensors", **settings: Any) -> Path:
+    """Write the model of a run for other programs, prove that it answers as the run does, and return the folder.
+
+    Formats: ``safetensors``, which `load` and `predict` take as they take a run, ``onnx``, ``hub`` and
+    ``torchscript``. Settings: `rawlabel export-model --help`, such as ``out=FOLDER`` and ``int8=True``.
+    Raises `ConfigError`, `PluginError`, `DataError` where the run's images are not at hand, `CheckpointError`
+    where the export answers otherwise, and `DiskError`; nothing is left then.
+    """
+    from rawlabel.chain.export_model import export_model as run_export
+
+    return run_export(_settings(ExportModelConfig, settings, run=_path(run), format=format)).out
 
 
 def _path(place: Place) -> Path:

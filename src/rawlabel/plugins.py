@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rawlabel.manifests.label_noise import LabelNoise, NoisyLabels
     from rawlabel.models.encoder import Encoder, EncoderFamily
     from rawlabel.models.method import Batch, Method, StepOutput
+    from rawlabel.models.model_format import ModelFormat, Opened, PortableModel, WriteRequest
     from rawlabel.records import ClassSpec, EpochRecord, Photo
     from rawlabel.training.run_logger import RunLogger
     from rawlabel.training.stopping_rule import Selection, StoppingRule
@@ -48,9 +49,12 @@ _HOMES = {
     "LabeledImages": "rawlabel.images.image_source",
     "Manifest": "rawlabel.artifacts.manifest",
     "Method": "rawlabel.models.method",
+    "ModelFormat": "rawlabel.models.model_format",
     "NoisyLabels": "rawlabel.manifests.label_noise",
+    "Opened": "rawlabel.models.model_format",
     "Page": "rawlabel.gather.collect.source",
     "Photo": "rawlabel.records",
+    "PortableModel": "rawlabel.models.model_format",
     "Presence": "rawlabel.gather.collect.source",
     "RunLogger": "rawlabel.training.run_logger",
     "Search": "rawlabel.gather.collect.source",
@@ -61,6 +65,7 @@ _HOMES = {
     "SourceContext": "rawlabel.gather.collect.source",
     "StepOutput": "rawlabel.models.method",
     "StoppingRule": "rawlabel.training.stopping_rule",
+    "WriteRequest": "rawlabel.models.model_format",
     "setting": "rawlabel.config.declaring",
 }
 __all__ = [
@@ -83,9 +88,12 @@ __all__ = [
     "LabeledImages",
     "Manifest",
     "Method",
+    "ModelFormat",
     "NoisyLabels",
+    "Opened",
     "Page",
     "Photo",
+    "PortableModel",
     "Presence",
     "RunLogger",
     "Search",
@@ -96,6 +104,7 @@ __all__ = [
     "SourceContext",
     "StepOutput",
     "StoppingRule",
+    "WriteRequest",
     "families",
     "setting",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NotRequired, TypedDict
 
 State = Literal["met", "not met", "not yet measured"]
@@ -210,9 +211,9 @@ class Report(Extras):
     """The whole."""
 
     schema: int
-    environment: dict[str, object]
+    environment: Mapping[str, object]
     hardware: Hardware
-    settings: dict[str, object]
+    settings: Mapping[str, object]
     conditions: Conditions
     contestants: dict[str, str]
     """Each with what it is."""

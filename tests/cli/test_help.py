@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,14 @@ def test_every_verb_is_listed_with_a_summary(capsys: pytest.CaptureFixture[str])
     assert code == 0
     for verb in listed:
         assert all_verbs()[verb].summary in " ".join(out.split())
+
+
+def test_the_first_screen_is_there_at_once() -> None:
+    """In processor time, which a busy machine does not stretch much."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "rawlabel", "--help"], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
 
 
 def test_the_first_screen_begins_with_the_main_path(capsys: pytest.CaptureFixture[str]) -> None:

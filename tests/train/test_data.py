@@ -20,7 +20,7 @@ from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs.class_folders import read_class_folders
 from rawlabel.images.loader import Loader
 from rawlabel.images.packing import pack
-from rawlabel.judge.evaluate.stage import read_test_set
+from rawlabel.judge.evaluate.opening import read_test_set
 from rawlabel.records import Split
 from rawlabel.training.data import load_training_data
 from tests.helpers.collected_project import make_project

@@ -24,7 +24,7 @@ from rawlabel.images.input import InputRequest, read_input
 from rawlabel.images.inputs import _parquet_images as parquet_images
 from rawlabel.images.inputs import parquet as parquet_input
 from rawlabel.images.packing import pack
-from rawlabel.judge.evaluate.stage import read_test_set
+from rawlabel.judge.evaluate.opening import read_test_set
 from rawlabel.training.data import load_training_data
 from rawlabel.training.image_cache import keep_images, make_loader
 from tests.helpers.tiny_training import make_class_folders, tiny

@@ -116,6 +116,8 @@ class Certificate(Record):
     pairs_compared: Count
     """Pairs of a candidate and a probe of a test image."""
     removed: tuple[RemovedImage, ...] = ()
+    overlapping: tuple[str, ...] = ()
+    """Digests (hex) of the pixels of the test images of which a copy was among the candidates."""
     for_review: Count = 0
     """Pairs on the review list that nobody has decided."""
     canaries: Canaries

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,7 +32,7 @@ from rawlabel.records import ClassSpec, Split, Verdict
 
 CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 """When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
-LATER_COLUMNS = ("injected_from",)
+LATER_COLUMNS = ("copy_group", "injected_from")
 """Columns that manifests did not always have. Null says as much as a file without the column, and where it says
 nothing else it is no part of the fingerprint."""
 _FILE = "manifest.parquet"
@@ -106,23 +106,25 @@ def write_manifest(
     catalogue_fingerprint: str,
     parent: str | None = None,
     reviewed: Reviewed = NOT_REVIEWED,
+    beside: Mapping[str, pa.Table] | None = None,
 ) -> Manifest:
     """Freeze the decisions of `table` (`table_of`) in `project`/manifests/<fingerprint>/ and make them the newest.
 
     Classes of which no row is kept are marked as left out and come last, unless all are so. `config` holds the
     resolved settings of the verb that decided, saved with the manifest, and `parent` is the fingerprint of the
-    manifest that it was made from, if any, and `reviewed` what a person had left out. Raises `DiskError`.
+    manifest that it was made from, if any, and `reviewed` what a person had left out. `beside` are tables that
+    explain it, by the names of their Parquet files. Raises `DiskError`.
     """
     kept = set(table.filter(pc.equal(table["verdict"], Verdict.KEPT.value))["class_id"].unique().to_pylist())
     left_out = tuple(spec for spec in classes if spec.class_id not in kept) if kept else ()
     classes = tuple(spec for spec in classes if spec not in left_out)
-    described = [
+    described: list[ClassRow] = [
         *(_described(spec) for spec in classes),
-        *(_described(spec) | {"left_out": True} for spec in left_out),
+        *(_described(spec, is_left_out=True) for spec in left_out),
     ]
     digest = fingerprint_of(described, table)
     parent = None if parent == digest else parent
-    header = {
+    header: ManifestHeader = {
         "rawlabel": __version__,
         "classes": described,
         "fingerprint": digest,
@@ -135,6 +137,9 @@ def write_manifest(
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
     path = manifests_path(project) / digest[:12] / _FILE
     manifest = Manifest(path, table, classes, digest, parent, left_out, reviewed)
+    for name, explaining in (beside or {}).items():
+        with atomic_write(path.with_name(name)) as stream:
+            pq.write_table(explaining, stream)
     with atomic_write(path) as stream:
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
@@ -143,18 +148,46 @@ def write_manifest(
     return manifest
 
 
-def _described(spec: ClassSpec) -> dict[str, Any]:
+class ClassRow(TypedDict):
+    """A class as the header of a manifest lists it."""
+
+    class_id: str
+    name: str
+    keywords: list[str]
+    definition: str
+    left_out: NotRequired[bool]
+    """Whether none of its photos was kept."""
+
+
+class ManifestHeader(TypedDict):
+    """What a manifest's file says of the whole, beside its rows."""
+
+    rawlabel: str
+    """The version that wrote it."""
+    classes: list[ClassRow]
+    fingerprint: str
+    catalogue_fingerprint: str
+    config: Mapping[str, object]
+    parent: str | None
+    reviewed: NotRequired[Mapping[str, object]]
+    """What a person had left out."""
+
+
+def _described(spec: ClassSpec, *, is_left_out: bool = False) -> ClassRow:
     """A class as the header lists it."""
-    return {
+    row: ClassRow = {
         "class_id": spec.class_id,
         "name": spec.name,
         "keywords": list(spec.keywords),
         "definition": spec.definition,
     }
+    if is_left_out:
+        row["left_out"] = True
+    return row
 
 
 def by_mark(
-    classes: Sequence[ClassSpec], described: Sequence[Mapping[str, Any]]
+    classes: Sequence[ClassSpec], described: Sequence[ClassRow]
 ) -> tuple[tuple[ClassSpec, ...], tuple[ClassSpec, ...]]:
     """The classes of a header, and those of them that it marks as left out."""
     marked = [one.get("left_out") is True for one in described]
@@ -162,7 +195,7 @@ def by_mark(
     return tuple(spec for spec, is_out in pairs if not is_out), tuple(spec for spec, is_out in pairs if is_out)
 
 
-def fingerprint_of(classes: Sequence[Mapping[str, Any]], table: pa.Table) -> str:
+def fingerprint_of(classes: Sequence[ClassRow], table: pa.Table) -> str:
     """SHA-256 (hex) of the classes, as the header lists them, and of all rows but the clock."""
     silent = {name for name in LATER_COLUMNS if table[name].null_count == table.num_rows}
     names = sorted(name for name in table.column_names if name not in CLOCK_COLUMNS and name not in silent)
@@ -224,6 +257,18 @@ def newest_manifest(project: Path) -> Path | None:
     if not isinstance(name, str) or not _FOLDER.fullmatch(name):
         raise DataError(f"{pointer}: names no manifest; run `rawlabel curate` again")
     return manifests_path(project) / name / _FILE
+
+
+def classes_of(path: Path) -> dict[str, str]:
+    """Name by class id of a manifest's classes, those that are left out included; its header alone is read.
+
+    Raises `DataError`.
+    """
+    try:
+        header = json.loads((pq.read_schema(path).metadata or {})[METADATA_KEY])
+        return {str(one["class_id"]): str(one["name"]) for one in header["classes"]}
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
 
 
 def photos_looked_at(path: Path) -> int:

@@ -23,6 +23,7 @@ from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
     EncoderRecord,
     Epoch,
+    LeftOutCopies,
     Overlap,
     Place,
     Start,
@@ -172,6 +173,14 @@ class Run:
             return {}
         remedy = "remove it and evaluate again"
         return check_record(dict[str, Overlap], read_json(path, "the overlap with test sets"), path, remedy)
+
+    @cached_property
+    def left_out_copies(self) -> LeftOutCopies | None:
+        """Copies of test images that were left out of its data; None where nobody looked for any."""
+        path = self.path / "test_copies.json"
+        if not path.is_file():
+            return None
+        return check_record(LeftOutCopies, read_json(path, "what was left out of a run"), path, AGAIN)
 
     @cached_property
     def certificates(self) -> Sequence[Certificate]:

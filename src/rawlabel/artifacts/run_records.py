@@ -214,7 +214,11 @@ class SamePicture(Record):
     kind: str = Field(default="", validation_alias=AliasChoices("is", "kind"), serialization_alias="is")
     """`training image` or `held-out image`."""
     equal_pixels: bool
-    different_bits: int
+    different_bits: int = 0
+    correlation: Measured | None = None
+    """Of the pixels of small images, or where the bits alone did not tell; -1 to 1."""
+    probe: str = ""
+    """The part or turn of the test image that the other shows."""
 
 
 class Overlap(Record):
@@ -237,6 +241,19 @@ class Overlap(Record):
         """The counts alone, as a summary has them."""
         names = ("test_images", "equal", "near", "compared_by_pixels_alone")
         return Overlap(**{name: getattr(self, name) for name in names})
+
+
+class LeftOutCopies(Record):
+    """`test_copies.json`: the copies of test images that were left out of the data of a run."""
+
+    data: str
+    """Fingerprint of the data before."""
+    rows: tuple[Count, ...]
+    """Positions among the training images and behind them the held-out ones."""
+    images: tuple[str, ...]
+    """Where they lie, for people."""
+    test_sets: tuple[str, ...] = ()
+    """Fingerprints of the test sets that were looked at."""
 
 
 class Accuracy(Record):

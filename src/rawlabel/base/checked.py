@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
+from rawlabel.base.json_values import JsonObject
 from rawlabel.errors import DataError
 
 Checked = TypeVar("Checked")
@@ -23,7 +24,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Plain values under the keys of the file, those alone that it had or that were given."""
         return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
 

@@ -7,12 +7,12 @@ its network has diverged; comparisons with NaN alone say no to everything.
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from rawlabel.records import Accuracies
 
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -39,14 +39,6 @@ def is_right(logits: Logits, labels: Labels, k: int = 1) -> npt.NDArray[np.bool_
     """Whether the true class is one of the first `k`, for each row of `logits` [images, classes]."""
     right: npt.NDArray[np.bool_] = (ranks(torch.from_numpy(logits), torch.from_numpy(labels)) < k).numpy()
     return right
-
-
-class Accuracies(TypedDict):
-    """Accuracies [percent] as entries of `log.json` have them."""
-
-    acc1: float
-    acc5: float | None
-    """None where there are no more than five classes, of which it would say nothing."""
 
 
 def accuracies(top1: float, top5: float, num_classes: int) -> Accuracies:

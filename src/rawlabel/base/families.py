@@ -25,6 +25,7 @@ class Family(StrEnum):
     METHOD = "rawlabel.models.methods"
     STOPPING_RULE = "rawlabel.training.stopping"
     FORMAT = "rawlabel.manifests.formats"
+    MODEL_FORMAT = "rawlabel.models.exports"
     LABEL_NOISE = "rawlabel.manifests.label_noises"
     INPUT = "rawlabel.images.inputs"
     LOGGER = "rawlabel.training.loggers"

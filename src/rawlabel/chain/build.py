@@ -41,6 +41,7 @@ from rawlabel.gather.collect.stage import collect, require_contact
 from rawlabel.gather.collect.summary import failure_lines, incomplete_lines, problem_of
 from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.frozen_probe import add_own_probe
+from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.records import ClassSpec
@@ -263,7 +264,7 @@ def run_stages(
     manifest = curate(stages.curate)
     for warning in manifest.warnings():
         note(warning)
-    run = train(stages.train, make_epoch_evaluator)
+    run = train(stages.train, make_epoch_evaluator, find_copies)
     if stages.train.test is not None:
         evaluate(stages.evaluate.model_copy(update={"run": run.path}))
     if then is not None:

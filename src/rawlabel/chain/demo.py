@@ -35,6 +35,7 @@ from rawlabel.config import (
 from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
 from rawlabel.show.ending import accuracies, collection_lines, epoch_line, test_lines
@@ -136,7 +137,7 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
     def then(run: RunDirectory) -> None:
         measure_probe(ProbeConfig(run=run.path))
         if config.recipe == "transfer":
-            beside = train(plain_head(config, seed, project), make_epoch_evaluator)
+            beside = train(plain_head(config, seed, project), make_epoch_evaluator, find_copies)
             plain.append(evaluate(EvaluateConfig(run=beside.path)))
 
     with _photo_site(serve, config, seed, project, truth) as base_url:

@@ -6,7 +6,7 @@ import inspect
 import logging
 import time
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -57,7 +57,7 @@ def section_command(
     name: str,
     section: type[SectionType],
     action: Callable[[SectionType], Ending],
-    load: Callable[[Path | None, dict[str, Any]], SectionType] | None = None,
+    load: Callable[[Path | None, Mapping[str, Any]], SectionType] | None = None,
     *,
     has_json: bool = True,
 ) -> click.Command:

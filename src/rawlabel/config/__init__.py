@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
     from rawlabel.config.declaring import Device, Precision, Role, Section
+    from rawlabel.config.decontaminate import DecontaminateConfig
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
     from rawlabel.config.experiment import ExperimentConfig
     from rawlabel.config.export import ExportConfig
+    from rawlabel.config.export_model import ExportModelConfig
     from rawlabel.config.figures import FiguresConfig
     from rawlabel.config.labels import LabelsConfig
     from rawlabel.config.loading import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from rawlabel.config.prune import PruneConfig
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
+    from rawlabel.config.review import ReviewConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
@@ -73,11 +76,13 @@ __all__ = [
     "CurateConfig",
     "DemoConfig",
     "Device",
+    "DecontaminateConfig",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
     "ExperimentConfig",
     "ExportConfig",
+    "ExportModelConfig",
     "FiguresConfig",
     "LabelsConfig",
     "NetworkSettings",
@@ -92,6 +97,7 @@ __all__ = [
     "PruneConfig",
     "RebuildConfig",
     "ReportConfig",
+    "ReviewConfig",
     "Role",
     "SECTIONS",
     "Section",

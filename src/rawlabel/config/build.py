@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import field_validator
 
@@ -46,11 +46,11 @@ class BuildConfig(Section):
         "Start also where the plan is large (above 20,000 photos, 5 gigabytes or an hour of a site's quota), "
         "without asking.",
     )
-    collect: dict[str, Any] = setting({}, "Settings of `rawlabel collect`.")
-    curate: dict[str, Any] = setting({}, "Settings of `rawlabel curate`.")
-    train: dict[str, Any] = setting({}, "Settings of `rawlabel train`.")
-    evaluate: dict[str, Any] = setting({}, "Settings of `rawlabel evaluate`.")
-    report: dict[str, Any] = setting({}, "Settings of `rawlabel report`.")
+    collect: dict[str, object] = setting({}, "Settings of `rawlabel collect`.")
+    curate: dict[str, object] = setting({}, "Settings of `rawlabel curate`.")
+    train: dict[str, object] = setting({}, "Settings of `rawlabel train`.")
+    evaluate: dict[str, object] = setting({}, "Settings of `rawlabel evaluate`.")
+    report: dict[str, object] = setting({}, "Settings of `rawlabel report`.")
 
     @field_validator("recipe")
     @classmethod

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from rawlabel.base.json_values import JsonObject
 
 Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -91,7 +94,7 @@ class Section(BaseModel):
     @classmethod
     def named(cls, *roles: Role) -> frozenset[str]:
         """Names of the settings that have one of these roles."""
-        extras: dict[str, Any] = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        extras: Mapping[str, Any] = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return frozenset(name for name, extra in extras.items() if extra["role"] in roles)
 
     @classmethod
@@ -100,7 +103,7 @@ class Section(BaseModel):
         own = (vars(kind).get("__annotations__", {}) for kind in cls.__mro__)
         return [name for names in own for name in names if name in cls.model_fields]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Plain values under the fields' own names and in their order, as written beside each artifact."""
         values = self.model_dump(mode="json")
         return {name: values[name] for name in self.in_order()}

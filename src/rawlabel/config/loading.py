@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -66,7 +66,7 @@ def load_training_stage(
 
 
 def _training(
-    from_file: dict[str, Any], file: Path | None, flags: Mapping[str, Any], *, is_published: bool
+    from_file: dict[str, object], file: Path | None, flags: Mapping[str, Any], *, is_published: bool
 ) -> TrainConfig:
     name = flags.get("recipe") or from_file.get("recipe")
     if name is None:
@@ -89,11 +89,11 @@ def _training(
     return _validated(TrainConfig, recipe, named, file, flags)
 
 
-def _from_file(section: type[Section], file: Path | None) -> dict[str, Any]:
+def _from_file(section: type[Section], file: Path | None) -> dict[str, object]:
     return _by_name(section, _own_keys(section, _read(file), file), file) if file is not None else {}
 
 
-def _by_name(section: type[Section], values: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+def _by_name(section: type[Section], values: Mapping[str, Any], file: Path | None) -> dict[str, object]:
     """Settings under the fields' own names, without those that mean nothing here."""
     given = _without_unset(section, dict(values), file)
     aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
@@ -113,8 +113,8 @@ def _check_stage(verb: str, table: Any, file: Path | None) -> None:
 
 def _validated(
     section: type[SectionType],
-    base: dict[str, Any],
-    from_file: dict[str, Any],
+    base: dict[str, object],
+    from_file: dict[str, object],
     file: Path | None,
     flags: Mapping[str, Any],
 ) -> SectionType:
@@ -143,7 +143,7 @@ def load_options(options: type[SectionType], pairs: Iterable[str], flag: str) ->
         raise ConfigError(f"{flag} {key}: {_reason(first)}") from error
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, object]:
     try:
         text = file.read_text("utf-8-sig")
         values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
@@ -157,11 +157,11 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _is_tree(values: dict[str, Any]) -> bool:
+def _is_tree(values: Mapping[str, object]) -> TypeGuard[Mapping[str, Mapping[str, object]]]:
     return bool(values) and all(isinstance(value, dict) for value in values.values())
 
 
-def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dict[str, Any]:
+def _own_keys(section: type[Section], values: dict[str, object], file: Path) -> dict[str, object]:
     """Pick this section out of a tree, or take the whole of a flat file."""
     if not _is_tree(values):
         return values
@@ -170,10 +170,10 @@ def _own_keys(section: type[Section], values: dict[str, Any], file: Path) -> dic
             raise ConfigError(f"{file}: unknown section '{key}'{did_you_mean(key, SECTIONS)}")
     own = next((verb for verb, name in SECTIONS.items() if name == section.__name__), None)
     stages = {verb: values[verb] for verb in section.stages if verb in values}
-    return stages | dict(values.get(own, {})) if own else {}
+    return {**stages, **values.get(own, {})} if own else {}
 
 
-def _without_unset(section: type[Section], values: dict[str, Any], file: Path | None) -> dict[str, Any]:
+def _without_unset(section: type[Section], values: dict[str, object], file: Path | None) -> dict[str, object]:
     """Leave out the keys of published files that have no setting; refuse those that would be another training."""
     where = f"{file}: " if file is not None else ""
     for key, remedy in section.refused.items():

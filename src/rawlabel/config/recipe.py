@@ -19,7 +19,7 @@ FROM_PIXELS = frozenset(
 """Settings that speak of a network which is trained on pixels."""
 
 
-def read_recipe(name: str) -> dict[str, Any]:
+def read_recipe(name: str) -> dict[str, object]:
     """The settings of a recipe of `RECIPES`, and its name under `recipe`."""
     return {**tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")), "recipe": name}
 

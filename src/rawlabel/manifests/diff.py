@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -158,7 +158,7 @@ def _differs(one: Any, other: Any) -> Any:
     return pc.or_(unequal, pc.xor(pc.is_null(one), pc.is_null(other)))
 
 
-def _changed(kind: Kind, both: pa.Table, changed: dict[str, Any]) -> Iterator[Difference]:
+def _changed(kind: Kind, both: pa.Table, changed: Mapping[str, pa.ChunkedArray]) -> Iterator[Difference]:
     if kind is Kind.OTHER:
         covered = {name for columns in _COLUMNS.values() for name in columns}
         told = functools.reduce(pc.or_, [changed[name] for name in ("sha256", "pixel_sha256", "verdict")])
@@ -189,7 +189,7 @@ def _changed(kind: Kind, both: pa.Table, changed: dict[str, Any]) -> Iterator[Di
         yield Difference(kind, *photo, *event, *(_values(row, names, side) for side in ("before", "after")))
 
 
-def _values(row: dict[str, Any], names: Iterable[str], side: str) -> str:
+def _values(row: Mapping[str, object], names: Iterable[str], side: str) -> str:
     values = ((name, row[f"{name} {side}"]) for name in names)
     return ", ".join(f"{name} {value}" for name, value in values if value is not None)
 

@@ -9,11 +9,11 @@ are raw everywhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +82,25 @@ class LabelNoise(ABC, Generic[OptionsType]):
         """
 
 
+# A key that is a word of Python needs this form.
+ChangesInClass = TypedDict("ChangesInClass", {"class": str, "labels": int, "changed": int})
+
+
+class InjectionRecord(TypedDict):
+    """What was done, as it is kept with whatever is made of the labels."""
+
+    kind: str
+    rate: float
+    seed: int
+    options: Mapping[str, object]
+    description: str
+    num_labels: int
+    num_changed: int
+    share_changed: float
+    labels_sha256: str
+    by_class: list[ChangesInClass]
+
+
 @dataclass(frozen=True)
 class Injection:
     """One injection: what was asked for and what came of it."""
@@ -89,12 +108,12 @@ class Injection:
     kind: str
     rate: float
     seed: int
-    options: dict[str, Any]
+    options: Mapping[str, object]
     before: Labels
     noisy: NoisyLabels
     class_ids: tuple[str, ...] = field(default=())
 
-    def by_class(self) -> list[dict[str, Any]]:
+    def by_class(self) -> list[ChangesInClass]:
         """For each class its index, id where known, number of labels before, and how many were changed."""
         size = len(self.noisy.transition)
         totals = np.bincount(self.before, minlength=size)
@@ -105,7 +124,7 @@ class Injection:
             for name, total, count in zip(names, totals, changed, strict=True)
         ]
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> InjectionRecord:
         """What was done as plain values, to be kept with whatever is made of the labels."""
         num_changed = int(self.noisy.is_changed.sum())
         return {
@@ -128,7 +147,7 @@ class Injection:
         """
         places = np.flatnonzero(self.noisy.is_changed)
         columns = (places, self.before[places], self.noisy.labels[places], self.noisy.replaced_by[places])
-        write_json(path, self.record() | {"changes": np.stack(columns, axis=1).tolist()})
+        write_json(path, {**self.record(), "changes": np.stack(columns, axis=1).tolist()})
 
 
 def inject(

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,7 @@ from rawlabel.artifacts.decision import SCHEMA
 from rawlabel.artifacts.manifest import (
     LATER_COLUMNS,
     Manifest,
+    ManifestHeader,
     by_mark,
     fingerprint_of,
     newest_manifest,
@@ -44,6 +45,7 @@ _PATTERNS = {
     "source": r"^[A-Za-z0-9_.-]{1,64}$",
     "photo_id": r"^[^\x00-\x1f\x7f]{1,1000}$",
     "keyword": r"^[^\x00-\x1f\x7f]{1,1000}$",
+    "copy_group": r"^[A-Za-z0-9_.-]{1,64}:[^\x00-\x1f\x7f]{1,1000}$",
     "injected_from": r"^[^\x00-\x1f\x7f/\\]{1,1000}$",
     "sha256": _HASH, "pixel_sha256": _HASH, "stored_sha256": _HASH, "perceptual_hash": _HASH,
 }  # fmt: skip
@@ -148,14 +150,14 @@ def _is_json_object(text: str | None) -> bool:
         return False
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path) -> ManifestHeader:
     text = (pq.read_schema(path).metadata or {})[b"rawlabel"]
     if len(text) > MOST_HEADER_BYTES:
         raise DataError(f"{path}: the header is larger than any manifest's; {_GET_ANEW}")
     header = json.loads(text)
     if not isinstance(header, dict) or not isinstance(header["fingerprint"], str):
         raise ValueError("no header")
-    return header
+    return cast("ManifestHeader", header)
 
 
 def _classes(path: Path, described: Any) -> tuple[ClassSpec, ...]:

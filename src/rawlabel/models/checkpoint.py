@@ -11,9 +11,9 @@ import io
 import json
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,14 +22,72 @@ from torch import Tensor
 
 from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors
+from rawlabel.base.json_values import JsonObject
 from rawlabel.errors import CheckpointError
+
+
+class NormalizationFacts(TypedDict):
+    """Mean and deviation by channel, as shares of the largest value."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+class WeightsFacts(TypedDict):
+    """What is needed to use weights, as JSON beside them."""
+
+    config: JsonObject
+    class_ids: list[str]
+    num_samples: int
+    epoch: int
+    normalization: NotRequired[NormalizationFacts]
+    """Missing in files of older versions."""
+    encoder: NotRequired[JsonObject]
+
+
+class SavedWeights(WeightsFacts):
+    """The same with the weights."""
+
+    format: int
+    method: dict[str, Tensor]
+
+
+class _Progress(TypedDict):
+    step: int
+    data: str
+    """Fingerprint of the training data."""
+    optimizer: dict[str, Any]
+    """As torch has it."""
+    records: list[dict[str, Any]]
+    """Fields of each epoch's `EpochRecord`."""
+    statistics: dict[str, Any]
+    """Fields of `RunningStatistics`."""
+    predictions: Tensor
+    samples: dict[str, Tensor]
+    weights_before: NotRequired[dict[str, Tensor]]
+    random: Tensor
+    buffers: NotRequired[list[dict[str, Tensor]] | None]
+
+
+class RunState(_Progress):
+    """What is needed to go on beside the weights; `epoch` is the one to go on with."""
+
+    epoch: int
+
+
+class SavedRun(SavedWeights, _Progress):
+    """State, facts and weights together."""
+
+    weights: str
+    """File of the weights."""
+
 
 FORMAT = 2
 _FACTS = ("config", "class_ids", "num_samples", "epoch")
 _WEIGHTS = "weights"
 
 
-def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def save_weights(path: Path, weights: Mapping[str, Tensor], facts: WeightsFacts) -> None:
     """Write `weights`, none of which share memory, and the JSON values `facts`.
 
     Of several processes, the first does. Raises `DiskError`.
@@ -41,7 +99,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, 
         stream.write(save(tensors, {"rawlabel": json.dumps({"format": FORMAT, **facts})}))
 
 
-def load_weights(path: Path) -> dict[str, Any]:
+def load_weights(path: Path) -> SavedWeights:
     """Read the facts of a weights file, and its tensors under `method`. Raises `CheckpointError`."""
     if not path.exists():
         raise CheckpointError(f"{path}: no such checkpoint; train first or check the run directory")
@@ -51,10 +109,10 @@ def load_weights(path: Path) -> dict[str, Any]:
             content = {**facts, "method": {name: stream.get_tensor(name) for name in stream.keys()}}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, struct.error) as error:
         raise CheckpointError(f"{path}: is damaged or no checkpoint; remove it and start the run again") from error
-    return _checked(path, content, {"format", "method", *_FACTS})
+    return cast("SavedWeights", _checked(path, content, {"format", "method", *_FACTS}))
 
 
-def save_checkpoint(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any], state: Any) -> None:
+def save_checkpoint(path: Path, weights: Mapping[str, Tensor], facts: WeightsFacts, state: RunState) -> None:
     """Write `state` (tensors, numbers, texts, lists and dicts of these) to `path`, and the weights beside it.
 
     `facts` are those of `save_weights`. Of several processes, the first writes. Raises `DiskError`.
@@ -74,7 +132,7 @@ def save_checkpoint(path: Path, weights: Mapping[str, Tensor], facts: Mapping[st
                 old.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> SavedRun:
     """Read what `save_checkpoint` wrote, state, facts and weights together, to the processor's memory.
 
     Raises `CheckpointError` when something is damaged or foreign.
@@ -89,10 +147,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     weights = path.parent / Path(str(state[_WEIGHTS])).name
     if not weights.exists():
         raise CheckpointError(f"{path}: its weights {weights.name} are missing; remove it and start the run again")
-    return {**load_weights(weights), **state}
+    return cast("SavedRun", {**load_weights(weights), **state})
 
 
-def _checked(path: Path, content: Any, keys: set[str]) -> dict[str, Any]:
+def _checked(path: Path, content: object, keys: set[str]) -> Mapping[str, object]:
     if not isinstance(content, dict) or not content.keys() >= keys or content["format"] != FORMAT:
         raise CheckpointError(f"{path}: is not a checkpoint of this rawlabel; remove it and start the run again")
     return content

@@ -99,7 +99,7 @@ class Classifier:
                 "writes one at its end"
             )
         overrides = {} if device is None else {"device": device}
-        predictor, class_ids, epoch = load_predictor(_selected(directory), precision=precision, **overrides)
+        predictor, class_ids, epoch = load_predictor(selected_weights(directory), precision=precision, **overrides)
         return cls(
             predictor,
             class_ids,
@@ -230,8 +230,11 @@ def _read(source: ImageSource, shorter_side: int, index: int) -> Pixels | Unread
         return error
 
 
-def _selected(run: RunDirectory) -> Path:
-    """The weights to use; says so where the run was not finished."""
+def selected_weights(run: RunDirectory) -> Path:
+    """The weights to use of a run; says so where it was not finished.
+
+    Raises `ConfigError` for a run without a finished epoch.
+    """
     if not run.selected_checkpoint.exists():
         raise ConfigError(
             f"{run.path}: has finished no epoch, so there is nothing to predict with; "

@@ -162,6 +162,11 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
         """The network that `predict` uses outside training; the first where a method asks two."""
         return self.network if self.averaged is None else self.averaged
 
+    @property
+    def predicting_networks(self) -> tuple[nn.Module, ...]:
+        """All networks whose mean logits `predict` gives outside training."""
+        return (self.predicting_network,)
+
     def logits_of(self, network: nn.Module, images: Tensor) -> Tensor:
         """In training, from views of this process's share of the images, `network`'s logits for the whole batch.
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rawlabel.artifacts.run import settings_of
 from rawlabel.base import distributed, families
+from rawlabel.base.json_values import JsonObject
 from rawlabel.config import TrainConfig, load_options
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.images.decoding import DecodedImages, Transform
@@ -64,9 +65,9 @@ class Predictor:
     store: FeatureStore | None = None
     """Where the features of images are kept, which the method takes in their place; None for pixels."""
 
-    def encoder_facts(self) -> dict[str, Any]:
-        """What weights files note under `encoder`, where there is one."""
-        return {} if self.store is None else {"encoder": encoder_facts(self.store).as_json()}
+    def encoder_facts(self) -> JsonObject | None:
+        """What weights files note under `encoder`; None where there is none."""
+        return None if self.store is None else encoder_facts(self.store).as_json()
 
     def logits(self, images: DecodedImages | KeptFeatures, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Logits [images, classes], in order; the method is left in the mode it was in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import torch
 from torch import nn
@@ -21,19 +21,29 @@ LONG_RUN = 2000
 _TRIAL_STEPS = 20
 
 
-def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int) -> dict[str, Any]:
+class Compiling(TypedDict):
+    """What was found about compiling, as `timing.jsonl` has it."""
+
+    chosen: Literal["compiled", "eager"]
+    step_seconds: NotRequired[dict[str, float]]
+    """Of either."""
+    failed: NotRequired[str]
+    """The error that the compiler ended with."""
+
+
+def compile_if_faster(predictor: Predictor, config: TrainConfig, num_steps: int) -> Compiling | None:
     """Compile the method's network in place if `config` and a timed trial say so; return what was found, if any.
 
     The trial runs on a copy, so that nothing of it is left in the weights. A network that cannot be compiled is
     trained as it is.
     """
     if config.compile == "off" or (config.compile == "auto" and not _can_pay(predictor.device, num_steps)):
-        return {}
+        return None
     network = predictor.method.network
     if config.compile == "on":
         network.compile()
         return {"chosen": "compiled"}
-    found: dict[str, Any]
+    found: Compiling
     try:
         with torch.random.fork_rng([predictor.device] if predictor.device.type == "cuda" else []):
             seconds = _trial(predictor, config)

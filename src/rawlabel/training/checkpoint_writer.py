@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import processes
-from rawlabel.models.checkpoint import save_checkpoint, save_weights
+from rawlabel.models.checkpoint import RunState, WeightsFacts, save_checkpoint, save_weights
 
 
 def copy_to_host(value: Any) -> Any:
@@ -43,9 +43,9 @@ class CheckpointWriter:
     def save(
         self,
         weights: Mapping[str, Tensor],
-        facts: Mapping[str, Any],
-        state: Mapping[str, Any],
-        selected: Mapping[str, Any] | None = None,
+        facts: WeightsFacts,
+        state: RunState,
+        selected: WeightsFacts | None = None,
         selected_weights: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Copy the values of `save_checkpoint` and write them, when the checkpoint before is written.
@@ -67,9 +67,9 @@ class CheckpointWriter:
     def _write(
         self,
         weights: Mapping[str, Tensor],
-        facts: Mapping[str, Any],
-        state: Mapping[str, Any],
-        selected: Mapping[str, Any] | None,
+        facts: WeightsFacts,
+        state: RunState,
+        selected: WeightsFacts | None,
         selected_weights: Mapping[str, Tensor],
     ) -> None:
         # That from which a later start goes on takes its name last.

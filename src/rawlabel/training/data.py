@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import downloads_path, export_path, how_to_get
+from rawlabel.artifacts.run_records import LeftOutCopies
 from rawlabel.artifacts.split import held_out, held_out_of_classes
 from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
@@ -42,6 +43,34 @@ class TrainingData:
     """Noise that was injected on purpose, by the name of its record."""
     ignored: str = ""
     """What lies there and is no image, in words."""
+    left_out_copies: LeftOutCopies | None = None
+    """Copies of test images that are left out of it; None where nobody looked for any."""
+
+    def without(self, rows: Sequence[int]) -> TrainingData:
+        """The data without the images at `rows`, which count the training images and then the held-out ones.
+
+        Raises `DataError` where no training image of a class is left.
+        """
+        if not rows:
+            return self
+        is_left = np.ones(len(self.train) + len(self.holdout), dtype=np.bool_)
+        is_left[list(rows)] = False
+        train, held = np.split(is_left, [len(self.train)])
+        digest = hashlib.sha256(f"{self.fingerprint} without {sorted(rows)}".encode()).hexdigest()
+        data = replace(
+            self,
+            train=self.train.select(np.flatnonzero(train)),
+            holdout=self.holdout.select(np.flatnonzero(held)),
+            fingerprint=digest,
+        )
+        absent = np.bincount(data.train.labels, minlength=len(data.class_ids)) == 0
+        if absent.any():
+            name = data.class_ids[int(absent.argmax())]
+            raise DataError(
+                f"{self.origin}: all training images of class '{name}' are copies of test images; gather others, "
+                "or train on them with --overlap keep"
+            )
+        return data
 
     def counts(self) -> str:
         """One line: how many images and classes there are, what is held out, and which classes are left out."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.log_entry import LogEntry
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.models.checkpoint import RunState, WeightsFacts
 from rawlabel.training.checkpoint_writer import CheckpointWriter, copy_to_host
 
 
@@ -27,7 +28,7 @@ class EpochJournal:
         self._written = time.monotonic()
         self._entries: list[LogEntry] = []
         self._predictions: dict[int, npt.NDArray[np.int32]] = {}
-        self._selected: tuple[Mapping[str, Tensor] | None, Mapping[str, Any]] | None = None
+        self._selected: tuple[Mapping[str, Tensor] | None, WeightsFacts] | None = None
 
     @property
     def is_due(self) -> bool:
@@ -45,7 +46,7 @@ class EpochJournal:
         if predictions is not None:
             self._predictions[entry["epoch"]] = predictions.cpu().numpy().copy()
 
-    def select(self, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def select(self, weights: Mapping[str, Tensor], facts: WeightsFacts) -> None:
         """Keep the weights of the epoch that is the selected one so far: a copy, unless they are written now."""
         self._selected = None if self.is_due else copy_to_host(dict(weights)), facts
 
@@ -55,7 +56,7 @@ class EpochJournal:
         self._run.log_epochs(self._entries)
         self._entries, self._predictions = [], {}
 
-    def save(self, weights: Mapping[str, Tensor], facts: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    def save(self, weights: Mapping[str, Tensor], facts: WeightsFacts, state: RunState) -> None:
         """Write all that was taken up, and then the checkpoint of `CheckpointWriter.save`."""
         self._write_log()
         selected_weights, selected = self._selected or (None, None)

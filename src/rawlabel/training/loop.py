@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.log_entry import HoldoutEntry, LogEntry, Measures, TestAccuracies, TrainMeasures
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Signals
 from rawlabel.base import distributed
 from rawlabel.base.progress import Task, progress
@@ -20,7 +21,7 @@ from rawlabel.errors import CheckpointError, DataError
 from rawlabel.images.image_source import LabeledImages, UnreadableImage
 from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader, RawBatch
-from rawlabel.models.checkpoint import load_checkpoint
+from rawlabel.models.checkpoint import RunState, WeightsFacts, load_checkpoint
 from rawlabel.models.device import synchronize
 from rawlabel.models.memory import advice_for_steps, memory_errors
 from rawlabel.models.method import Batch, StepOutput
@@ -53,17 +54,9 @@ from rawlabel.training.stopping_rule import Selection, StoppingRule
 
 SECONDS_OF_HEADS = 5.0
 """Time between two checkpoints of a head, whose epochs take less than it takes to write one [seconds]."""
-EpochEvaluator = Callable[[Predictor], dict[str, Any]]
+EpochEvaluator = Callable[[Predictor], TestAccuracies]
 """Measures top-1 and top-5 accuracy on each test set after an epoch, as entries of the log; the rules never see
 what it returns."""
-
-
-class _Measured(NamedTuple):
-    """What was measured after the steps of an epoch, as parts of its log entry."""
-
-    train: dict[str, Any]
-    holdout: dict[str, Any]
-    tests: dict[str, Any]
 
 
 class _Stopped(Exception):
@@ -269,7 +262,7 @@ class Trainer:
         if alignment is not None:
             self.statistics.add_alignment(alignment)
 
-    def _measure_train(self, train: KeptImages, passes: BatchLoader) -> dict[str, Any]:
+    def _measure_train(self, train: KeptImages, passes: BatchLoader) -> TrainMeasures:
         """Entries of the log about training images, where they are asked for."""
         self._refuse_divergence()
         labels = self.data.train.labels
@@ -278,15 +271,15 @@ class Trainer:
             return {**entries, "J_norm": jacobian_norms(self.predictor, train, self.config.seed or 0)}
         return {**entries}
 
-    def _measure_others(self, train: dict[str, Any], holdout: KeptImages) -> _Measured:
+    def _measure_others(self, train: TrainMeasures, holdout: KeptImages) -> Measures:
         """What there is beside `train`: the holdout, for the rule, and the test sets, for people."""
-        held = {}
+        held: HoldoutEntry | None = None
         if len(holdout):
             logits = refuse_diverged_logits(self.predictor.logits(holdout), "held-out images", self.epoch)
             held = holdout_statistics(logits, self.data.holdout.labels)
-        return _Measured(train, held, self.evaluator(self.predictor) if self.evaluator else {})
+        return Measures(train, held, self.evaluator(self.predictor) if self.evaluator else {})
 
-    def _finish_epoch(self, measured: _Measured) -> None:
+    def _finish_epoch(self, measured: Measures) -> None:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         train, held = self.statistics.entry(len(self.data.class_ids)), measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
@@ -295,9 +288,9 @@ class Trainer:
             learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
             train_loss=train["loss"],
             train_accuracy=train["acc1"],
-            holdout_loss=held.get("loss"),
-            holdout_accuracy=held.get("acc1"),
-            holdout_balanced_accuracy=held.get("balanced_acc1"),
+            holdout_loss=held and held["loss"],
+            holdout_accuracy=held and held["acc1"],
+            holdout_balanced_accuracy=held and held["balanced_acc1"],
             decays_left=decays_left(self.config, self.epoch),
             changed_predictions=self.statistics.changed_percent(),
             alignment_mean=alignment_mean,
@@ -313,7 +306,7 @@ class Trainer:
             "train": train,
             **measured.train,
             **self.weights.measure(self.epoch),
-            "holdout": held,
+            "holdout": held or {},
             "signals": Signals.of(self.records[-1]).as_json(),
             "selected_epoch": selection.epoch,
             "test": {"acc1": None, "acc5": None},
@@ -334,16 +327,18 @@ class Trainer:
         verb = "reading" if self.predictor.store is None else "features of"
         return keep_images(images.source, self.config, self.predictor, f"{verb} {what} images")
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> WeightsFacts:
         """What is needed to use the weights."""
-        return {
+        facts: WeightsFacts = {
             "config": self.config.as_json(),
             "class_ids": list(self.data.class_ids),
             "num_samples": len(self.data.train),
             "epoch": self.epoch,
             "normalization": self.predictor.normalizer.normalization.as_json(),
-            **self.predictor.encoder_facts(),
         }
+        if (encoder := self.predictor.encoder_facts()) is not None:
+            facts["encoder"] = encoder
+        return facts
 
     def _save_now(self) -> None:
         """Write everything needed to go on in the middle of the epoch, and wait until it is written."""
@@ -353,7 +348,7 @@ class Trainer:
 
     def _save(self) -> None:
         """Have everything written that is needed to go on; `epoch` is the one to go on with."""
-        state = {
+        state: RunState = {
             "epoch": self.epoch,
             "step": self.step,
             "data": self.data.fingerprint,

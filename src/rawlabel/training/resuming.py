@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from rawlabel.base import messages, processes
 from rawlabel.base.files import atomic_write, disk_errors
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.models.checkpoint import load_checkpoint, load_weights
+from rawlabel.models.checkpoint import RunState, WeightsFacts, load_checkpoint, load_weights
 from rawlabel.models.networks.normalization import IMAGENET, Normalization
 
 # torch.nn.DataParallel, in which the published trainer wraps networks, puts this before the names of their parts.
@@ -128,7 +126,7 @@ def load_into(module: nn.Module, weights: dict[str, Tensor], source: str | Path 
         ) from error
 
 
-def _refuse_other_model(config: TrainConfig, saved: Mapping[str, Any], path: Path) -> None:
+def _refuse_other_model(config: TrainConfig, saved: WeightsFacts, path: Path) -> None:
     """Before anything of the other run is taken over. Raises `CheckpointError`."""
     model = saved["config"].get("model", config.model)
     if model != config.model:
@@ -139,7 +137,7 @@ def _refuse_other_model(config: TrainConfig, saved: Mapping[str, Any], path: Pat
 
 
 def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory, num_epochs: int) -> None:
-    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state: RunState = torch.load(checkpoint, map_location="cpu", weights_only=True)
     done = state.get("epoch", 0)
     if (done, state.get("step", 0)) > (num_epochs, 0):
         raise ConfigError(

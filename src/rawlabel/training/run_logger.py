@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.run_directory import LogEntry, RunDirectory
+from rawlabel.artifacts.log_entry import LogEntry
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Timing
 from rawlabel.base import families, messages, processes
 from rawlabel.base.files import read_json, write_json
@@ -143,7 +144,7 @@ class _Repeating:
         if self._is_started:
             self._logger.close()
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> dict[str, int]:
         return dict(read_json(self._path, "the last epoch of each logger")) if self._path.exists() else {}
 
 

@@ -30,6 +30,7 @@ from rawlabel.training import run_logger
 from rawlabel.training.around import choosing, weighing
 from rawlabel.training.around.calibrating import calibrate
 from rawlabel.training.around.confident_learning import describe, prune
+from rawlabel.training.around.leaving_out import FindCopies, leave_out, refuse_begun_on_all
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.around.teacher import labeled_by
 from rawlabel.training.data import TrainingData, load_training_data
@@ -46,8 +47,14 @@ _SECOND_TEST = frozenset({"sub", "test_label_column"})
 """Settings that have always been part of a run directory's name, though no result depends on them."""
 
 
-def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> RunDirectory:
+def train(
+    config: TrainConfig,
+    make_evaluator: MakeEvaluator | None = None,
+    find_copies: FindCopies | None = None,
+) -> RunDirectory:
     """Train as `config` says and return the run directory; an interrupted run goes on, a finished one stays.
+
+    The copies of test images that `find_copies` finds are left out of training and holdout.
 
     A teacher has a run directory of its own inside, `teacher`, so has a refit, `refit`, and so have the networks
     that judge the labels, `folds/0` and so on. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`,
@@ -60,15 +67,21 @@ def train(config: TrainConfig, make_evaluator: MakeEvaluator | None = None) -> R
         data = load_training_data(config)
         if processes.is_first():
             messages.inform(str(data.counts()))
+        data, copies = leave_out(config, data, find_copies)
         run = find_run(config, data)
-        settled = distributed.from_first(lambda: _settle_seed(config, run))
-        if settled.choose == "auto":
-            settled = _choose(settled, data, run)
-        if settled.confident_learning:
-            data = _prune(settled, data, run)
-        if settled.weighing != "none":
-            data = _weigh(settled, data, run)
-        return _run(settled, data, run, make_evaluator)
+        with run.removed_if_refused():
+            distributed.from_first(lambda: refuse_begun_on_all(run, data))
+            settled = distributed.from_first(lambda: _settle_seed(config, run))
+            if settled.choose == "auto":
+                settled = _choose(settled, data, run)
+            if settled.confident_learning:
+                data = _prune(settled, data, run)
+            if settled.weighing != "none":
+                data = _weigh(settled, data, run)
+            _run(settled, data, run, make_evaluator)
+        if copies is not None:
+            copies.record(run.path)
+        return run
 
 
 def find_run(config: TrainConfig, data: TrainingData) -> RunDirectory:
@@ -180,7 +193,7 @@ def _start(
     built = config.model_copy(update={"precision": settled})
     predictor = build_predictor(built, len(data.train), len(data.class_ids))
     start = Start(
-        **describe_environment().as_json(),
+        **describe_environment().model_dump(exclude_unset=True),
         data=DataOrigin(origin=str(data.origin), place=run.place_of(data.origin), fingerprint=data.fingerprint),
         root=run.place_of(config.root),
         device=str(predictor.device),
@@ -193,6 +206,8 @@ def _start(
     run.start(config, start)
     if predictor.store is not None and processes.is_first():
         write_json(run.path / "encoder.json", encoder_record(predictor.store, data.class_ids).as_json())
+    if data.left_out_copies is not None and processes.is_first():
+        write_json(run.left_out_path, data.left_out_copies.as_json())
     for name, injection in data.injections.items():
         injection.write_record(run.path / f"{name}.json")
     return Trainer(config, data, predictor, rule, run, evaluator, num_steps)
@@ -238,9 +253,8 @@ def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 
 def _around(config: TrainConfig, **changes: Any) -> TrainConfig:
     """The settings for a run that serves another: one run, from the beginning."""
-    alone: dict[str, Any] = {"confident_learning": False, "weighing": "none", "student": False, "refit": False}
-    alone |= {"resume": None, "start_epoch": 0}
-    return config.model_copy(update=alone | changes)
+    alone = {"confident_learning": False, "weighing": "none", "student": False, "refit": False}
+    return config.model_copy(update={**alone, "resume": None, "start_epoch": 0, **changes})
 
 
 def _note_settings(config: TrainConfig, run: RunDirectory) -> None:

@@ -40,7 +40,7 @@ class Fingerprints:
 
     @classmethod
     def of(cls, fingerprints: Sequence[Fingerprint]) -> Fingerprints:
-        """Those of a sequence, in its order."""
+        """The table of a sequence of fingerprints, in its order."""
 
         def packed(parts: Sequence[bytes]) -> Bytes:
             return np.frombuffer(b"".join(parts), dtype=np.uint8).reshape(len(parts), BITS // 8)
@@ -61,7 +61,7 @@ class Fingerprints:
         return len(self.hash)
 
     def select(self, rows: npt.NDArray[np.int64]) -> Fingerprints:
-        """Those at `rows`, in that order."""
+        """The table of the pictures at `rows`, in that order."""
         return Fingerprints(*(getattr(self, one.name)[rows] for one in fields(self)))
 
     @property
@@ -76,5 +76,5 @@ class Fingerprints:
 
     @property
     def is_bordered(self) -> npt.NDArray[np.bool_]:
-        """Which pictures have uniform borders."""
+        """Which of the pictures have uniform borders, [pictures]."""
         return np.asarray((self.hash != self.trimmed).any(axis=1))

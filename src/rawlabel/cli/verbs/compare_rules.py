@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
@@ -35,7 +35,7 @@ def _compare_rules(config: CompareRulesConfig) -> Ending:
     return Ending(("worth", *config.runs, "--clean", "RUN"))
 
 
-def _document(group: RunGroup) -> dict[str, Any]:
+def _document(group: RunGroup) -> Mapping[str, object]:
     runs = [{"run": run.path, "oracle_epoch": run.oracle_epoch} for run in group.runs]
     return {"group": group.name, "runs": runs, "rules": group.rules}
 

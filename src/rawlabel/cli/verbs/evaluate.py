@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.artifacts.run_records import EpochAccuracy
+from rawlabel.artifacts.run_records import Decontamination, EpochAccuracy
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import EvaluateConfig
@@ -35,6 +35,9 @@ def _evaluate(config: EvaluateConfig) -> Ending:
     for name, label in _LABELS.items():
         if (one := getattr(test, name)) is not None:
             say(f"  epoch {one.epoch:>3} ({label}): {describe_accuracies(one)}")
+    if (copies := test.decontamination) is not None:
+        for line in describe_copies(copies, test.images):
+            say(f"  {line}")
     if (cost := test.choice) is not None:
         say(
             f"head: the chosen one has {cost.chosen.accuracy:.2f} % when the candidates are fitted anew, "
@@ -68,6 +71,20 @@ def _describe_fit(run: RunDirectory, truth: Path | None) -> Any:
             f"{100 * verdict['wrong_fitted']:.1f} % of the wrong labels reproduced; all epochs: fit_curves.json"
         )
     return verdict
+
+
+def describe_copies(copies: Decontamination, images: int) -> list[str]:
+    """The accuracy on test images with and without a copy among the candidates, and what certifies it."""
+    fate = "left out of training" if copies.is_certified else "trained on or held out"
+    counts = {"clean": images - copies.overlapping, "overlap": copies.overlapping}
+    told = {"clean": "test images without a copy", "overlap": f"test images with a copy, which was {fate}"}
+    lines = [
+        f"{name}: {counts[name]} {told[name]}: {measured.accuracy:.2f} % [{lower:.2f}, {upper:.2f}]"
+        for name, measured in (("clean", copies.clean), ("overlap", copies.overlap))
+        if copies.overlapping and measured is not None
+        for lower, upper in [measured.interval]
+    ]
+    return [*lines, f"{copies.status}: {copies.says}"]
 
 
 def describe_accuracies(one: EpochAccuracy) -> str:

@@ -1,4 +1,4 @@
-"""`rawlabel formats`: the formats that a manifest can be exported to, and those that training reads."""
+"""`rawlabel formats`: the formats that photos and models are exported to, and those that training reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rawlabel.cli.output import Ending, give, say
 
 GROUP = "data"
 PLACE = 90
-SUMMARY = "list the formats that `export` writes and `train` reads"
+SUMMARY = "list the formats that `export` and `export-model` write and `train` reads"
 
 
 def _formats() -> Ending:
@@ -19,7 +19,11 @@ def _formats() -> Ending:
     say("\nRead as --main, --test, --sub and --mix:")
     for name, text in read.items():
         say(f"{name}: {text}")
-    give({"written": written, "read": read})
+    models = {name: describe(Family.MODEL_FORMAT, name) for name in names(Family.MODEL_FORMAT)}
+    say("\nWritten of a run's model by `export-model`:")
+    for name, text in models.items():
+        say(f"{name}: {text}")
+    give({"written": written, "read": read, "models": models})
     return Ending(("export", "project", "--format", next(iter(written))))
 
 

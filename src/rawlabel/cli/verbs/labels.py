@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import LabelsConfig
+from rawlabel.judge.label_evidence.evidence_records import AmbiguousClass, IntervalRow
 
 GROUP = "model"
 PLACE = 40
 SUMMARY = "say what finished runs reveal about the raw labels: how many are wrong, and which"
 
-_MOST_CONFUSIONS, _MOST_CLASSES = 10, 10
+_MOST_CONFUSIONS, _MOST_CLASSES, _MOST_GROUPS = 10, 10, 10
 
 
 def _labels(config: LabelsConfig) -> Ending:
+    from rawlabel.judge.label_evidence.groups import FILE, PhotoGroups
     from rawlabel.judge.label_evidence.of_runs import gather_evidence
 
     evidence = gather_evidence(config)
@@ -28,24 +28,32 @@ def _labels(config: LabelsConfig) -> Ending:
         say(f"  {'':<19} where the truth is known: {one['experience']}")
     say(evidence["caution"])
     say("most frequent mistakes, by the confident joint:")
-    for one in evidence["confusions"][:_MOST_CONFUSIONS]:
-        share = _percent(one["share_of_given"])
-        say(f"  {share} of the photos labeled '{one['given']}' look like '{one['preferred']}'")
+    for pair in evidence["confusions"][:_MOST_CONFUSIONS]:
+        share = _percent(pair["share_of_given"])
+        say(f"  {share} of the photos labeled '{pair['given']}' look like '{pair['preferred']}'")
     say("classes by expected damage:")
-    for one in evidence["ambiguous_classes"][:_MOST_CLASSES]:
-        say(f"  {100 * one['expected_damage']:5.1f} %  {one['class']}: {_why(one)}")
-    say(f"written: {config.out or config.runs[0]}/label_evidence.json, suspicion.parquet; no label changed")
+    for sign in evidence["ambiguous_classes"][:_MOST_CLASSES]:
+        say(f"  {100 * sign['expected_damage']:5.1f} %  {sign['class']}: {_why(sign)}")
+    out = config.out or config.runs[0]
+    groups = PhotoGroups.read(out)
+    if groups is not None:
+        say(f"{groups.suspected} of {groups.photos} photos are suspected; groups to look at first:")
+        for group in groups.groups[:_MOST_GROUPS]:
+            say(f"  {group.describe()}")
+        say(f"  {groups.scattered} more in no group")
+    written = ["label_evidence.json", "suspicion.parquet", *([FILE] if groups else [])]
+    say(f"written: {out}/{', '.join(written)}; no label changed")
     give(evidence)
     return Ending(("evaluate", config.runs[0], "--test", "FOLDER"))
 
 
-def _percent(share: dict[str, float | None]) -> str:
+def _percent(share: IntervalRow) -> str:
     if share["estimate"] is None or share["lower"] is None or share["upper"] is None:
         return "unknown"
     return f"{100 * share['estimate']:.1f} % [{100 * share['lower']:.1f}, {100 * share['upper']:.1f}]"
 
 
-def _why(one: dict[str, Any]) -> str:
+def _why(one: AmbiguousClass) -> str:
     sibling = f", {100 * one['to_sibling']:.0f} % to '{one['sibling']}'" if one["sibling"] else ""
     return (
         f"{one['signature']}; {100 * one['lost']:.0f} % taken for others{sibling}; "

@@ -6,7 +6,7 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 from rawlabel.base.families import Family, load, names
 from rawlabel.cli.options import listing_command
@@ -22,7 +22,7 @@ _WITH_ANY_METHOD = ("ema", "student", "confident_learning", "refit")
 
 
 def _methods() -> Ending:
-    document: dict[str, dict[str, Any]] = {}
+    document: dict[str, dict[str, PluginFacts]] = {}
     for title, family, option in (
         ("Training methods (--method)", Family.METHOD, "--method-option"),
         ("Stopping rules (--stop)", Family.STOPPING_RULE, "--stop-option"),
@@ -51,10 +51,24 @@ def _methods() -> Ending:
     return Ending(("train", "--root", "project", "--method", "cross_entropy", "--stop", "noisy_holdout"))
 
 
-def _facts(plugin: Any) -> dict[str, Any]:
+class OptionFacts(TypedDict):
+    """One option of a plug-in."""
+
+    default: object
+    description: str | None
+
+
+class PluginFacts(TypedDict):
+    """What is to be known of something that is chosen by name."""
+
+    description: str
+    options: dict[str, OptionFacts]
+
+
+def _facts(plugin: Any) -> PluginFacts:
     options: type[Section] | None = getattr(plugin, "Options", None)
     fields = options.model_fields if options else {}
-    explained = {key: {"default": one.default, "description": one.description} for key, one in fields.items()}
+    explained = {key: OptionFacts(default=one.default, description=one.description) for key, one in fields.items()}
     return {"description": inspect.getdoc(plugin) or "", "options": explained}
 
 

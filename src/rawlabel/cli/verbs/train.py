@@ -15,6 +15,7 @@ SUMMARY = "train on raw labels and select an epoch without a clean label"
 
 
 def _train(config: TrainConfig) -> Ending:
+    from rawlabel.judge.evaluate.left_out import find_copies
     from rawlabel.judge.evaluate.overlap import describe
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.training.stage import train
@@ -23,7 +24,7 @@ def _train(config: TrainConfig) -> Ending:
         raise ConfigError("--print-freq: writes lines where --json writes its document; leave one of them out")
     if config.evaluate:
         return _evaluate(config)
-    run = train(config, make_epoch_evaluator)
+    run = train(config, make_epoch_evaluator, find_copies)
     has_page = is_project(config.root)
     ending = Ending(("report", config.root, "--run", run.path) if has_page else ("predict", run.path, "photo.jpg"))
     if not processes.is_first():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rawlabel.config.declaring import Role, Section, pixel_limit, setting
 
@@ -36,6 +37,13 @@ class DataSettings(Section):
         "A second test set under --root, logged as `subset`, for people only.",
         also="sub_file",
         role=Role.PLACE,
+    )
+    overlap: Literal["auto", "leave-out", "keep"] = setting(
+        "auto",
+        "What becomes of training images that are copies of test images: leave-out; keep, where they are told; or "
+        "auto, which leaves them out except where the published numbers are to be repeated (--recipe paper).",
+        role=Role.PLACE,
+        common=True,
     )
     partial_test: bool = setting(
         False,

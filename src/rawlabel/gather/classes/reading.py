@@ -131,9 +131,9 @@ def _parse(path: Path, text: str) -> list[tuple[Any, Any]]:
     return list(values.items())
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Refuse a key given twice, which JSON parsers otherwise drop without a word."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for key, value in pairs:
         if key in values:
             raise ValueError(f"the key {quoted(key)} stands there twice")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from rawlabel.base.files import atomic_write, disk_errors
 from rawlabel.errors import ClassFileError
@@ -62,9 +62,17 @@ def _as_toml(classes: Sequence[ClassSpec], remarks: Mapping[str, Sequence[str]])
     return "\n".join(blocks)
 
 
-def _table(spec: ClassSpec, definition: str = "") -> dict[str, Any]:
+class ClassTable(TypedDict):
+    """A class as a class file holds it."""
+
+    keywords: list[str]
+    name: NotRequired[str]
+    definition: NotRequired[str]
+
+
+def _table(spec: ClassSpec, definition: str = "") -> ClassTable:
     """A class as `read_classes` takes it; what it would infer is left out."""
-    table: dict[str, Any] = {"keywords": list(spec.keywords)}
+    table: ClassTable = {"keywords": list(spec.keywords)}
     if spec.name != default_name(spec.class_id, spec.keywords):
         table["name"] = spec.name
     if definition:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import QueryState
@@ -85,7 +84,7 @@ class CollectionPlan:
     not_asked: Mapping[str, str] = field(default_factory=dict)
     """Why a source was not asked, or not to the end."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, object]:
         """The plan as plain values, as `--out` writes it: classes, warnings, quota, what was not asked."""
         from dataclasses import asdict
 

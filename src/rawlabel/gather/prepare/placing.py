@@ -12,7 +12,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from rawlabel.base.files import disk_errors, read_json, write_json
 from rawlabel.base.progress import Task, progress
@@ -60,23 +60,46 @@ class PreparedPart:
     """What the source lacks, a line each; empty when all is well."""
 
 
+class MadeFrom(TypedDict):
+    """What decides the files of a part."""
+
+    source: str
+    classes: Literal["all"] | list[str]
+    link: str
+
+
+class _DoneBatch(TypedDict):
+    """Counts of a batch: files written by class, and left out by reason."""
+
+    written: dict[str, int]
+    left_out: dict[str, int]
+
+
+class _DonePart(TypedDict):
+    """What a part was made from, and its batches by their keys."""
+
+    made_from: MadeFrom
+    done: dict[str, _DoneBatch]
+
+
 class Journal:
     """The batches of one part that are done."""
 
-    def __init__(self, out: Path, part: Part, made_from: dict[str, Any]) -> None:
+    def __init__(self, out: Path, part: Part, made_from: MadeFrom) -> None:
         """Go on with the journal in `out`, or begin one.
 
         Raises `ConfigError` when the part was made from something else, `DataError` when it is not ours.
         """
         self._path, self._part, self._folder = out / JOURNAL, part, out / part
-        self._parts: dict[str, Any] = self._read() if self._path.exists() else {}
+        self._parts: dict[str, _DonePart] = self._read() if self._path.exists() else {}
         before = self._parts.get(part)
         if before is None and count_files(self._folder):
             raise DataError(f"{self._folder}: is there already and not of this command; choose another --out")
         if before is not None and before["made_from"] != made_from:
-            key = next(key for key in made_from if before["made_from"].get(key) != made_from[key])
+            earlier = before["made_from"]
+            key = next(key for key, value in made_from.items() if earlier.get(key) != value)
             raise ConfigError(f"--out: {self._folder} was made with other {key}; choose another --out")
-        self._done: dict[str, Any] = before["done"] if before else {}
+        self._done: dict[str, _DoneBatch] = before["done"] if before else {}
         self._parts[part] = {"made_from": made_from, "done": self._done}
 
     def done(self, batch: Batch) -> Counts | None:
@@ -99,7 +122,7 @@ class Journal:
         self._done[batch.key] = {"written": dict(counts.by_class), "left_out": dict(counts.left_out)}
         write_json(self._path, self._parts)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, _DonePart]:
         what = "what `rawlabel prepare` has done"
         parts = read_json(self._path, what)
         entries = list(parts.values()) if isinstance(parts, dict) else [None]
@@ -113,7 +136,7 @@ def place_part(part: Part, source: PartSource, out: Path, wanted: Wanted, link: 
 
     Raises `ConfigError`, `DataError` and `DiskError`; what is written until then stays and counts.
     """
-    made_from = {
+    made_from: MadeFrom = {
         "source": source.where.name,
         "classes": "all" if wanted is None else sorted(wanted),
         "link": link,

@@ -122,7 +122,7 @@ def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -
     Raises `DataError` for two runs with the same settings and seed.
     """
     skipped = _NOT_GROUPED | set(ignore)
-    grouped: list[tuple[dict[str, Any], list[FinishedRun]]] = []
+    grouped: list[tuple[dict[str, object], list[FinishedRun]]] = []
     for run in runs:
         own = {key: value for key, value in run.settings.items() if key not in skipped}
         # The oracle and the last epoch of a run that its rule ended are of fewer epochs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,45 @@ from rawlabel.training.data import load_training_data
 Labels = npt.NDArray[np.int64]
 
 
-def fit_curves(
-    predictions: npt.NDArray[np.int32], raw: Labels, true: Labels, confidence: float = 0.95
-) -> dict[str, Any]:
+class EpochFit(TypedDict):
+    """Training photos of one epoch by whether their raw label is right, and what the network said of them."""
+
+    epoch: int
+    correct_labels: int
+    correct_fitted: int
+    wrong_labels: int
+    wrong_fitted: int
+    wrong_seen_through: int
+    """Of the wrong labels, those given their true class."""
+
+
+class Verdict(TypedDict):
+    """Whether clean labels were fitted first, and by which shares at which epoch where one tells."""
+
+    clean_labels_first: Literal["seen", "refuted", "open"]
+    epoch: NotRequired[int]
+    correct_fitted: NotRequired[float]
+    correct_interval: NotRequired[list[float]]
+    wrong_fitted: NotRequired[float]
+    wrong_interval: NotRequired[list[float]]
+
+
+class Curves(TypedDict):
+    """The epochs of a run, and what they say."""
+
+    verdict: Verdict
+    confidence: float
+    epochs: list[EpochFit]
+
+
+class FitCurves(Curves):
+    """The content of `fit_curves.json`."""
+
+    truth: str
+    """Where the true classes are from."""
+
+
+def fit_curves(predictions: npt.NDArray[np.int32], raw: Labels, true: Labels, confidence: float = 0.95) -> Curves:
     """Share of correct and of wrong raw labels that the network reproduces in each epoch's training pass.
 
     `predictions` [epochs, photos] are classes, -1 for none; `raw` and `true` [photos] are labels. A true class
@@ -41,7 +77,7 @@ def fit_curves(
             f"fit curves: predictions {predictions.shape} do not fit {raw.shape} labels; repeat the run"
         )
     is_wrong = raw != true
-    epochs = []
+    epochs: list[EpochFit] = []
     for epoch, predicted in enumerate(predictions):
         seen = predicted >= 0
         clean, wrong = seen & ~is_wrong, seen & is_wrong
@@ -58,7 +94,7 @@ def fit_curves(
     return {"verdict": _verdict(epochs, confidence), "confidence": confidence, "epochs": epochs}
 
 
-def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[str, Any] | None:
+def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> FitCurves | None:
     """Write `fit_curves.json` into a finished run, and return what it holds.
 
     The truth comes from `truth_file` (see `true_classes`); without one, from before `--inject-noise`. None where
@@ -71,12 +107,14 @@ def write_fit_curves(run: RunDirectory, truth_file: Path | None = None) -> dict[
     data = data_of_run(run)
     if truth_file is None:
         # Without the injection the same images are in the same order, under the labels that they had.
-        before = load_training_data(config.model_copy(update={"inject_noise": 0.0})).train
+        everything = load_training_data(config.model_copy(update={"inject_noise": 0.0}))
+        left_out = data.left_out_copies
+        before = (everything.without(left_out.rows) if left_out else everything).train
         before = kept_by(run, before) if config.confident_learning else before
         true, source = before.labels, "injection"
     else:
         true, source = true_classes(run, data.class_ids, data.train.names(), truth_file), truth_file.name
-    curves = {"truth": source, **fit_curves(predictions, data.train.labels, true)}
+    curves: FitCurves = {"truth": source, **fit_curves(predictions, data.train.labels, true)}
     write_json(run.path / "fit_curves.json", curves)
     return curves
 
@@ -100,14 +138,16 @@ def true_classes(run: RunDirectory, class_ids: Sequence[str], names: Sequence[st
     return np.array([index.get(truth[name], -1) for name in names], dtype=np.int64)
 
 
-def _verdict(epochs: Sequence[dict[str, int]], confidence: float) -> dict[str, Any]:
+def _verdict(epochs: Sequence[EpochFit], confidence: float) -> Verdict:
     for one in epochs:
         if not one["wrong_labels"] or 2 * one["correct_fitted"] < one["correct_labels"]:
             continue
         clean = clopper_pearson(one["correct_fitted"], one["correct_labels"], confidence)
         wrong = clopper_pearson(one["wrong_fitted"], one["wrong_labels"], confidence)
         fitted = one["correct_fitted"] / one["correct_labels"], one["wrong_fitted"] / one["wrong_labels"]
-        seen = "seen" if wrong[1] < clean[0] else "refuted" if fitted[1] >= fitted[0] else "open"
+        seen: Literal["seen", "refuted", "open"] = (
+            "seen" if wrong[1] < clean[0] else "refuted" if fitted[1] >= fitted[0] else "open"
+        )
         return {
             "clean_labels_first": seen,
             "epoch": one["epoch"],

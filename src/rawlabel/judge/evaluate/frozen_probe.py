@@ -12,13 +12,9 @@ from rawlabel.base.files import write_json
 from rawlabel.config import ProbeConfig
 from rawlabel.errors import ConfigError, RawlabelError
 from rawlabel.images.input import locate
-from rawlabel.judge.evaluate.stage import (
-    measured_folder,
-    note_opening,
-    read_test_input,
-    test_request,
-    with_interval,
-)
+from rawlabel.judge.evaluate.opening import read_test_input, test_request
+from rawlabel.judge.evaluate.overlap import note_overlap_of_run
+from rawlabel.judge.evaluate.stage import measured_folder, note_opening, with_interval
 from rawlabel.judge.probe.encoders import FILE, OWN
 from rawlabel.judge.probe.of_run import FittedProbe, fit_probe
 from rawlabel.judge.probe.record import PROBE, Probe, ProbedTestSet, ProbeFile, read_probes
@@ -76,6 +72,7 @@ def _measure_test(
     request = replace(test_request(trained), may_lack_classes=trained.partial_test or lacked_classes)
     found = read_test_input(folder, list(data.class_ids), request, data.left_out)
     note_opening(run, folder, by="probe")
+    note_overlap_of_run(run, found, folder)
     features = probe.encoder.store.features(found.images.source, "features of test images").numpy()
     labels = found.images.labels
     tests: dict[str, Accuracy | None] = {}

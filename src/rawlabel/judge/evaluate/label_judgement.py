@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +85,17 @@ def judge_suspicion(scores: Floats, is_wrong: npt.NDArray[np.bool_]) -> dict[str
     }
 
 
-def judge_ranking(signs: Sequence[ClassSigns], planted: Collection[int]) -> dict[str, Any]:
+class RankingJudgement(TypedDict):
+    """Where planted ambiguous classes stand in a ranking."""
+
+    places: list[int]
+    """From 1."""
+    auroc: float
+    flagged: int
+    planted_flagged: int
+
+
+def judge_ranking(signs: Sequence[ClassSigns], planted: Collection[int]) -> RankingJudgement:
     """Where classes that are known to be ambiguous stand in a ranking; places count from 1."""
     order = [one.class_index for one in signs]
     is_planted = np.array([one in planted for one in order])

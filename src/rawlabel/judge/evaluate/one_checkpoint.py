@@ -9,10 +9,13 @@ import torch
 
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.correctness import logged_accuracies
+from rawlabel.base.progress import note
 from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.images.input import locate
-from rawlabel.judge.evaluate.stage import note_opening, read_test_set, test_request, write_correct
+from rawlabel.judge.evaluate.opening import read_test_input, test_request
+from rawlabel.judge.evaluate.overlap import note_overlap_of_run
+from rawlabel.judge.evaluate.stage import note_opening, write_correct
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.models.device import choose_device
 from rawlabel.models.networks.normalization import IMAGENET
@@ -58,7 +61,8 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     # A checkpoint can be measured where its training data are not; which classes were left out, only they tell.
     chooses = config.select_classes or config.num_classes or config.min_allowed_images
     left_out = load_training_data(config).left_out if chooses else ()
-    labeled = read_test_set(folder, class_ids, test_request(config), left_out)
+    test = read_test_input(folder, class_ids, test_request(config), left_out)
+    labeled = test.images
     run = RunDirectory(config.outpath or path.parent.parent)
     if run.path.is_dir():
         note_opening(run, folder)
@@ -66,6 +70,12 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
     logits = predictor.logits(images)
     if config.track_correct:
         write_correct(run.path, labeled, logits)
+    # The run that the checkpoint is of, which need not be where correct.json goes.
+    own = RunDirectory(path.parent.parent)
+    if own.read().is_finished:
+        note_overlap_of_run(own, test, folder)
+    else:
+        note(f"{folder}: is not compared with the training images: {own.path} is no finished run")
     accuracies = logged_accuracies(logits, labeled.labels)
     return CheckpointAccuracy(path, epoch, folder, len(labeled.labels), accuracies["acc1"], accuracies["acc5"])
 

@@ -1,83 +1,124 @@
-"""Which test images are also among the images of a run, by fingerprint: counted and told, and nothing is left out.
+"""Which test images are also among the images of a run: counted, told, and what they are worth to its accuracy.
 
 Training cannot know: what reads a test set is handed to it from above.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rawlabel.artifacts.copies.fingerprint import Fingerprint, fingerprint
-from rawlabel.artifacts.copies.same_pictures import SamePictures, same_pictures
+import numpy as np
+import numpy.typing as npt
+
+from rawlabel.artifacts.certificate import Certificate, digest_of, read_certificates
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Overlap, SamePicture
 from rawlabel.base import distributed, processes
 from rawlabel.base.files import write_json
-from rawlabel.base.progress import note, progress
+from rawlabel.base.progress import note
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.images.decoding import read_pixels
-from rawlabel.images.image_source import ImageSource, JoinedImages
+from rawlabel.images.image_source import ImageSource
 from rawlabel.images.input import InputSet
+from rawlabel.judge.decontaminate.comparing import Match, Settings
+from rawlabel.judge.decontaminate.decontaminating import Decontamination, decontaminate, pixel_digests
+from rawlabel.judge.evaluate.left_out import QUICK, cache_of, images_of
 from rawlabel.training.around.holdout import data_of_run
 from rawlabel.training.data import TrainingData
 
-_CHUNK = 512
-"""Images between two looks at whether the run shall stop; the same in all processes of a run."""
+_MOST_PAIRS = 1_000_000_000
+"""Pairs of a training and a test image up to which an evaluation looks for crops and flips, too."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunOverlap:
+    """What a test set and the images of a run, or those that it left out, have in common."""
+
+    rows: npt.NDArray[np.int64]
+    """Positions of the test images of which there is a copy."""
+    certificate: Certificate | None
+    """What says that the copies were left out; None where they were trained on."""
 
 
 def note_overlap(
     run: RunDirectory,
-    data: TrainingData | None,
+    data: TrainingData,
     test: InputSet,
     place: Path,
     key: str = "test",
     pause: Callable[[], None] = lambda: None,
 ) -> None:
-    """Count the images of `test` that the run has trained on or held out, tell it, and write it down.
+    """Count the images of `test` that the run trains on or holds out, `data`, tell it, and write it down.
 
-    What was counted before on the same images is not counted again. `data` are those of the run, which are read
-    when they are not given; where they are not there any more, that is said instead. Raises what `pause` raises,
-    and `DiskError`.
+    What was counted before on the same images is not counted again, and of a test set whose copies were left out
+    nothing is. Raises what `pause` raises, and `DiskError`.
     """
-    fingerprint_of_data = data.fingerprint if data else run.summary().data
-    if distributed.from_first(lambda: _is_known(run, key, fingerprint_of_data, test.fingerprint)):
-        if data is None:
-            _tell(run, key)
+    if distributed.from_first(lambda: _is_known(run, key, data.fingerprint, test.fingerprint)):
         return
+    quiet = pause if distributed.count() == 1 else lambda: None
+    settings = replace(QUICK, pause=quiet)
+
+    def look() -> None:
+        left_out = data.left_out_copies
+        is_clean = left_out is not None and test.fingerprint in left_out.test_sets
+        found = None if is_clean else _compare(run.read(), data, test, key, settings)
+        _write(run, key, _counted(data, test, place, found))
+
+    distributed.from_first(look)
+
+
+def overlap_of_run(run: RunDirectory, test: InputSet, place: Path) -> RunOverlap | None:
+    """What a finished run has in common with a test set, also counted, told and written down.
+
+    A certificate in the run directory or beside its manifest that speaks of both is believed. None where the
+    images of the run are not there any more, which is said. Raises `DiskError`.
+    """
     try:
-        data = data or data_of_run(run)
+        data = data_of_run(run)
+        read = run.read()
+        sources = (images_of(data), test.images.source)
+        kept, theirs = pixel_digests(sources, cache_of(read.settings.root), ("training images", "test images"))
     except (ConfigError, DataError) as error:
         note(f"{place}: is not compared with the training images, which cannot be read: {error}")
-        return
-    images = JoinedImages((data.train.source, data.holdout.source))
-    ones = _fingerprints(test.images.source, f"comparing {key} images", pause)
-    others = _fingerprints(images, f"comparing {key} with training images", pause)
-    if not processes.is_first():
-        return
-    # Other processes, which pause together with this one, are not at work here.
-    found = same_pictures(ones, others, pause if distributed.count() == 1 else lambda: None)
-    counted = Overlap(
-        data=data.fingerprint,
-        test_set=test.fingerprint,
-        place=str(place),
-        test_images=len(ones),
-        training_images=len(data.train),
-        held_out_images=len(data.holdout),
-        equal=int(found.is_equal.sum()),
-        near=int((found.found >= 0).sum() - found.is_equal.sum()),
-        compared_by_pixels_alone=sum(one is None or one.perceptual is None for one in ones),
-        pairs=_pairs(found, test.images.source, images, len(data.train)),
-    )
+        return None
+    digests = digest_of(kept), digest_of(theirs)
+    certificate = next((one for one in _certificates(read) if one.matches(*digests)), None)
+    found = None
+    if certificate is None:
+        is_large = len(kept) * len(theirs) > _MOST_PAIRS
+        found = _compare(read, data, test, "test", QUICK if is_large else Settings(canaries=False))
+        rows = found.overlapping()
+    else:
+        known = set(certificate.overlapping)
+        hits = [row for row, digest in enumerate(theirs) if digest is not None and digest.hex() in known]
+        rows = np.array(hits, dtype=np.int64)
+    _write(run, "test", _counted(data, test, place, found))
+    return RunOverlap(rows, certificate)
+
+
+def note_overlap_of_run(run: RunDirectory, test: InputSet, place: Path) -> None:
+    """Count and tell the overlap of a test set with a run, for a number that says no more of it."""
+    if processes.is_first():
+        overlap_of_run(run, test, place)
+
+
+def _certificates(run: Run) -> Sequence[Certificate]:
+    beside = run.manifest_path
+    return (*run.certificates, *(read_certificates(beside.parent) if beside is not None else ()))
+
+
+def _compare(run: Run, data: TrainingData, test: InputSet, key: str, settings: Settings) -> Decontamination:
+    titles = (f"comparing {key} with training images", f"comparing {key} images")
+    cache = cache_of(run.settings.root)
+    return decontaminate(images_of(data), test.images.source, cache, settings=settings, titles=titles)
+
+
+def _write(run: RunDirectory, key: str, counted: Overlap) -> None:
     known = {**run.read().overlap, key: counted}
     write_json(run.overlap_path, {name: one.as_json() for name, one in known.items()})
-    _tell(run, key)
-
-
-def _tell(run: RunDirectory, key: str) -> None:
-    if said := describe(run.read().overlap[key]):
+    if said := describe(counted):
         note(f"{said}; {run.overlap_path} lists them")
 
 
@@ -92,43 +133,37 @@ def describe(one: Overlap) -> str:
     )
 
 
-def _is_known(run: RunDirectory, key: str, data: str | None, test_set: str) -> bool:
+def _is_known(run: RunDirectory, key: str, data: str, test_set: str) -> bool:
     known = run.read().overlap.get(key)
     return known is not None and (known.data, known.test_set) == (data, test_set)
 
 
-def _fingerprints(source: ImageSource, title: str, pause: Callable[[], None]) -> list[Fingerprint | None]:
-    """Those of all images, in order, in the first process of a run; the others keep it company."""
-    found: list[Fingerprint | None] = []
-    with ThreadPoolExecutor(processes.own_cores()) as pool, progress(title, len(source)) as task:
-        for start in range(0, len(source), _CHUNK):
-            pause()
-            rows = range(start, min(start + _CHUNK, len(source)))
-            if processes.is_first():
-                found += pool.map(partial(_fingerprint, source), rows)
-            task.advance(len(rows))
-    return found
+def _counted(data: TrainingData, test: InputSet, place: Path, found: Decontamination | None) -> Overlap:
+    """The counts; without a pass, there is nothing in common."""
+    hits = found.outcome.hits if found is not None else ()
+    equal = sum(one.tier == "equal" for one in hits)
+    images = images_of(data)
+    return Overlap(
+        data=data.fingerprint,
+        test_set=test.fingerprint,
+        place=str(place),
+        test_images=len(test.images),
+        training_images=len(data.train),
+        held_out_images=len(data.holdout),
+        equal=equal,
+        near=len(hits) - equal,
+        compared_by_pixels_alone=found.outcome.flat_tests if found is not None else 0,
+        pairs=tuple(_pair(one, test.images.source, images, len(data.train)) for one in hits),
+    )
 
 
-def _fingerprint(source: ImageSource, index: int) -> Fingerprint | None:
-    """None of an image that cannot be read, which whoever needs it says."""
-    try:
-        return fingerprint(read_pixels(source, index, None))
-    except DataError:
-        return None
-
-
-def _pairs(
-    found: SamePictures, test: ImageSource, images: ImageSource, num_training: int
-) -> tuple[SamePicture, ...]:
-    rows = [row for row, place in enumerate(found.found.tolist()) if place >= 0]
-    return tuple(
-        SamePicture(
-            test=test.where(row),
-            other=images.where(place := int(found.found[row])),
-            kind="training image" if place < num_training else "held-out image",
-            equal_pixels=bool(found.is_equal[row]),
-            different_bits=int(found.bits[row]),
-        )
-        for row in rows
+def _pair(one: Match, test: ImageSource, images: ImageSource, num_training: int) -> SamePicture:
+    return SamePicture(
+        test=test.where(one.test),
+        other=images.where(one.candidate),
+        kind="training image" if one.candidate < num_training else "held-out image",
+        equal_pixels=one.tier == "equal",
+        different_bits=one.bits or 0,
+        correlation=one.correlation,
+        probe=one.probe,
     )

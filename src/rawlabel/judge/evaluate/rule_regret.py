@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from rawlabel.base import families
 from rawlabel.base.files import atomic_write, write_json
@@ -134,7 +134,36 @@ def _write(groups: Sequence[RunGroup], config: CompareRulesConfig) -> None:
         stream.write(text.getvalue().encode())
 
 
-def _as_json(group: RunGroup, confidence: float) -> dict[str, Any]:
+class RunRow(TypedDict):
+    """A run and its oracle."""
+
+    run: str
+    seed: int | None
+    oracle_epoch: int
+    oracle_accuracy: float
+
+
+class RuleRow(TypedDict):
+    """What a rule cost [points]; nothing measured where the logs lack what it reads."""
+
+    rule: str
+    mean_regret: float | None
+    half_width: float | None
+    regrets: list[float]
+    epochs: list[int]
+    missing: list[str]
+
+
+class GroupRow(TypedDict):
+    """Runs that differ in their seed alone, and every rule on them, as `--out` writes it."""
+
+    group: str
+    confidence: float
+    runs: list[RunRow]
+    rules: list[RuleRow]
+
+
+def _as_json(group: RunGroup, confidence: float) -> GroupRow:
     return {
         "group": group.name,
         "confidence": confidence,

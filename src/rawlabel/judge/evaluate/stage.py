@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +18,22 @@ import pyarrow.parquet as pq
 import torch
 from scipy.special import softmax
 
-from rawlabel.artifacts.project import downloads_path, how_to_get
+from rawlabel.artifacts.log_entry import TestAccuracies
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.artifacts.run_records import Accuracy, EpochAccuracy, Measurement, Summary
-from rawlabel.base import messages, processes
+from rawlabel.artifacts.run_records import Accuracy, Decontamination, EpochAccuracy, Measurement, Summary
+from rawlabel.base import processes
 from rawlabel.base.correctness import count_unanswered, has_top5, is_right, logged_accuracies, predicted_classes
 from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.metrics import clopper_pearson, confusion_matrix
 from rawlabel.config import EvaluateConfig, TrainConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError
 from rawlabel.images.image_source import LabeledImages
-from rawlabel.images.input import InputRequest, InputSet, is_address, locate, read_input
+from rawlabel.images.input import InputSet, is_address, locate
 from rawlabel.judge.evaluate.choice_regret import choice_regret
-from rawlabel.judge.evaluate.overlap import note_overlap
+from rawlabel.judge.evaluate.opening import named_sets, read_test_input, test_request
+from rawlabel.judge.evaluate.overlap import note_overlap, overlap_of_run
+from rawlabel.judge.evaluate.responsible import write_responsible
 from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
@@ -42,93 +41,34 @@ from rawlabel.training.data import TrainingData
 from rawlabel.training.image_cache import KeptImages, images_to_measure, keep_images
 from rawlabel.training.loop import EpochEvaluator
 
-TEST_LABEL_FLAG = "--test-label-column"
-
 
 def make_epoch_evaluator(config: TrainConfig, data: TrainingData) -> EpochEvaluator | None:
     """Make what measures the accuracy on the test sets after each epoch, for the log; None without any.
 
     With --track-correct it also notes in the run directory, `outpath`, which test images were right.
     """
-    named = {"test": config.test, "subset": config.sub}
-    places = {key: locate(config.root, name) for key, name in named.items() if name}
-    sets = {key: _read_set(place, config, data) for key, place in places.items()}
+    sets = named_sets(config, data)
     decoded: dict[str, KeptImages] = {}
 
-    def measure(predictor: Predictor) -> dict[str, Any]:
-        entry = {}
-        for key, found in sets.items():
+    def measure(predictor: Predictor) -> TestAccuracies:
+        entry: TestAccuracies = {}
+        for key, (place, found) in sets.items():
             labeled = found.images
             if key not in decoded:
                 if config.outpath is not None:
-                    note_overlap(RunDirectory(config.outpath), data, found, places[key], key, predictor.pause)
+                    note_overlap(RunDirectory(config.outpath), data, found, place, key, predictor.pause)
                 decoded[key] = keep_images(labeled.source, config, predictor, f"reading {key} images")
             logits = predictor.logits(decoded[key])
             if key == "test" and config.track_correct and config.outpath is not None:
                 write_correct(config.outpath, labeled, logits)
-            entry[key] = logged_accuracies(logits, labeled.labels)
+            accuracies = logged_accuracies(logits, labeled.labels)
+            if key == "test":
+                entry["test"] = accuracies
+            else:
+                entry["subset"] = accuracies
         return entry
 
     return measure if sets else None
-
-
-def _read_set(path: Path, config: TrainConfig, data: TrainingData) -> InputSet:
-    return read_test_input(path, list(data.class_ids), test_request(config), data.left_out)
-
-
-def test_request(config: TrainConfig) -> InputRequest:
-    """What is wanted of a test set, by the settings: columns, limits, and whether a part will do."""
-    return InputRequest(
-        "test",
-        config.test_label_column,
-        config.image_column,
-        TEST_LABEL_FLAG,
-        downloads_path(config.root),
-        config.max_megapixels,
-        config.partial_test,
-    )
-
-
-def read_test_set(
-    path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
-) -> LabeledImages:
-    """The images of a test set, see `read_test_input`."""
-    return read_test_input(path, class_ids, request, left_out).images
-
-
-def read_test_input(
-    path: Path, class_ids: list[str], request: InputRequest | None = None, left_out: Sequence[str] = ()
-) -> InputSet:
-    """A test set, its images labeled by index into `class_ids`; those of `left_out` classes are left out.
-
-    Raises `DataError` when its classes are not exactly the training classes; where `request` says so, some may be
-    missing. Names in different Unicode forms, as Apple's and other systems write them, are one class.
-    """
-    if not is_address(path) and not path.exists():
-        layout = how_to_get(path.parent, path.name)
-        raise DataError(f"{path}: no such folder; it should hold one folder of images for each class{layout}")
-    request = request or InputRequest("test", label_flag=TEST_LABEL_FLAG)
-    found = read_input(path, request)
-    if found.ignored and processes.is_first():
-        messages.warn(f"{path}: {found.ignored}")
-    places = {normalize("NFC", class_id): index for index, class_id in enumerate(class_ids)}
-    known = {*places, *(normalize("NFC", class_id) for class_id in left_out)}
-    names = [normalize("NFC", class_id) for class_id in found.class_ids]
-    for name, class_id in zip(names, found.class_ids, strict=True):
-        if name not in known:
-            raise DataError(f"{path}: class '{class_id}' is not among the training classes; leave it out")
-    missing = [class_id for class_id in class_ids if normalize("NFC", class_id) not in names]
-    if missing and not request.may_lack_classes:
-        raise DataError(
-            f"{path}: training class '{missing[0]}' is missing; add images of it, or measure on the others with "
-            "--partial-test"
-        )
-    if len(missing) == len(class_ids):
-        raise DataError(f"{path}: holds none of the training classes; name another test set")
-    index = np.array([places.get(name, -1) for name in names], dtype=np.int64)
-    labels = index[found.images.labels]
-    images = replace(found.images, labels=labels).select(np.flatnonzero(labels >= 0))
-    return replace(found, class_ids=tuple(class_ids), images=images)
 
 
 def write_correct(folder: Path, labeled: LabeledImages, logits: npt.NDArray[np.float32]) -> None:
@@ -169,6 +109,8 @@ def evaluate(config: EvaluateConfig) -> Summary:
     images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
+    predicted = predicted_classes(torch.from_numpy(logits)).numpy()
+    write_responsible(run, predictor, labeled, predicted, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
     last_epoch = finished.epochs[-1].epoch if summary.last_epoch is None else summary.last_epoch
     test = Measurement(
@@ -189,11 +131,47 @@ def evaluate(config: EvaluateConfig) -> Summary:
         best = EpochAccuracy(epoch=oracle, top1=with_interval(correct, len(labels), config.confidence))
         test = test.model_copy(update={"oracle": best})
         summary = summary.model_copy(update={"oracle_epoch": oracle})
-    note_overlap(run, None, found, folder)
-    test = test.model_copy(update={"choice": choice_regret(run, labeled)})
+    worth = _decontamination(run, found, folder, is_right(logits, labels), config.confidence)
+    test = test.model_copy(update={"choice": choice_regret(run, labeled), "decontamination": worth})
     summary = summary.model_copy(update={"test": test}).adding(test_overlap=run.overlap_counts())
     run.write_summary(summary)
     return summary
+
+
+def _decontamination(
+    run: RunDirectory, found: InputSet, folder: Path, is_correct: npt.NDArray[np.bool_], confidence: float
+) -> Decontamination | None:
+    """What copies of test images are worth to the accuracy; None where the run's images are not there any more."""
+    overlap = overlap_of_run(run, found, folder)
+    if overlap is None:
+        return None
+    is_clean = np.ones(len(is_correct), dtype=np.bool_)
+    is_clean[overlap.rows] = False
+    clean, shared = (
+        with_interval(int(is_correct[rows].sum()), int(rows.sum()), confidence) if rows.any() else None
+        for rows in (is_clean, ~is_clean)
+    )
+    certificate = overlap.certificate
+    if certificate is None:
+        says = (
+            f"no certificate speaks of these training and test images; {len(overlap.rows)} of {len(is_correct)} "
+            "test images have a copy that was trained on or held out"
+        )
+        count = len(overlap.rows)
+        return Decontamination(is_certified=False, says=says, overlapping=count, clean=clean, overlap=shared)
+    canaries = certificate.canaries
+    return Decontamination(
+        is_certified=True,
+        says=certificate.describe(),
+        left_out=len(certificate.removed),
+        for_review=certificate.for_review,
+        planted=canaries.planted,
+        caught=canaries.caught,
+        interval=canaries.interval,
+        overlapping=len(overlap.rows),
+        clean=clean,
+        overlap=shared,
+    )
 
 
 def _logged_test_set(run: Run) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
@@ -22,6 +23,8 @@ from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
+from rawlabel.judge.label_evidence.evidence_records import Described, EstimateRow, IntervalRow, LabelEvidence
+from rawlabel.judge.label_evidence.groups import find_groups
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
 from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
@@ -30,11 +33,15 @@ from rawlabel.training.around.holdout import data_of_run, predict_holdout
 
 MOST_IMAGES = 100_000
 """Images of a run whose labels are looked at without being asked for: more take long on a processor."""
+_Columns = dict[str, list[str] | list[int] | npt.NDArray[np.float64]]
+"""Columns of `suspicion.parquet` by name."""
 EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 
 
-def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
+def gather_evidence(config: LabelsConfig) -> LabelEvidence:
     """Write `label_evidence.json` and `suspicion.parquet` into `config.out`, by default the first run.
+
+    Where the first run is on the features of an encoder, `label_groups.json` too (`groups`).
 
     Returns what the JSON file holds. The runs must have the same classes; where they held out different photos,
     all of these count. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`.
@@ -46,11 +53,16 @@ def gather_evidence(config: LabelsConfig) -> dict[str, Any]:
     noise = estimate_noise(pool, confidence=config.confidence, draws=config.draws)
     manifest = _manifest(runs[0])
     signs = find_ambiguous_classes(pool, shared_photos(manifest, pool.runs[0].class_ids) if manifest else None)
-    evidence = describe(pool.runs[0].class_ids, noise, signs)
-    evidence["run_directories"] = [run.path.name for run in runs]
-    evidence["shared_photos_known"] = manifest is not None
+    evidence: LabelEvidence = {
+        **describe(pool.runs[0].class_ids, noise, signs),
+        "run_directories": [run.path.name for run in runs],
+        "shared_photos_known": manifest is not None,
+    }
     out = config.out or runs[0].path
-    _write_suspicion(out / SUSPICION, pool, runs, suspicion_by_agreement(runs[0], config.device))
+    agreed = suspicion_by_agreement(runs[0], config.device)
+    _write_suspicion(out / SUSPICION, pool, runs, agreed)
+    if agreed is not None:
+        find_groups(agreed, pool.runs[0].class_ids, _keywords(manifest)).write(out)
     write_json(out / EVIDENCE, evidence)
     return evidence
 
@@ -71,7 +83,7 @@ def add_label_evidence(path: Path) -> str:
     return ""
 
 
-def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> dict[str, Any]:
+def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> Described:
     """The evidence as plain values; shares are from 0 to 1."""
     return {
         "classes": list(class_ids),
@@ -136,6 +148,14 @@ def _manifest(run: RunDirectory) -> Manifest | None:
     return read_manifest(file) if file.name == "manifest.parquet" and file.is_file() else None
 
 
+def _keywords(manifest: Manifest | None) -> dict[str, str]:
+    """The keyword that brought each photo, by the name that a run calls it; empty without a manifest."""
+    if manifest is None:
+        return {}
+    kept = manifest.kept()
+    return dict(zip(kept["path"].to_pylist(), kept["keyword"].to_pylist(), strict=True))
+
+
 def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
     """Shares of photos that searches for two classes returned, curated away or not."""
     index = {class_id: i for i, class_id in enumerate(class_ids)}
@@ -184,9 +204,7 @@ def _write_sorted(path: Path, table: pa.Table) -> None:
         pq.write_table(table, stream)
 
 
-def _training_columns(
-    run: RunDirectory, known: set[tuple[str, int]], class_ids: Sequence[str]
-) -> dict[str, Any] | None:
+def _training_columns(run: RunDirectory, known: set[tuple[str, int]], class_ids: Sequence[str]) -> _Columns | None:
     predictions = run.training_predictions()
     if predictions is None:
         return None
@@ -202,7 +220,7 @@ def _training_columns(
     return columns | {"basis": ["training"] * len(rows), "runs": [1] * len(rows)}
 
 
-def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids: Sequence[str]) -> dict[str, Any]:
+def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids: Sequence[str]) -> _Columns:
     return {
         "photo": list(photos),
         "label": [class_ids[i] for i in labels],
@@ -212,7 +230,7 @@ def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids
     }
 
 
-def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> dict[str, Any]:
+def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> EstimateRow:
     return {
         "estimator": one.name,
         "meaning": one.meaning,
@@ -224,5 +242,5 @@ def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _interval(one: Interval) -> dict[str, float | None]:
+def _interval(one: Interval) -> IntervalRow:
     return {"estimate": one.estimate, "lower": one.lower, "upper": one.upper}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict
 
 from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.manifest import Manifest
@@ -11,17 +12,46 @@ from rawlabel.manifests.rebuild.comparison import Likeness, Promise
 from rawlabel.records import Outcome, Reason
 
 
+class NotExact(TypedDict):
+    """A photo that is not exactly what it was, as `rebuild.json` lists it."""
+
+    source: str
+    photo_id: str
+    classes: list[str]
+    url: str | None
+    outcome: str
+    reason: str | None
+    http_status: int | None
+    different_bits: int | None
+
+
+class RebuildFacts(TypedDict):
+    """What a rebuild came to."""
+
+    received: str
+    """Fingerprint of the manifest that was rebuilt."""
+    rebuilt: str
+    """Fingerprint of the new one."""
+    near_copy_bits: int
+    config: Mapping[str, object]
+    counts: dict[str, int]
+    """Photos by likeness."""
+    reasons: dict[str, int]
+    by_class: dict[str, dict[str, int]]
+    not_exact: list[NotExact]
+
+
 class RebuildReport:
     """Counts of photos by likeness, and each photo that is not exactly what it was."""
 
-    def __init__(self, received: Manifest, config: dict[str, Any]) -> None:
+    def __init__(self, received: Manifest, config: Mapping[str, object]) -> None:
         self._received, self._config = received, config
         self.counts: Counter[Likeness] = Counter()
         self.by_class: dict[str, Counter[Likeness]] = defaultdict(Counter)
         """A photo of two classes counts in both."""
         self.reasons: Counter[Reason] = Counter()
         """Why the photos that are gone or pending are so."""
-        self.photos: list[dict[str, Any]] = []
+        self.photos: list[NotExact] = []
 
     def add(self, key: tuple[str, str], promise: Promise, found: Likeness, outcome: Outcome | None) -> None:
         """Count one photo of the manifest under what became of it, and under each of its classes.
@@ -54,7 +84,7 @@ class RebuildReport:
         """Photos that the manifest promised, each counted once under what became of it."""
         return self.counts.total()
 
-    def as_json(self, manifest: Manifest) -> dict[str, Any]:
+    def as_json(self, manifest: Manifest) -> RebuildFacts:
         """Plain values; `manifest` is the new one."""
         return {
             "received": self._received.fingerprint,

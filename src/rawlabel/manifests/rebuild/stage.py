@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -103,7 +103,17 @@ def _promises(wanted: pa.Table) -> Iterator[dict[tuple[str, str], Promise]]:
         yield {(row["source"], row["photo_id"]): _promise(row) for row in batch.to_pylist()}
 
 
-def _promise(row: dict[str, Any]) -> Promise:
+class _PromiseRow(TypedDict):
+    """The columns of a photo that is wanted."""
+
+    sha256: str | None
+    pixel_sha256: str | None
+    perceptual_hash: str | None
+    url: str | None
+    class_ids: list[str]
+
+
+def _promise(row: _PromiseRow) -> Promise:
     class_ids = tuple(dict.fromkeys(row["class_ids"]))
     return Promise(row["sha256"], row["pixel_sha256"], row["perceptual_hash"], row["url"], class_ids)
 

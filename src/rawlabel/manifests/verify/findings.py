@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 
 class Kind(StrEnum):
@@ -61,6 +61,23 @@ _REMEDY = {
 }
 
 
+class PhotoRow(TypedDict):
+    """A photo by its site and its id there."""
+
+    source: str
+    photo_id: str
+
+
+class FindingRow(TypedDict):
+    """A finding as `--out` writes it."""
+
+    kind: str
+    path: str
+    detail: str
+    sha256: str | None
+    photos: list[PhotoRow]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is not as it should be."""
@@ -73,7 +90,7 @@ class Finding:
     photos: tuple[tuple[str, str], ...] = ()
     """Source and id of the photos that it belongs to."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> FindingRow:
         """The finding as plain values, as `--out` writes it: kind, path, detail, hash, and its photos."""
         return {
             "kind": self.kind.value, "path": str(self.path), "detail": self.detail, "sha256": self.sha256,

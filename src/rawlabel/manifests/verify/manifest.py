@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
-from rawlabel.artifacts.manifest import Manifest, fingerprint_of, read_manifest
+from rawlabel.artifacts.manifest import Manifest, ManifestHeader, fingerprint_of, read_manifest
 from rawlabel.base.files import read_json
 from rawlabel.errors import DataError
 from rawlabel.manifests.reading import row_faults
@@ -76,7 +76,7 @@ def _check_paths(manifest: Manifest, catalogue: Catalogue, photos: ProjectPhotos
             yield Finding(Kind.MANIFEST, manifest.path, f"names {path}, which the catalogue has not as fetched")
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _header(path: Path) -> ManifestHeader:
     header = json.loads((pq.read_schema(path).metadata or {})[b"rawlabel"])
     assert isinstance(header, dict)
-    return header
+    return cast("ManifestHeader", header)

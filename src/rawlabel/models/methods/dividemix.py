@@ -142,11 +142,15 @@ class DivideMix(Method[DivideMixOptions]):
 
     def predict(self, images: Tensor) -> Tensor:
         """Mean logits of both networks; outside training of their averages, if they are kept."""
-        if self.training or self.averaged is None or self.averaged_peer is None:
-            first, second = self.network, self.peer
-        else:
-            first, second = self.averaged, self.averaged_peer
+        first, second = (self.network, self.peer) if self.training else self.predicting_networks
         return (self.logits_of(first, images) + self.logits_of(second, images)) / 2
+
+    @property
+    def predicting_networks(self) -> tuple[nn.Module, ...]:
+        """Both networks, or the averages of both where they are kept."""
+        if self.averaged is None or self.averaged_peer is None:
+            return self.network, self.peer
+        return self.averaged, self.averaged_peer
 
     def _is_warm_up(self) -> bool:
         return self.epoch < self.options.warm_up_epochs

@@ -7,13 +7,13 @@ them again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from rawlabel.models.checkpoint import NormalizationFacts, WeightsFacts
 from rawlabel.models.device import CopyStream
 
 Channels = tuple[float, float, float]
@@ -27,15 +27,20 @@ class Normalization:
     mean: Channels
     std: Channels
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> NormalizationFacts:
         """Plain values, as weights files note them."""
-        return asdict(self)
+        return {"mean": self.mean, "std": self.std}
 
     @classmethod
-    def of_weights_file(cls, facts: Mapping[str, Any]) -> Normalization:
+    def of_weights_file(cls, facts: WeightsFacts) -> Normalization:
         """What the facts of a weights file note; ImageNet's where they note none, as in older versions."""
         noted = facts.get("normalization")
-        return cls(tuple(noted["mean"]), tuple(noted["std"])) if noted else IMAGENET
+        return cls(_channels(noted["mean"]), _channels(noted["std"])) if noted else IMAGENET
+
+
+def _channels(values: Sequence[float]) -> Channels:
+    red, green, blue = values
+    return red, green, blue
 
 
 IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,21 @@ _LEAST = 0.5
 """With `agreement`, the share of the likeliest class's that a raw label must have to count."""
 
 
+class MeanOfPhotos(TypedDict):
+    """A mean over photos with its standard error."""
+
+    mean: float
+    standard_error: float
+
+
+class CandidateScores(TypedDict):
+    """How a candidate did: accuracy [percent], loss [nats], and by how much its loss is above the best one's."""
+
+    accuracy: MeanOfPhotos
+    loss: MeanOfPhotos
+    above: MeanOfPhotos
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """What came of each candidate on the photos that it was not fitted to."""
@@ -58,14 +73,14 @@ class Scores:
         """The candidate with the smallest mean loss, the first of equal ones."""
         return int(self.losses.mean(axis=0).argmin())
 
-    def table(self) -> list[dict[str, Any]]:
+    def table(self) -> list[CandidateScores]:
         """Each candidate's accuracy [percent] and loss with standard errors, and how far above the best it is.
 
         `above` is the mean over the photos of the difference in loss, with the standard error of that.
         """
         photos, best = len(self.losses), self.losses[:, [self.chosen()]]
 
-        def mean(values: npt.NDArray[np.floating[Any]]) -> dict[str, float]:
+        def mean(values: npt.NDArray[np.floating[Any]]) -> MeanOfPhotos:
             return {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / photos**0.5)}
 
         return [

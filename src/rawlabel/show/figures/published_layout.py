@@ -7,9 +7,10 @@ unreadable or not of the published form.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,11 @@ def read_accuracy_log(folder: Path) -> AccuracyLog:
 def read_class_counts(path: Path) -> dict[str, int]:
     """Read a `corr.json`: correctly classified test images by class id."""
     form = "{class id: number of correctly classified test images}"
-    counts = _read_object(path, form)
-    for class_id, count in counts.items():
+    counts: dict[str, int] = {}
+    for class_id, count in _read_object(path, form).items():
         if not _is_count(count):
             raise DataError(f"{path}: {class_id!r} has no whole number; it should hold {form}")
+        counts[class_id] = count
     return counts
 
 
@@ -111,8 +113,9 @@ def read_class_index(path: Path) -> tuple[str, ...]:
     names = _read_object(path, form)
     if set(names) != {str(index) for index in range(len(names))}:
         raise DataError(f"{path}: the indices do not run from 0 to {len(names) - 1}; it should hold {form}")
-    class_ids = tuple(names[str(index)] for index in range(len(names)))
-    if not all(isinstance(one, str) for one in class_ids) or len(set(class_ids)) < len(class_ids):
+    values = (names[str(index)] for index in range(len(names)))
+    class_ids = tuple(one for one in values if isinstance(one, str))
+    if not len(set(class_ids)) == len(class_ids) == len(names):
         raise DataError(f"{path}: each index needs a class id of its own; it should hold {form}")
     return class_ids
 
@@ -136,11 +139,12 @@ def read_confusion_matrix(path: Path) -> NDArray[np.int64]:
 def read_keywords(path: Path) -> dict[str, str]:
     """Read a class file of the published form: the first search keyword by class id."""
     form = "{class id: [search keywords]}"
-    keywords = _read_object(path, form)
-    for class_id, words in keywords.items():
+    keywords: dict[str, str] = {}
+    for class_id, words in _read_object(path, form).items():
         if not isinstance(words, list) or not words or not isinstance(words[0], str):
             raise DataError(f"{path}: {class_id!r} has no list of keywords; it should hold {form}")
-    return {class_id: words[0] for class_id, words in keywords.items()}
+        keywords[class_id] = words[0]
+    return keywords
 
 
 def read_candidate_counts(folder: Path) -> CandidateCounts:
@@ -169,7 +173,7 @@ def read_candidate_counts(folder: Path) -> CandidateCounts:
     return CandidateCounts(class_ids, counts, frozenset(excluded))
 
 
-def _read_object(path: Path, form: str) -> dict[str, Any]:
+def _read_object(path: Path, form: str) -> Mapping[str, object]:
     value = read_json(path, form)
     if not isinstance(value, dict) or not value:
         raise DataError(f"{path}: is no JSON object with entries; it should hold {form}")
@@ -194,5 +198,5 @@ def _read_table(path: Path, header: str) -> list[tuple[str, int]]:
     return [(name.strip(), int(count)) for name, count in fields[1:]]
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

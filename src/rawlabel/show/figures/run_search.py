@@ -12,7 +12,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError, did_you_mean
 
 
-def parse_conditions(pairs: Iterable[str]) -> dict[str, Any]:
+def parse_conditions(pairs: Iterable[str]) -> dict[str, object]:
     """Settings and their values from texts like ``model=resnet50``; raises `ConfigError` that names --where."""
     known = {name: name for name in TrainConfig.model_fields} | _published_names()
     wanted = {}

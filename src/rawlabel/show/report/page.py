@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -134,7 +133,7 @@ def _lacks_labels(run: RunEvidence) -> bool:
 
 def _sections(
     collection: CollectionEvidence, run: RunEvidence | None, config: ReportConfig, thumbnails: Thumbnails
-) -> dict[str, Any]:
+) -> dict[str, object]:
     suspects = find_suspects(collection, run, thumbnails) if run else None
     classes = measure_classes(collection, run) if run else None
     shared = find_shared_photos(collection, run)
@@ -163,7 +162,7 @@ def _sections(
     }
 
 
-def page_parts() -> dict[str, Any]:
+def page_parts() -> dict[str, object]:
     """Style and script of a page, and the digests by which its policy knows them."""
     style, script = _file("style.css"), _file("page.js")
     return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds
 from rawlabel.base import distributed
 from rawlabel.base.files import read_json, write_json
+from rawlabel.base.json_values import JsonObject
 from rawlabel.base.progress import progress
 from rawlabel.config import TrainConfig
 from rawlabel.config.training.transfer import HeadCandidate, read_candidates
@@ -18,10 +20,31 @@ from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
-from rawlabel.models.transfer.choice import Scores, compared_on, score, within_reach
+from rawlabel.models.transfer.choice import CandidateScores, Scores, compared_on, score, within_reach
 from rawlabel.models.transfer.encoded_views import encoding_store, refuse_pixels
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.data import TrainingData
+
+
+class CandidateRow(CandidateScores):
+    """A candidate with how it did."""
+
+    text: str
+    settings: JsonObject
+
+
+class Choice(TypedDict):
+    """The content of `choice.json`."""
+
+    data: str
+    """Fingerprint of the photos."""
+    given: list[str]
+    """Candidates that were named, or none for the usual ones."""
+    photos: int
+    folds: int
+    chosen: int
+    """Position among `candidates`."""
+    candidates: list[CandidateRow]
 
 
 def choice_path(run: RunDirectory) -> Path:
@@ -44,13 +67,13 @@ def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> T
             lambda: _choose(path, config, data, np.concatenate([one.numpy() for one in kept if len(one)]))
         )
     record = distributed.from_first(lambda: _read(path, config, data))
-    chosen = HeadCandidate(**record["candidates"][record["chosen"]]["settings"])
+    chosen = HeadCandidate.model_validate(record["candidates"][record["chosen"]]["settings"])
     return config.model_copy(update=chosen.model_dump())
 
 
 def describe(run: RunDirectory) -> str:
     """One line: which head was chosen, of how many, and how it and the runner-up did."""
-    record = read_json(choice_path(run), "the choice of a head")
+    record: Choice = read_json(choice_path(run), "the choice of a head")
     rows = record["candidates"]
     best = rows[record["chosen"]]
     accuracy = best["accuracy"]
@@ -83,8 +106,10 @@ def _choose(path: Path, config: TrainConfig, data: TrainingData, features: np.nd
     write_json(path, _record(config, data, candidates, scores))
 
 
-def _record(config: TrainConfig, data: TrainingData, candidates: Any, scores: Scores) -> dict[str, Any]:
-    rows = [
+def _record(
+    config: TrainConfig, data: TrainingData, candidates: Sequence[HeadCandidate], scores: Scores
+) -> Choice:
+    rows: list[CandidateRow] = [
         {"text": str(one), "settings": one.model_dump(), **row}
         for one, row in zip(candidates, scores.table(), strict=True)
     ]
@@ -98,12 +123,12 @@ def _record(config: TrainConfig, data: TrainingData, candidates: Any, scores: Sc
     }
 
 
-def _read(path: Path, config: TrainConfig, data: TrainingData) -> dict[str, Any]:
+def _read(path: Path, config: TrainConfig, data: TrainingData) -> Choice:
     """The record. Raises `DataError` where it is damaged, and `ConfigError` where it is about something else."""
-    record: dict[str, Any] = read_json(path, "the choice of a head")
+    record: Choice = read_json(path, "the choice of a head")
     try:
         is_same = record["data"] == data.fingerprint and record["given"] == list(config.candidate)
-        HeadCandidate(**record["candidates"][record["chosen"]]["settings"])
+        HeadCandidate.model_validate(record["candidates"][record["chosen"]]["settings"])
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
             f"{path}: is damaged; remove it and run the same command again, which chooses anew"

@@ -14,6 +14,7 @@ from rawlabel.errors import DataError
 from rawlabel.models.features import features_heard, joined
 from rawlabel.models.predictor import load_predictor
 from rawlabel.training.around.confident_learning import kept_by
+from rawlabel.training.around.leaving_out import as_trained
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.data import TrainingData, load_training_data
 from rawlabel.training.image_cache import images_to_measure
@@ -59,7 +60,7 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     """
     finished = run.read()
     config, fingerprint = finished.settings, finished.summary.data
-    data = load_training_data(config)
+    data = as_trained(run, load_training_data(config))
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
     data = replace(data, train=kept_by(run, data.train)) if config.confident_learning else data

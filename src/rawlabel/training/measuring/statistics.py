@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from rawlabel.artifacts.log_entry import HoldoutEntry, TrainEntry
 from rawlabel.base import distributed
 from rawlabel.base.correctness import accuracies, is_right, logged_accuracies, predicted_classes, ranks
 from rawlabel.models.device import sums_dtype
@@ -60,7 +60,7 @@ class RunningStatistics:
         powers = torch.stack([alignment.to(self.alignment.dtype) ** power for power in (1, 2, 3, 4)], dim=1)
         self.alignment = self.alignment + powers.sum(dim=0)
 
-    def entry(self, num_classes: int) -> dict[str, Any]:
+    def entry(self, num_classes: int) -> TrainEntry:
         """Accuracies [percent] and mean loss, as the log has them."""
         top1, top5 = (100 * self.correct / self.seen).tolist()
         return {**accuracies(top1, top5, num_classes), "loss": float(self.loss) / self.seen}
@@ -130,7 +130,7 @@ class HeadTap:
         return distributed.whole_batch(cosine, len(labels))
 
 
-def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> dict[str, Any]:
+def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> HoldoutEntry:
     """Top-1 and top-5 accuracy [percent] and mean cross-entropy on held-out raw labels, as the log has them.
 
     `balanced_acc1` is the mean over classes of the top-1 accuracy.

@@ -17,14 +17,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rawlabel.artifacts.log_entry import TrainMeasures
 from rawlabel.base import distributed
-from rawlabel.base.correctness import Accuracies, Logits, logged_accuracies
+from rawlabel.base.correctness import Logits, logged_accuracies
 from rawlabel.config import TrainConfig
 from rawlabel.images.decoding import DecodedImages, Pixels
 from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader
 from rawlabel.images.resident_images import ResidentImages
 from rawlabel.models.predictor import Predictor
+from rawlabel.records import Accuracies
 from rawlabel.training.measuring.divergence import refuse_diverged_logits
 
 Measured = DecodedImages | KeptFeatures
@@ -57,7 +59,7 @@ def measure_train_accuracy(
     labels: npt.NDArray[np.int64],
     loader: BatchLoader,
     epoch: int,
-) -> dict[str, Accuracies]:
+) -> TrainMeasures:
     """Entries of the log for `epoch`: `train_probe`, `train_full` and `train_augmented`, as `config` asks.
 
     Raises `ConfigError` when the network answers with numbers that are none.
@@ -66,7 +68,7 @@ def measure_train_accuracy(
     def measured(logits: Logits, own: npt.NDArray[np.int64]) -> Accuracies:
         return logged_accuracies(refuse_diverged_logits(logits, "training images", epoch), own)
 
-    entries = {}
+    entries: TrainMeasures = {}
     for kind in config.train_accuracy:
         if kind == "probe":
             rows = probe_rows(labels, config.probe_images, config.seed or 0)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rawlabel.artifacts.log_entry import WeightMeasures
 from rawlabel.base.files import atomic_write
 
 
@@ -40,7 +41,7 @@ class WeightTracker:
         self._kind, self._network, self._filters = kind, network, folder / "filter_weights"
         self._before: dict[str, Tensor] = self._copy() if kind in ("change", "filters") else {}
 
-    def measure(self, epoch: int) -> dict[str, dict[str, float]]:
+    def measure(self, epoch: int) -> WeightMeasures:
         """The log's entry for `epoch`, which has just ended. Raises `DiskError`."""
         if self._kind is None:
             return {}

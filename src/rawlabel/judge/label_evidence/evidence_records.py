@@ -1,0 +1,75 @@
+"""What `label_evidence.json` holds, key by key; shares are from 0 to 1."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class IntervalRow(TypedDict):
+    """An estimate with its bounds; None where it is not defined."""
+
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+
+
+class EstimateRow(TypedDict):
+    """The share of wrong labels by one estimator."""
+
+    estimator: str
+    meaning: str
+    share: IntervalRow
+    assumptions: str
+    bias: str
+    experience: str
+    per_class: dict[str, IntervalRow]
+
+
+class ConfusionRow(TypedDict):
+    """How many photos of a raw label held-out predictions give to another class."""
+
+    given: str
+    preferred: str
+    share_of_given: IntervalRow
+
+
+# A key that is a word of Python needs this form.
+AmbiguousClass = TypedDict(
+    "AmbiguousClass",
+    {
+        "class": str,
+        "expected_damage": float,
+        "signature": str,
+        "sibling": str | None,
+        "lost": float,
+        "to_sibling": float,
+        "mass_deficit": float,
+        "second_mode": float,
+        "bimodality": float,
+        "shared": float,
+        "held_out_photos": int,
+    },
+)
+
+
+class Described(TypedDict):
+    """The evidence of a pool of held-out predictions."""
+
+    classes: list[str]
+    held_out_photos: int
+    runs: int
+    confidence: float
+    bootstrap_draws: int
+    wrong_label_share: list[EstimateRow]
+    experience: str
+    caution: str
+    transition: list[list[float]]
+    confusions: list[ConfusionRow]
+    ambiguous_classes: list[AmbiguousClass]
+
+
+class LabelEvidence(Described):
+    """The same with the runs that it is of."""
+
+    run_directories: list[str]
+    shared_photos_known: bool
