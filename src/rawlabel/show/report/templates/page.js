@@ -2,9 +2,8 @@
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const viewer = document.querySelector("#viewer");
-  if (!viewer || !viewer.showModal) return;
   document.documentElement.classList.add("js");
-  const title = viewer.querySelector("h2"), body = viewer.querySelector(".viewer-body");
+  const title = viewer && viewer.querySelector("h2"), body = viewer && viewer.querySelector(".viewer-body");
   const make = (name, text, className) => {
     const element = document.createElement(name);
     if (text) element.textContent = text;
@@ -82,13 +81,13 @@
   };
   document.addEventListener("click", event => {
     const button = event.target.closest("button");
-    if (!button) return;
+    if (!button || !viewer) return;
     if (button.dataset.count) counts(button);
     else if (button.dataset.card) card(button);
     else if (button.dataset.predicted) cell(button);
     else if (button.matches(".close")) viewer.close();
   });
-  viewer.addEventListener("click", event => { if (event.target === viewer) viewer.close(); });
+  if (viewer) viewer.addEventListener("click", event => { if (event.target === viewer) viewer.close(); });
   const value = cell => {
     const text = cell.textContent.trim(), number = parseFloat(text.replace(/[,\s]/g, ""));
     return Number.isNaN(number) ? text : number;
