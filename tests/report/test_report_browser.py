@@ -8,7 +8,7 @@ import pytest
 
 from rawlabel.config import ReportConfig
 from rawlabel.show.report.stage import build_report
-from tests.report.test_report_page import write_label_evidence
+from tests.helpers.doubted_labels import write_label_evidence
 
 pytestmark = pytest.mark.integration
 

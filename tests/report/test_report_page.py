@@ -21,14 +21,11 @@ from rawlabel.cli import run as run_command
 from rawlabel.config import CurateConfig, ReportConfig
 from rawlabel.errors import DataError
 from rawlabel.gather.curate.stage import curate
-from rawlabel.judge.label_evidence.ambiguity import find_ambiguous_classes
 from rawlabel.judge.label_evidence.experience import OF_ESTIMATE
-from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
-from rawlabel.judge.label_evidence.noise_share import estimate_noise
-from rawlabel.judge.label_evidence.of_runs import describe
 from rawlabel.records import ClassSpec
 from rawlabel.show.report import page
 from rawlabel.show.report.stage import build_report
+from tests.helpers.doubted_labels import write_label_evidence
 from tests.helpers.report_project import (
     HOSTILE_TITLE,
     Found,
@@ -196,29 +193,6 @@ def test_confusions_show_test_and_training_photos(project, run):
     assert 1 <= alts.count("training photo with the raw label tram (n00000002)") <= 4
 
 
-def label_evidence():
-    """What `rawlabel labels` writes of the project's classes, by its own code."""
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 3, 300)
-    shown = np.where((labels == 0) & (rng.random(300) < 0.5), 1, labels)
-    classes, photos = ("bus", "n00000002", "R&D <b>"), tuple(map(str, range(300)))
-    held = HeldOut(classes, photos, labels, 0.05 + 0.85 * np.eye(3)[shown])
-    pool = Pool.of([held])
-    return describe(held.class_ids, estimate_noise(pool, draws=20), find_ambiguous_classes(pool))
-
-
-def write_label_evidence(run, manifest):
-    """What `rawlabel labels` leaves in a run directory: three of the labels are doubted."""
-    write_json(run / "label_evidence.json", label_evidence())
-    kept = manifest.kept().select(["path", "class_id"]).to_pylist()
-    rows = [(one["path"], one["class_id"], one["class_id"], 0.1) for one in kept if one["class_id"] != "bus"]
-    buses = [one["path"] for one in kept if one["class_id"] == "bus"]
-    rows += [(path, "bus", "n00000002" if i < 3 else "bus", 0.9 - i / 10) for i, path in enumerate(buses)]
-    rows.sort(key=lambda row: -row[3])
-    columns = dict(zip(("photo", "label", "preferred_class", "suspicion"), zip(*rows, strict=True), strict=True))
-    pq.write_table(pa.table({**columns, "basis": ["held_out"] * len(rows)}), run / "suspicion.parquet")
-
-
 def test_doubted_labels_are_counted_and_shown_and_no_share_is_estimated(project, run, manifest):
     assert "rawlabel labels" in read_page(project).section("label-evidence")
     write_label_evidence(run, manifest)
@@ -306,8 +280,6 @@ def test_confusions_without_the_test_folder_say_so(project, run):
 
 
 def test_files_outside_the_test_folder_are_not_shown(project, run):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     table = pq.read_table(run / "predictions.parquet")
     (project / "secret.png").write_bytes(picture(5, 32, "PNG"))
