@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
     from rawlabel.config.review import ReviewConfig
+    from rawlabel.config.serve import ServeConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
@@ -104,6 +105,7 @@ __all__ = [
     "Role",
     "SECTIONS",
     "Section",
+    "ServeConfig",
     "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",

@@ -25,6 +25,7 @@ SECTIONS = {
     "report": "ReportConfig",
     "review": "ReviewConfig",
     "predict": "PredictConfig",
+    "serve": "ServeConfig",
     "export": "ExportConfig",
     "export_model": "ExportModelConfig",
     "verify": "VerifyConfig",

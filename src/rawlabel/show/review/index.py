@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from rawlabel.artifacts.decision import Decision, decisions_of
 from rawlabel.artifacts.manifest import METADATA_KEY
-from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.review.pairs import COPIES, LEAKS, leaks_of, pairs_of
+from rawlabel.artifacts.review.suspicion import SUSPICION, newest_of_runs, read_doubts
 from rawlabel.base.files import disk_errors
 from rawlabel.base.progress import Task, progress
 from rawlabel.base.untrusted_text import plain_text, web_address
@@ -28,7 +28,6 @@ from rawlabel.errors import DataError
 
 VERSION = 1
 """Of the tables; an index of another one is made anew."""
-SUSPICION = "suspicion.parquet"
 _AT_ONCE = 5000
 _LEAST_OF_GROUP = 3
 """Photos of one author under one class from which they are a group."""
@@ -72,7 +71,7 @@ CREATE INDEX pair_other ON pair (other);
 
 _ADD_SUSPECT = """
 INSERT INTO suspect (row, preferred, suspicion)
-SELECT row, ?2, ?3 FROM photo WHERE path = ?1 AND class_id = ?4 AND verdict = 'kept' ORDER BY row LIMIT 1
+SELECT row, ?3, ?4 FROM photo WHERE path = ?1 AND class_id = ?2 AND verdict = 'kept' ORDER BY row LIMIT 1
 """
 # A photo without class is of any; of the photos that may be meant, one of the same source and class is.
 _ADD_PAIR = """
@@ -115,12 +114,6 @@ class Evidence:
         files = [one for one in (self.manifest, copies, self.suspicion, self.leaks) if one and one.is_file()]
         stamps = [(str(one.absolute()), one.stat().st_size, one.stat().st_mtime_ns) for one in files]
         return hashlib.sha256(json.dumps([VERSION, stamps]).encode()).hexdigest()[:16]
-
-
-def newest_of_runs(project: Path, name: str) -> Path | None:
-    """The file of that name in the run of a project that has the newest; None where none has it."""
-    found = [(path.stat().st_mtime_ns, path) for path in runs_path(project).glob(f"*/{name}")]
-    return max(found)[1] if found else None
 
 
 def evidence_of(project: Path, manifest: Path, run: Path | None = None) -> Evidence:
@@ -168,7 +161,7 @@ def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
         )
     database.executescript(_INDEXES)
     if evidence.suspicion is not None:
-        database.executemany(_ADD_SUSPECT, _suspects(evidence.suspicion))
+        database.executemany(_ADD_SUSPECT, read_doubts(evidence.suspicion))
     database.executemany(_ADD_PAIR, map(astuple, pairs_of(evidence.manifest)))
     if evidence.leaks is not None:
         leaks = ((one.path, str(one.test), plain_text(one.note)) for one in leaks_of(evidence.leaks.parent))
@@ -198,14 +191,3 @@ def _photo(row: int, one: Decision, fingerprint: str) -> tuple[object, ...]:
         web_address(one.page_url), plain_text(one.title), plain_text(one.author), plain_text(one.license_name),
         int.from_bytes(drawn[:6], "big"), None,
     )  # fmt: skip
-
-
-def _suspects(path: Path) -> Iterator[tuple[object, ...]]:
-    """Photo, preferred class, suspicion and label, in the order of the file: most suspicious first."""
-    columns = ["photo", "preferred_class", "suspicion", "label"]
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_AT_ONCE, columns=columns):
-                yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise DataError(f"{path}: is no evidence about labels; run `rawlabel labels` again") from error
