@@ -70,6 +70,8 @@ def _encoded(data: bytes, side: int) -> bytes | None:
     except (Image.DecompressionBombError, *PILLOW_FAULTS):
         return None
     upright.thumbnail((side, side), Image.Resampling.LANCZOS)
+    # Pillow would write again what strangers wrote into the original; the colours' profile alone is wanted.
+    upright.info = {name: value for name, value in upright.info.items() if name == "icc_profile"}
     stream = io.BytesIO()
     upright.save(stream, "WEBP", quality=_QUALITY, method=2)
     return stream.getvalue()
