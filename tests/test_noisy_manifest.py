@@ -123,7 +123,7 @@ def test_what_cannot_be_injected_is_refused_in_one_line(
         ([noisy.path], f"holds injected noise already; start from its parent {first.fingerprint[:12]}"),
         ([first.path, "--kind", "instance_dependent", "--features", tmp_path / "words.npy"], "is no .npy file"),
         ([first.path, "--kind", "off_topic", "--second", elsewhere.path], "lies in another project"),
-        ([shared.path, "--rate", "1"], "curate with --cross-class reject"),
+        ([shared.path, "--rate", "1"], "curate with --conflicts drop"),
     ):
         code, out, err = noise(capsys, *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1), arguments

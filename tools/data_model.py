@@ -14,6 +14,7 @@ from pathlib import Path
 from rawlabel.artifacts.catalogue.columns import TABLES
 from rawlabel.artifacts.catalogue.schema import MIGRATIONS
 from rawlabel.artifacts.decision import SCHEMA
+from rawlabel.artifacts.review.answer_file import AnswerRecord, LookRecord
 from rawlabel.records import Reason
 
 PATH = Path(__file__).parents[1] / "docs" / "data-model.md"
@@ -38,6 +39,17 @@ CATALOGUE = """
 """
 
 
+ANSWERS = """
+## Answers of people
+
+`review.jsonl` in a project: a line a look (`rawlabel review`), only ever added to. A look stands until another
+takes it back; of those that stand, the newest one about a photo under a class counts.
+"""
+EACH_ANSWER = """
+Each of `answers`:
+"""
+
+
 def document() -> str:
     """The whole page."""
     columns = [(one.name, str(one.type), (one.metadata or {})[b"description"].decode()) for one in SCHEMA]
@@ -55,6 +67,9 @@ def document() -> str:
             parts += [f"\n### {name}\n\n{meaning}\n", table(("column", "type", "meaning"), rows)]
         found = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert found == TABLES.keys(), found ^ TABLES.keys()
+    for title, record in ((ANSWERS, LookRecord), (EACH_ANSWER, AnswerRecord)):
+        keys = [(name, field.description or "") for name, field in record.model_fields.items()]
+        parts += [title, table(("key", "meaning"), keys)]
     return "".join(parts)
 
 

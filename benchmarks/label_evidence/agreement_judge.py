@@ -18,12 +18,12 @@ from _provenance import provenance
 from rawlabel.artifacts.split import folds
 from rawlabel.base.files import write_json
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
-from rawlabel.judge.label_evidence.witnesses import STRAYED, Witnesses, agreement_suspicion, ask
+from rawlabel.judge.label_evidence.witnesses import Witnesses, agreement_suspicion, ask
 from rawlabel.models.calibration import Calibration, fit_limits
 from rawlabel.models.transfer.agreement import FOLDS, directions
-from rawlabel.models.transfer.likeness import find_cores
+from rawlabel.models.transfer.strays import LIMIT, find_strayed, strays
 
-PICKED_ON = ("cifar10n-worst", "flowers-0.4-0")
+PICKED_ON = ("cifar10n-worst", "cifar10n-aggregate", "flowers-0.4-0")
 """Sets whose truth was looked at when the parts of the score and its limit were chosen."""
 DRAWS = 1000
 Bools = npt.NDArray[np.bool_]
@@ -47,14 +47,15 @@ def judge(work: Path, name: str) -> dict[str, Any]:
     said = asked(work, name, features, labels, folds(keys, 0, FOLDS))
     score = agreement_suspicion(said, labels).score
     rows, is_wrong, is_off = np.arange(len(labels)), true != labels, true < 0
+    pointed = directions(features, features.mean(axis=0))
     kinds = {
         "together": score,
         "neighbors": 1 - said.neighbors[rows, labels],
         "head": 1 - said.head[rows, labels],
         "agreement": 1 - said.agreement[rows, labels],
-        "strayed": said.strayed,
+        "strayed": find_strayed(pointed, labels, said.weights, said.agreement.shape[1]),
     }
-    others = (said.agreement.argmax(axis=1) != labels) & (said.strayed < STRAYED)
+    others = (said.agreement.argmax(axis=1) != labels) & (said.strayed < LIMIT)
     return {
         "photos": len(labels),
         "was_picked_on": name in PICKED_ON,
@@ -62,7 +63,7 @@ def judge(work: Path, name: str) -> dict[str, Any]:
         "siblings_alone": judge_suspicion(score[~is_off], is_wrong[~is_off]) if is_off.any() else None,
         "shares": [
             share("mistaken_for_another", others, is_wrong & ~is_off),
-            share("off_topic", said.strayed >= STRAYED, is_off),
+            share("off_topic", said.strayed >= LIMIT, is_off),
         ],
         "none_of_these": judge_none(features, labels, true, said.weights, keys),
     }
@@ -76,8 +77,7 @@ def asked(work: Path, name: str, features: Any, labels: Any, parts: Any) -> Witn
         np.savez(path, neighbors=said.neighbors, head=said.head, agreement=said.agreement, weights=said.weights)
     with np.load(path) as saved:
         kept = [saved[key] for key in ("neighbors", "head", "agreement", "weights")]
-    cores = find_cores(directions(features, features.mean(axis=0)), labels, kept[3], classes)
-    return Witnesses(*kept, cores.strayed(labels))
+    return Witnesses(*kept, strays(directions(features, features.mean(axis=0)), labels, kept[3], classes))
 
 
 def share(name: str, found: Bools, true: Bools) -> dict[str, Any]:

@@ -227,7 +227,7 @@ def _agreement(result: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"AUROC of suspicion. {_made_by(result)} Sets are made by `benchmarks/label_evidence/agreement_sets.py`."
     yield ""
-    yield "| set | photos | wrong | neighbors | head | agreement | distance to the class | together | without off topic | seen while developing |"
+    yield "| set | photos | wrong | neighbors | head | agreement | unlike the class | together | without off topic | seen while developing |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
     for name, one in result["sets"].items():
         kinds = ("neighbors", "head", "agreement", "strayed", "together")

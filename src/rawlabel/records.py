@@ -66,12 +66,14 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     TOO_SMALL = "too_small"
     TOO_LARGE = "too_large"
+    FLAT = "flat"
     DECODE_LIMIT = "decode_limit"
     SAME_PHOTO = "same_photo"
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CROSS_CLASS = "cross_class"
     REVIEWED = "reviewed"
+    TEST_COPY = "test_copy"
     REPLACED = "replaced"
 
     def describe(self) -> str:
@@ -117,12 +119,14 @@ _REASON_TEXT = {
     Reason.TRUNCATED: "the image file is cut short or damaged",
     Reason.TOO_SMALL: "the image is smaller than the smallest side asked for",
     Reason.TOO_LARGE: "the image has more pixels or bytes than allowed",
+    Reason.FLAT: "the picture has one color all over, so that there is nothing to see",
     Reason.DECODE_LIMIT: "decoding the image takes more memory or time than allowed",
     Reason.SAME_PHOTO: "the same photo was already counted for this class under another keyword or source",
     Reason.EXACT_DUPLICATE: "another photo of this class has the same pixels",
-    Reason.NEAR_DUPLICATE: "another source's photo of this class shows the same picture",
+    Reason.NEAR_DUPLICATE: "another photo of this class shows the same picture, or nearly so",
     Reason.CROSS_CLASS: "photos of another class show the same picture, so at least one label is wrong",
     Reason.REVIEWED: "a person who looked at it took it out (`rawlabel curate --drop`)",
+    Reason.TEST_COPY: "it shows the picture of a test image, or was taken by the same owner in the same minutes",
     Reason.REPLACED: "another photo was put in its place on purpose, by `rawlabel noise`",
 }
 # What was refused here says nothing of the photo: another network or another flag may have it.

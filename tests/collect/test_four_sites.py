@@ -51,7 +51,7 @@ def test_no_picture_is_in_a_class_twice(tmp_path: Path) -> None:
                 contact="someone@example.org",
             )
         )
-    rows = curate(CurateConfig(project=tmp_path / "p", cross_class="keep")).table.to_pylist()
+    rows = curate(CurateConfig(project=tmp_path / "p", conflicts="keep-both")).table.to_pylist()
     kept = [row for row in rows if row["verdict"] == Verdict.KEPT]
     assert {row["source"] for row in kept} == set(SITES)
     assert {row["class_id"] for row in kept} == set(CLASSES)

@@ -18,7 +18,9 @@ from yarl import URL
 
 from rawlabel.gather.collect.http.client import HttpClient, Response
 from rawlabel.gather.collect.http.headers import opt_out_directive, retry_after_seconds
-from rawlabel.gather.collect.http.host_state import LONGEST_WAIT
+from rawlabel.gather.collect.http.host_limits import HostLimits
+from rawlabel.gather.collect.http.host_state import LONGEST_WAIT, Ticket
+from rawlabel.gather.collect.http.host_state import Answer as HostAnswer
 from rawlabel.records import Reason
 from tests.helpers.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
 
@@ -175,16 +177,28 @@ def test_retry_after_is_waited_for(form: str) -> None:
     assert 0.95 <= second - first < 4
 
 
+class HeardLimits(HostLimits):
+    """Says when a refusal has been heard."""
+
+    def __init__(self) -> None:
+        super().__init__(per_host=8)
+        self.refused = asyncio.Event()
+
+    def report(self, ticket: Ticket, answer: HostAnswer | None, retry_after: float | None = None) -> None:
+        super().report(ticket, answer, retry_after)
+        if answer is HostAnswer.THROTTLED:
+            self.refused.set()
+
+
 def test_a_429_stops_the_whole_host() -> None:
     async def main() -> Wire:
+        limits = HeardLimits()
         async with (
             wired(a=[reply(429, Retry_After="1"), reply()], b=reply()) as wire,
-            HttpClient(settings()) as http,
+            HttpClient(settings(), limits) as http,
         ):
             first = asyncio.create_task(http.get(f"{wire.address}/a"))
-            while not wire.asked:
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)
+            await limits.refused.wait()
             await asyncio.gather(first, *(http.get(f"{wire.address}/b") for _ in range(3)))
             return wire
 

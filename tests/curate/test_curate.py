@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from PIL import Image
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import Candidate
-from rawlabel.artifacts.image_check import Decoded, check_image
+from rawlabel.artifacts.image_check import Decoded, check_image, examine_image, within_limits
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.artifacts.split import splits_of
@@ -71,14 +73,14 @@ def test_of_equal_pixels_in_one_class_the_first_stays() -> None:
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
-        ("reject", [("rejected", "cross_class"), ("rejected", "cross_class")]),
+        ("drop", [("rejected", "cross_class"), ("rejected", "cross_class")]),
         ("first", [KEPT, ("rejected", "cross_class")]),
-        ("keep", [KEPT, KEPT]),
+        ("keep-both", [KEPT, KEPT]),
     ],
 )
 def test_equal_pixels_under_two_classes(policy: str, expected: list[tuple[str, str | None]]) -> None:
     found = [candidate("1", "owl", "a"), candidate("1", "robin", "a")]
-    assert verdicts(found, decoded("a"), cross_class=policy) == expected
+    assert verdicts(found, decoded("a"), conflicts=policy) == expected
 
 
 def test_bytes_under_many_authors_are_a_placeholder_and_none_survives() -> None:
@@ -100,6 +102,44 @@ def sent(
 
 
 GONE = "http://host/pictures/img_0.png"
+
+
+def under(number: int, class_id: str, **facts: object) -> Candidate:
+    """The same bytes for a photo of a known author, found for a class."""
+    one = sent(number, **facts)  # type: ignore[arg-type]
+    return replace(
+        one,
+        event=replace(one.event, class_id=class_id),
+        photo=replace(one.photo, author_id=f"author {number}"),
+        outcome=replace(one.outcome, sha256="bytes"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "share", "expected"),
+    [
+        ([under(1, "owl"), under(2, "owl")], 0.9, "placeholder"),
+        ([under(1, "owl"), under(2, "owl")], 0.5, "exact_duplicate"),
+        ([under(1, "owl"), under(2, "robin")], 0.5, "cross_class"),
+        ([under(1, "owl"), under(2, "robin", stated=(400, 300))], 0.5, "placeholder"),
+        ([under(1, "owl", led_to=GONE), under(2, "robin")], 0.5, "placeholder"),
+        ([under(1, "owl"), under(2, "owl", stated=(400, 300))], 0.5, "exact_duplicate"),
+    ],
+    ids=[
+        "nearly one color",
+        "a copy",
+        "a copy under two classes",
+        "and of another shape",
+        "and led on",
+        "one class",
+    ],
+)
+def test_a_placeholder_shows_where_fewer_than_three_came(
+    found: list[Candidate], share: float, expected: str
+) -> None:
+    rows = decide(found, {"x": Decoded(None, 100, 100, "x", uniform_share=share)}, CurateConfig())
+    assert rows[1].reason == expected
+    assert (rows[0].reason == expected) == (expected != "exact_duplicate")
 
 
 @pytest.mark.parametrize(
@@ -141,14 +181,14 @@ finds = st.lists(
 @given(
     finds=finds,
     shows=st.lists(pixels, min_size=7, max_size=7),
-    policy=st.sampled_from(["reject", "first", "keep"]),
+    policy=st.sampled_from(["drop", "first", "keep-both"]),
 )
 def test_every_candidate_gets_one_verdict_and_keeps_its_label(
     finds: list[tuple[int, str, str]], shows: list[str | None], policy: str
 ) -> None:
     found = [candidate(str(i), where, shows[i], keyword=word) for i, where, word in finds]
     known = decoded("a", "b", "c") | {"small": Decoded(Reason.TOO_SMALL, 5, 5, "small")}
-    rows = decide(found, known, CurateConfig(cross_class=policy))  # type: ignore[arg-type]
+    rows = decide(found, known, CurateConfig(conflicts=policy))  # type: ignore[arg-type]
     assert [(row.photo_id, row.class_id, row.keyword) for row in rows] == [
         (str(i), where, word) for i, where, word in finds
     ]
@@ -156,7 +196,7 @@ def test_every_candidate_gets_one_verdict_and_keeps_its_label(
         assert (row.verdict == Verdict.KEPT) == (row.reason is None) == (row.split is not None)
     kept = [(row.pixel_sha256, row.class_id) for row in rows if row.verdict == Verdict.KEPT]
     assert len(kept) == len(set(kept))
-    if policy != "keep":
+    if policy != "keep-both":
         assert len({one for one, _ in kept}) == len(kept)
 
 
@@ -196,6 +236,24 @@ def test_what_is_wrong_with_a_file(tmp_path: Path, data: bytes, reason: Reason |
     path = tmp_path / "photo.jpg"
     path.write_bytes(data)
     assert check_image(path, 32, 64.0).reason is reason
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "P", "1", "I;16", "RGBA"])
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_picture_of_one_color_is_flat_in_every_mode(mode: str, shows: bool) -> None:
+    picture = Image.new("RGB", (90, 70), (255, 255, 255))
+    if shows:
+        picture.paste((0, 0, 0), (30, 20, 60, 50))
+    if mode == "I;16":
+        deep = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+        picture = Image.fromarray(deep)
+    else:
+        picture = picture.convert(mode)
+    stream = BytesIO()
+    picture.save(stream, "TIFF")
+    decoded, found = examine_image(stream.getvalue(), 64.0)
+    assert found is not None
+    assert within_limits(decoded, 32, 64.0).reason is (None if shows else Reason.FLAT)
 
 
 def test_files_that_differ_in_metadata_only_have_equal_pixels(tmp_path: Path) -> None:

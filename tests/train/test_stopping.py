@@ -25,6 +25,7 @@ NAMES = families.names(Family.STOPPING_RULE)
 SETTINGS = [
     *((name, ()) for name in NAMES),
     ("noisy_holdout", ("window=3",)),
+    ("noisy_holdout", ("window=3", "early=1")),
     ("noisy_holdout", ("balanced=always",)),
     ("patience", ("signal=holdout_balanced_accuracy",)),
     ("label_wave", ("halt=at_once", "patience=1", "window=1")),
@@ -141,6 +142,22 @@ def test_noisy_holdout_loss_takes_the_lowest_three_epoch_mean() -> None:
     loss = [2.0, 0.1, 2.0, 1.0, 0.9, 0.8, 1.5]
     selection = rule_of("noisy_holdout_loss").select(run_of(holdout_loss=loss))
     assert (selection.epoch, selection.why) == (5, "lowest 3-epoch mean of raw holdout loss, 0.9000 nats")
+
+
+@pytest.mark.parametrize(
+    ("held", "epoch", "why"),
+    [
+        # Wrong labels are fitted from the first epoch on: the best epoch is one before any whole window.
+        ([70, 66, 62, 58, 55, 55], 0, "highest raw holdout accuracy, 70.00 %"),
+        # An early epoch that is ahead by less than the handicap is taken for chance.
+        ([60.5, 59, 60, 60, 60, 60], 5, "highest 4-epoch mean of raw holdout accuracy, 60.00 %"),
+        ([50, 70, 40, 40, 40, 40], 1, "highest 2-epoch mean of raw holdout accuracy, 60.00 %"),
+    ],
+)
+def test_an_early_epoch_is_taken_where_it_is_clearly_ahead(held: list[float], epoch: int, why: str) -> None:
+    selection = rule_of("noisy_holdout", ["window=4", "early=1"]).select(run_of(holdout_accuracy=held))
+    assert (selection.epoch, selection.why) == (epoch, why)
+    assert rule_of("noisy_holdout", ["window=4"]).select(run_of(holdout_accuracy=held)).epoch >= 3
 
 
 @pytest.mark.parametrize("window", [1, 3])

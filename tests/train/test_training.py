@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
-from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.errors import CheckpointError, ConfigError, DataError, RawlabelError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_checkpoint
 from rawlabel.training.around.holdout import predict_holdout
@@ -236,6 +236,32 @@ def test_the_second_test_set_is_measured_too(data: Path, tmp_path: Path) -> None
 def test_a_loss_that_diverges_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--lr: the loss became"):
         fit(tiny(data, outpath=tmp_path / "run", lr=1e30, precision="fp32"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "no_such_network"},
+        {"model": "no_such_network", "student": True},
+        {"model": "no_such_network", "confident_learning": True},
+        {"opt": "adam", "nesterov": True},
+        {"opt": "adam", "nesterov": True, "student": True, "seed": None},
+        {"start_epoch": 9},
+        {"logger": ("no_such_logger",)},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_a_start_that_is_refused_leaves_nothing(data: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    config = tiny(data, outpath=tmp_path / "runs" / "mine", **changes)
+    with pytest.raises(RawlabelError):
+        train(config)
+    assert list(tmp_path.iterdir()) == []
+    other = tmp_path / "runs" / "mine" / "notes.txt"
+    other.parent.mkdir(parents=True)
+    other.write_text("of somebody's")
+    with pytest.raises(RawlabelError):
+        train(config)
+    assert other.read_text() == "of somebody's"
 
 
 def test_a_run_that_had_no_epoch_may_be_given_other_settings(data: Path, tmp_path: Path) -> None:

@@ -46,8 +46,14 @@ class Decision:
     duplicate_of: str | None = _column(
         "Id of the photo that was kept in its place, or with which it conflicts.", default=None
     )
+    copy_group: str | None = _column(
+        "The best of photos that are near copies, <source>:<photo id>, in the rows of all of them; null where "
+        "none was found.",
+        default=None,
+    )
     group: str | None = _column(
-        "Photos of one group (an author's) are all in training or all in the holdout.", default=None
+        "Photos of one group (an author's, and copies of them) are all in training or all in the holdout.",
+        default=None,
     )
     split: Split | None = _column("train or holdout; null when it is not kept.", default=None)
     injected_from: str | None = _column(

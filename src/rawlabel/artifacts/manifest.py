@@ -32,7 +32,7 @@ from rawlabel.records import ClassSpec, Split, Verdict
 
 CLOCK_COLUMNS = ("searched_at", "license_read_at", "fetched_at")
 """When things were asked for [seconds since 1970]: no part of what makes two manifests equal."""
-LATER_COLUMNS = ("injected_from",)
+LATER_COLUMNS = ("copy_group", "injected_from")
 """Columns that manifests did not always have. Null says as much as a file without the column, and where it says
 nothing else it is no part of the fingerprint."""
 _FILE = "manifest.parquet"
@@ -106,12 +106,14 @@ def write_manifest(
     catalogue_fingerprint: str,
     parent: str | None = None,
     reviewed: Reviewed = NOT_REVIEWED,
+    beside: Mapping[str, pa.Table] | None = None,
 ) -> Manifest:
     """Freeze the decisions of `table` (`table_of`) in `project`/manifests/<fingerprint>/ and make them the newest.
 
     Classes of which no row is kept are marked as left out and come last, unless all are so. `config` holds the
     resolved settings of the verb that decided, saved with the manifest, and `parent` is the fingerprint of the
-    manifest that it was made from, if any, and `reviewed` what a person had left out. Raises `DiskError`.
+    manifest that it was made from, if any, and `reviewed` what a person had left out. `beside` are tables that
+    explain it, by the names of their Parquet files. Raises `DiskError`.
     """
     kept = set(table.filter(pc.equal(table["verdict"], Verdict.KEPT.value))["class_id"].unique().to_pylist())
     left_out = tuple(spec for spec in classes if spec.class_id not in kept) if kept else ()
@@ -135,6 +137,9 @@ def write_manifest(
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(header, sort_keys=True).encode()})
     path = manifests_path(project) / digest[:12] / _FILE
     manifest = Manifest(path, table, classes, digest, parent, left_out, reviewed)
+    for name, explaining in (beside or {}).items():
+        with atomic_write(path.with_name(name)) as stream:
+            pq.write_table(explaining, stream)
     with atomic_write(path) as stream:
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
@@ -252,6 +257,18 @@ def newest_manifest(project: Path) -> Path | None:
     if not isinstance(name, str) or not _FOLDER.fullmatch(name):
         raise DataError(f"{pointer}: names no manifest; run `rawlabel curate` again")
     return manifests_path(project) / name / _FILE
+
+
+def classes_of(path: Path) -> dict[str, str]:
+    """Name by class id of a manifest's classes, those that are left out included; its header alone is read.
+
+    Raises `DataError`.
+    """
+    try:
+        header = json.loads((pq.read_schema(path).metadata or {})[METADATA_KEY])
+        return {str(one["class_id"]): str(one["name"]) for one in header["classes"]}
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
 
 
 def photos_looked_at(path: Path) -> int:

@@ -16,6 +16,8 @@
 `choice.json`           each candidate's score, and the head that was chosen by them (`--choose`);
                         `choice_regret.json`: what that cost on a test set, by `evaluate`
 `label_weights.parquet` one row a photo: what its raw label counted in training, and why (`--weighing`)
+`responsible.json`      for each confusion on a test set, the nearest training photos of the predicted raw label
+`label_groups.json`     groups of suspected photos inside a class, by `rawlabel labels`
 `test_overlap.json`     which images of a test set are among those of the run, by fingerprint
 `test_copies.json`      which images were left out as copies of test images; `decontamination.json`: the
                         certificates of that, and `decontamination_review.parquet` what a person should look at
@@ -57,7 +59,12 @@ from rawlabel.base import processes
 from rawlabel.base.files import atomic_write, disk_errors, locked, read_json, write_json
 from rawlabel.base.version import __version__
 from rawlabel.config import TrainConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError, DataError, DiskError, ProcessLost, RawlabelError
+
+_OF_A_START = frozenset(
+    {"config.json", "environment.json", "encoder.json", "test_copies.json", "mix.json", "label_noise.json"}
+)
+"""What is written before anything is trained or measured."""
 
 
 class RunDirectory:
@@ -140,6 +147,36 @@ class RunDirectory:
             with suppress(OSError):
                 for folder in made:
                     folder.rmdir()
+
+    @contextmanager
+    def removed_if_refused(self) -> Iterator[None]:
+        """Where a start is refused before its first step, leave nothing of it: no settings, and no folder.
+
+        A directory that was there before stays as it is, and so does one that holds more than a start notes.
+        """
+        made = [one for one in (self.path, *self.path.absolute().parents) if not one.exists()]
+        try:
+            yield
+        except ProcessLost:
+            raise
+        except RawlabelError:
+            if made and processes.is_first() and self.path.exists():
+                self._forget_start(made)
+            raise
+
+    def _forget_start(self, made: Sequence[Path]) -> None:
+        # Whatever the system refuses here, the error that is under way is the one to be told.
+        with suppress(OSError, DiskError), locked(self.path / ".lock") as is_ours:
+            files = [one for one in self.path.rglob("*") if not one.is_dir() and one.name != ".lock"]
+            if not is_ours or not all(one.name in _OF_A_START for one in files):
+                return
+            for file in files:
+                file.unlink()
+        with suppress(OSError):
+            for folder in sorted((one for one in self.path.rglob("*") if one.is_dir()), reverse=True):
+                folder.rmdir()
+            for folder in made:
+                folder.rmdir()
 
     def start(self, config: TrainConfig, start: Start) -> None:
         """Write the settings, and add this start to `environment.json`."""

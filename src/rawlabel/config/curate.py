@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from rawlabel.config.declaring import Section, pixel_limit, setting
+
+_FORMER = {"reject": "drop", "keep": "keep-both"}
+"""What the policies were called while they were about equal pixels alone."""
+
+
+def _policy(value: object) -> object:
+    return _FORMER.get(value, value) if isinstance(value, str) else value
 
 
 class CurateConfig(Section):
@@ -17,9 +26,16 @@ class CurateConfig(Section):
     placeholder_copies: int = setting(
         3, "An image served under at least this many photos of different known authors is a placeholder.", ge=2
     )
-    cross_class: Literal["reject", "first", "keep"] = setting(
-        "reject",
-        "A photo found for several classes: reject all, keep it for the first class, or keep all.",
+    conflicts: Annotated[Literal["drop", "first", "keep-both"], BeforeValidator(_policy)] = setting(
+        "drop",
+        "A picture found for several classes, near copies included: drop all, keep those of the class that came "
+        "first, or keep one for each class.",
+        also="cross_class",
+        flags=("--cross-class",),
+    )
+    near_copies: bool = setting(
+        True,
+        "Keep one of the photos that show nearly the same picture, whatever their size, encoding and source.",
     )
     drop: tuple[Path, ...] = setting(
         (),

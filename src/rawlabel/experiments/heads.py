@@ -29,7 +29,7 @@ HEAD: TrainSettings = {
     "lr": 0.1,
     "lr_schedule": "cosine",
     "weight_decay": 0.02,
-    "stop_option": ("window=10",),
+    "stop_option": ("window=10", "early=1"),
     "train_accuracy": (),
     "keep_predictions": False,
     "compile": "off",
@@ -63,6 +63,7 @@ LEFT_OUT = {
 NOISES = ("clean", "aggregate", "random1", "worst")
 RULE_VARIANTS = (
     "noisy_holdout:window=3", "noisy_holdout:window=5", "noisy_holdout:window=10",
+    "noisy_holdout:window=10,early=1",
     "label_wave:halt=at_once,patience=1",
 )  # fmt: skip
 """Settings of rules beside their defaults; the last is Label Wave's first minimum, as it is published."""

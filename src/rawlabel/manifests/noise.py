@@ -154,7 +154,7 @@ def _refuse_collisions(path: Path, decisions: list[Decision]) -> None:
         if (event := (*photo, one.keyword)) in events or (one.is_kept and photo in photos):
             raise DataError(
                 f"{path}: photo {one.photo_id} was found for several classes and would be under '{one.class_id}' "
-                "twice; curate with --cross-class reject, and no keyword for two classes"
+                "twice; curate with --conflicts drop, and no keyword for two classes"
             )
         events.add(event)
         if one.is_kept:

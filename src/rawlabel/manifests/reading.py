@@ -45,6 +45,7 @@ _PATTERNS = {
     "source": r"^[A-Za-z0-9_.-]{1,64}$",
     "photo_id": r"^[^\x00-\x1f\x7f]{1,1000}$",
     "keyword": r"^[^\x00-\x1f\x7f]{1,1000}$",
+    "copy_group": r"^[A-Za-z0-9_.-]{1,64}:[^\x00-\x1f\x7f]{1,1000}$",
     "injected_from": r"^[^\x00-\x1f\x7f/\\]{1,1000}$",
     "sha256": _HASH, "pixel_sha256": _HASH, "stored_sha256": _HASH, "perceptual_hash": _HASH,
 }  # fmt: skip

@@ -69,15 +69,16 @@ def train(
             messages.inform(str(data.counts()))
         data, copies = leave_out(config, data, find_copies)
         run = find_run(config, data)
-        distributed.from_first(lambda: refuse_begun_on_all(run, data))
-        settled = distributed.from_first(lambda: _settle_seed(config, run))
-        if settled.choose == "auto":
-            settled = _choose(settled, data, run)
-        if settled.confident_learning:
-            data = _prune(settled, data, run)
-        if settled.weighing != "none":
-            data = _weigh(settled, data, run)
-        run = _run(settled, data, run, make_evaluator)
+        with run.removed_if_refused():
+            distributed.from_first(lambda: refuse_begun_on_all(run, data))
+            settled = distributed.from_first(lambda: _settle_seed(config, run))
+            if settled.choose == "auto":
+                settled = _choose(settled, data, run)
+            if settled.confident_learning:
+                data = _prune(settled, data, run)
+            if settled.weighing != "none":
+                data = _weigh(settled, data, run)
+            _run(settled, data, run, make_evaluator)
         if copies is not None:
             copies.record(run.path)
         return run

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from scipy.special import softmax
 
 from rawlabel import cli
@@ -22,8 +23,11 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
+from rawlabel.judge.evaluate.responsible import ResponsiblePhotos
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.judge.label_evidence.groups import PhotoGroups
 from rawlabel.models.calibration import Calibration
+from rawlabel.models.classifier import Classifier
 from rawlabel.models.predict import predict
 from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
@@ -223,12 +227,36 @@ def test_none_of_these_where_asked_and_probabilities_of_raw_labels(
     assert "has no calibration.json; train with --recipe transfer" in capsys.readouterr().err
 
 
-def test_labels_of_a_head_are_suspected_by_agreement(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
+def test_labels_of_a_head_are_suspected_by_agreement(
+    whole: RunDirectory, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.run(["labels", str(whole.path), "--draws", "20", "--device", "cpu", "--out", str(tmp_path)]) == 0
     rows = pq.read_table(tmp_path / "suspicion.parquet").to_pylist()
     assert len(rows) == 120 and {row["basis"] for row in rows} == {"agreement"}
     is_wrong = [row["photo"].split("/")[0] != row["label"] for row in rows]
     assert np.mean(is_wrong[: sum(is_wrong)]) > 0.7
+    groups = PhotoGroups.read(tmp_path)
+    assert groups is not None and groups.photos == 120
+    assert f"{groups.suspected} of 120 photos are suspected" in capsys.readouterr().out
+    named = [name for one in groups.groups for name in one.photos]
+    assert len(set(named)) == len(named) == groups.suspected - groups.scattered
+
+
+def test_an_evaluation_names_the_training_photos_that_taught_each_confusion(
+    data: Path, weights: Path, tmp_path: Path
+) -> None:
+    run = train(settings(data, weights, tmp_path / "run", inject_noise=0.6, weighing="none"))
+    evaluate(EvaluateConfig(run=run.path, test=data / "test"))
+    found = ResponsiblePhotos.read(run.path)
+    rows = pq.read_table(run.path / "predictions.parquet").to_pylist()
+    assert found is not None and found.confusions
+    labels = {row["name"]: row["label"] for row in pq.read_table(run.samples_path).to_pylist()}
+    for one in found.confusions:
+        confused = [row["file"] for row in rows if (row["true_class"], row["predicted_class"]) == (
+            one.true_class, one.predicted_class)]  # fmt: skip
+        assert sorted(one.test_photos) == sorted(confused)
+        assert {labels[near.photo] for near in one.training_photos} == {one.predicted_class}
+        assert one.training_photos[0].test_photos == max(near.test_photos for near in one.training_photos)
 
 
 def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
@@ -258,3 +286,15 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
     assert cost.chosen.accuracy == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
     with pytest.raises(ConfigError, match="other candidates"):
         train(config.model_copy(update={"candidate": heads[:1]}))
+
+
+def test_a_head_on_two_encoders_side_by_side_trains_and_predicts(data: Path, tmp_path: Path) -> None:
+    both = "efficientnet_lite0@48+efficientnet_lite0@32"
+    alone = settings(data, data, tmp_path / "run", encoder=both, weighing="none", epochs=3)
+    run = train(alone.model_copy(update={"weights": None}), make_epoch_evaluator)
+    encoder = run.read().encoder
+    assert encoder is not None and (encoder.name, encoder.features) == (both, 2560)
+    photos = sorted((data / "test").rglob("*.png"))[:6]
+    said = [one[0].class_id for one in Classifier.load(run.path).predict([str(one) for one in photos])]
+    logits = load_predictor(run.selected_checkpoint)[0].logits([np.asarray(Image.open(one)) for one in photos])
+    assert said == [Classifier.load(run.path).class_ids[row] for row in logits.argmax(axis=1)]

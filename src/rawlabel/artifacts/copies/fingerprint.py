@@ -40,6 +40,8 @@ _FEWEST_SET = 112
 _BORDER_MEAN, _BORDER_MOST = 8, 96
 """Gray levels by which a row or column of a border is off its edge, on the mean and at the most: lossy encoding
 leaves ripples beside the picture."""
+_ONE_COLOR = 6
+"""Gray levels within which colors are one."""
 _THINNEST_BORDER, _LEAST_PICTURE = 0.02, 0.4
 """Share of a side from which a border is one, and what is left of each side at the least."""
 
@@ -125,6 +127,12 @@ def thumbnail(pixels: Pixels) -> Pixels:
     """The picture [32, 32, 3], whatever its shape."""
     size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def uniform_share(thumbnail: Pixels) -> float:
+    """Share of a thumbnail that has its middle color, ripples of lossy encoding aside [0 to 1]."""
+    off = np.abs(thumbnail.astype(np.int64) - np.median(thumbnail, axis=(0, 1)))
+    return float((off.max(axis=2) <= _ONE_COLOR).mean())
 
 
 def without_borders(gray: npt.NDArray[np.uint8]) -> tuple[slice, slice] | None:

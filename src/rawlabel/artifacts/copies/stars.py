@@ -6,10 +6,43 @@ thousands of pictures (VideoDuplicateFinder #306). In a star, each picture is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from rawlabel.artifacts.copies.alignment import likeness
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
+from rawlabel.artifacts.copies.hamming import Backend, pairs_between
+from rawlabel.artifacts.copies.table import Fingerprints
+
+MOST_BITS = 80
+"""Bits within which pairs are looked at."""
+TRIMMED, MIRRORED = "without borders", "mirror image"
+KINDS = ("near copy", TRIMMED, MIRRORED)
+"""By which hashes two pictures are copies of each other."""
+_LIKELY_BITS = 64
+_LIKE, _VERY_LIKE = 0.8, 0.96
+"""Likeness that copies have which differ in more than 51 bits, and in more than 64."""
+_FIRST_ROWS, _MOST_ROWS, _MANY_PAIRS = 32, 2048, 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One picture is a copy of another, which is better or as good."""
+
+    of: int
+    """Position of the better one, in the order that was given."""
+    copy: int
+    kind: str
+    bits: int
+    """In how many of 256 bits the hashes differ."""
+    likeness: float
+    """How well the thumbnails lie on each other, from -1 to 1."""
+    is_member: bool = True
+    """Whether it belongs to the star of `of`; else it belongs to the star of a better picture."""
 
 
 def stars(count: int, pairs: Iterable[tuple[int, int]], best_first: Sequence[int]) -> npt.NDArray[np.int64]:
@@ -30,3 +63,101 @@ def stars(count: int, pairs: Iterable[tuple[int, int]], best_first: Sequence[int
                 if middles[other] < 0:
                     middles[other] = place
     return middles
+
+
+def stars_within(
+    pictures: Fingerprints,
+    advance: Callable[[int], None] = lambda _: None,
+    pause: Callable[[], None] = lambda: None,
+    backend: Backend = "auto",
+) -> list[Copy]:
+    """The stars of a set whose best representatives come first, as the copies of each middle.
+
+    A picture that belongs to a star is compared with no later one, and of a middle's copies that belong to better
+    stars the first is told: so the list, and the memory, grow with the pictures and not with the pairs. `advance`
+    hears how many pictures are done, and `pause` is called now and then and may raise.
+    """
+    search, is_taken, found = _Search(pictures, backend), np.zeros(len(pictures), dtype=np.bool_), []
+    start, rows = 0, _FIRST_ROWS
+    while start < len(pictures):
+        block = np.arange(start, min(start + rows, len(pictures)))
+        candidates = search.candidates(block[~is_taken[block]], pause)
+        last, is_told = -1, False
+        for one, other, kind, bits in zip(*(column.tolist() for column in candidates), strict=True):
+            is_told = is_told and one == last
+            last = one
+            if is_taken[one] or (is_taken[other] and is_told):
+                continue
+            alike = search.likeness(one, other, kind)
+            if not search.is_copy(one, other, kind, bits, alike):
+                continue
+            found.append(Copy(one, other, KINDS[kind], bits, alike, is_member=not is_taken[other]))
+            is_told = is_told or bool(is_taken[other])
+            is_taken[other] = True
+        advance(min(rows, len(pictures) - start))
+        start += rows
+        # Where many are alike, fewer at once, so that their pairs find room.
+        is_crowded = len(candidates.ones) > _MANY_PAIRS
+        rows = max(_FIRST_ROWS, rows // 4) if is_crowded else min(_MOST_ROWS, 2 * rows)
+    return found
+
+
+class _Candidates(NamedTuple):
+    """Pairs whose hashes are near, by the one and then the other, each pair once."""
+
+    ones: npt.NDArray[np.int64]
+    others: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.int64]
+    """Positions in `KINDS`."""
+    bits: npt.NDArray[np.int64]
+
+
+class _Search:
+    """What may be a copy of what within one set."""
+
+    def __init__(self, pictures: Fingerprints, backend: Backend) -> None:
+        self._pictures, self._backend = pictures, backend
+        self._is_telling, self._is_small = pictures.is_telling, pictures.is_small
+        self._bordered = np.flatnonzero(pictures.is_bordered & self._is_telling)
+        self._telling = np.flatnonzero(self._is_telling)
+
+    def candidates(self, block: npt.NDArray[np.int64], pause: Callable[[], None]) -> _Candidates:
+        """Pairs of the pictures at `block`, ascending, with those behind them."""
+        block = block[self._is_telling[block]]
+        if not len(block):
+            return _Candidates(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
+        one = self._pictures
+        plain, bordered = (rows[rows > block[0]] for rows in (self._telling, self._bordered))
+        owners = np.concatenate([plain, bordered])
+        hashes = np.concatenate([one.hash[plain], one.trimmed[bordered]])
+        framed = np.intersect1d(block, self._bordered)
+        found: list[_Candidates] = []
+        for asked, ours in ((block, one.hash), (framed, one.trimmed), (block, one.mirrored)):
+            for pairs in pairs_between(ours[asked], hashes, MOST_BITS, pause, self._backend):
+                ones, others = asked[pairs.ones], owners[pairs.others]
+                kinds = np.where((pairs.others >= len(plain)) | (ours is one.trimmed), 1, 0)
+                kinds = np.full(len(ones), 2) if ours is one.mirrored else kinds
+                is_later = others > ones
+                found.append(_Candidates(*(part[is_later] for part in (ones, others, kinds, pairs.bits))))
+        ones, others, kinds, bits = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.lexsort((kinds, bits, others, ones))
+        is_first = np.ones(len(order), dtype=np.bool_)
+        is_first[1:] = (np.diff(ones[order]) != 0) | (np.diff(others[order]) != 0)
+        chosen = order[is_first]
+        return _Candidates(ones[chosen], others[chosen], kinds[chosen], bits[chosen])
+
+    def likeness(self, one: int, other: int, kind: int) -> float:
+        """How well the thumbnails lie on each other."""
+        ours, theirs = self._pictures.thumbnail[one], self._pictures.thumbnail[other]
+        return likeness(ours, np.ascontiguousarray(theirs[:, ::-1]) if KINDS[kind] == MIRRORED else theirs)
+
+    def is_copy(self, one: int, other: int, kind: int, bits: int, alike: float) -> bool:
+        """Whether two pictures are copies: by their hashes, and where these leave it open by their thumbnails.
+
+        Small pictures' hashes always do. What is found without its borders does not lie on its thumbnail.
+        """
+        is_small = bool(self._is_small[one] or self._is_small[other])
+        if bits <= NEAR_COPY_BITS and not is_small:
+            return True
+        is_likely = bits <= _LIKELY_BITS and not is_small and KINDS[kind] != TRIMMED
+        return alike >= (_LIKE if is_likely else _VERY_LIKE)

@@ -28,21 +28,23 @@ def answers_path(project: Path) -> Path:
     return project / FILE
 
 
-class _Line(Record):
-    source: str = Field(min_length=1)
-    photo_id: str = Field(min_length=1)
-    class_id: str = Field(min_length=1)
-    answer: Answer
+class AnswerRecord(Record):
+    """What a line says of one photo under one class."""
+
+    source: str = Field(min_length=1, description="Plug-in name of the photo's source.")
+    photo_id: str = Field(min_length=1, description="The source's own id of the photo.")
+    class_id: str = Field(min_length=1, description="Class under which the person saw it.")
+    answer: Answer = Field(description="keep, drop or not_sure.")
 
 
-class _LookRecord(Record):
+class LookRecord(Record):
     """A line as it is written."""
 
-    id: str = Field(min_length=1)
-    at: Count
-    view: str = ""
-    answers: tuple[_Line, ...] = ()
-    undoes: str | None = None
+    id: str = Field(min_length=1, description="Name of the look, which no other has.")
+    at: Count = Field(description="When [seconds since 1970, UTC].")
+    view: str = Field("", description="What the page showed: suspects, classes, copies, conflicts, ...")
+    answers: tuple[AnswerRecord, ...] = Field((), description="What was said, of each photo that was asked about.")
+    undoes: str | None = Field(None, description="Id of the look that this one takes back, in place of answers.")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def is_look(value: object) -> bool:
 
 def look_of(value: object, where: Path) -> Look:
     """The look that a line's value is. Raises `DataError` that names `where`."""
-    record = check_record(_LookRecord, value, where, _REMEDY)
+    record = check_record(LookRecord, value, where, _REMEDY)
     answers = {Subject(one.source, one.photo_id, one.class_id): one.answer for one in record.answers}
     return Look(record.id, record.at, record.view, answers, record.undoes)
 

@@ -54,6 +54,8 @@ class Answers:
     def __init__(self, looks: Iterable[Look] = ()) -> None:
         self._looks: dict[str, Look] = {}
         self._undone: set[str] = set()
+        self.looked_at: set[tuple[str, str]] = set()
+        """Photos that a person gave an answer about, taken back or not: nobody can unsee one."""
         self._about: defaultdict[Subject, list[str]] = defaultdict(list)
         self._asked: defaultdict[frozenset[Subject], set[str]] = defaultdict(set)
         for look in looks:
@@ -68,6 +70,11 @@ class Answers:
             self._asked[look.question].add(look.look_id)
             for subject in look.answers:
                 self._about[subject].append(look.look_id)
+                self.looked_at.add((subject.source, subject.photo_id))
+
+    def has(self, look_id: str) -> bool:
+        """Whether a look is there already, so that a request that was sent twice counts once."""
+        return look_id in self._looks
 
     def _stands(self, look_id: str) -> bool:
         return look_id not in self._undone
@@ -92,8 +99,3 @@ class Answers:
         for subject in self._about:
             if (found := self.answer(subject)) is not None:
                 yield subject, found
-
-    @property
-    def looked_at(self) -> set[tuple[str, str]]:
-        """Photos that a person gave an answer about, taken back or not: nobody can unsee one."""
-        return {(one.source, one.photo_id) for one in self._about}

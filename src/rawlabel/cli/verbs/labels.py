@@ -11,10 +11,11 @@ GROUP = "model"
 PLACE = 40
 SUMMARY = "say what finished runs reveal about the raw labels: how many are wrong, and which"
 
-_MOST_CONFUSIONS, _MOST_CLASSES = 10, 10
+_MOST_CONFUSIONS, _MOST_CLASSES, _MOST_GROUPS = 10, 10, 10
 
 
 def _labels(config: LabelsConfig) -> Ending:
+    from rawlabel.judge.label_evidence.groups import FILE, PhotoGroups
     from rawlabel.judge.label_evidence.of_runs import gather_evidence
 
     evidence = gather_evidence(config)
@@ -33,7 +34,15 @@ def _labels(config: LabelsConfig) -> Ending:
     say("classes by expected damage:")
     for sign in evidence["ambiguous_classes"][:_MOST_CLASSES]:
         say(f"  {100 * sign['expected_damage']:5.1f} %  {sign['class']}: {_why(sign)}")
-    say(f"written: {config.out or config.runs[0]}/label_evidence.json, suspicion.parquet; no label changed")
+    out = config.out or config.runs[0]
+    groups = PhotoGroups.read(out)
+    if groups is not None:
+        say(f"{groups.suspected} of {groups.photos} photos are suspected; groups to look at first:")
+        for group in groups.groups[:_MOST_GROUPS]:
+            say(f"  {group.describe()}")
+        say(f"  {groups.scattered} more in no group")
+    written = ["label_evidence.json", "suspicion.parquet", *([FILE] if groups else [])]
+    say(f"written: {out}/{', '.join(written)}; no label changed")
     give(evidence)
     return Ending(("evaluate", config.runs[0], "--test", "FOLDER"))
 

@@ -64,7 +64,8 @@ class TransferSettings(Section):
     encoder: str | None = setting(
         None,
         "Frozen network on whose features a head is trained, in place of --model: efficientnet_lite0, which comes "
-        "with the install, any network of timm, or another that `rawlabel methods` lists.",
+        "with the install, any network of timm, or another that `rawlabel methods` lists; several with a + "
+        "between them give their features side by side.",
         common=True,
     )
     weights: Path | None = setting(

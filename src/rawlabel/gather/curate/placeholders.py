@@ -5,7 +5,10 @@ No list of such pictures is needed. One of these tells them from copies of a pho
 - it came for photos of many known authors (whose authors nobody knows may all be one person's copies);
 - it came for several photos whose addresses lead on, under different names, to one and the same file;
 - it came for several photos and has the shape that the site states for none of them;
-- an address led on to it, and its file is called so, or has not the shape that the site states.
+- an address led on to it, and its file is called so, or has not the shape that the site states;
+- it came for photos of two known authors, and has one color nearly all over;
+- it came, in the same bytes, for photos of two known authors under two classes, and an address led on to it or it
+  has not the shape that the site states.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from rawlabel.gather.curate.same_picture import Names, own_name
 Sizes = Mapping[str, tuple[int | None, int | None]]
 """Width and height that the site states, by the photo's name at its source (`own_name`)."""
 
+_NEARLY_UNIFORM = 0.85
 _SAME_SHAPE = 1.1
 """Ratio of two aspect ratios up to which they are taken for one, rounding and trimming considered."""
 _CALLED_SO = re.compile(
@@ -30,11 +34,17 @@ _CALLED_SO = re.compile(
 )
 
 
-def is_placeholder(group: Sequence[Decision], copies: int, names: Names, sizes: Sizes) -> bool:
-    """Whether the picture of these rows, whose pixels are equal, is no photo; `copies` are many known authors."""
+def is_placeholder(
+    group: Sequence[Decision], copies: int, names: Names, sizes: Sizes, uniform_share: float = 0.0
+) -> bool:
+    """Whether the picture of these rows, whose pixels are equal, is no photo; `copies` are many known authors.
+
+    `uniform_share` is the share of it that has one color [0 to 1].
+    """
     # One photo that several sources know has an author's name at each of them.
     photos = list({names.of(own_name(row)): row for row in reversed(group)}.values())
-    if len({(row.source, row.author_id) for row in photos if row.author_id}) >= copies:
+    authors = {(row.source, row.author_id) for row in photos if row.author_id}
+    if len(authors) >= copies or (len(authors) > 1 and uniform_share >= _NEARLY_UNIFORM):
         return True
     led_on = [row for row in photos if _is_led_elsewhere(row)]
     misshapen = [row for row in photos if _has_other_shape(row, *sizes.get(own_name(row), (None, None)))]
@@ -42,6 +52,9 @@ def is_placeholder(group: Sequence[Decision], copies: int, names: Names, sizes: 
         if len({_stem(row.url) for row in led_on if row.final_url == target}) > 1:
             return True
     if len(misshapen) > 1 and len(misshapen) == len(photos):
+        return True
+    is_in_two_classes = len(authors) > 1 and len({row.class_id for row in group}) > 1
+    if is_in_two_classes and len({row.sha256 for row in photos}) == 1 and (led_on or misshapen):
         return True
     return any(row in misshapen or _CALLED_SO.search(_stem(row.final_url)) for row in led_on)
 

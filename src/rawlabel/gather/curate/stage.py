@@ -7,24 +7,30 @@ duplicates), so it is written out here and is not configurable:
    license that is not among those asked for (`rawlabel prune`), is left out;
 2. files that cannot be decoded, are placeholders, too small or too large are rejected;
 3. a photo found for one class under a second keyword, or by a second source, counts once;
-4. a photo or equal pixels under several classes are a contradiction of labels (`--cross-class`);
+4. a photo or equal pixels under several classes are a contradiction of labels (`--conflicts`);
 5. of equal pixels within one class the first found stays;
-6. of near copies on different sites, within one class, the first found stays;
+6. of near copies within one class, of whatever source, the best stays; under several classes they are a
+   contradiction of labels as well;
 7. what a person who looked at it wants left out (`--drop`) is rejected, and its copies with it;
-8. what is left is kept and split into training and holdout by author, so that no class has too few on a side.
+8. what is left is kept and split into training and holdout by author and picture, so that no class has too few on
+   a side.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
+from functools import partial
+from typing import NamedTuple
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.copies.listed import FILE, table_of_copies
+from rawlabel.artifacts.copies.stars import Copy, stars_within
+from rawlabel.artifacts.copies.store import FingerprintStore, fingerprints_folder
 from rawlabel.artifacts.decision import Decision, table_of
-from rawlabel.artifacts.image_check import Decoded, check_image
+from rawlabel.artifacts.image_check import Decoded
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, write_manifest
 from rawlabel.artifacts.presence import decided_again
@@ -38,9 +44,11 @@ from rawlabel.base.progress import progress
 from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError
 from rawlabel.gather.curate.answer_lists import AnswerLists, read_answer_lists
+from rawlabel.gather.curate.examining import examine_all
+from rawlabel.gather.curate.near_copies import FindCopies, Picture, listed, settle_near_copies
 from rawlabel.gather.curate.placeholders import is_placeholder
 from rawlabel.gather.curate.reviewed import drop_reviewed
-from rawlabel.gather.curate.same_picture import Names, near_copies, own_name, photo_names
+from rawlabel.gather.curate.same_picture import Names, own_name, photo_names
 from rawlabel.records import Outcome, Photo, Reason, Split, Status, Verdict
 
 _COLUMNS = {one.name for one in fields(Decision)}
@@ -64,10 +72,12 @@ def curate(config: CurateConfig) -> Manifest:
     if not candidates:
         raise DataError(f"{config.project}: the catalogue holds no photos; run `rawlabel collect` again")
     photos = ProjectPhotos(config.project)
-    decided, reviewed = decide_with(lists, candidates, _decode_all(candidates, photos, config), config)
+    store = FingerprintStore(fingerprints_folder(config.project))
+    decoded = examine_all(candidates, photos, store, config)
+    decided = decide_with(lists, candidates, decoded, config, partial(_copies, store, config))
     decisions = [
         replace(one, path=photos.name(one.stored_sha256, one.media_type or "")) if one.stored_sha256 else one
-        for one in decided
+        for one in decided.decisions
     ]
     if not any(one.is_kept for one in decisions):
         raise DataError(
@@ -83,8 +93,16 @@ def curate(config: CurateConfig) -> Manifest:
         classes,
         config=config.as_json(),
         catalogue_fingerprint=fingerprint,
-        reviewed=reviewed,
+        reviewed=decided.reviewed,
+        beside={FILE: table_of_copies(list(listed(decisions, decided.stars)))},
     )
+
+
+def _copies(store: FingerprintStore, config: CurateConfig, digests: Sequence[str]) -> list[Copy]:
+    if not config.near_copies or len(digests) < 2:
+        return []
+    with progress("comparing photos", len(digests)) as task:
+        return stars_within(store.table(digests), task.advance)
 
 
 def _say_not_taken(config: CurateConfig) -> None:
@@ -104,55 +122,45 @@ def _most(decisions: Sequence[Decision]) -> str:
 
 def decide(candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig) -> list[Decision]:
     """One decision a candidate, in order; `decoded` maps SHA-256 of the bytes to what decoding found."""
-    return decide_with(AnswerLists(), candidates, decoded, config)[0]
+    return decide_with(AnswerLists(), candidates, decoded, config, lambda _: []).decisions
+
+
+class Decided(NamedTuple):
+    """What was decided."""
+
+    decisions: list[Decision]
+    """One a candidate, in order."""
+    reviewed: Reviewed
+    """What came of the entries of lists."""
+    stars: list[Picture]
+    """Pictures that several photos show."""
 
 
 def decide_with(
-    lists: AnswerLists, candidates: list[Candidate], decoded: dict[str, Decoded], config: CurateConfig
-) -> tuple[list[Decision], Reviewed]:
-    """The same, leaving out what `lists` say, and what came of these.
+    lists: AnswerLists,
+    candidates: list[Candidate],
+    decoded: dict[str, Decoded],
+    config: CurateConfig,
+    find: FindCopies,
+) -> Decided:
+    """The same, leaving out what `lists` say, and near copies that `find` finds.
 
     Raises `DataError` for an entry that may mean photos of several sources.
     """
     decisions = [decided_again(_undecided(candidate, decoded), candidate.last_seen) for candidate in candidates]
     names = photo_names(decisions)
-    _reject_placeholders(decisions, candidates, config.placeholder_copies, names)
+    _reject_placeholders(decisions, candidates, decoded, config.placeholder_copies, names)
     _reject_same_photo(decisions, names)
-    _settle_cross_class(decisions, names, config.cross_class)
+    _settle_cross_class(decisions, names, config.conflicts)
     _reject_exact_duplicates(decisions)
-    places = _kept_places(decisions)
-    for number, earlier in list(near_copies([decisions[place] for place in places])):
-        place = places[number]
-        decisions[place] = decisions[place].lost(Reason.NEAR_DUPLICATE, earlier.photo_id)
+    stars = settle_near_copies(decisions, config.conflicts, find)
     reviewed = drop_reviewed(decisions, lists)
     places = _kept_places(decisions)
     groups = [decisions[place].group or "" for place in places]
     classes = [decisions[place].class_id for place in places]
     for place, split in zip(places, splits_of(groups, classes, config.seed, config.holdout), strict=True):
         decisions[place] = replace(decisions[place], split=Split(split))
-    return decisions, reviewed
-
-
-def _decode_all(candidates: list[Candidate], photos: ProjectPhotos, config: CurateConfig) -> dict[str, Decoded]:
-    objects = {
-        digest: one.outcome.media_type or ""
-        for one in candidates
-        if (digest := one.outcome.stored_sha256) and not (one.last_seen and one.last_seen.reason)
-    }
-    decoded: dict[str, Decoded] = {}
-    with ThreadPoolExecutor(config.workers) as pool, progress("checking photos", len(objects)) as task:
-        names = (photos.name(digest, media_type) for digest, media_type in objects.items())
-        limits = (config.min_side, config.max_megapixels)
-        found = pool.map(lambda name: check_image(photos.read(name), *limits), names)
-        try:
-            for digest, one in zip(objects, found, strict=True):
-                decoded[digest] = one
-                task.advance()
-        except BaseException:
-            # Whoever stops this does not want to wait for all the others.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return decoded
+    return Decided(decisions, reviewed, stars)
 
 
 def _undecided(candidate: Candidate, decoded: dict[str, Decoded]) -> Decision:
@@ -201,14 +209,20 @@ def _kept_by_pixels(decisions: Sequence[Decision]) -> list[list[int]]:
 
 
 def _reject_placeholders(
-    decisions: list[Decision], candidates: list[Candidate], copies: int, names: Names
+    decisions: list[Decision],
+    candidates: list[Candidate],
+    decoded: dict[str, Decoded],
+    copies: int,
+    names: Names,
 ) -> None:
     sizes = {
         own_name(decision): (one.photo.width, one.photo.height)
         for decision, one in zip(decisions, candidates, strict=True)
     }
     for places in _kept_by_pixels(decisions):
-        if is_placeholder([decisions[place] for place in places], copies, names, sizes):
+        image = decoded.get(decisions[places[0]].stored_sha256 or "", Decoded())
+        share = image.uniform_share or 0.0
+        if is_placeholder([decisions[place] for place in places], copies, names, sizes, share):
             for place in places:
                 decisions[place] = decisions[place].lost(Reason.PLACEHOLDER)
 
@@ -225,7 +239,7 @@ def _reject_same_photo(decisions: list[Decision], names: Names) -> None:
 
 
 def _settle_cross_class(decisions: list[Decision], names: Names, policy: str) -> None:
-    if policy == "keep":
+    if policy == "keep-both":
         return
     for one in decisions:
         if one.is_kept:
@@ -241,7 +255,7 @@ def _settle_cross_class(decisions: list[Decision], names: Names, policy: str) ->
             continue
         first = decisions[kept[0]]
         for place in kept:
-            if policy == "reject" or decisions[place].class_id != first.class_id:
+            if policy == "drop" or decisions[place].class_id != first.class_id:
                 decisions[place] = decisions[place].lost(Reason.CROSS_CLASS, first.photo_id)
 
 

@@ -33,6 +33,7 @@ from rawlabel.images.input import InputSet, is_address, locate
 from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.opening import named_sets, read_test_input, test_request
 from rawlabel.judge.evaluate.overlap import note_overlap, overlap_of_run
+from rawlabel.judge.evaluate.responsible import write_responsible
 from rawlabel.models.device import choose_device
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, load_predictor
@@ -108,6 +109,8 @@ def evaluate(config: EvaluateConfig) -> Summary:
     images = images_to_measure(labeled.source, predictor, processes.own_cores(), "reading test images")
     logits = predictor.logits(images, config.batch_size)
     _write_evidence(run, labeled, logits, class_ids)
+    predicted = predicted_classes(torch.from_numpy(logits)).numpy()
+    write_responsible(run, predictor, labeled, predicted, class_ids)
     last = load_predictor(run.last_weights, precision=precision)[0].logits(images, config.batch_size)
     last_epoch = finished.epochs[-1].epoch if summary.last_epoch is None else summary.last_epoch
     test = Measurement(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds
 from rawlabel.config import Device
-from rawlabel.judge.label_evidence.held_out import Labels
+from rawlabel.judge.label_evidence.held_out import Floats, Labels
 from rawlabel.judge.label_evidence.suspicion import Suspicion
 from rawlabel.judge.label_evidence.witnesses import agreement_suspicion, ask
 from rawlabel.models.device import choose_device
-from rawlabel.models.transfer.agreement import FOLDS
+from rawlabel.models.transfer.agreement import FOLDS, Features, directions
 from rawlabel.models.transfer.encoded_views import encoding_store
 from rawlabel.training.around.holdout import data_of_run
 
@@ -23,6 +23,10 @@ class AgreementEvidence:
     photos: tuple[str, ...]
     labels: Labels
     suspicion: Suspicion
+    strayed: Floats
+    """How far each photo strays from its class, together with others (`strays.LIMIT`) [photos]."""
+    directions: Features
+    """Features, centred and of length 1 [photos, features]."""
 
 
 def suspicion_by_agreement(run: RunDirectory, device: Device) -> AgreementEvidence | None:
@@ -40,4 +44,6 @@ def suspicion_by_agreement(run: RunDirectory, device: Device) -> AgreementEviden
     features = store.features(images.source, "features").numpy()
     parts = folds(images.keys_or_names(), config.seed_of_data, FOLDS)
     said = ask(features, images.labels, len(data.class_ids), parts)
-    return AgreementEvidence(tuple(images.names()), images.labels, agreement_suspicion(said, images.labels))
+    suspicion = agreement_suspicion(said, images.labels)
+    pointed = directions(features, features.mean(axis=0))
+    return AgreementEvidence(tuple(images.names()), images.labels, suspicion, said.strayed, pointed)

@@ -15,20 +15,24 @@ import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.config import Device, LabelsConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
 from rawlabel.judge.label_evidence.evidence_records import Described, EstimateRow, IntervalRow, LabelEvidence
+from rawlabel.judge.label_evidence.groups import find_groups
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
 from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
 from rawlabel.records import Reason
 from rawlabel.training.around.holdout import data_of_run, predict_holdout
 
+MOST_IMAGES = 100_000
+"""Images of a run whose labels are looked at without being asked for: more take long on a processor."""
 _Columns = dict[str, list[str] | list[int] | npt.NDArray[np.float64]]
 """Columns of `suspicion.parquet` by name."""
 EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
@@ -36,6 +40,8 @@ EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 
 def gather_evidence(config: LabelsConfig) -> LabelEvidence:
     """Write `label_evidence.json` and `suspicion.parquet` into `config.out`, by default the first run.
+
+    Where the first run is on the features of an encoder, `label_groups.json` too (`groups`).
 
     Returns what the JSON file holds. The runs must have the same classes; where they held out different photos,
     all of these count. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`.
@@ -53,9 +59,28 @@ def gather_evidence(config: LabelsConfig) -> LabelEvidence:
         "shared_photos_known": manifest is not None,
     }
     out = config.out or runs[0].path
-    _write_suspicion(out / SUSPICION, pool, runs, suspicion_by_agreement(runs[0], config.device))
+    agreed = suspicion_by_agreement(runs[0], config.device)
+    _write_suspicion(out / SUSPICION, pool, runs, agreed)
+    if agreed is not None:
+        find_groups(agreed, pool.runs[0].class_ids, _keywords(manifest)).write(out)
     write_json(out / EVIDENCE, evidence)
     return evidence
+
+
+def add_label_evidence(path: Path) -> str:
+    """Gather the evidence of the finished run in `path`, for a page that shows it if it can.
+
+    Returns in a phrase why there is none, else nothing.
+    """
+    try:
+        start = Run(path).last_start
+        count = (start.training_images or 0) + (start.holdout_images or 0)
+        if count > MOST_IMAGES:
+            return f"its {count:,} images take long; `rawlabel labels {path}` looks at them"
+        gather_evidence(LabelsConfig(runs=(path,)))
+    except RawlabelError as error:
+        return str(error)
+    return ""
 
 
 def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> Described:
@@ -121,6 +146,14 @@ def _manifest(run: RunDirectory) -> Manifest | None:
     origin = data_of_run(run).origin
     file = origin / "manifest.parquet" if origin.is_dir() else origin
     return read_manifest(file) if file.name == "manifest.parquet" and file.is_file() else None
+
+
+def _keywords(manifest: Manifest | None) -> dict[str, str]:
+    """The keyword that brought each photo, by the name that a run calls it; empty without a manifest."""
+    if manifest is None:
+        return {}
+    kept = manifest.kept()
+    return dict(zip(kept["path"].to_pylist(), kept["keyword"].to_pylist(), strict=True))
 
 
 def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:

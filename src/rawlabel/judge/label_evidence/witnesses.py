@@ -1,7 +1,7 @@
-"""What neighbors, a head and a class's own middle say of each raw label: functions of features and raw labels.
+"""What neighbors, a head and the rest of a class say of each raw label: functions of features and raw labels.
 
-Nobody is asked about a photo who has learned from its label: heads are cross-fitted, a photo is no neighbor of its
-own, and the middle of its class is taken without it.
+Nobody is asked about a photo who has learned from its label: heads are cross-fitted, and a photo is no neighbor of
+its own.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from scipy.special import expit
 from rawlabel.judge.label_evidence.held_out import Floats, Labels
 from rawlabel.judge.label_evidence.suspicion import Suspicion
 from rawlabel.models.transfer.agreement import Features, agree, directions
-from rawlabel.models.transfer.likeness import find_cores
+from rawlabel.models.transfer.strays import LIMIT, strays
 
-STRAYED = 3.5
-"""Spreads from a class's core at which a photo is as suspicious as not."""
+_STEEPNESS = 4.0
+"""Of suspicion around the limit from which on photos stray from their class, at which it is one half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Witnesses:
     weights: Floats
     """What each label counts after these rounds [photos], 0 to 1."""
     strayed: Floats
-    """By how many spreads each photo is farther from the core of its class than is usual there [photos]."""
+    """By how many spreads each photo and those near it are less like their class than is usual [photos]."""
 
 
 def ask(features: Features, labels: Labels, num_classes: int, folds: Labels) -> Witnesses:
@@ -44,7 +44,7 @@ def ask(features: Features, labels: Labels, num_classes: int, folds: Labels) -> 
     pointed = directions(features, features.mean(axis=0))
     first = agree(pointed, labels, num_classes, folds, rounds=1)
     last = agree(pointed, labels, num_classes, folds)
-    strayed = find_cores(pointed, labels, last.weights, num_classes).strayed(labels)
+    strayed = strays(pointed, labels, last.weights, num_classes)
     return Witnesses(first.neighbors, first.head, (last.neighbors + last.head) / 2, last.weights, strayed)
 
 
@@ -52,9 +52,9 @@ def agreement_suspicion(said: Witnesses, labels: Labels) -> Suspicion:
     """How suspicious each label is by all witnesses together [0 to 1].
 
     Two parts of what agreement does not give to the label, and one part of the margin by which the mean of
-    neighbors, head and agreement prefers another class; or, if more, how far the photo strays from its class,
-    since photos of another thing of the same name agree with each other. All this was picked on the worst labels
-    of CIFAR-10N and on one simulated site of flowers.
+    neighbors, head and agreement prefers another class; or, if more, how far it strays from its class together
+    with others, since photos of another thing of the same name agree with each other. All this was picked on the
+    worst and the aggregate labels of CIFAR-10N and on one simulated site of flowers.
     """
     rows = np.arange(len(labels))
     mean = (said.neighbors + said.head + said.agreement) / 3
@@ -63,5 +63,5 @@ def agreement_suspicion(said: Witnesses, labels: Labels) -> Suspicion:
     margin = (1 + others.max(axis=1) - mean[rows, labels]) / 2
     own = said.agreement[rows, labels]
     # A row of probabilities may sum to a little more than 1.
-    score = np.clip(np.maximum((2 * (1 - own) + margin) / 3, expit(2 * (said.strayed - STRAYED))), 0, 1)
+    score = np.clip(np.maximum((2 * (1 - own) + margin) / 3, expit(_STEEPNESS * (said.strayed - LIMIT))), 0, 1)
     return Suspicion(said.agreement.argmax(axis=1), own, score)

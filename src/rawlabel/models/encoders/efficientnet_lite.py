@@ -65,7 +65,7 @@ class EfficientNetLite(EncoderFamily):
     @classmethod
     def claims(cls, name: str) -> bool:
         """Whether `name` is a network whose weights a package of the registry carries, with a side or without."""
-        return name.partition("@")[0] in _PACKAGES
+        return name.partition("@")[0] in _PACKAGES and "+" not in name
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
         """The encoder; its network is built when features are computed."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from rawlabel.config.declaring import Section, setting
 from rawlabel.records import EpochRecord
 from rawlabel.training.stopping_rule import (
     Selection,
     StoppingRule,
+    Values,
     first_highest,
     mean_of,
     newest,
@@ -25,6 +28,12 @@ class NoisyHoldoutOptions(Section):
     """Options of the rule."""
 
     window: int = setting(1, "Epochs in the trailing mean; more steady the choice and delay it.", ge=1)
+    early: float | None = setting(
+        None,
+        "Points by which the mean of the first epochs must be above every whole window for one of them to be "
+        "taken; without it, none is taken before the first window is whole.",
+        ge=0,
+    )
     balanced: Literal["auto", "always", "never"] = setting(
         "auto",
         "Whether every class counts the same, however few of its photos are held out; auto: where one class has "
@@ -56,15 +65,29 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
         return ("holdout_balanced_accuracy", "class_size_ratio") if self.options.balanced == "auto" else ()
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
-        """Select the first epoch that ends the best window; before there is a whole one, the newest epoch."""
+        """Select the first epoch that ends the best window; before there is a whole one, the newest epoch.
+
+        With `early`, the first epochs have windows from the first epoch on, which are shorter and so less sure.
+        """
         window, is_balanced = self.options.window, self._is_balanced(records[0])
         signal = "holdout_balanced_accuracy" if is_balanced else "holdout_accuracy"
         what = f"{'class-balanced ' if is_balanced else ''}raw holdout accuracy"
-        means = trailing_means(values_of(records, signal), window)
-        best = first_highest(means)
+        values = values_of(records, signal)
+        means = trailing_means(values, window)
+        best = first_highest(means - self._handicaps(values, means))
         if best is None:
             return newest(records, window, what)
-        return Selection(records[best].epoch, f"highest {mean_of(what, window)}, {means[best]:.2f} %")
+        why = f"highest {mean_of(what, min(window, best + 1))}, {means[best]:.2f} %"
+        return Selection(records[best].epoch, why)
+
+    def _handicaps(self, values: Values, means: Values) -> Values:
+        """What each epoch's mean must be above others' by [points]; fills `means` of the first epochs."""
+        handicaps = np.zeros(len(means))
+        if self.options.early is not None:
+            first = min(self.options.window - 1, len(means))
+            means[:first] = np.cumsum(values[:first]) / np.arange(1, first + 1)
+            handicaps[:first] = self.options.early
+        return handicaps
 
     def _is_balanced(self, first: EpochRecord) -> bool:
         """By the first record alone, so that a later one cannot move the selection to an epoch of before."""

@@ -1,0 +1,95 @@
+"""The review page in a real browser: by keys alone, on a phone's width, in the dark, and for screen readers."""
+
+from __future__ import annotations
+
+import pytest
+
+from rawlabel.artifacts.review.answer_file import answers_path, read_answers
+from rawlabel.artifacts.review.answers import Answer
+from tests.helpers.browser import Browser, Page
+from tests.helpers.report_project import HOSTILE_TITLE
+from tests.helpers.review_server import Served
+
+pytestmark = pytest.mark.integration
+
+
+def counts(served: Served) -> dict[Answer, int]:
+    standing = [answer for _, answer in read_answers(answers_path(served.project)).answers.standing()]
+    return {answer: standing.count(answer) for answer in Answer}
+
+
+def until(page: Page, words: str) -> None:
+    page.do(lambda one: one.wait_for_function("words => document.body.innerText.includes(words)", arg=words))
+
+
+def test_suspects_by_keys_alone_with_undo(browser: Browser, served: Served) -> None:
+    with browser.page(served.address) as page:
+        page.wait("#asked")
+        assert page.text("#asked") == "Is this barn owl?"
+        assert "more like robin" in page.text(".hint")
+        page.press("d")
+        until(page, "1 photo looked at · 1 dropped")
+        page.press("k")
+        until(page, "1 dropped · 1 kept")
+        page.press("n")
+        until(page, "1 not sure")
+        assert counts(served) == {Answer.DROP: 1, Answer.KEEP: 1, Answer.NOT_SURE: 1}
+        page.press("ArrowRight", "z")
+        until(page, "3 photos looked at · 1 dropped · 1 kept")
+        page.do(lambda one: one.wait_for_function("!document.body.innerText.includes('not sure ·')"))
+        assert counts(served)[Answer.NOT_SURE] == 0
+        assert page.text("#said").startswith("Taken back. Is this")
+        # Keys that a person turned off do nothing, and those with Ctrl belong to the browser.
+        page.click("#keys")
+        page.press("d", "Control+d")
+        page.do(lambda one: one.wait_for_timeout(300))
+        assert counts(served) == {Answer.DROP: 1, Answer.KEEP: 1, Answer.NOT_SURE: 0}
+        assert page.errors == []
+        assert all(address.startswith(served.address) for address in page.requests)
+
+
+def test_a_page_of_a_class_by_keys_alone(browser: Browser, served: Served) -> None:
+    with browser.page(f"{served.address}#classes/owl") as page:
+        page.wait(".tile")
+        page.press("ArrowRight", "d")
+        until(page, "1 dropped")
+        page.press("ArrowRight", "Enter")
+        until(page, "2 dropped")
+        page.press("a")
+        until(page, "9 kept")
+        assert counts(served) == {Answer.DROP: 2, Answer.KEEP: 9, Answer.NOT_SURE: 0}
+        page.press("z")
+        until(page, "11 photos looked at · 2 dropped")
+        assert counts(served)[Answer.KEEP] == 0
+
+
+def test_titles_of_strangers_are_text(browser: Browser, served: Served) -> None:
+    with browser.page(served.address) as page:
+        page.wait("#asked")
+        assert HOSTILE_TITLE[:20] in page.text("dl")
+        assert page.count("main script, main img[onerror]") == 0
+        assert page.errors == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_every_view_is_fit_for_screen_readers_and_narrow_screens(
+    browser: Browser, served: Served, width: int, scheme: str
+) -> None:
+    with browser.page(served.address, width=width, scheme=scheme) as page:
+        for view in ("suspects", "classes", "classes/robin", "conflicts", "leaks", "groups", "groups/1", "done"):
+            page.run(f"() => {{ window.location.hash = '{view}' }}")
+            page.wait(f"#tabs a[href='#{view.split('/')[0]}'][aria-current]")
+            page.do(lambda one: one.wait_for_load_state("networkidle"))
+            assert page.violations() == [], view
+            assert not page.is_wider_than_screen(), view
+        assert page.errors == []
+
+
+def test_the_page_says_when_an_answer_is_not_kept(browser: Browser, served: Served) -> None:
+    with browser.page(served.address) as page:
+        page.wait("#asked")
+        before = page.text("dl")
+        page.do(lambda one: one.route("**/api/answers", lambda route: route.abort()))
+        page.press("d")
+        until(page, "The server does not answer")
+        assert page.text("dl") == before
