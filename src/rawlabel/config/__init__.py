@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rawlabel.config.build import BuildConfig
     from rawlabel.config.classes import ClassesConfig
     from rawlabel.config.collect import CollectConfig
+    from rawlabel.config.compare import CompareConfig
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
     from rawlabel.config.declaring import Device, Precision, Role, Section
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
+    from rawlabel.config.watch import WatchConfig
     from rawlabel.config.worth import WorthConfig
 
 _HOMES = {
@@ -73,6 +75,7 @@ __all__ = [
     "BuildConfig",
     "ClassesConfig",
     "CollectConfig",
+    "CompareConfig",
     "CompareRulesConfig",
     "CurateConfig",
     "DemoConfig",
@@ -106,6 +109,7 @@ __all__ = [
     "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",
+    "WatchConfig",
     "WorthConfig",
     "load_options",
     "load_section",

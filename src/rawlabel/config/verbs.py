@@ -15,6 +15,8 @@ SECTIONS = {
     "evaluate": "EvaluateConfig",
     "probe": "ProbeConfig",
     "bench": "BenchConfig",
+    "compare": "CompareConfig",
+    "watch": "WatchConfig",
     "compare_rules": "CompareRulesConfig",
     "worth": "WorthConfig",
     "experiment": "ExperimentConfig",
