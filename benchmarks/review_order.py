@@ -156,7 +156,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
-    found = [measure(given.photos, given.work, seed) for seed in given.seeds]
+    found = []
+    for seed in given.seeds:
+        found.append(measure(given.photos, given.work, seed))
+        _write(given, found)
+
+
+def _write(given: argparse.Namespace, found: Sequence[Found]) -> None:
+    """Write what was measured so far."""
     environment = describe_environment()
     about: dict[str, object] = {
         "command": f"python -m benchmarks.review_order PHOTOS WORK OUT --seeds {' '.join(map(str, given.seeds))}",
