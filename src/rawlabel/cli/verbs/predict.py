@@ -7,8 +7,10 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rawlabel.artifacts.run import Run
 from rawlabel.base import messages
 from rawlabel.base.untrusted_text import disarmed
 from rawlabel.cli.options import section_command
@@ -47,7 +49,15 @@ def _predict(config: PredictConfig) -> Ending:
     if image:
         _say_all(writer(image))
     give(predictions)
-    return Ending(("evaluate", config.run, "--test", "FOLDER"), exit_code=1 if unreadable else 0)
+    return Ending(_next(config.run), exit_code=1 if unreadable else 0)
+
+
+def _next(place: Path | None) -> tuple[object, ...]:
+    """Measure a run, hand over one that was measured, serve what was handed over."""
+    run = Run(place or Path())
+    if not run.is_finished:
+        return "serve", place
+    return ("evaluate", place, "--test", "FOLDER") if run.summary.test is None else ("export-model", place)
 
 
 def _say_all(lines: Iterable[str]) -> None:
