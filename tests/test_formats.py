@@ -32,7 +32,7 @@ from tests.helpers.folders import files_of
 from tests.helpers.formats_project import HOSTILE_TITLES, SECRET, make_project
 
 REWRITING = ("parquet", "webdataset")
-HOLDING = ("class_folders", *REWRITING)
+HOLDING = ("class_folders", "atlas", "fiftyone", *REWRITING)
 """Formats that write the photos themselves."""
 
 

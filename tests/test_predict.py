@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -97,6 +98,56 @@ def test_runs_without_a_finished_epoch_are_refused_and_unfinished_ones_said(
     run.selected_checkpoint.unlink()
     assert cli.run(["predict", str(run.path), str(root / "test" / "red")]) == 2
     assert "has finished no epoch, so there is nothing to predict with" in capsys.readouterr().err
+
+
+def test_answers_are_a_table_for_spreadsheets_or_an_object_an_image(
+    root: Path, photos: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "=1+1.png").write_bytes((photos / "a.png").read_bytes())
+    run = str(root / "run")
+    assert cli.run(["predict", run, str(photos), "--top", "3", "--format", "csv"]) == 1
+    text = capfdbinary.readouterr().out.decode("utf-8", "surrogateescape")
+    rows = list(csv.reader(text.splitlines(keepends=True)))
+    assert rows[0] == ["image", "rank", "class", "probability"]
+    assert [row[1] for row in rows[1:]] == ["1", "2", "3"] * 5
+    assert any(row[0].endswith("line\nbreak\t.png") for row in rows)
+    assert cli.run(["predict", run, str(photos), "--top", "2", "--format", "jsonl"]) == 1
+    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [len(one["classes"]) for one in lines] == [2] * 5
+    assert {os.fsencode(Path(one["image"]).name) for one in lines} >= {
+        b"y\xff.png",
+        b"line\nbreak\t.png",
+        b"=1+1.png",
+    }
+    assert lines[0]["classes"][0]["class"] == rows[1][2]
+    monkeypatch.chdir(photos)
+    assert cli.run(["predict", run, "=1+1.png", "=1+1.png", "--format", "csv"]) == 0
+    assert capfdbinary.readouterr().out.splitlines()[1].startswith(b"'=1+1.png,1,")
+
+
+def test_what_is_no_run_gets_the_hint_that_fits(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = next((root / "test" / "red").iterdir())
+    for place, said in (
+        (
+            image,
+            "is a file; name a run directory, or a .safetensors file of `export-model`; image files come behind",
+        ),
+        (
+            root / "run" / "checkpoints" / "selected.safetensors",
+            f"is a checkpoint inside a run; name the run, {root}",
+        ),
+        (tmp_path, "is no run directory"),
+    ):
+        assert cli.run(["predict", str(place), str(image)]) == 2
+        assert said in capsys.readouterr().err
+    (tmp_path / "catalogue.sqlite").touch()
+    assert cli.run(["predict", str(tmp_path), str(image)]) == 2
+    assert f"is a project and no run; run `rawlabel train --root {tmp_path}` first" in capsys.readouterr().err
+    shutil.copytree(root / "run", tmp_path / "runs" / "mine")
+    assert cli.run(["predict", str(tmp_path), str(image)]) == 2
+    assert f"name one of its runs, such as {tmp_path / 'runs' / 'mine'}" in capsys.readouterr().err
 
 
 def test_an_unknown_network_leaves_no_folder(root: Path) -> None:

@@ -18,10 +18,10 @@ from _provenance import provenance
 from rawlabel.artifacts.split import folds
 from rawlabel.base.files import write_json
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
-from rawlabel.judge.label_evidence.witnesses import STRAYED, Witnesses, agreement_suspicion, ask, strays
+from rawlabel.judge.label_evidence.witnesses import Witnesses, agreement_suspicion, ask
 from rawlabel.models.calibration import Calibration, fit_limits
 from rawlabel.models.transfer.agreement import FOLDS, directions
-from rawlabel.models.transfer.strays import find_strayed
+from rawlabel.models.transfer.strays import LIMIT, find_strayed, strays
 
 PICKED_ON = ("cifar10n-worst", "cifar10n-aggregate", "flowers-0.4-0")
 """Sets whose truth was looked at when the parts of the score and its limit were chosen."""
@@ -55,7 +55,7 @@ def judge(work: Path, name: str) -> dict[str, Any]:
         "agreement": 1 - said.agreement[rows, labels],
         "strayed": find_strayed(pointed, labels, said.weights, said.agreement.shape[1]),
     }
-    others = (said.agreement.argmax(axis=1) != labels) & (said.strayed < STRAYED)
+    others = (said.agreement.argmax(axis=1) != labels) & (said.strayed < LIMIT)
     return {
         "photos": len(labels),
         "was_picked_on": name in PICKED_ON,
@@ -63,7 +63,7 @@ def judge(work: Path, name: str) -> dict[str, Any]:
         "siblings_alone": judge_suspicion(score[~is_off], is_wrong[~is_off]) if is_off.any() else None,
         "shares": [
             share("mistaken_for_another", others, is_wrong & ~is_off),
-            share("off_topic", said.strayed >= STRAYED, is_off),
+            share("off_topic", said.strayed >= LIMIT, is_off),
         ],
         "none_of_these": judge_none(features, labels, true, said.weights, keys),
     }

@@ -203,10 +203,14 @@ def report(project: Place = "project", **settings: Any) -> Path:
     Raises `DataError` when nothing was curated or a file is damaged, `ConfigError` and `DiskError`.
     """
     from rawlabel.judge.evaluate.frozen_probe import add_own_probe
+    from rawlabel.judge.label_evidence.of_runs import add_label_evidence
+    from rawlabel.show.report.measuring import Measure
     from rawlabel.show.report.stage import build_report
 
     given = _settings(ReportConfig, settings, project=_path(project))
-    return build_report(given, add_own_probe if given.probe else None)
+    return build_report(
+        given, Measure(add_own_probe if given.probe else None, add_label_evidence if given.labels else None)
+    )
 
 
 @_stopped_as_python_is

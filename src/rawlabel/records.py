@@ -73,6 +73,7 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
     CROSS_CLASS = "cross_class"
     REVIEWED = "reviewed"
+    TEST_COPY = "test_copy"
     REPLACED = "replaced"
 
     def describe(self) -> str:
@@ -125,6 +126,7 @@ _REASON_TEXT = {
     Reason.NEAR_DUPLICATE: "another photo of this class shows the same picture, or nearly so",
     Reason.CROSS_CLASS: "photos of another class show the same picture, so at least one label is wrong",
     Reason.REVIEWED: "a person who looked at it took it out (`rawlabel curate --drop`)",
+    Reason.TEST_COPY: "it shows the picture of a test image, or was taken by the same owner in the same minutes",
     Reason.REPLACED: "another photo was put in its place on purpose, by `rawlabel noise`",
 }
 # What was refused here says nothing of the photo: another network or another flag may have it.

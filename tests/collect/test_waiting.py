@@ -19,8 +19,8 @@ from rawlabel.errors import ConfigError, SourceError
 from rawlabel.gather.collect.expectation import Expectation
 from rawlabel.gather.collect.http.api import CallBudget
 from rawlabel.gather.collect.plan import plan
-from rawlabel.gather.collect.session import duration
 from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.collect.waiting import duration
 from rawlabel_photo_site.web.server import running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules

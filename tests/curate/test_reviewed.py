@@ -234,3 +234,18 @@ def test_export_names_lead_back_to_their_photos(project: Path) -> None:
     out, _ = export(ExportConfig(project=project))
     names = {export_name(one) for one in decisions_of(manifest.kept())}
     assert names == {f"{path.parent.name}/{path.name}" for path in out.glob("*/*")}
+
+
+@pytest.mark.integration
+def test_a_run_says_that_somebody_looked_at_its_photos(project: Path, tmp_path: Path) -> None:
+    from rawlabel.training.stage import train
+    from tests.helpers.tiny_training import tiny
+
+    chosen = tmp_path / "list.txt"
+    chosen.write_text("0000\n", encoding="utf-8")
+    for lists, looked_at in (((), 0), ((chosen,), 1)):
+        curate(CurateConfig(project=project, holdout=0.3, drop=lists))
+        run_of = train(tiny(project, main=None, test=None, epochs=1, outpath=tmp_path / f"run-{looked_at}"))
+        assert run_of.summary().looked_at == looked_at
+        written = json.loads((run_of.path / "summary.json").read_text())
+        assert written.get("looked_at", 0) == looked_at

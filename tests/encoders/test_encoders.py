@@ -264,11 +264,15 @@ class _SlowInHalf(nn.Module):
 
 @pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
 def test_the_arithmetic_is_chosen_by_a_trial(
-    slow: torch.dtype, weights: Path, monkeypatch: pytest.MonkeyPatch
+    slow: torch.dtype, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
     monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
     encoder = load_encoder(BACKBONE, weights)
     monkeypatch.setitem(vars(encoder), "network", _SlowInHalf(slow))
+    assert encoding_of(encoder, CPU, "auto").precision != slow
+    # Found once: at another moment the other one might be faster, and features would be computed anew.
+    monkeypatch.setattr("rawlabel.models.transfer.encoding._passes", lambda *_: pytest.fail("tried again"))
     assert encoding_of(encoder, CPU, "auto").precision != slow
     assert encoding_of(encoder, CPU, "fp32").precision == torch.float32
 

@@ -19,8 +19,8 @@ Handler = Callable[[web.Request], web.StreamResponse]
 
 
 @contextmanager
-def served(handle: Handler) -> Iterator[str]:
-    """Serve `handle` for every path on a free loopback port."""
+def served(handle: Handler, port: int = 0) -> Iterator[str]:
+    """Serve `handle` for every path on a loopback port, by default a free one."""
     ready = threading.Event()
     state: dict[str, object] = {}
 
@@ -32,7 +32,7 @@ def served(handle: Handler) -> Iterator[str]:
         application.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(application)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         state["address"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
         state["loop"], state["stop"] = asyncio.get_running_loop(), asyncio.Event()
         ready.set()

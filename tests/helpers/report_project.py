@@ -216,7 +216,7 @@ class Page(HTMLParser):
             assert opened == tag, f"<{opened}> is closed by </{tag}>"
 
     def handle_data(self, data):
-        if any(tag == "style" for tag, _ in self._open):
+        if any(tag in ("style", "script") for tag, _ in self._open):
             return
         self.text += data + " "
         for _, element_id in self._open:

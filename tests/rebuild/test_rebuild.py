@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
@@ -28,6 +29,7 @@ from rawlabel.records import Outcome, Reason, Status, Verdict
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.changes import Change, ChangedSite
 from tests.helpers.earlier_collection import Then
+from tests.helpers.faulty_site import served
 from tests.helpers.processes import forked
 from tests.helpers.small_site import KEY
 
@@ -189,6 +191,23 @@ def test_what_cannot_be_had_now_is_pending_and_the_same_command_goes_on(
         assert cli.run(arguments) == 0
     assert "the same bytes" in capsys.readouterr().out
     assert verify(VerifyConfig(project=tmp_path / "new")) == []
+
+
+@pytest.mark.usefixtures("messages_on_stderr")
+def test_a_host_that_throttles_is_named_while_it_does(
+    then: Then, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if len(asked) == 1:
+            return web.Response(status=429, headers={"Retry-After": "3"})
+        return web.Response(status=404)
+
+    with served(handle, then.port):
+        rebuild(settings(then.manifest, tmp_path / "new", attempts=1))
+    assert f"127.0.0.1:{then.port}: throttles, waits 3 s" in capsys.readouterr().err
 
 
 def num_stored(project: Path) -> int:

@@ -10,6 +10,7 @@ from rawlabel.cli import run as run_command
 from rawlabel.config import ReportConfig
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.frozen_probe import add_own_probe
+from rawlabel.show.report.measuring import Measure
 from rawlabel.show.report.stage import build_report
 from tests.helpers.report_project import Page, write_run
 
@@ -42,7 +43,7 @@ def test_every_probe_has_its_rows_beside_the_run(project, run):
     assert rows[0] == ["linear, C = 0.001", "the run's own, epoch 1", "41.50 %", "80.00 % (56.34 to 94.27 %)"]
     assert rows[3][:2] == ["nearest neighbors, k = 20", "vit_small, pretrained weights (abababab)"]
     assert len(rows) == 4
-    assert "No independent peer." in shown.section("verdict") and "May overlap." in shown.section("verdict")
+    assert "No independent peer." in shown.section("curves") and "May overlap." in shown.section("curves")
     assert "peers-missing" not in shown.texts
 
 
@@ -73,13 +74,15 @@ def test_a_probe_of_the_chosen_epoch_is_measured_where_there_is_none(project, ru
         (path / "probe.json").write_text(json.dumps({"probes": [entry(run), entry(run, **PRETRAINED)]}))
         return ""
 
-    shown = Page(build_report(ReportConfig(project=project), measure).read_text("utf-8"))
+    shown = Page(build_report(ReportConfig(project=project), Measure(probe=measure)).read_text("utf-8"))
     assert asked == [run] * is_asked
     assert shown.tables["peer-table"][2][1] == "the run's own, epoch 1"
     assert ("peers-missing" in shown.texts) != is_asked  # then both kinds of features are there
     # What cannot be measured is said beside what was.
     (run / "probe.json").write_text(json.dumps({"probes": [entry(run, **PRETRAINED)]}))
-    shown = Page(build_report(ReportConfig(project=project), lambda _: "photos are gone").read_text("utf-8"))
+    shown = Page(
+        build_report(ReportConfig(project=project), Measure(probe=lambda _: "photos are gone")).read_text("utf-8")
+    )
     assert "own features are not yet measured: photos are gone" in shown.section("peers-missing")
     assert len(shown.tables["peer-table"]) == 4
 
@@ -91,7 +94,7 @@ def test_the_command_says_why_it_cannot_measure_and_leaves_it_out_when_told(proj
     assert run_command(["report", str(project)]) == 0
     shown = Page((project / "report.html").read_text("utf-8"))
     assert "selected.safetensors: " in shown.section("peers-missing")  # the run is made up
-    assert capsys.readouterr().out == f"report: {project}/report.html\n" * 2
+    assert capsys.readouterr().out == f"report: {project}/report.html\nnumbers: {project}/report.json\n" * 2
 
 
 def test_a_probe_that_would_take_long_is_left_to_whoever_asks_for_it(run):

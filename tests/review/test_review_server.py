@@ -9,12 +9,31 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from benchmarks.review_order import chance, is_wrong_of, look
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from rawlabel.artifacts.manifest import newest_manifest
+from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
+from rawlabel.artifacts.manifest import Manifest, newest_manifest
 from rawlabel.artifacts.review.answer_file import answers_path, read_answers
 from rawlabel.artifacts.review.answers import Answer
 from rawlabel.cli.command import run
+from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
+from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate.stage import curate
+from rawlabel.show.review.index import evidence_of
+from rawlabel.show.review.pictures import Pictures
+from rawlabel.show.review.stage import open_session
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
+from tests.helpers.formats_project import SECRET
+from tests.helpers.formats_project import picture as written
 from tests.helpers.review_server import TOKEN, Served, serving
 
 
@@ -200,3 +219,74 @@ def test_what_cannot_be_looked_at_is_said_in_one_line(
     assert run(["review", *(one.format(project=project) for one in arguments)]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+def test_pictures_carry_nothing_that_strangers_wrote_into_files(tmp_path: Path) -> None:
+    pictures = Pictures(ProjectPhotos(tmp_path), tmp_path / "kept")
+    for kind in ("JPEG", "PNG", "WEBP", "GIF"):
+        original = tmp_path / kind
+        original.write_bytes(written(kind, 1))
+        made = pictures.of_file(original, "large")
+        assert made is not None and made[:4] == b"RIFF" and SECRET not in made and SECRET in original.read_bytes()
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\xff\xd8\xff\xe0")
+    assert pictures.of_file(broken, "small") is None
+
+
+@pytest.mark.integration
+def test_the_page_s_order_finds_more_wrong_photos_than_chance(tmp_path: Path) -> None:
+    """Digits of a simulated site, doubted by a small classifier of edges; the truth plays the person."""
+    site = PhotoSite.build(PhotoSiteConfig(seed=5, per_class=60, noise=0.3), NO_FAULTS)
+    classes = tmp_path / "classes.txt"
+    classes.write_text("two\nthree\nseven\n")
+    site.write_truth(tmp_path / "truth.json")
+    with running(site) as at:
+        given = CollectConfig(
+            classes=classes, project=tmp_path, source=("flickr",), base_url=(at.base_url,), per_class=60,
+            allow_loopback=True,
+        )  # fmt: skip
+        collect(given, api_key="any")
+    manifest = curate(CurateConfig(project=tmp_path))
+    doubt_by_edges(manifest)
+    is_wrong = is_wrong_of(manifest, tmp_path / "truth.json")
+    session = open_session(tmp_path, evidence_of(tmp_path, manifest.path))
+    wrong, looks = sum(is_wrong.values()), 30
+    seen = look(session, is_wrong, manifest.table["photo_id"].to_pylist(), looks)
+    session.close()
+    _, _, most_by_chance = chance(len(is_wrong), wrong, looks)
+    assert len(seen) == looks and sum(seen) > most_by_chance
+    again = curate(CurateConfig(project=tmp_path, drop=(answers_path(tmp_path),)))
+    assert sum(is_wrong_of(again, tmp_path / "truth.json").values()) == wrong - sum(seen)
+    assert again.reviewed.looked_at == looks
+
+
+def doubt_by_edges(manifest: Manifest) -> None:
+    """Write the suspicion of labels by a logistic regression on histograms of edges, fitted to the other folds."""
+    kept = manifest.kept().select(["path", "class_id", "group"]).to_pylist()
+    edges = []
+    for row in kept:
+        with Image.open(manifest.project / row["path"]) as image:
+            pixels = np.asarray(image.convert("L").resize((32, 32)), dtype=np.float64)
+        down, across = np.gradient(pixels)
+        bins = (np.arctan2(down, across) % np.pi / np.pi * 8).astype(int).clip(0, 7)
+        cells = (np.indices(pixels.shape) // 8 * [[[4]], [[1]]]).sum(axis=0) * 8 + bins
+        histogram = np.bincount(cells.ravel(), np.hypot(down, across).ravel(), 128)
+        edges.append(histogram / np.linalg.norm(histogram))
+    classes = manifest.class_ids
+    labels = np.array([classes.index(row["class_id"]) for row in kept])
+    model, groups = LogisticRegression(C=10), [row["group"] for row in kept]
+    said = cross_val_predict(
+        model, np.array(edges), labels, cv=GroupKFold(4), groups=groups, method="predict_proba"
+    )
+    own = said[np.arange(len(labels)), labels]
+    said_of_others = said.copy()
+    said_of_others[np.arange(len(labels)), labels] = 0
+    doubts = (1 + said_of_others.max(axis=1) - own) / 2
+    rows = [
+        {"photo": kept[i]["path"], "label": kept[i]["class_id"], "preferred_class": classes[said[i].argmax()],
+         "suspicion": float(doubts[i])}
+        for i in np.argsort(-doubts)
+    ]  # fmt: skip
+    folder = manifest.project / "runs" / "by-edges"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "suspicion.parquet")

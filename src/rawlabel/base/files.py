@@ -83,6 +83,26 @@ def read_json(path: Path, what: str) -> Any:
         raise DataError(f"{path}: is not valid JSON ({error}); it should hold {what}") from error
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`, without taking it away from anybody.
+
+    A file system without locks, and a file that is not there, hold nothing. Raises `DiskError`.
+    """
+    with disk_errors(path):
+        try:
+            lock = FileLock(path, fallback_to_soft=False)
+            if not path.exists():
+                return False
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        lock.release()
+    return False
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
     """Hold the lock file `path` for the block, and say whether it is ours; false when another process has it.

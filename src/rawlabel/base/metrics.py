@@ -114,6 +114,25 @@ def paired_counts_p(k_a: int, k_b: int, n: int) -> float:
     return float(fisher_exact(np.array([[a, trials - a], [b, trials - b]])).pvalue)
 
 
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Two-sided p of McNemar's exact test that two models are equally good, on the same images.
+
+    Of the images on which just one of them is right, either should be right on half: a binomial test of
+    `only_first` among both counts. Without any such image nothing speaks against it, and p is 1.
+
+    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
+    percentages", Psychometrika 12 (1947) 153-157; exact as in A. Agresti,
+    "Categorical Data Analysis" (2002), section 10.1.4.
+
+    Raises:
+        ValueError: A count is no integer, or negative.
+    """
+    from scipy.stats import binomtest
+
+    first, second = (int(_counts(value, "counts")) for value in (only_first, only_second))
+    return float(binomtest(first, first + second).pvalue) if first + second else 1.0
+
+
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's adjusted p-values, in the order given.
 

@@ -43,7 +43,7 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.frozen_probe import add_own_probe
 from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
-from rawlabel.judge.label_evidence.of_runs import gather_evidence
+from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
     collection_lines,
@@ -53,6 +53,7 @@ from rawlabel.show.ending import (
     suspect_line,
     test_lines,
 )
+from rawlabel.show.report.measuring import Measure
 from rawlabel.show.report.stage import build_report
 from rawlabel.training.stage import train
 
@@ -269,9 +270,8 @@ def run_stages(
     if then is not None:
         then(run)
     report = stages.report.model_copy(update={"run": run.path})
-    return Built(
-        project, counts, manifest, run.read(), build_report(report, add_own_probe if report.probe else None)
-    )
+    measure = Measure(add_own_probe if report.probe else None, add_label_evidence if report.labels else None)
+    return Built(project, counts, manifest, run.read(), build_report(report, measure))
 
 
 def describe(built: Built) -> list[str]:

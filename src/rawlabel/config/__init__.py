@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from rawlabel.config.build import BuildConfig
     from rawlabel.config.classes import ClassesConfig
     from rawlabel.config.collect import CollectConfig
+    from rawlabel.config.compare import CompareConfig
     from rawlabel.config.compare_rules import CompareRulesConfig
     from rawlabel.config.curate import CurateConfig
     from rawlabel.config.declaring import Device, Precision, Role, Section
+    from rawlabel.config.decontaminate import DecontaminateConfig
     from rawlabel.config.demo import DemoConfig
     from rawlabel.config.diff import DiffConfig
     from rawlabel.config.evaluate import EvaluateConfig
@@ -47,9 +49,11 @@ if TYPE_CHECKING:
     from rawlabel.config.rebuild import RebuildConfig
     from rawlabel.config.report import ReportConfig
     from rawlabel.config.review import ReviewConfig
+    from rawlabel.config.serve import ServeConfig
     from rawlabel.config.sources import SourcesConfig
     from rawlabel.config.train import TrainConfig
     from rawlabel.config.verify import VerifyConfig
+    from rawlabel.config.watch import WatchConfig
     from rawlabel.config.worth import WorthConfig
 
 _HOMES = {
@@ -71,10 +75,12 @@ __all__ = [
     "BuildConfig",
     "ClassesConfig",
     "CollectConfig",
+    "CompareConfig",
     "CompareRulesConfig",
     "CurateConfig",
     "DemoConfig",
     "Device",
+    "DecontaminateConfig",
     "DiffConfig",
     "DownloadSettings",
     "EvaluateConfig",
@@ -99,9 +105,11 @@ __all__ = [
     "Role",
     "SECTIONS",
     "Section",
+    "ServeConfig",
     "SourcesConfig",
     "TrainConfig",
     "VerifyConfig",
+    "WatchConfig",
     "WorthConfig",
     "load_options",
     "load_section",

@@ -19,3 +19,7 @@ class ReportConfig(Section):
         "Measure simple classifiers on the run's own features first, where that was not done (as `rawlabel probe` "
         "does); takes about as long as reading the run's images once.",
     )
+    labels: bool = setting(
+        True,
+        "Say which raw labels are to be doubted first, where that was not done (as `rawlabel labels` does).",
+    )

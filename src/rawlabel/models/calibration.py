@@ -20,13 +20,14 @@ from scipy.special import log_softmax, softmax
 from rawlabel.base.files import read_json, write_json
 from rawlabel.errors import DataError
 from rawlabel.models.transfer.likeness import find_cores
+from rawlabel.models.transfer.strays import LIMIT, strays
 
 FILE = "calibration.json"
 NONE_OF_THESE = "none of these"
 """What stands in the place of a class."""
 STRAYED = 3.5
 """Spreads of a class's core below what is usual in it, from which on a photo is not like the class. Picked on one
-simulated site, on which it finds two of three photos that are off topic."""
+simulated site."""
 _DIGITS = 5
 _HOTTEST = 20.0
 
@@ -123,7 +124,9 @@ def fit_limits(
     `weights` say, and what strays from a class moves neither its middle nor its limit.
     """
     pointed = _directions(features)
-    cores = find_cores(pointed, labels, weights, num_classes)
+    # A compact group of another thing would move the middle more than its number.
+    is_own = strays(pointed, labels, weights, num_classes) < LIMIT
+    cores = find_cores(pointed, labels, weights * is_own, num_classes)
     limits = np.nan_to_num(cores.usual - STRAYED * cores.spread, nan=np.inf)
     turned = np.all(cores.cosines < limits, axis=1)
     return cores.middles, limits, float(weights[turned].sum() / max(float(weights.sum()), 1e-12))

@@ -51,6 +51,18 @@ class Guess:
     probability: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """All that a run says of an image."""
+
+    guesses: list[Guess]
+    """The likeliest classes, best first, whether the image is like them or not."""
+    is_none: bool | None
+    """Whether it is unlike every class; None where the run cannot tell."""
+    features: npt.NDArray[np.float32] | None
+    """What reached the last layer [features]; None where the network has no such layer."""
+
+
 class Classifier:
     """A finished run, ready to classify images."""
 
@@ -161,22 +173,33 @@ class Classifier:
                 if kept:
                     yield from zip(kept, self._guesses(pixels, top), strict=True)
 
-    def _guesses(self, pixels: Sequence[Pixels], top: int) -> Iterator[list[Guess]]:
-        """The best classes of images that are decoded and shrunk."""
+    def look(self, pixels: Sequence[Pixels], top: int = 1) -> list[Look]:
+        """Classify images that are decoded, and shrunk as the run's own are (`Transform.stored_side`).
+
+        Raises `DataError` where the network has diverged.
+        """
         with features_heard(self.predictor.method) as heard:
             logits = self.predictor.logits(pixels, self.batch_size)
         if count_unanswered(logits):
             raise DataError(f"{self.run}: its network has diverged and says NaN; train again with a lower --lr")
-        known = self.calibration
+        known, features = self.calibration, joined(heard, len(logits))
         probabilities = softmax(logits, axis=1) if known is None else known.probabilities(logits)
-        features = joined(heard, len(logits)) if self.none_of_these else None
-        are_none = known.is_none(features) if known and features is not None else np.zeros(len(logits), dtype=bool)
-        for own, row, is_none in zip(logits, probabilities, are_none, strict=True):
-            if is_none:
-                yield [Guess(NONE_OF_THESE, float(row.max()))]
-                continue
-            best = np.argsort(-own, kind="stable")[:top]
-            yield [Guess(self.class_ids[index], float(row[index])) for index in best]
+        are_none = known.is_none(features) if known and features is not None else None
+        looks = []
+        for place, row in enumerate(logits):
+            best = np.argsort(-row, kind="stable")[:top]
+            guesses = [Guess(self.class_ids[index], float(probabilities[place][index])) for index in best]
+            is_none = None if are_none is None else bool(are_none[place])
+            looks.append(Look(guesses, is_none, None if features is None else features[place]))
+        return looks
+
+    def _guesses(self, pixels: Sequence[Pixels], top: int) -> Iterator[list[Guess]]:
+        """The best classes of images that are decoded and shrunk."""
+        for one in self.look(pixels, top):
+            if self.none_of_these and one.is_none:
+                yield [Guess(NONE_OF_THESE, one.guesses[0].probability)]
+            else:
+                yield one.guesses
 
 
 class _Given(ImageSource):

@@ -1,4 +1,4 @@
-"""The arithmetic of `--precision auto`: a timed trial decides, once a machine and network.
+"""The arithmetic of `--precision auto`: a timed trial decides, once a machine and network, encoders too.
 
 Where a processor has bfloat16, a network may still be slower in it than in fp32, by what converts between them. So
 both are timed, a few passes of each in turn, and the faster one is kept in a file of the user's: the same command
@@ -11,9 +11,9 @@ import copy
 import json
 import os
 import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 import torch
@@ -27,6 +27,8 @@ from rawlabel.errors import DiskError
 from rawlabel.models.device import choose_precision, synchronize
 from rawlabel.models.memory import images_at_once
 
+PassSeconds = Callable[[torch.dtype], float]
+"""Makes a pass in an arithmetic; returns its seconds."""
 _NAMES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 _PASSES, _ENOUGH_SECONDS = 6, 10.0
 """Passes of each arithmetic, of which the first is not counted; seconds after which two of each will do."""
@@ -45,7 +47,30 @@ def settle_precision(
     if not has_choice:
         return choose_precision(config.precision, device)
     images = images_at_once(config) if device.type == "cuda" else min(images_at_once(config), _FEW_IMAGES)
-    name = distributed.from_first(lambda: _known_or_tried(config, network, device, images, is_training))
+    work = {
+        "model": config.model, "num_planes": config.num_planes, "network_config": config.network_config,
+        "image_size": config.image_size, "images": images, "work": "training" if is_training else "measuring",
+    }  # fmt: skip
+
+    def passes() -> PassSeconds:
+        size = config.image_size
+        batch = torch.randn(images, 3, size, size, device=device).to(memory_format=torch.channels_last)
+        # Also for measuring: what the passes leave in the network, such as hooks' memories, is the copy's.
+        tried = copy.deepcopy(network).train(is_training)
+        return lambda dtype: _pass_seconds(tried, batch, dtype, is_training)
+
+    return faster_precision(device, work, passes)
+
+
+def faster_precision(
+    device: torch.device, work: Mapping[str, object], passes: Callable[[], PassSeconds]
+) -> torch.dtype:
+    """Which of fp32 and bf16 makes a pass of `work` faster on a device that has both, as it was found once.
+
+    `work` is what the time depends on besides the machine, and `passes` prepares the trial: it gives a function
+    that makes a pass in an arithmetic and returns its seconds. One process decides for all.
+    """
+    name = distributed.from_first(lambda: _known_or_tried(device, _key(device, work), passes))
     return choose_precision(name, device)
 
 
@@ -57,17 +82,15 @@ def precision_of_run(run: RunDirectory, device: torch.device) -> str:
     return name if name is not None and is_there else "auto"
 
 
-def _known_or_tried(
-    config: TrainConfig, network: nn.Module, device: torch.device, images: int, is_training: bool
-) -> str:
-    path, key = _kept_in(), _key(config, device, images, is_training)
+def _known_or_tried(device: torch.device, key: str, passes: Callable[[], PassSeconds]) -> str:
+    path = _kept_in()
     kept = _read(path)
     chosen = kept.get(key, {}).get("chosen")
     if chosen in _NAMES.values():
         return str(chosen)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            seconds = _trial(config, network, device, images, is_training)
+            seconds = _trial(passes(), device)
     except RuntimeError:
         return "bf16" if device.type == "cuda" else "fp32"
     chosen = min(seconds, key=lambda name: seconds[name])
@@ -76,19 +99,13 @@ def _known_or_tried(
     return chosen
 
 
-def _trial(
-    config: TrainConfig, network: nn.Module, device: torch.device, images: int, is_training: bool
-) -> dict[str, float]:
+def _trial(pass_seconds: PassSeconds, device: torch.device) -> dict[str, float]:
     """Least seconds of a pass in each arithmetic, tried in turn so that other work on the machine strikes both."""
-    size = config.image_size
-    batch = torch.randn(images, 3, size, size, device=device).to(memory_format=torch.channels_last)
-    # Also for measuring: what the passes leave in the network, such as hooks' memories, is the copy's.
-    tried = copy.deepcopy(network).train(is_training)
     times: dict[str, list[float]] = {"fp32": [], "bf16": []}
     started = time.perf_counter()
     for number in range(_PASSES):
         for name, found in times.items():
-            found.append(_pass_seconds(tried, batch, choose_precision(name, device), is_training))
+            found.append(pass_seconds(choose_precision(name, device)))
         if number and time.perf_counter() - started > _ENOUGH_SECONDS:
             break
     return {name: min(found[1:]) for name, found in times.items()}
@@ -106,15 +123,11 @@ def _pass_seconds(network: nn.Module, batch: torch.Tensor, precision: torch.dtyp
     return time.perf_counter() - started
 
 
-def _key(config: TrainConfig, device: torch.device, images: int, is_training: bool) -> str:
-    """All that the times depend on: machine, network, work."""
+def _key(device: torch.device, work: Mapping[str, object]) -> str:
+    """All that the times depend on: machine and work."""
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
-    facts: dict[str, Any] = {
-        "machine": machine, "threads": torch.get_num_threads(), "torch": torch.__version__, "model": config.model,
-        "num_planes": config.num_planes, "network_config": config.network_config, "image_size": config.image_size,
-        "images": images, "work": "training" if is_training else "measuring",
-    }  # fmt: skip
-    return json.dumps(facts, sort_keys=True)
+    here = {"machine": machine, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    return json.dumps({**here, **work}, sort_keys=True)
 
 
 def _kept_in() -> Path:
@@ -123,7 +136,7 @@ def _kept_in() -> Path:
     return (Path(folder) if folder else platformdirs.user_cache_path("rawlabel")) / "precision.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Mapping[str, object]]:
     """What is kept; nothing where the file is not there or damaged, since a trial makes it again."""
     try:
         kept = json.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Classify images with a finished run."""
+"""Classify images with a finished run, or with a model that was exported from one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.image_files import images_below
 from rawlabel.base.image_header import extra_extensions
 from rawlabel.config import PredictConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.image_source import UnreadableImage
-from rawlabel.models.classifier import Classifier
+from rawlabel.models.portable.loading import open_classifier, refuse_no_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,8 @@ class Prediction:
     path: Path
     class_id: str
     probability: float
+    rank: int = 1
+    """Its place among the classes of the image, from 1."""
 
 
 def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | None = None) -> Iterator[Prediction]:
@@ -34,10 +35,10 @@ def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | Non
     """
     if config.run is None or not config.images:
         raise ConfigError("RUN IMAGE: name a run directory and images, folders, or `-` for paths from a pipe")
-    RunDirectory.existing(config.run)
+    refuse_no_model(config.run)
     # Before the network is built: a folder without an image is not worth the wait.
     waiting = _expand(config.images)
-    classifier = Classifier.load(
+    classifier = open_classifier(
         config.run,
         precision=config.precision,
         none_of_these=config.none_of_these,
@@ -45,8 +46,8 @@ def predict(config: PredictConfig, tell: Callable[[UnreadableImage], None] | Non
         max_megapixels=config.max_megapixels,
     )
     for path, guesses in classifier.each(waiting, config.top, tell):
-        for one in guesses:
-            yield Prediction(path, one.class_id, one.probability)
+        for rank, one in enumerate(guesses, start=1):
+            yield Prediction(path, one.class_id, one.probability, rank)
 
 
 def _expand(names: Sequence[str]) -> Iterator[Path]:

@@ -50,6 +50,20 @@ def test_strangers_are_none_of_these_and_own_photos_are_not() -> None:
     assert found.is_none(others).mean() > 0.95
 
 
+def test_a_group_of_another_thing_that_all_agree_on_is_none_of_these() -> None:
+    """Such as photos of the cup under the name of the flower: alike, and doubted by no neighbor."""
+    rng = np.random.default_rng(4)
+    axes, labels = np.eye(100), np.repeat(np.arange(3), 200)
+    features = (axes[labels] + 0.3 * rng.normal(size=(600, 100))).astype(np.float32)
+    group = (2 * axes[99] + rng.normal(size=(70, 100)) / 30).astype(np.float32)
+    features[:40] = group[:40]
+    middle = features.mean(axis=0)
+    middles, limits, share = fit_limits(features - middle, labels, np.ones(600), 3)
+    found = Calibration(1.0, 0, share, middles, limits)
+    assert found.is_none(group[40:] - middle).all()
+    assert found.is_none(features[40:] - middle).mean() < 0.05
+
+
 def test_it_travels_as_a_file_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     features, labels = photos(rng, np.eye(8)[:3], 50)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rawlabel.artifacts.run import Run
 from rawlabel.base import messages
+from rawlabel.base.untrusted_text import disarmed
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say, wants_json
 from rawlabel.config import PredictConfig
+
+if TYPE_CHECKING:
+    from rawlabel.models.predict import Prediction
 
 GROUP = "main path"
 PLACE = 50
@@ -23,14 +34,57 @@ def _predict(config: PredictConfig) -> Ending:
         unreadable.append(error)
         messages.warn(_in_one_field(str(error)))
 
-    predictions: list[object] = []
+    predictions: list[Prediction] = []
+    writer = _WRITERS[config.format]
+    image: list[Prediction] = []
     for one in predict(config, tell):
+        if not predictions and not image and config.format == "csv":
+            say("image,rank,class,probability")
         if wants_json():
             predictions.append(one)
-        # As bytes, since a file's name need not be text.
-        say(os.fsencode(f"{_in_one_field(str(one.path))}\t{one.class_id}\t{one.probability:.4f}"))
+        if image and one.rank == 1:
+            _say_all(writer(image))
+            image = []
+        image.append(one)
+    if image:
+        _say_all(writer(image))
     give(predictions)
-    return Ending(("evaluate", config.run, "--test", "FOLDER"), exit_code=1 if unreadable else 0)
+    return Ending(_next(config.run), exit_code=1 if unreadable else 0)
+
+
+def _next(place: Path | None) -> tuple[object, ...]:
+    """Measure a run, hand over one that was measured, serve what was handed over."""
+    run = Run(place or Path())
+    if not run.is_finished:
+        return "serve", place
+    return ("evaluate", place, "--test", "FOLDER") if run.summary.test is None else ("export-model", place)
+
+
+def _say_all(lines: Iterable[str]) -> None:
+    """As bytes, since a file's name need not be text."""
+    for line in lines:
+        say(os.fsencode(line))
+
+
+def _as_tsv(image: Sequence[Prediction]) -> Iterator[str]:
+    for one in image:
+        yield f"{_in_one_field(str(one.path))}\t{one.class_id}\t{one.probability:.4f}"
+
+
+def _as_csv(image: Sequence[Prediction]) -> Iterator[str]:
+    """Cells that no spreadsheet runs."""
+    stream = io.StringIO()
+    cells = ((disarmed(one.path), one.rank, disarmed(one.class_id), f"{one.probability:.4f}") for one in image)
+    csv.writer(stream, lineterminator="\n").writerows(cells)
+    yield stream.getvalue().removesuffix("\n")
+
+
+def _as_jsonl(image: Sequence[Prediction]) -> Iterator[str]:
+    classes = [{"class": one.class_id, "probability": round(one.probability, 6)} for one in image]
+    yield json.dumps({"image": str(image[0].path), "classes": classes})
+
+
+_WRITERS = {"tsv": _as_tsv, "csv": _as_csv, "jsonl": _as_jsonl}
 
 
 def _in_one_field(text: str) -> str:

@@ -15,11 +15,14 @@ SUMMARY = "write one HTML page about a collection and a run"
 
 def _report(config: ReportConfig) -> Ending:
     from rawlabel.show.report.evidence import newest_run
+    from rawlabel.show.report.measuring import Measure
     from rawlabel.show.report.stage import build_report
 
-    page = build_report(config, _measure_probe if config.probe else None)
+    measure = Measure(_measure_probe if config.probe else None, _doubt_labels if config.labels else None)
+    page = build_report(config, measure)
     say(f"report: {page}")
-    give({"report": page})
+    say(f"numbers: {page.with_suffix('.json')}")
+    give({"report": page, "numbers": page.with_suffix(".json")})
     run = config.run or newest_run(config.project)
     return Ending(("predict", run, "photo.jpg") if run else ("train", "--root", config.project))
 
@@ -29,6 +32,12 @@ def _measure_probe(run: Path) -> str:
     from rawlabel.judge.evaluate.frozen_probe import add_own_probe
 
     return add_own_probe(run)
+
+
+def _doubt_labels(run: Path) -> str:
+    from rawlabel.judge.label_evidence.of_runs import add_label_evidence
+
+    return add_label_evidence(run)
 
 
 COMMAND = section_command("report", ReportConfig, _report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Self
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.base import families
-from rawlabel.base.progress import SECONDS_BETWEEN_LINES, Task
+from rawlabel.base.progress import Task
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError, SourceError, did_you_mean
 from rawlabel.gather.classes.reading import read_classes
@@ -19,6 +18,7 @@ from rawlabel.gather.collect.http.api import Api
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.search import ClassSearch
 from rawlabel.gather.collect.source import Source, SourceContext
+from rawlabel.gather.collect.waiting import duration, telling_waits
 from rawlabel.records import ClassSpec
 
 
@@ -105,26 +105,8 @@ class Session:
             api.notify = lambda seconds, name=name: task.tell_wait(
                 name, f"waits {duration(seconds)} for its quota"
             )
-        self.http.hear_waits(lambda host, seconds: task.tell_wait(host, f"throttles, waits {duration(seconds)}"))
-        heart = asyncio.create_task(_beat(task))
-        try:
+        async with telling_waits(task, self.http):
             yield
-        finally:
-            heart.cancel()
-
-
-def duration(seconds: float) -> str:
-    """A time in words, such as `40 s` or `13 h 20 min`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-async def _beat(task: Task) -> None:
-    while True:
-        await asyncio.sleep(SECONDS_BETWEEN_LINES)
-        task.keep_alive()
 
 
 class _Readers(Mapping[str, Source]):

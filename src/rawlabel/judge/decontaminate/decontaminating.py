@@ -92,10 +92,10 @@ class Decontamination:
         )  # fmt: skip
 
     def describe(self, match: Match) -> RemovedImage:
-        """A match with the places of its images, as a person finds them."""
+        """A match with the names of its images, which say nothing of the machine that they lie on."""
         return RemovedImage(
-            image=self.source.where(match.candidate),
-            test=self.tests.where(match.test),
+            image=self.source.name(match.candidate),
+            test=self.tests.name(match.test),
             tier=match.tier,
             probe=match.probe,
             bits=match.bits,

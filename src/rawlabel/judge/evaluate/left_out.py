@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from rawlabel.artifacts.certificate import FILE
-from rawlabel.artifacts.manifest import read_manifest
 from rawlabel.base import messages
-from rawlabel.base.files import atomic_write, write_json
+from rawlabel.base.files import write_json
 from rawlabel.base.progress import note
 from rawlabel.config import TrainConfig
 from rawlabel.images.image_source import JoinedImages
 from rawlabel.images.input import InputSet
-from rawlabel.judge.decontaminate.bursts import Shot, shot_of
 from rawlabel.judge.decontaminate.comparing import Settings
 from rawlabel.judge.decontaminate.decontaminating import Decontamination, decontaminate
+from rawlabel.judge.decontaminate.listing import REVIEW, shots_of, write_review
 from rawlabel.judge.evaluate.opening import named_sets
 from rawlabel.training.around.leaving_out import Copies
 from rawlabel.training.data import TrainingData
 
-REVIEW = "decontamination_review.parquet"
 QUICK = Settings(without=frozenset({"flip", "trim", "square", "centre", "grid"}), canaries=False)
 """What is looked for where nothing is left out: the test images as they are."""
 
@@ -84,38 +78,9 @@ def find_copies(config: TrainConfig, data: TrainingData) -> Copies | None:
 
 
 def _look(config: TrainConfig, data: TrainingData, place: Path, test: InputSet) -> _Looked:
-    shots = shots_of(data)
+    names = [*data.train.names(), *data.holdout.names()]
+    shots = shots_of(data.origin, names)
     found = decontaminate(
         images_of(data), test.images.source, cache_of(config.root), shots=shots, settings=Settings()
     )
     return _Looked(place, found)
-
-
-def shots_of(data: TrainingData) -> list[Shot | None] | None:
-    """Who took each image of the data and when; None where they are of no manifest."""
-    if data.origin.suffix != ".parquet" and not data.origin.is_dir():
-        return None
-    path = data.origin / "manifest.parquet" if data.origin.is_dir() else data.origin
-    if not path.is_file() or "verdict" not in pq.read_schema(path).names:
-        return None
-    rows = read_manifest(path).kept().select(["path", "source", "author_id", "taken_at"]).to_pylist()
-    known = {row["path"]: shot_of(row["source"], row["author_id"], row["taken_at"]) for row in rows}
-    return [known.get(name) for part in (data.train, data.holdout) for name in part.names()]
-
-
-def write_review(path: Path, passes: Sequence[Decontamination]) -> None:
-    """Write the pairs that a person should look at, likest first. Raises `DiskError`."""
-    rows = [(one.doubt, found.describe(one)) for found in passes for one in found.review]
-    rows.sort(key=lambda row: row[0])
-    table = pa.table(
-        {
-            "test": pa.array([one.test for _, one in rows], pa.string()),
-            "image": pa.array([one.image for _, one in rows], pa.string()),
-            "probe": pa.array([one.probe for _, one in rows], pa.string()),
-            "bits": pa.array([one.bits for _, one in rows], pa.int64()),
-            "correlation": pa.array([one.correlation for _, one in rows], pa.float64()),
-            "doubt": pa.array([doubt for doubt, _ in rows], pa.float64()),
-        }
-    )
-    with atomic_write(path) as stream:
-        pq.write_table(table, stream)

@@ -59,6 +59,11 @@ def _manifest_of(run: RunDirectory) -> Manifest:
     return read_manifest(file)
 
 
+def photo_contents(truth_file: Path) -> dict[str, str]:
+    """What each photo of a simulated site shows, by its id, as the site calls it. Raises `DataError`."""
+    return {photo: one["content"] for photo, one in _read_photos(truth_file).items()}
+
+
 def _read_photos(truth_file: Path) -> dict[str, dict[str, str]]:
     return dict(read_json(truth_file, "the truth of a simulated photo site").get("photos", {}))
 

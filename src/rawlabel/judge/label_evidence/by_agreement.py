@@ -24,7 +24,7 @@ class AgreementEvidence:
     labels: Labels
     suspicion: Suspicion
     strayed: Floats
-    """How far each photo strays from its class, together with others (`witnesses.STRAYED`) [photos]."""
+    """How far each photo strays from its class, together with others (`strays.LIMIT`) [photos]."""
     directions: Features
     """Features, centred and of length 1 [photos, features]."""
 

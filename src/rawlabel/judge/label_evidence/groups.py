@@ -18,8 +18,8 @@ from rawlabel.base.checked import Count, Measured, Record, check_record
 from rawlabel.base.files import read_json, write_json
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence
 from rawlabel.judge.label_evidence.held_out import Labels
-from rawlabel.judge.label_evidence.witnesses import STRAYED
 from rawlabel.models.transfer.agreement import Features
+from rawlabel.models.transfer.strays import LIMIT
 
 FILE = "label_groups.json"
 FEWEST = 5
@@ -46,7 +46,7 @@ class PhotoGroup(Record):
     """How many photos each keyword brought, the most first; empty where the data do not say."""
 
     def describe(self) -> str:
-        """What it is, in one line."""
+        """The group in one line: how many photos, of which label, and what they look like."""
         what = "no class" if self.looks_like is None else f"'{self.looks_like}'"
         brought = ", ".join(f"'{word}' {count}" for word, count in self.keywords.items())
         found_by = f" (keywords: {brought})" if brought else ""
@@ -111,7 +111,7 @@ def _rows_of_groups(
     evidence: AgreementEvidence, is_suspected: np.ndarray, num_classes: int
 ) -> Iterator[tuple[int, int | None, Labels]]:
     """Label, the class that it looks like, and photos of each group that is large enough."""
-    strays = is_suspected & (evidence.strayed >= STRAYED)
+    strays = is_suspected & (evidence.strayed >= LIMIT)
     preferred = evidence.suspicion.preferred
     for label in range(num_classes):
         of_label = evidence.labels == label

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.config import Device, LabelsConfig
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
@@ -30,6 +31,8 @@ from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicio
 from rawlabel.records import Reason
 from rawlabel.training.around.holdout import data_of_run, predict_holdout
 
+MOST_IMAGES = 100_000
+"""Images of a run whose labels are looked at without being asked for: more take long on a processor."""
 _Columns = dict[str, list[str] | list[int] | npt.NDArray[np.float64]]
 """Columns of `suspicion.parquet` by name."""
 EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
@@ -62,6 +65,22 @@ def gather_evidence(config: LabelsConfig) -> LabelEvidence:
         find_groups(agreed, pool.runs[0].class_ids, _keywords(manifest)).write(out)
     write_json(out / EVIDENCE, evidence)
     return evidence
+
+
+def add_label_evidence(path: Path) -> str:
+    """Gather the evidence of the finished run in `path`, for a page that shows it if it can.
+
+    Returns in a phrase why there is none, else nothing.
+    """
+    try:
+        start = Run(path).last_start
+        count = (start.training_images or 0) + (start.holdout_images or 0)
+        if count > MOST_IMAGES:
+            return f"its {count:,} images take long; `rawlabel labels {path}` looks at them"
+        gather_evidence(LabelsConfig(runs=(path,)))
+    except RawlabelError as error:
+        return str(error)
+    return ""
 
 
 def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> Described:

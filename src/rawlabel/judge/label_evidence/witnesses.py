@@ -13,12 +13,11 @@ from scipy.special import expit
 
 from rawlabel.judge.label_evidence.held_out import Floats, Labels
 from rawlabel.judge.label_evidence.suspicion import Suspicion
-from rawlabel.models.transfer.agreement import Features, agree, directions, nearest_neighbors
-from rawlabel.models.transfer.strays import NEIGHBORS, find_strayed, strayed_together
+from rawlabel.models.transfer.agreement import Features, agree, directions
+from rawlabel.models.transfer.strays import LIMIT, strays
 
-STRAYED = 1.1
-"""Spreads from the class, in the mean over neighbors of one label, at which a photo is as suspicious as not."""
 _STEEPNESS = 4.0
+"""Of suspicion around the limit from which on photos stray from their class, at which it is one half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +48,6 @@ def ask(features: Features, labels: Labels, num_classes: int, folds: Labels) -> 
     return Witnesses(first.neighbors, first.head, (last.neighbors + last.head) / 2, last.weights, strayed)
 
 
-def strays(pointed: Features, labels: Labels, weights: Floats, num_classes: int) -> Floats:
-    """How far photos and those near them stray from their class [photos], by directions and weights."""
-    nearest = nearest_neighbors(pointed, min(NEIGHBORS, len(labels) - 1))
-    return strayed_together(nearest, labels, find_strayed(pointed, labels, weights, num_classes))
-
-
 def agreement_suspicion(said: Witnesses, labels: Labels) -> Suspicion:
     """How suspicious each label is by all witnesses together [0 to 1].
 
@@ -70,5 +63,5 @@ def agreement_suspicion(said: Witnesses, labels: Labels) -> Suspicion:
     margin = (1 + others.max(axis=1) - mean[rows, labels]) / 2
     own = said.agreement[rows, labels]
     # A row of probabilities may sum to a little more than 1.
-    score = np.clip(np.maximum((2 * (1 - own) + margin) / 3, expit(_STEEPNESS * (said.strayed - STRAYED))), 0, 1)
+    score = np.clip(np.maximum((2 * (1 - own) + margin) / 3, expit(_STEEPNESS * (said.strayed - LIMIT))), 0, 1)
     return Suspicion(said.agreement.argmax(axis=1), own, score)

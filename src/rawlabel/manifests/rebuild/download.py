@@ -20,6 +20,7 @@ from rawlabel.gather.collect.http.api import Api
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.http.refusals import Refusals
 from rawlabel.gather.collect.source import Page, Search, SearchLimits, Source, SourceContext
+from rawlabel.gather.collect.waiting import telling_waits
 from rawlabel.manifests.rebuild.comparison import Likeness, Promise, likeness
 from rawlabel.records import Outcome, Reason, Status
 
@@ -41,11 +42,12 @@ async def download(
         sources = _sources(names, config, http, catalogue)
         async with make_engine(config, http, sources) as engine:
             with progress("rebuilding", total) as task:
-                for promises in wanted:
-                    try:
-                        await _download_some(promises, catalogue, engine, refusals, task)
-                    except* RawlabelError as errors:
-                        raise first_error(errors) from None
+                async with telling_waits(task, http):
+                    for promises in wanted:
+                        try:
+                            await _download_some(promises, catalogue, engine, refusals, task)
+                        except* RawlabelError as errors:
+                            raise first_error(errors) from None
 
 
 async def _download_some(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import softmax
 
 from rawlabel.errors import CheckpointError
@@ -88,14 +89,23 @@ def prove(model: PortableModel, opened: Opened, photos: RunPhotos, expected: Exp
     return proof if opened.preprocess is None else _with_own_views(proof, who, opened, photos, expected)
 
 
+def _are_ties(
+    own: Probabilities, ours: npt.NDArray[np.int64], theirs: npt.NDArray[np.int64], most: float = _TIE
+) -> npt.NDArray[np.bool_]:
+    """For which images the class that somebody else sees is as likely to the run as its own."""
+    rows = np.arange(len(own))
+    found: npt.NDArray[np.bool_] = own[rows, ours] - own[rows, theirs] <= most
+    return found
+
+
 def _refuse_other(said: Probabilities, opened: Opened, expected: Expected, who: str) -> None:
     """Raise `CheckpointError` for the first image of another probability, or of another class that is no tie."""
     if opened.tolerance is None:
         return
-    own, rows = expected.probabilities, np.arange(len(said))
+    own = expected.probabilities
     difference = np.abs(said - own).max(axis=1)
     theirs, ours = said.argmax(axis=1), own.argmax(axis=1)
-    is_tie = own[rows, ours] - own[rows, theirs] <= min(2 * opened.tolerance, _TIE)
+    is_tie = _are_ties(own, ours, theirs, min(2 * opened.tolerance, _TIE))
     # Not `>`, which is false of NaN.
     other = ~(difference <= opened.tolerance) | ((theirs != ours) & ~is_tie)
     if other.any():
@@ -115,19 +125,20 @@ def _with_own_views(proof: Proof, who: str, opened: Opened, photos: RunPhotos, e
     views = [opened.preprocess(as_pillow(source, place)) for source, place in photos.proof_images()]
     parts = [opened.answer(np.concatenate(views[start : start + 7])) for start in range(0, len(views), 7)]
     said: Probabilities = softmax(np.concatenate(parts).astype(np.float64), axis=1)
-    same = int((said.argmax(axis=1) == expected.probabilities.argmax(axis=1)).sum())
-    if same < PREPROCESSED_SHARE * len(views):
+    theirs, ours = said.argmax(axis=1), expected.probabilities.argmax(axis=1)
+    same, ties = theirs == ours, _are_ties(expected.probabilities, ours, theirs)
+    if (same | ties).sum() < PREPROCESSED_SHARE * len(views):
         raise CheckpointError(
             f"{who} and {opened.preprocessed_by}, which cuts the views as the export says, see another class "
             f"than the "
-            f"run in {len(views) - same} of {len(views)} images; please report this"
+            f"run in {(~same & ~ties).sum()} of {len(views)} images; please report this"
         )
     difference = float(np.abs(said - expected.probabilities).max(axis=1).mean())
     return proof.model_copy(
         update={
             "preprocessed_by": opened.preprocessed_by,
             "preprocessed_images": len(views),
-            "preprocessed_same_class": same,
+            "preprocessed_same_class": int(same.sum()),
             "preprocessed_mean_difference": round(difference, 6),
         }
     )

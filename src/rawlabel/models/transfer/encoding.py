@@ -12,9 +12,9 @@ from torch import Tensor
 from rawlabel.models.device import choose_precision, synchronize
 from rawlabel.models.encoder import Encoder, Pixels
 from rawlabel.models.networks.normalization import Normalization, Normalizer
+from rawlabel.models.precision import PassSeconds, faster_precision
 
 _TRIAL_IMAGES = 16
-_TRIALS = 3
 
 
 @contextmanager
@@ -75,24 +75,25 @@ class Encoding:
 def encoding_of(encoder: Encoder, device: torch.device, precision: str) -> Encoding:
     """`encoder` on `device` in the arithmetic that `precision` (auto, bf16 or fp32) says.
 
-    `auto` takes bf16 where the processor computes in it and a trial of seconds finds it faster for this network.
+    `auto` takes bf16 where the processor computes in it and a trial, made once, finds it faster for this network.
     """
     chosen = choose_precision(precision, device)
     if precision == "auto" and chosen == torch.bfloat16:
-        seconds = {one: _trial(Encoding(encoder, device, one)) for one in (torch.float32, torch.bfloat16)}
-        chosen = min(seconds, key=lambda one: seconds[one])
+        work = {"encoder": encoder.key, "images": _TRIAL_IMAGES, "work": "encoding"}
+        chosen = faster_precision(device, work, lambda: _passes(encoder, device))
     return Encoding(encoder, device, chosen)
 
 
-def _trial(encoding: Encoding) -> float:
-    """Seconds of the fastest of some passes, behind one that warms up."""
+def _passes(encoder: Encoder, device: torch.device) -> PassSeconds:
+    encodings = {dtype: Encoding(encoder, device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return lambda dtype: _pass_seconds(encodings[dtype])
+
+
+def _pass_seconds(encoding: Encoding) -> float:
     side = encoding.encoder.image_size
     views = torch.zeros((_TRIAL_IMAGES, side, side, 3), dtype=torch.uint8)
-    times = []
-    for _ in range(_TRIALS + 1):
-        synchronize(encoding.device)
-        started = time.perf_counter()
-        encoding(views)
-        synchronize(encoding.device)
-        times.append(time.perf_counter() - started)
-    return min(times[1:])
+    synchronize(encoding.device)
+    started = time.perf_counter()
+    encoding(views)
+    synchronize(encoding.device)
+    return time.perf_counter() - started

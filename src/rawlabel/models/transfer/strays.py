@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.models.transfer.agreement import Features, Labels
+from rawlabel.models.transfer.agreement import Features, Labels, nearest_neighbors
 
+LIMIT = 1.1
+"""Spreads from the class, in the mean over neighbors of one label, from which on photos are another thing."""
 NEIGHBORS = 20
 """Nearest photos that are asked whether they stray, too."""
 ALONE = -100.0
@@ -24,6 +26,15 @@ _SPREAD_OF_QUARTILES = 1.349
 """Quartiles of a normal distribution are so many standard deviations apart."""
 
 Floats = npt.NDArray[np.float64]
+
+
+def strays(features: Features, labels: Labels, weights: Floats, num_classes: int) -> Floats:
+    """How far photos and those near them stray from their class [photos], in spreads; see `LIMIT`.
+
+    `features` [photos, features] are directions; photos of small `weights` stand for no class.
+    """
+    nearest = nearest_neighbors(features, min(NEIGHBORS, len(labels) - 1))
+    return strayed_together(nearest, labels, find_strayed(features, labels, weights, num_classes))
 
 
 def find_strayed(features: Features, labels: Labels, weights: Floats, num_classes: int) -> Floats:

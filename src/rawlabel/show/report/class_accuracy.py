@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rawlabel.base.metrics import clopper_pearson
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
+
+MOST_DESTINATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class ClassAccuracy:
     accuracy: float
     lower: float
     upper: float
+    taken_for: list[tuple[str, int]]
+    """Where its errors go, most frequent first: class and test photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,15 @@ def measure_classes(collection: CollectionEvidence, run: RunEvidence) -> ClassAc
             float(accuracy[i]),
             100 * float(lower[i]),
             100 * float(upper[i]),
+            [(collection.label(run.class_ids[j]), n) for j, n in _destinations(run.matrix[i], i)],
         )
         for i in order
     ]
     untested = [collection.label(run.class_ids[i]) for i in range(len(trials)) if trials[i] == 0]
     return ClassAccuracies(rows, float(accuracy[tested].mean()), 100 * run.measurement.confidence, untested)
+
+
+def _destinations(row: NDArray[np.int64], own: int) -> list[tuple[int, int]]:
+    """The three classes that most photos of class `own` were taken for, with their numbers."""
+    order = sorted((j for j in np.flatnonzero(row).tolist() if j != own), key=lambda j: (-int(row[j]), j))
+    return [(j, int(row[j])) for j in order[:MOST_DESTINATIONS]]

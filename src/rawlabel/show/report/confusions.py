@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rawlabel.base.metrics import clopper_pearson, top_confusions
 from rawlabel.base.progress import progress
-from rawlabel.base.untrusted_text import plain_text, web_address
+from rawlabel.base.untrusted_text import plain_text
 from rawlabel.show.report.evidence import CollectionEvidence, Prediction, RunEvidence
+from rawlabel.show.report.heat_map import HeatMap, make_heat_map
 from rawlabel.show.report.montage import draw_training_photos
+from rawlabel.show.report.photos.suspects import Suspect, Suspects
 from rawlabel.show.report.thumbnails import Thumbnails
 
 MOST_CONFUSIONS = 12
 MOST_TEST_PHOTOS = 6
 MOST_TRAINING_PHOTOS = 4
+MOST_WRONG_PHOTOS = 600
+"""Wrongly classified test photos on the page, beside those of the most frequent confusions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class ConfusedPhoto:
     picture: str
     caption: str
     page_url: str | None = None
+    true: str = ""
+    predicted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,9 @@ class ConfusionRow:
     upper: float
     test_photos: list[ConfusedPhoto]
     training_photos: list[ConfusedPhoto]
+    are_responsible: bool
+    """Whether the training photos are those that carry the wrong class's label and look like the true class; a
+    random sample otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +62,14 @@ class TopConfusions:
     folder: str
     confidence: float
     """Of the intervals [percent]."""
+    heat_map: HeatMap | None
+    other_photos: list[ConfusedPhoto]
+    """Further test photos that were wrongly classified, by true and predicted class."""
+    num_wrong: int
 
 
 def make_confusions(
-    collection: CollectionEvidence, run: RunEvidence, thumbnails: Thumbnails
+    collection: CollectionEvidence, run: RunEvidence, suspects: Suspects | None, thumbnails: Thumbnails
 ) -> TopConfusions | None:
     """Take the most frequent cells off the diagonal; None when the run is not evaluated.
 
@@ -69,26 +83,37 @@ def make_confusions(
     has_folder = folder.is_dir()
     wrong = _wrong_files(run) if has_folder else {}
     same_data = run.data_fingerprint == collection.manifest.fingerprint
-    rows = []
+    rows, label = [], collection.label
     with progress("looking up confused photos", len(top)) as task:
         for one in top:
             pair = run.class_ids[one.true], run.class_ids[one.predicted]
             lower, upper = clopper_pearson(one.errors, one.trials, measurement.confidence)
+            responsible = suspects.responsible.get(pair, []) if suspects else []
+            training = _responsible(responsible) or (_training_photos(collection, pair[1], thumbnails))
+            photos = _test_photos(wrong.get(pair, [])[:MOST_TEST_PHOTOS], folder, label, thumbnails)
+            wrong[pair] = wrong.get(pair, [])[MOST_TEST_PHOTOS:]
             rows.append(
                 ConfusionRow(
-                    collection.label(pair[0]),
-                    collection.label(pair[1]),
+                    label(pair[0]),
+                    label(pair[1]),
                     one.errors,
                     one.trials,
                     100 * one.errors / one.trials,
                     100 * lower,
                     100 * upper,
-                    _test_photos(wrong.get(pair, []), folder, thumbnails),
-                    _training_photos(collection, pair[1], thumbnails) if same_data else [],
+                    photos,
+                    training if same_data else [],
+                    bool(responsible),
                 )
             )
             task.advance()
-    return TopConfusions(rows, has_folder, same_data, measurement.folder, 100 * measurement.confidence)
+    others = [one for pair in sorted(wrong) for one in wrong[pair]][:MOST_WRONG_PHOTOS]
+    return TopConfusions(
+        rows, has_folder, same_data, measurement.folder, 100 * measurement.confidence,
+        make_heat_map(run.matrix, [label(one) for one in run.class_ids]),
+        _test_photos(others, folder, label, thumbnails),
+        int(run.matrix.sum() - run.matrix.trace()),
+    )  # fmt: skip
 
 
 def _wrong_files(run: RunEvidence) -> dict[tuple[str, str], list[Prediction]]:
@@ -102,7 +127,9 @@ def _wrong_files(run: RunEvidence) -> dict[tuple[str, str], list[Prediction]]:
     return wrong
 
 
-def _test_photos(rows: list[Prediction], folder: Path, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
+def _test_photos(
+    rows: list[Prediction], folder: Path, label: Callable[[str], str], thumbnails: Thumbnails
+) -> list[ConfusedPhoto]:
     photos: list[ConfusedPhoto] = []
     for row in rows:
         relative = PurePosixPath(row.file)
@@ -112,10 +139,13 @@ def _test_photos(rows: list[Prediction], folder: Path, thumbnails: Thumbnails) -
         picture = thumbnails.address(folder / relative)
         if picture is not None:
             caption = f"{plain_text(relative.name, 40)}, {100 * row.probability:.0f}\N{NO-BREAK SPACE}% sure"
-            photos.append(ConfusedPhoto(picture, caption))
-        if len(photos) == MOST_TEST_PHOTOS:
-            break
+            predicted = label(row.predicted_class) if row.predicted_class is not None else "no answer"
+            photos.append(ConfusedPhoto(picture, caption, None, label(row.true_class), predicted))
     return photos
+
+
+def _responsible(found: list[Suspect]) -> list[ConfusedPhoto]:
+    return [ConfusedPhoto(one.picture, one.credit, one.page_url) for one in found]
 
 
 def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
@@ -125,5 +155,5 @@ def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: 
         if picture is not None:
             author = plain_text(row.author) or "unknown author"
             caption = f"{author}, {plain_text(row.license_name) or 'license not stated'}"
-            photos.append(ConfusedPhoto(picture, caption, web_address(row.page_url)))
+            photos.append(ConfusedPhoto(picture, caption, collection.web(row.page_url)))
     return photos

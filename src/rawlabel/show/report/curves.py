@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from rawlabel.artifacts.run_records import Epoch
 from rawlabel.show.report.evidence import RunEvidence
+from rawlabel.show.report.rules import RuleChoice
 
 MOST_RATE_LABELS = 12
 """With more learning-rate steps than this, as under a smooth schedule, none is drawn; the table has them."""
@@ -70,11 +71,13 @@ class Curves:
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     epochs: Sequence[Epoch]
+    rule_ticks: list[Tick]
+    """Epochs that stopping rules choose, labelled with the rules."""
     unmeasured: list[str]
     """Curves that are missing, by their labels."""
 
 
-def make_curves(run: RunEvidence) -> Curves | None:
+def make_curves(run: RunEvidence, rules: Sequence[RuleChoice] = ()) -> Curves | None:
     """Lay out the log of a run; None when no epoch, or no accuracy at all, is logged."""
     values = {kind: [read(one) for one in run.epochs] for kind, _, read in _SERIES}
     known = [value for series in values.values() for value in series if value is not None]
@@ -105,8 +108,17 @@ def make_curves(run: RunEvidence) -> Curves | None:
         [Tick(x(epoch), str(epoch)) for epoch in _nice_ticks(first, last)],
         [Tick(y(value), str(value)) for value in range(low, high + 1, 10 if high - low <= 60 else 20)],
         run.epochs,
+        [Tick(x(epoch), ", ".join(names)) for epoch, names in _by_epoch(rules).items()],
         [label for kind, label, _ in _SERIES if not _cut(points[kind])],
     )
+
+
+def _by_epoch(rules: Sequence[RuleChoice]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for one in rules:
+        if one.epoch is not None:
+            found.setdefault(one.epoch, []).append(one.rule)
+    return dict(sorted(found.items()))
 
 
 def _cut(points: list[Point | None]) -> list[list[Point]]:

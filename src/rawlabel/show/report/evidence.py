@@ -21,8 +21,10 @@ from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Measurement
 from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
+from rawlabel.base.untrusted_text import web_address
 from rawlabel.config import CollectConfig, CurateConfig
 from rawlabel.errors import DataError
+from rawlabel.show.report.simulated import SiteTruth, is_simulated, read_truth
 
 
 class Prediction(NamedTuple):
@@ -67,6 +69,25 @@ class CollectionEvidence:
         return {
             one.class_id: one.name if one.name == one.class_id else f"{one.name} ({one.class_id})" for one in specs
         }
+
+    @cached_property
+    def is_simulated(self) -> bool:
+        """Whether the photos come from a simulated photo site."""
+        return is_simulated(self.collect)
+
+    @cached_property
+    def truth(self) -> SiteTruth | None:
+        """What a simulated site says that its photos show; None where it is a real one, or says nothing."""
+        return read_truth(self.project, self.manifest) if self.is_simulated else None
+
+    def web(self, address: str | None) -> str | None:
+        """An address to link to; None where it is none, or the photos are simulated and it is other people's."""
+        return None if self.is_simulated else web_address(address)
+
+    def shows(self, photo_id: str) -> str | None:
+        """What a photo shows by the account of its simulated site; None where nobody knows."""
+        content = self.truth.shows.get(photo_id) if self.truth else None
+        return None if content is None else self.label(content)
 
     def label(self, class_id: str) -> str:
         """Name of a class; classes that only the run knows go by their id."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.judge.probe.record import Classifier, Probe, read_probes
 from rawlabel.show.report.evidence import RunEvidence
-
-MeasureProbe = Callable[[Path], str]
-"""Measures the probe of a run directory on the run's own features, for its `probe.json`; returns why it could not,
-else nothing. It is handed in from above, since it needs torch and may open the test set."""
+from rawlabel.show.report.measuring import MeasureRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class PeerSection:
     """What has not been measured, and how it is."""
 
 
-def make_peers(run: RunEvidence, measure: MeasureProbe | None = None) -> PeerSection:
+def make_peers(run: RunEvidence, measure: MeasureRun | None = None) -> PeerSection:
     """Read `probe.json` of the run; where that lacks the run's own features, `measure` them first.
 
     Raises `DataError` when the file is damaged, and what `measure` raises.

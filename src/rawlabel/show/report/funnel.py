@@ -22,6 +22,8 @@ class Step:
     width: float
     kind: str
     """`stage` for what is left, `failed` or `rejected` for a loss, `kept` for the end."""
+    group: str = ""
+    """Which photos stand behind it, as their tiles say; empty for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class LossColumn:
     def reason(self) -> str:
         """Short name of the reason, from the closed list, as manifests have it."""
         return self.loss.reason
+
+    @property
+    def group(self) -> str:
+        """What the tiles of these photos say of themselves."""
+        return f"{self.loss.verdict}: {self.loss.reason.replace('_', ' ')}"
 
     @property
     def is_fetched(self) -> bool:
@@ -122,10 +129,12 @@ def _steps(total: ClassRow, losses: list[LossColumn]) -> list[Step]:
         for loss, count in zip(losses, total.losses, strict=True):
             if loss.is_fetched == is_fetched:
                 left -= count
-                steps.append(Step(loss.text, count, 100 * left / whole, 100 * count / whole, loss.verdict))
+                steps.append(
+                    Step(loss.text, count, 100 * left / whole, 100 * count / whole, loss.verdict, loss.group)
+                )
         if not is_fetched:
-            steps.append(Step("fetched", left, 0, 100 * left / whole, "stage"))
-    return [*steps, Step("kept", total.kept, 0, 100 * total.kept / whole, "kept")]
+            steps.append(Step("fetched", left, 0, 100 * left / whole, "stage", "fetched"))
+    return [*steps, Step("kept", total.kept, 0, 100 * total.kept / whole, "kept", "kept")]
 
 
 def _results_text(query: QueryState) -> str:

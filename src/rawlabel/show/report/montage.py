@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rawlabel.artifacts.decision import Decision, decisions_of
 from rawlabel.base.progress import progress
-from rawlabel.base.untrusted_text import plain_text, web_address
+from rawlabel.base.untrusted_text import plain_text
 from rawlabel.records import Reason, Verdict
 from rawlabel.show.report.evidence import CollectionEvidence
 from rawlabel.show.report.thumbnails import Thumbnails
@@ -41,6 +41,13 @@ class Tile:
     result: int
     """Place among the search results, counted from 1."""
     page_url: str | None
+    shows: str | None
+    """What it shows, where a simulated site says so."""
+
+    @property
+    def group(self) -> str:
+        """`kept`, or the verdict and the reason, as counts name it."""
+        return "kept" if self.reason is None else f"{self.verdict}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,13 @@ class ClassMontage:
     """The same in the whole class."""
 
 
-def make_montage(collection: CollectionEvidence, per_class: int, thumbnails: Thumbnails) -> list[ClassMontage]:
-    """Draw `per_class` candidates of each class; the draw depends on the manifest's fingerprint alone."""
+def make_montage(
+    collection: CollectionEvidence, per_class: int, thumbnails: Thumbnails
+) -> tuple[list[ClassMontage], set[int]]:
+    """Draw `per_class` candidates of each class, and say which rows of the manifest they are.
+
+    The draw depends on the manifest's fingerprint alone.
+    """
     sizes: list[list[int]] = []
     shares: list[list[int]] = []
     chosen: list[int] = []
@@ -73,10 +85,10 @@ def make_montage(collection: CollectionEvidence, per_class: int, thumbnails: Thu
         for class_id, size, share in zip(collection.manifest.class_ids, sizes, shares, strict=True):
             tiles = []
             for row in islice(rows, sum(share)):
-                tiles.append(_tile(row, collection, thumbnails))
+                tiles.append(make_tile(row, collection, thumbnails))
                 task.advance()
             montages.append(ClassMontage(collection.label(class_id), tiles, tuple(share), tuple(size)))
-    return montages
+    return montages, set(chosen)
 
 
 def _positions(collection: CollectionEvidence) -> dict[str, list[NDArray[np.int64]]]:
@@ -118,7 +130,8 @@ def share_out(wanted: int, sizes: Sequence[int]) -> list[int]:
     return shares
 
 
-def _tile(one: Decision, collection: CollectionEvidence, thumbnails: Thumbnails) -> Tile:
+def make_tile(one: Decision, collection: CollectionEvidence, thumbnails: Thumbnails) -> Tile:
+    """What the page shows of one candidate. Raises `DataError` when a remote store does not hand it out."""
     picture = None
     # A picture that curation found too large to decode is not decoded here either.
     if one.path and one.reason is not Reason.TOO_LARGE:
@@ -131,8 +144,9 @@ def _tile(one: Decision, collection: CollectionEvidence, thumbnails: Thumbnails)
         plain_text(one.title),
         plain_text(one.author),
         plain_text(one.license_name),
-        web_address(one.license_url),
+        collection.web(one.license_url),
         plain_text(one.keyword),
         one.rank + 1,
-        web_address(one.page_url),
+        collection.web(one.page_url),
+        collection.shows(one.photo_id),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rawlabel.base.untrusted_text import plain_text, web_address
+from rawlabel.base.untrusted_text import plain_text
 from rawlabel.config import EvaluateConfig, ReportConfig, Section
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 
@@ -131,6 +131,6 @@ def _licenses(collection: CollectionEvidence) -> list[LicenseRow]:
     kept: Counter[tuple[str, str | None]] = Counter()
     for row in photos.group_by(names).aggregate([([], "count_all")]).to_pylist():
         name = plain_text(row["license_name"] or row["license_id"]) or "not stated"
-        kept[name, web_address(row["license_url"])] += row["count_all"]
+        kept[name, collection.web(row["license_url"])] += row["count_all"]
     rows = [LicenseRow(name, url, count) for (name, url), count in kept.items()]
     return sorted(rows, key=lambda row: (-row.kept, row.name, row.url or ""))

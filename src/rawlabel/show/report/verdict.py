@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rawlabel.artifacts.run_records import EpochAccuracy, Start
+from rawlabel.show.report.class_accuracy import ClassAccuracies, ClassAccuracy
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
+from rawlabel.show.report.photos.suspects import Suspects
+from rawlabel.show.report.shared_photos import SharedPhotos
+
+FEW = 0.5
+"""A class with fewer kept photos than this share of the median class's has few."""
+MANY_DOUBTS = 0.05
+"""From this share of a class's labels on, the doubted ones are the first thing to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,8 @@ def run_facts(run: RunEvidence) -> RunFacts:
 def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str]:
     """What a reader must know before reading on: inputs that do not belong together or are unfinished."""
     found = [f"Warning: {one}." for one in collection.manifest.warnings()]
+    if collection.is_simulated:
+        found.append(_simulated(collection))
     if collection.curated_fingerprint != collection.catalogue_fingerprint:
         found.append(
             "The catalogue has changed since the curation shown here; run `rawlabel curate` for a new manifest."
@@ -86,6 +97,18 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
     return found
 
 
+def _simulated(collection: CollectionEvidence) -> str:
+    said = (
+        "Simulated photos: they, their authors and their licenses come from a simulated photo site on this machine"
+    )
+    if (truth := collection.truth) is None:
+        return f"{said}, so nothing here links to a real site."
+    return (
+        f"{said}, so nothing here links to a real site. By that site's own account {truth.right:,} of "
+        f"{truth.total:,} kept raw labels are right ({truth.percent:.1f} %); training never saw it."
+    )
+
+
 def _why_missing(run: RunEvidence | None, name: str) -> str:
     if run is None:
         return "there is no training run yet"
@@ -101,3 +124,96 @@ def _hardware(start: Start) -> str:
     if start.threads:
         parts.append(f"{start.threads} threads")
     return ", ".join(parts) or "not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The page in one sentence, in parts: how right, what is worst, and what is likeliest to help."""
+
+    how_right: str
+    worst: str
+    remedy: str
+
+
+def verdict_sentence(
+    collection: CollectionEvidence,
+    run: RunEvidence | None,
+    classes: ClassAccuracies | None,
+    shared: SharedPhotos,
+    suspects: Suspects | None,
+) -> Sentence:
+    """Say the most important in one sentence; what has not been measured is said, with how to measure it."""
+    funnel = collection.manifest.funnel.total
+    if run is None or run.measurement is None or classes is None:
+        kept = f"{funnel.kept:,} of {funnel.found:,} search results were kept"
+        return Sentence(kept, "how right a classifier of them is has not been measured", _how_to_measure(run))
+    top1 = run.measurement.selected.top1
+    lower, upper = top1.interval
+    right = (
+        f"The classifier names {top1.accuracy:.1f}\N{NO-BREAK SPACE}% of {run.measurement.images:,} test photos "
+        f"rightly ({lower:.1f} to {upper:.1f}\N{NO-BREAK SPACE}%)"
+    )
+    worst = classes.rows[-1]
+    if worst.correct == worst.trials:
+        return Sentence(right, "no class has an error", "test it on more photos before trusting that")
+    name, count = worst.taken_for[0] if worst.taken_for else ("", 0)
+    taken = f", taken for {name} {count} time{'s' if count > 1 else ''}" if name else ""
+    said = f"it is worst at {worst.label} ({worst.correct:,} of {worst.trials:,} right{taken})"
+    return Sentence(right, said, _remedy(collection, worst, name, shared, suspects))
+
+
+def _how_to_measure(run: RunEvidence | None) -> str:
+    if run is None:
+        return "train one with `rawlabel train`"
+    if not run.is_finished:
+        return "let the training end first"
+    return f"run `rawlabel evaluate {run.path}`" + ("" if run.config.test else " with --test FOLDER")
+
+
+def _remedy(
+    collection: CollectionEvidence,
+    worst: ClassAccuracy,
+    taken_for: str,
+    shared: SharedPhotos,
+    suspects: Suspects | None,
+) -> str:
+    """The likeliest of a few remedies, by what the evidence shows of the worst class; none of them was tried."""
+    ids = {collection.label(one): one for one in collection.manifest.class_ids}
+    own, other = ids.get(worst.label), ids.get(taken_for)
+    for pair in shared.pairs:
+        if {pair.first, pair.second} == {worst.label, taken_for} and own and other:
+            found = min(_found(collection, own), _found(collection, other))
+            if pair.shared >= MANY_DOUBTS * found:
+                return (
+                    f"both searches return the same photos ({pair.shared:,}), so narrower keywords, or one class "
+                    "for both, is the likeliest remedy"
+                )
+    if suspects and own and other:
+        count, total = suspects.pairs.get((other, own), 0), suspects.by_label.get(other, 0)
+        if count >= max(MANY_DOUBTS * total, 3):
+            return (
+                f"{count:,} of {total:,} photos labeled {taken_for} look like {worst.label}, so looking at these "
+                "and dropping the wrong ones (`rawlabel review`) is the likeliest remedy"
+            )
+    kept: Sequence[int] = sorted(row.kept for row in collection.manifest.funnel.classes)
+    if own and kept and _kept(collection, own) < FEW * kept[len(kept) // 2]:
+        return f"it has {_kept(collection, own):,} photos only, so more keywords for it are the likeliest remedy"
+    if suspects and own:
+        doubts = sum(count for (given, _), count in suspects.pairs.items() if given == own)
+        total = suspects.by_label.get(own, 0)
+        if doubts >= max(MANY_DOUBTS * total, 3):
+            return (
+                f"{doubts:,} of {total:,} photos labeled {worst.label} look like something else, so looking at "
+                "these (`rawlabel review`) is the likeliest remedy"
+            )
+    return (
+        "its labels look no worse than others, so more photos of it, or a stronger encoder, are likeliest to help"
+    )
+
+
+def _found(collection: CollectionEvidence, class_id: str) -> int:
+    return next(one.found for one in collection.manifest.funnel.classes if one.class_id == class_id)
+
+
+def _kept(collection: CollectionEvidence, class_id: str) -> int:
+    return next(one.kept for one in collection.manifest.funnel.classes if one.class_id == class_id)

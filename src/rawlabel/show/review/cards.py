@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.records import Reason
 
 CARD = (
@@ -124,7 +125,8 @@ def card_of(row: sqlite3.Row) -> Card:
     """A photo, by a row that has the columns of `CARD`."""
     reason = row["reason"]
     why = "" if reason is None else Reason(reason).describe() if reason in set(Reason) else str(reason)
+    text = {name: plain_text(row[name]) for name in ("keyword", "title", "author", "license")}
     return Card(
-        row["row"], row["class_id"], row["keyword"], row["rank"] + 1, row["verdict"], why, row["width"],
-        row["height"], row["page"], row["title"], row["author"], row["license"], row["answer"],
+        row["row"], row["class_id"], text["keyword"], row["rank"] + 1, row["verdict"], why, row["width"],
+        row["height"], web_address(row["page"]), text["title"], text["author"], text["license"], row["answer"],
     )  # fmt: skip

@@ -14,21 +14,18 @@ from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.decision import Decision, decisions_of
 from rawlabel.artifacts.manifest import METADATA_KEY
-from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.review.pairs import COPIES, LEAKS, leaks_of, pairs_of
+from rawlabel.artifacts.review.suspicion import SUSPICION, newest_of_runs, read_doubts
 from rawlabel.base.files import disk_errors
 from rawlabel.base.progress import Task, progress
-from rawlabel.base.untrusted_text import plain_text, web_address
+from rawlabel.base.untrusted_text import plain_text
 from rawlabel.errors import DataError
 
-VERSION = 1
+VERSION = 2
 """Of the tables; an index of another one is made anew."""
-SUSPICION = "suspicion.parquet"
 _AT_ONCE = 5000
 _LEAST_OF_GROUP = 3
 """Photos of one author under one class from which they are a group."""
@@ -37,6 +34,7 @@ _COLUMNS = [
     "source", "photo_id", "class_id", "keyword", "rank", "verdict", "reason", "group", "path", "width", "height",
     "page_url", "title", "author", "license_name",
 ]  # fmt: skip
+_PATH = _COLUMNS.index("path")
 _TABLES = """
 CREATE TABLE photo (
     row INTEGER PRIMARY KEY, source TEXT, photo_id TEXT, class_id TEXT, keyword TEXT, rank INTEGER, verdict TEXT,
@@ -72,7 +70,7 @@ CREATE INDEX pair_other ON pair (other);
 
 _ADD_SUSPECT = """
 INSERT INTO suspect (row, preferred, suspicion)
-SELECT row, ?2, ?3 FROM photo WHERE path = ?1 AND class_id = ?4 AND verdict = 'kept' ORDER BY row LIMIT 1
+SELECT row, ?3, ?4 FROM photo WHERE path = ?1 AND class_id = ?2 AND verdict = 'kept' ORDER BY row LIMIT 1
 """
 # A photo without class is of any; of the photos that may be meant, one of the same source and class is.
 _ADD_PAIR = """
@@ -117,12 +115,6 @@ class Evidence:
         return hashlib.sha256(json.dumps([VERSION, stamps]).encode()).hexdigest()[:16]
 
 
-def newest_of_runs(project: Path, name: str) -> Path | None:
-    """The file of that name in the run of a project that has the newest; None where none has it."""
-    found = [(path.stat().st_mtime_ns, path) for path in runs_path(project).glob(f"*/{name}")]
-    return max(found)[1] if found else None
-
-
 def evidence_of(project: Path, manifest: Path, run: Path | None = None) -> Evidence:
     """What there is about a manifest: the evidence of `run`, or else the newest of the project's runs.
 
@@ -160,7 +152,9 @@ def open_index(evidence: Evidence, folder: Path) -> sqlite3.Connection:
 
 
 def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
-    database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _TABLES)
+    database.executescript(
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144;" + _TABLES
+    )
     with pq.ParquetFile(evidence.manifest) as file, progress("listing photos", file.metadata.num_rows) as task:
         fingerprint = json.loads(file.schema_arrow.metadata[METADATA_KEY])["fingerprint"]
         database.executemany(
@@ -168,7 +162,7 @@ def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
         )
     database.executescript(_INDEXES)
     if evidence.suspicion is not None:
-        database.executemany(_ADD_SUSPECT, _suspects(evidence.suspicion))
+        database.executemany(_ADD_SUSPECT, read_doubts(evidence.suspicion))
     database.executemany(_ADD_PAIR, map(astuple, pairs_of(evidence.manifest)))
     if evidence.leaks is not None:
         leaks = ((one.path, str(one.test), plain_text(one.note)) for one in leaks_of(evidence.leaks.parent))
@@ -182,30 +176,12 @@ def _photos(file: pq.ParquetFile, fingerprint: str, task: Task) -> Iterator[tupl
     """The rows whose photos have bytes; those that failed have nothing to be looked at."""
     row = -1
     for batch in file.iter_batches(_AT_ONCE, columns=_COLUMNS):
-        for one in decisions_of(pa.Table.from_batches([batch])):
+        # Texts are made fit to be shown when they are: that takes longer than all else here.
+        for values in zip(*(batch[name].to_pylist() for name in _COLUMNS), strict=True):
             row += 1
-            if one.path:
-                yield _photo(row, one, fingerprint)
+            source, photo_id, path = values[0], values[1], values[_PATH]
+            if path:
+                # As good as random, and the same whenever the index is made.
+                drawn = hashlib.sha256(f"{fingerprint}:{source}:{photo_id}".encode()).digest()
+                yield (row, *values, int.from_bytes(drawn[:6], "big"), None)
         task.advance(batch.num_rows)
-
-
-def _photo(row: int, one: Decision, fingerprint: str) -> tuple[object, ...]:
-    # As good as random, and the same whenever the index is made.
-    drawn = hashlib.sha256(f"{fingerprint}:{one.source}:{one.photo_id}".encode()).digest()
-    return (
-        row, one.source, one.photo_id, one.class_id, plain_text(one.keyword), one.rank, one.verdict.value,
-        one.reason.value if one.reason else None, one.group, one.path, one.width, one.height,
-        web_address(one.page_url), plain_text(one.title), plain_text(one.author), plain_text(one.license_name),
-        int.from_bytes(drawn[:6], "big"), None,
-    )  # fmt: skip
-
-
-def _suspects(path: Path) -> Iterator[tuple[object, ...]]:
-    """Photo, preferred class, suspicion and label, in the order of the file: most suspicious first."""
-    columns = ["photo", "preferred_class", "suspicion", "label"]
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_AT_ONCE, columns=columns):
-                yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise DataError(f"{path}: is no evidence about labels; run `rawlabel labels` again") from error

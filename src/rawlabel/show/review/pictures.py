@@ -37,7 +37,7 @@ class Pictures:
         return self._kept(hashlib.sha256(name.encode()).hexdigest(), size, lambda: self._photos.read(name))
 
     def of_file(self, path: Path, size: str) -> bytes | None:
-        """A file of the test set, likewise."""
+        """A file of the test set by its path, with what `of_photo` says."""
         return self._kept(hashlib.sha256(str(path.absolute()).encode()).hexdigest(), size, path.read_bytes)
 
     def _kept(self, key: str, size: str, read: Callable[[], bytes]) -> bytes | None:
@@ -70,6 +70,8 @@ def _encoded(data: bytes, side: int) -> bytes | None:
     except (Image.DecompressionBombError, *PILLOW_FAULTS):
         return None
     upright.thumbnail((side, side), Image.Resampling.LANCZOS)
+    # Pillow would write again what strangers wrote into the original; the colours' profile alone is wanted.
+    upright.info = {name: value for name, value in upright.info.items() if name == "icc_profile"}
     stream = io.BytesIO()
     upright.save(stream, "WEBP", quality=_QUALITY, method=2)
     return stream.getvalue()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rawlabel.artifacts.review.answer_file import AnswerFile
 from rawlabel.artifacts.review.answers import Answer, Answers, Look, Subject
 from rawlabel.artifacts.review.pairs import KINDS
+from rawlabel.base.untrusted_text import plain_text
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
 from rawlabel.show.review.cards import (
@@ -186,7 +188,7 @@ class Session:
         return card_of(self._database.execute(f"SELECT {CARD} FROM photo WHERE row = ?", [row]).fetchone())
 
     def classes(self) -> list[ClassRow]:
-        """All classes that have kept photos."""
+        """All classes that have kept photos, with how many there are."""
         query = (
             "SELECT class_id, count(*) FROM photo WHERE answer IS NOT NULL AND verdict = 'kept' GROUP BY class_id"
         )
@@ -195,7 +197,8 @@ class Session:
 
     def groups(self) -> list[GroupRow]:
         """The groups that have photos without an answer, the most suspicious first."""
-        return [GroupRow(*row) for row in self._database.execute(_GROUPS)]
+        found = [GroupRow(*row) for row in self._database.execute(_GROUPS)]
+        return [replace(one, author=plain_text(one.author)) for one in found]
 
     def of_class(self, class_id: str, after: int | None) -> Grid:
         """Kept photos of a class in random order, behind the draw `after`; None begins at the first unanswered."""

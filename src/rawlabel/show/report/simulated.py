@@ -1,0 +1,68 @@
+"""Whether photos come from a simulated photo site, and what that site says of them; never asked by training."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rawlabel.artifacts.manifest import Manifest
+from rawlabel.config import CollectConfig
+from rawlabel.judge.evaluate.truth import is_site_truth, photo_contents
+
+TRUTH = "truth.json"
+"""Where a simulated site leaves its truth in a project, as `rawlabel demo` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTruth:
+    """What the photos of a simulated site show, by that site's own account."""
+
+    right: int
+    """Kept label events whose raw label is what the photo shows."""
+    total: int
+    by_class: Mapping[str, tuple[int, int]]
+    """Right and all of each class."""
+    shows: Mapping[str, str] = field(repr=False)
+    """What each photo shows, by its id: a class id, or what the site calls it."""
+
+    @property
+    def percent(self) -> float:
+        """Share of the kept raw labels that are right [percent]."""
+        return 100 * self.right / max(self.total, 1)
+
+
+def is_simulated(collect: CollectConfig | None) -> bool:
+    """Whether all photos were searched on addresses of this machine, where no photo site of the world is."""
+    return collect is not None and bool(collect.base_url) and all(map(_is_loopback, collect.base_url))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        host = urlsplit(address).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_truth(project: Path, manifest: Manifest) -> SiteTruth | None:
+    """The truth of the simulated site that a project was collected from; None where it left none.
+
+    Raises `DataError` when the file is damaged.
+    """
+    path = project / TRUTH
+    if not path.is_file() or not is_site_truth(path):
+        return None
+    names = {
+        name: spec.class_id for spec in manifest.classes for name in (spec.class_id, spec.name, *spec.keywords)
+    }
+    shows = {photo: names.get(content, content) for photo, content in photo_contents(path).items()}
+    counts = dict.fromkeys(manifest.class_ids, (0, 0))
+    for row in manifest.kept().select(["photo_id", "class_id"]).to_pylist():
+        right, total = counts[row["class_id"]]
+        counts[row["class_id"]] = right + (shows.get(row["photo_id"]) == row["class_id"]), total + 1
+    return SiteTruth(
+        sum(right for right, _ in counts.values()), sum(total for _, total in counts.values()), counts, shows
+    )

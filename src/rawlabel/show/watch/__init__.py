@@ -1,0 +1,1 @@
+"""The curves of a run in the terminal, while it trains."""
