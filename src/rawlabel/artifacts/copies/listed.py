@@ -60,7 +60,7 @@ _SCHEMA = pa.schema(
 
 
 def table_of_copies(copies: Sequence[ListedCopy]) -> pa.Table:
-    """The table of the file, one row a pair."""
+    """The table that the file of copies holds, one row a pair."""
     columns = zip(*map(astuple, copies), strict=True) if copies else ((),) * len(_SCHEMA)
     return pa.table([pa.array(column, one.type) for column, one in zip(columns, _SCHEMA, strict=True)], _SCHEMA)
 

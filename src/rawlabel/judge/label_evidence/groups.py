@@ -46,7 +46,7 @@ class PhotoGroup(Record):
     """How many photos each keyword brought, the most first; empty where the data do not say."""
 
     def describe(self) -> str:
-        """What it is, in one line."""
+        """The group in one line: how many photos, of which label, and what they look like."""
         what = "no class" if self.looks_like is None else f"'{self.looks_like}'"
         brought = ", ".join(f"'{word}' {count}" for word, count in self.keywords.items())
         found_by = f" (keywords: {brought})" if brought else ""

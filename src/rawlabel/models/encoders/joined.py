@@ -60,11 +60,11 @@ class Joined(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """Whether `name` has a + in it."""
+        """Whether `name` names several encoders, with + between them."""
         return PLUS in name
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
-        """The encoders between the signs, as one."""
+        """The encoders between the signs, as one whose features are theirs side by side."""
         names = [part.strip() for part in name.split(PLUS)]
         if not all(names) or len(set(names)) < len(names):
             raise ConfigError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 
 from rawlabel.models.transfer.agreement import Features, Labels
 
@@ -44,9 +45,12 @@ class Heads:
 
 def principal_axes(features: Features, most: int) -> Axes:
     """At most so many axes of centred `features` [photos, features], with the largest variances."""
-    variances, axes = np.linalg.eigh(features.T @ features / np.float32(len(features)))
-    first = slice(None, -most - 1, -1)
-    return Axes(features @ axes[:, first], np.maximum(variances[first], 1e-9).astype(np.float32))
+    count = features.shape[1]
+    # The largest alone take a third of the time of all, where encoders stand side by side.
+    variances, axes = eigh(
+        features.T @ features / np.float32(len(features)), subset_by_index=(max(0, count - most), count - 1)
+    )
+    return Axes(features @ axes[:, ::-1], np.maximum(variances[::-1], 1e-9).astype(np.float32))
 
 
 def fitted(axes: Axes, labels: Labels, num_classes: int, heads: Heads) -> npt.NDArray[np.float32]:

@@ -47,11 +47,11 @@ class RunPair:
 
     @property
     def is_told(self) -> bool:
-        """Whether the photos tell the two apart."""
+        """Whether the photos that were measured tell the two apart."""
         return self.holm_p <= SIGNIFICANT
 
     def describe(self) -> str:
-        """One sentence for people."""
+        """The comparison in one sentence, for people."""
         better = self.second if self.difference > 0 else self.first
         if self.is_told:
             return (

@@ -91,7 +91,7 @@ class ReviewServer:
         self._many = ThreadPoolExecutor(4, thread_name_prefix="pictures")
 
     def application(self) -> web.Application:
-        """The application, behind its guard."""
+        """The application with all its pages, behind the guard of its token."""
         app = web.Application(middlewares=[self._guard], client_max_size=_MOST_BYTES)
         app.router.add_get("/{token}/", self._page)
         app.router.add_get("/{token}/static/{name}", self._static)
@@ -111,7 +111,7 @@ class ReviewServer:
         return app
 
     async def progress(self) -> Progress:
-        """What was done so far."""
+        """How many photos were looked at so far, and what was said of them."""
         return await self._remember(self._session.progress)
 
     async def _close(self, _: web.Application) -> None:

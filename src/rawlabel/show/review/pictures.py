@@ -37,7 +37,7 @@ class Pictures:
         return self._kept(hashlib.sha256(name.encode()).hexdigest(), size, lambda: self._photos.read(name))
 
     def of_file(self, path: Path, size: str) -> bytes | None:
-        """A file of the test set, likewise."""
+        """A file of the test set by its path, with what `of_photo` says."""
         return self._kept(hashlib.sha256(str(path.absolute()).encode()).hexdigest(), size, path.read_bytes)
 
     def _kept(self, key: str, size: str, read: Callable[[], bytes]) -> bytes | None:

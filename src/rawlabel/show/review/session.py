@@ -188,7 +188,7 @@ class Session:
         return card_of(self._database.execute(f"SELECT {CARD} FROM photo WHERE row = ?", [row]).fetchone())
 
     def classes(self) -> list[ClassRow]:
-        """All classes that have kept photos."""
+        """All classes that have kept photos, with how many there are."""
         query = (
             "SELECT class_id, count(*) FROM photo WHERE answer IS NOT NULL AND verdict = 'kept' GROUP BY class_id"
         )

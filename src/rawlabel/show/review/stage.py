@@ -78,7 +78,7 @@ def review(config: ReviewConfig, announce: Callable[[str], None]) -> Reviewed:
 
 
 def next_command(project: Path) -> str:
-    """The command that takes the answers."""
+    """The command that takes the answers into a new manifest, to be copied."""
     return shlex.join(["rawlabel", "curate", str(project), "--drop", str(answers_path(project))])
 
 

@@ -38,7 +38,7 @@ class Metrics:
             self._buckets[place] += seconds <= edge
 
     def text(self) -> str:
-        """All counts, in the text format, a line each."""
+        """All counts and times in the text format of Prometheus, a line each."""
         lines = [
             "# HELP rawlabel_requests_total Requests by route and status.",
             "# TYPE rawlabel_requests_total counter",
