@@ -125,13 +125,15 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--out", type=Path, default=Path("results/measured/handover"))
+    parser.add_argument("--photos", type=int, help="So many of the photos, evenly spaced; by default all.")
     given = parser.parse_args()
     photos = sorted(given.test.rglob("*.jpg"))
+    photos = photos[:: max(1, len(photos) // given.photos)] if given.photos else photos
     with TemporaryDirectory() as folder:
-        places = {
-            name: rl.export_model(given.run, name, out=Path(folder, name))
-            for name in ("safetensors", "hub", "onnx")
-        }
+        places = {name: given.run / "exports" / name for name in ("safetensors", "hub", "onnx")}
+        for name, place in places.items():
+            if not (place / "model.json").is_file():
+                places[name] = rl.export_model(given.run, name, out=Path(folder, name))
         classifier = rl.load(given.run)
         classes = list(classifier.class_ids)
         own = by_classifier(classifier, photos, classes)
@@ -152,10 +154,10 @@ def main() -> None:
             }
             for name, one in (("predict", own), *said.items())
         }
-        own_arithmetic = record["own_arithmetic"] or {}
+        encoder = rl.Run(given.run).encoder
         result = {
             "photos": len(photos),
-            "arithmetic_of_predict": own_arithmetic.get("arithmetic", "float32"),
+            "arithmetic_of_predict": encoder.arithmetic if encoder else "the run's own arithmetic",
             "answers": rows,
             "images_per_second": speeds(given.run, places["hub"], photos),
             "threads": torch.get_num_threads(),

@@ -17,7 +17,7 @@ from PIL import Image
 import rawlabel as rl
 from rawlabel import cli
 from rawlabel.training.stage import train
-from tests.helpers.browser import Browser, running_browser
+from tests.helpers.browser import Browser
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 pytestmark = pytest.mark.integration
@@ -53,12 +53,6 @@ def serving(*arguments: str, stop: signal.Signals = signal.SIGTERM) -> Iterator[
 def address(root: Path) -> Iterator[str]:
     with serving(str(root / "run"), "--nearest", "4") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 def ask(address: str, photo: bytes, query: str = "") -> dict[str, object]:

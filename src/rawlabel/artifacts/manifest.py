@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rawlabel.artifacts.class_overlap import FILE as CLASS_OVERLAP
+from rawlabel.artifacts.class_overlap import class_overlap
 from rawlabel.artifacts.decision import SCHEMA
 from rawlabel.artifacts.funnel import Funnel
 from rawlabel.artifacts.project import NEWEST, manifests_path
@@ -144,6 +146,7 @@ def write_manifest(
         pq.write_table(table, stream)
     write_json(path.with_name("config.json"), config)
     write_json(path.with_name("funnel.json"), manifest.funnel.as_json())
+    write_json(path.with_name(CLASS_OVERLAP), [one.as_json() for one in class_overlap(table)])
     write_json(manifests_path(project) / NEWEST, {"manifest": digest[:12]})
     return manifest
 

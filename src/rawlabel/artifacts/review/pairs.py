@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rawlabel.artifacts.copies.listed import EQUAL, FILE
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
 
 Kind = Literal["copies", "conflicts", "leaks"]
 KINDS: tuple[Kind, ...] = ("copies", "conflicts", "leaks")
-COPIES, LEAKS, CERTIFICATE = "copies.parquet", "decontamination_review.parquet", "decontamination.json"
-"""Beside a manifest; in a run directory."""
+LEAKS, CERTIFICATE = "decontamination_review.parquet", "decontamination.json"
+"""In a run directory."""
 
 _REASONS: dict[str, Kind] = {Reason.NEAR_DUPLICATE.value: "copies", Reason.CROSS_CLASS.value: "conflicts"}
 _DECIDED = ["source", "photo_id", "class_id", "reason", "duplicate_of"]
@@ -60,7 +61,7 @@ class SuspectedLeak:
 
 def pairs_of(manifest: Path) -> Iterator[PhotoPair]:
     """The copies and conflicts of a manifest, a few at a time. Raises `DataError` for a damaged file."""
-    listed = manifest.with_name(COPIES)
+    listed = manifest.with_name(FILE)
     if listed.is_file():
         yield from _listed(listed)
     else:
@@ -70,6 +71,8 @@ def pairs_of(manifest: Path) -> Iterator[PhotoPair]:
 def _listed(path: Path) -> Iterator[PhotoPair]:
     for row in _rows(path, _LISTED):
         kind: Kind = "conflicts" if row["best_class"] != row["copy_class"] else "copies"
+        if kind == "copies" and row["kind"] == EQUAL:
+            continue  # nobody could see a difference
         source, _, photo = row["copy"].partition(":")
         other_source, _, other = row["best"].partition(":")
         yield PhotoPair(

@@ -36,8 +36,10 @@ VERIFIED_BITS = 64
 """Most bits in which a copy differs that its pixels confirm."""
 REVIEW_BITS = 90
 """Most bits at which a pair is listed for a person; unrelated photos differ in 84 or more."""
-VERIFIED_LIKENESS = 0.75
-"""Least correlation of pixels laid over each other that confirms a copy."""
+VERIFIED_LIKENESS = 0.88
+"""Least correlation of pixels laid over each other that confirms a copy; 95 of 100 true crops have more."""
+_CROP_LIKENESS = 0.80
+"""Least correlation of a crop at few bits: of hundreds of crops, one is like many a plain picture by chance."""
 AUTOMATIC_CORRELATION = 0.90
 """Least correlation at which a small image is a copy."""
 LISTED = 10
@@ -228,11 +230,12 @@ def _take_hashes(
     ):
         settings.pause()
         tier, correlation = "review", None
-        if bits <= NEAR_COPY_BITS:
+        if bits <= NEAR_COPY_BITS and probes[probe].stage != "grid":
             tier = "copy"
         elif bits <= VERIFIED_BITS and "verification" not in settings.without:
             correlation = verifier.likeness(candidate, test, probe, kind)
-            tier = "copy" if correlation >= VERIFIED_LIKENESS else "review"
+            least = _CROP_LIKENESS if bits <= NEAR_COPY_BITS else VERIFIED_LIKENESS
+            tier = "copy" if correlation >= least else "review"
         found.add(Match(candidate, test, tier, probes[probe].name + _KINDS[kind], bits, correlation))
 
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rawlabel.artifacts.copies.listed import FILE
 from rawlabel.artifacts.manifest import METADATA_KEY
-from rawlabel.artifacts.review.pairs import COPIES, LEAKS, leaks_of, pairs_of
-from rawlabel.artifacts.review.suspicion import SUSPICION, newest_of_runs, read_doubts
+from rawlabel.artifacts.review.pairs import LEAKS, leaks_of, pairs_of
+from rawlabel.artifacts.review.suspicion import SUSPICION, Doubt, newest_of_runs, read_doubts
 from rawlabel.base.files import disk_errors
 from rawlabel.base.progress import Task, progress
 from rawlabel.base.untrusted_text import plain_text
 from rawlabel.errors import DataError
 
-VERSION = 2
+VERSION = 3
 """Of the tables; an index of another one is made anew."""
 _AT_ONCE = 5000
 _LEAST_OF_GROUP = 3
@@ -109,7 +111,7 @@ class Evidence:
 
     def key(self) -> str:
         """Sixteen hex digits that change with any of the files."""
-        copies = self.manifest.with_name(COPIES)
+        copies = self.manifest.with_name(FILE)
         files = [one for one in (self.manifest, copies, self.suspicion, self.leaks) if one and one.is_file()]
         stamps = [(str(one.absolute()), one.stat().st_size, one.stat().st_mtime_ns) for one in files]
         return hashlib.sha256(json.dumps([VERSION, stamps]).encode()).hexdigest()[:16]
@@ -162,7 +164,8 @@ def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
         )
     database.executescript(_INDEXES)
     if evidence.suspicion is not None:
-        database.executemany(_ADD_SUSPECT, read_doubts(evidence.suspicion))
+        with progress("listing suspects", _count(evidence.suspicion)) as task:
+            database.executemany(_ADD_SUSPECT, _counted(read_doubts(evidence.suspicion), task))
     database.executemany(_ADD_PAIR, map(astuple, pairs_of(evidence.manifest)))
     if evidence.leaks is not None:
         leaks = ((one.path, str(one.test), plain_text(one.note)) for one in leaks_of(evidence.leaks.parent))
@@ -185,3 +188,18 @@ def _photos(file: pq.ParquetFile, fingerprint: str, task: Task) -> Iterator[tupl
                 drawn = hashlib.sha256(f"{fingerprint}:{source}:{photo_id}".encode()).digest()
                 yield (row, *values, int.from_bytes(drawn[:6], "big"), None)
         task.advance(batch.num_rows)
+
+
+def _count(path: Path) -> int:
+    """Rows of a Parquet file; 0 for what is none, which whoever reads it will say."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
+def _counted(doubts: Iterable[Doubt], task: Task) -> Iterator[Doubt]:
+    for number, one in enumerate(doubts, start=1):
+        yield one
+        if number % _AT_ONCE == 0:
+            task.advance(_AT_ONCE)
