@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rawlabel.artifacts.copies import hamming
-from rawlabel.artifacts.copies.hamming import bits_apart, pairs_between, pairs_within
+from rawlabel.artifacts.copies.hamming import pairs_between, pairs_within
 from rawlabel.errors import ConfigError
 
 HAS_FAISS = find_spec("faiss") is not None
@@ -67,10 +67,3 @@ def test_without_faiss_asking_for_it_says_how_to_get_it(monkeypatch: pytest.Monk
         list(pairs_between(planted(3, 1), planted(3, 1), 51, backend="faiss"))
     monkeypatch.setattr(hamming, "FAISS_FROM", 2)
     assert list(pairs_between(planted(3, 1), planted(3, 1), 0))
-
-
-def test_rows_are_compared_in_place() -> None:
-    hashes = planted(9, 3)
-    assert bits_apart(hashes, hashes[::-1]).tolist() == [
-        int(np.bitwise_count(one ^ other).sum()) for one, other in zip(hashes, hashes[::-1], strict=True)
-    ]

@@ -84,11 +84,6 @@ def nearest(
     return found, ((BITS - best) / 2).astype(np.int64)
 
 
-def bits_apart(ones: Hashes, others: Hashes) -> npt.NDArray[np.int64]:
-    """In how many bits each of `ones` differs from that of `others` in the same row."""
-    return np.asarray(np.bitwise_count(ones ^ others).sum(axis=1, dtype=np.int64))
-
-
 def _of_products(ones: Hashes, others: Hashes, most_bits: int, pause: Callable[[], None]) -> Iterator[Pairs]:
     for first in range(0, len(ones), _BLOCK):
         signs, parts = _signs(ones[first : first + _BLOCK]), []
