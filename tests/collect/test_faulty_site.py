@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,12 @@ from PIL import Image
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.config import PhotoSiteConfig
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.stage import collect
+from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.world.rates import NO_FAULTS
+from rawlabel_photo_site.world.site import PhotoSite
 from tests.helpers.faulty_site import Handler, encoded, json_values, search_reply, served, settings_for
 
 pytestmark = pytest.mark.integration
@@ -74,6 +80,21 @@ def test_passing_faults_are_tried_again(tmp_path: Path) -> None:
     with served(handle) as address:
         assert attempt(address, tmp_path, attempts=4)["fetched"] == 1
     assert asked.count("/photo.jpg") == 3
+
+
+def test_addresses_that_ask_for_a_day_hold_up_no_other(tmp_path: Path) -> None:
+    """And photos that proxies serve with other words and numbers are whole."""
+    (tmp_path / "classes.txt").write_text("one\ntwo\n")
+    site = PhotoSite.build(
+        PhotoSiteConfig(per_class=20), replace(NO_FAULTS, image_held_up=0.15, image_odd_headers=0.5)
+    )
+    with running(site) as served:
+        counts = collect(settings_for(served.base_url, tmp_path), api_key="k")
+    answers = Counter(request.status for request in served.image_log)
+    # Each of them was asked once, nobody waited for a day, and all that was served is there.
+    assert answers[503] == counts["http_error"] > 3
+    assert answers[203] and answers[206]
+    assert counts["fetched"] == answers[200] + answers[203] + answers[206] == 40 - answers[503] - answers[302]
 
 
 def test_a_body_above_the_limit_is_not_read_to_its_end(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ UNAVAILABLE_PATH = "/pw/images/en-us/photo_unavailable_l.png"
 
 _FILE_NAME = re.compile(r"(?P<id>\d+)_(?P<secret>[0-9a-f]+)(?:_(?P<suffix>[a-z]))?\.jpg")
 _CHUNK = 16_384
+_ODD_ANSWERS = ("Content-Encoding: UTF-8", "203", "206")
 _WEB_PAGE = (
     b"<!DOCTYPE html><html><head><title>Please wait</title></head><body><p>One moment ...</p></body></html>"
 )
@@ -38,6 +39,8 @@ class ImageHost:
         if found is None or found[0].fault is Fault.MISSING:
             return web.Response(status=404)
         photo, size = found
+        if self._chance("held up", request.path) < self._site.faults.image_held_up:
+            return web.Response(status=503, text="Service Unavailable", headers={"Retry-After": "86400"})
         passing = self.passing_fault(request.path)
         if passing is not None:
             return passing
@@ -53,7 +56,14 @@ class ImageHost:
         except OSError:
             # A file of the user that was damaged or removed since the site was built.
             return web.Response(status=404)
-        return await _send(request, photo, size, body)
+        chance, share = self._chance("odd headers", request.path), self._site.faults.image_odd_headers
+        odd = int(len(_ODD_ANSWERS) * chance / share) if chance < share else None
+        return await _send(request, photo, size, body, None if odd is None else _ODD_ANSWERS[odd])
+
+    def _chance(self, what: str, path: str) -> float:
+        """From 0 to 1, the same for an address each time."""
+        digest = hashlib.sha256(f"{self._site.config.seed}{what}{path}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
 
     def _find(self, server: str, file_name: str) -> tuple[SitePhoto, Size] | None:
         parts = _FILE_NAME.fullmatch(file_name)
@@ -68,8 +78,7 @@ class ImageHost:
         """The fault of the first request of some addresses; None from the second one on."""
         if path in self._failed:
             return None
-        digest = hashlib.sha256(f"{self._site.config.seed}{path}".encode()).digest()
-        chance, faults = int.from_bytes(digest[:8], "big") / 2**64, self._site.faults
+        chance, faults = self._chance("", path), self._site.faults
         if chance < faults.image_unavailable:
             self._failed.add(path)
             return web.Response(status=503, text="Service Unavailable")
@@ -92,11 +101,19 @@ def _headers(photo: SitePhoto, size: Size) -> dict[str, str]:
     }
 
 
-async def _send(request: web.Request, photo: SitePhoto, size: Size, body: bytes) -> web.StreamResponse:
-    headers = _headers(photo, size)
+async def _send(
+    request: web.Request, photo: SitePhoto, size: Size, body: bytes, odd: str | None
+) -> web.StreamResponse:
+    headers, status = _headers(photo, size), 200
     if photo.fault is Fault.TRUNCATED:
         return web.Response(body=body[: len(body) // 2], headers=headers)
-    response = web.StreamResponse(headers=headers)
+    if odd == "206":
+        status, headers["Content-Range"] = 206, f"bytes 0-{len(body) - 1}/{len(body)}"
+    elif odd == "203":
+        status = 203
+    elif odd is not None:
+        headers["Content-Encoding"] = "UTF-8"
+    response = web.StreamResponse(status=status, headers=headers)
     response.enable_chunked_encoding()
     await response.prepare(request)
     if request.method != "HEAD":

@@ -111,7 +111,7 @@ MAX_RESULTS = 4000
 
 @dataclass(frozen=True, slots=True)
 class FaultRates:
-    """Passing faults: only the first request fails, and which ones fail follows from the seed."""
+    """What goes wrong between the site and whoever asks; which requests it hits follows from the seed."""
 
     image_unavailable: float = 0.01
     """Share of image addresses whose first request answers 503."""
@@ -120,7 +120,12 @@ class FaultRates:
     default, since hosts that count requests (`--images-per-second`) are the usual ones."""
     api_unavailable: float = 0.05
     """Share of search requests whose first try answers that the API is not currently available."""
+    image_held_up: float = 0.0
+    """Share of image addresses that always answer 503 and ask for a day's pause, while the host serves others."""
+    image_odd_headers: float = 0.0
+    """Share of whole photos that are served as proxies leave them: with `Content-Encoding: UTF-8`, as 203, or as a
+    206 that holds every byte."""
 
 
-DEFAULT_FAULTS = FaultRates()
+DEFAULT_FAULTS = FaultRates(image_odd_headers=0.03)
 NO_FAULTS = FaultRates(0.0, 0.0, 0.0)
