@@ -6,6 +6,7 @@ import csv
 import gc
 import hashlib
 import io
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -322,6 +323,7 @@ def test_what_is_not_there_is_named(birds: Manifest, tmp_path: Path) -> None:
 def test_formats_are_listed_with_what_they_are_for(capsys: pytest.CaptureFixture) -> None:
     assert run(["formats"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    written, read = lines[: lines.index("")], lines[lines.index("") + 2 :]
+    written, read, models = (list(group) for has, group in itertools.groupby(lines, bool) if has)
     assert [line.split(":")[0] for line in written] == names(Family.FORMAT)
-    assert [line.split(":")[0] for line in read] == names(Family.INPUT)
+    assert [line.split(":")[0] for line in read[1:]] == names(Family.INPUT)
+    assert [line.split(":")[0] for line in models[1:]] == names(Family.MODEL_FORMAT)

@@ -49,7 +49,7 @@ def test_the_first_screen_begins_with_the_main_path(capsys: pytest.CaptureFixtur
     assert titles == ["Main path", "Data", "Model", "Research", "Upkeep", "Options"]
     path = out.partition("Main path:\n")[2].partition("\n\n")[0]
     shown = [line.split()[0] for line in path.splitlines()]
-    assert [verb for verb in shown if verb != "build"] == ["collect", "curate", "train", "report", "predict"]
+    assert shown == ["build", "collect", "curate", "train", "report", "predict"]
     assert out.count("Example: ") == 1
     assert run(capsys, "help", "curate") == run(capsys, "curate", "--help")
 

@@ -25,7 +25,7 @@ def test_predict_serve_onnxruntime_and_plain_timm_agree_on_flowers(shared_data: 
                 place = tmp_path / part / folder.name
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.copy(photo, place)
-    run = rl.train(tmp_path, main="train", recipe="transfer", precision="fp32", epochs=10, seed=0, device="cpu")
+    run = rl.train(tmp_path / "train", recipe="transfer", precision="fp32", epochs=10, seed=0, device="cpu")
     script = [
         sys.executable,
         ROOT / "benchmarks" / "handover.py",

@@ -32,6 +32,9 @@ def stopping_evaluator(config: TrainConfig, data: Any) -> Any:
     def measure_and_stop(predictor: Any) -> dict[str, Any]:
         if processes.rank() == 1:
             os.kill(os.getpid(), signal.SIGTERM)
+        # As between batches: at the second look all have heard of what one knew at the first.
+        for _ in range(2):
+            predictor.pause()
         return measure(predictor) if measure else {}
 
     return measure_and_stop
@@ -44,7 +47,7 @@ def stop(config: TrainConfig) -> None:
         assert interruption.exit_code == 143
         assert config.outpath is not None
         saved = load_checkpoint(RunDirectory(config.outpath).last_checkpoint)
-        # All had heard of it while test images were compared with the others, behind the epoch's last step.
+        # Behind the epoch's last step, while test images were measured.
         assert saved["epoch"] == 0 and saved["step"] > 0
         return
     raise AssertionError("the run was not stopped")

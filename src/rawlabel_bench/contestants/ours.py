@@ -41,7 +41,8 @@ class Ours(Contestant):
         predictor = build_predictor(self.config, len(self.data.train), len(self.data.class_ids))
         self.run = RunDirectory(workload.scratch)
         rule: Any = families.load(families.Family.STOPPING_RULE, self.config.stop)()
-        evaluator = make_epoch_evaluator(self.config, self.data)
+        # Without a run directory, test and training images are not compared: the others do not do that either.
+        evaluator = make_epoch_evaluator(self.config.model_copy(update={"outpath": None}), self.data)
         self.trainer = Trainer(self.config, self.data, predictor, rule, self.run, evaluator)
         optimizer: Any = self.trainer.optimizer
         optimizer.register_step_post_hook(self.count_step)

@@ -7,8 +7,8 @@ from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, say
 from rawlabel.config import ServeConfig
 
-GROUP = "main path"
-PLACE = 60
+GROUP = "model"
+PLACE = 70
 SUMMARY = "serve a page to drop photos on, and an HTTP endpoint"
 
 _HERE = ("127.0.0.1", "::1", "localhost")
