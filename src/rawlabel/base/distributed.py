@@ -76,6 +76,8 @@ def joined() -> Iterator[None]:
         dist.destroy_process_group()
     except Interrupted:
         processes.let_speak(processes.rank() == 0)
+        # Threads of the group that the interpreter's end would meet abort the process, and its exit code with it.
+        dist.destroy_process_group()
         raise
     except Exception as error:
         is_lost = _is_lost(error)
@@ -288,6 +290,9 @@ class SharedStop:
 
     def obey(self) -> None:
         """Raise `Interrupted`; call it when all that matters is on disk."""
+        if self._pending is not None:
+            self._pending.wait()
+            self._pending = None
         # A process that leaves early looks like a failure to the launcher, which would then end the others too.
         from_first(lambda: None)
         self._request.obey()
