@@ -165,6 +165,6 @@ def test_ctrl_c_and_sigterm_stop_at_once_and_the_same_command_goes_on(
         )
         assert ended.code == code, ended.err
         assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
-        assert "Traceback" not in ended.err
-        assert "Error" not in ended.err
+        assert "Traceback" not in ended.err, ended.err
+        assert "Error" not in ended.err, ended.err
     assert forked(arguments, FLICKR_API_KEY=KEY).code == 0

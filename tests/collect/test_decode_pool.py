@@ -38,6 +38,26 @@ def run(photos: list[bytes], *, seconds: float = 10.0, **limits: object) -> list
     return asyncio.run(main())
 
 
+def test_no_worker_is_left_when_what_it_would_begin_with_is_taken_away(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One that is just starting would say with a traceback what it misses."""
+    left, close = list[int](), WorkerManager.close_channels
+
+    def closing(manager: WorkerManager) -> None:
+        left.append(sum(worker.is_alive() for worker in manager.workers.values()))
+        close(manager)
+
+    async def main() -> None:
+        async with DecodePool(WorkerLimits(600, 64.0), workers=3, seconds=10):
+            pass
+
+    monkeypatch.setattr(WorkerManager, "close_channels", closing)
+    asyncio.run(main())
+    assert left == [0]
+    assert capfd.readouterr() == ("", "")
+
+
 def png_bomb(side: int) -> bytes:
     """A PNG of a few kilobytes that claims `side` x `side` pixels, all of them there."""
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from typing import Any
+from weakref import WeakSet
 
 _starting = threading.Lock()
 
@@ -41,18 +42,33 @@ class _Process(SpawnProcess):
             return SpawnProcess._Popen(process_obj)
 
 
-class _Context(SpawnContext):
-    """As `multiprocessing.get_context("spawn")`, with such processes."""
+class ScriptlessContext(SpawnContext):
+    """As `multiprocessing.get_context("spawn")`, with such processes, which it can end."""
 
-    Process = _Process
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: WeakSet[_Process] = WeakSet()
+
+    def Process(self, *arguments: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]
+        """A process that does not run the script again; the arguments are those of `multiprocessing.Process`."""
+        process = _Process(*arguments, **named)
+        self._started.add(process)
+        return process
+
+    def kill_all(self) -> None:
+        """End all processes at once, those that have not come to run anything yet, too."""
+        for process in tuple(self._started):
+            if process.pid is not None:
+                process.kill()
+                process.join()
 
 
-def spawn_context() -> SpawnContext:
+def spawn_context() -> ScriptlessContext:
     """A context of `multiprocessing` whose processes are spawned and import what they run, and nothing else.
 
     What they run is a function of an importable module; one of the script itself cannot be found there.
     """
-    return _Context()
+    return ScriptlessContext()
 
 
 class _ForkServerProcess(ForkServerProcess):

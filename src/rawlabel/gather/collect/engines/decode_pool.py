@@ -32,6 +32,7 @@ class DecodePool:
         self._waiting: deque[_Waiting] = deque()
         self._batches: set[asyncio.Task[None]] = set()
         self._breaks_in_a_row = 0
+        self._context = spawn_context()
 
     async def __aenter__(self) -> Self:
         self._pool = self._started()
@@ -43,6 +44,8 @@ class DecodePool:
         for batch in self._batches:
             batch.cancel()
         self._pool.stop()  # type: ignore[no-untyped-call]
+        # pebble takes away what workers begin with before it ends them; one that is just starting would say so.
+        await asyncio.to_thread(self._context.kill_all)
         await asyncio.to_thread(_join, self._pool)
 
     async def examine(self, data: bytes) -> Examined:
@@ -137,7 +140,7 @@ class DecodePool:
                 initializer=image_worker.start_worker,
                 initargs=[self._limits],
                 # Spawned workers hold no thread or socket of this process, and the system ends them with it.
-                context=spawn_context(),
+                context=self._context,
             )
             pool.active  # noqa: B018 - reading it starts the workers
         return pool
