@@ -127,7 +127,7 @@ def of_version(path: Path, version: int) -> Path:
 
 
 def test_tables_are_brought_up_to_date_once_however_many_ask(tmp_path: Path) -> None:
-    for number in range(5):
+    for number in range(25):
         path = of_version(tmp_path / f"{number}.sqlite", 1)
         assert at_once(6, lambda: Catalogue(path).__exit__(None, None, None)) == []  # noqa: B023
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ class Database:
         # One thread at a time uses it; in a notebook, that of the event loop, while the caller waits.
         connection = sqlite3.connect(path, isolation_level=None, timeout=_WAITS, check_same_thread=False)
         stack.callback(connection.close)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _keep_a_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         self._migrate(connection)
@@ -166,6 +167,20 @@ class Database:
         if name.startswith("SQLITE_IOERR"):
             return DiskError(f"{self.path}: cannot be read or written ({text}); check the disk and its free space")
         return DiskError(f"{self.path}: cannot be used ({text}); check the folder and its permissions")
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Turn write-ahead logging on. Of several who do that at once SQLite refuses all but one without waiting, for
+    each holds what another needs (https://sqlite.org/c3ref/busy_handler.html)."""
+    deadline = time.monotonic() + _WAITS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 @contextmanager
