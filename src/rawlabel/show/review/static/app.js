@@ -49,10 +49,11 @@ async function ask(path, body) {
   return value;
 }
 
-// One thing at a time: a second key waits until the first answer is on the disk.
+// One thing at a time: a key pressed before the answer is on the disk and the next question is seen is not taken.
 async function once(act) {
   if (busy) return;
   busy = true;
+  byId("main").setAttribute("aria-busy", "true");
   try {
     await act();
     byId("alarm").textContent = "";
@@ -60,6 +61,7 @@ async function once(act) {
     byId("alarm").textContent = error.message;
   } finally {
     busy = false;
+    byId("main").removeAttribute("aria-busy");
   }
 }
 
