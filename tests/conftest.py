@@ -32,6 +32,20 @@ os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
 atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
 
 
+# Whole files go to one of several processes; a long one that starts last leaves the others idle at the end.
+LONG_FILES = (
+    "export_model/test_flowers.py", "test_demo.py", "collect/test_ray_engine.py", "train/test_distributed.py",
+    "collect/test_collect.py", "train/test_training.py", "test_published_readme.py", "test_examples.py",
+    "experiments/test_experiments.py", "report/test_report_page.py", "bench/test_bench.py", "serve/test_serve.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files that take longest first; all others keep their order."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Bytes are no name: those that a packer stamped with the time differ between the processes of one run."""
     return argname if isinstance(val, bytes) else None
