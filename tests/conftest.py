@@ -17,6 +17,7 @@ import pytest
 pytest.register_assert_rewrite("tests.helpers")
 
 from tests.helpers.browser import Browser, running_browser  # noqa: E402
+from tests.helpers.long_files import LONG_FILES  # noqa: E402
 
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -30,14 +31,6 @@ ROOT = Path(__file__).parents[1]
 # What a trial of a test says of this machine is no user's.
 os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
 atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
-
-
-# Whole files go to one of several processes; a long one that starts last leaves the others idle at the end.
-LONG_FILES = (
-    "export_model/test_flowers.py", "test_demo.py", "collect/test_ray_engine.py", "train/test_distributed.py",
-    "collect/test_collect.py", "train/test_training.py", "test_published_readme.py", "test_examples.py",
-    "experiments/test_experiments.py", "report/test_report_page.py", "bench/test_bench.py", "serve/test_serve.py",
-)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LONG_FILES
+from tests.helpers.long_files import LONG_FILES
 
 SOURCE = Path(__file__).parents[1] / "src" / "rawlabel"
 FILES = sorted(SOURCE.rglob("*.py"))
