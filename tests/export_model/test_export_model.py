@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -116,14 +117,30 @@ def test_heads_on_an_encoder_are_one_network_in_every_format(head_run: Path, pho
     assert np.abs(found - expected).max() < 0.01
     file = rl.export_model(head_run, out=tmp_path / "one")
     assert np.abs(told(file, images_of(photos)) - expected).max() < 0.01
-    assert "trained on ImageNet-1k" in (hub / "README.md").read_text()
+    assert_card_works(hub, images_of(photos)[0], expected[0])
+
+
+def assert_card_works(hub: Path, photo: Path, expected: np.ndarray[Any, Any]) -> None:
+    """What the card tells people to type gives the run's answer, and it says what timm alone would give."""
+    card = (hub / "README.md").read_text()
+    assert "trained on ImageNet-1k" in card and "library_name: timm\n" in card
+    program = card.split("```python\n")[1].split("```")[0]
+    program = program.replace('FOLDER = "."', f"FOLDER = {str(hub)!r}").replace('"photo.jpg"', repr(str(photo)))
+    scope: dict[str, Any] = {}
+    exec(program, scope)
+    sys.modules.pop("probabilities", None)
+    assert np.abs(scope["found"].numpy() - expected).max() < 0.01
+    assert ("probabilities differed from the run's by up to" in card) == (hub / "probabilities.py").is_file()
 
 
 def test_what_timm_has_not_is_refused_with_what_to_use(
     own_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["export-model", str(own_run), "--format", "hub", "--out", str(tmp_path / "new" / "out")]) == 2
-    assert "timm has no network like cifar_resnet8" in capsys.readouterr().err
+    assert (
+        "timm has no network like cifar_resnet8; --format onnx is opened without rawlabel, too, or train one of "
+        in (capsys.readouterr().err)
+    )
     assert list(tmp_path.iterdir()) == []
 
 

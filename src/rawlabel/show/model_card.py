@@ -21,8 +21,13 @@ from rawlabel.artifacts.run_records import EpochAccuracy
 from rawlabel.base.checked import Measured, Record, check_record
 from rawlabel.base.files import read_json
 from rawlabel.base.untrusted_text import disarmed, plain_text, web_address
-from rawlabel.models.portable.records import ModelRecord
+from rawlabel.models.portable.records import ModelRecord, Proof
 
+TRIED = (
+    "timm 1.0.31, transformers 5.24.0 (`pipeline`, `AutoModelForImageClassification`), huggingface_hub 2.4.0 and, "
+    "for `demo/app.py`, gradio 6.31.0"
+)
+"""By `benchmarks/hub_folder.py`, whose result is in `results/measured/handover/hub.json`."""
 CARD, ATTRIBUTIONS = "README.md", "attributions.csv"
 _MOST_CLASSES, _MOST_LICENSES, _MOST_AUTHORS = 100, 20, 20
 _CREDITS = (
@@ -124,25 +129,40 @@ def _classes(record: ModelRecord) -> Iterator[str]:
 
 
 def _use(record: ModelRecord) -> Iterator[str]:
-    how = record.preprocessing
+    how, plain = record.preprocessing, _inexact(record)
     yield "```python"
-    if record.architecture.library != "timm":
-        yield "import sys; sys.path.insert(0, FOLDER)  # this folder"
-        yield "import rawlabel_head  # tells timm the layer behind the encoder"
-    yield "import timm, torch"
+    yield 'FOLDER = "."  # where this file lies'
+    yield "import timm"
     yield "from PIL import Image, ImageOps"
+    if plain is not None:
+        yield "import sys; sys.path.insert(0, FOLDER)"
+        yield "from probabilities import probabilities"
     yield ""
     yield 'model = timm.create_model(f"local-dir:{FOLDER}", pretrained=True).eval()'
     yield "view = timm.data.create_transform(**timm.data.resolve_data_config(model=model))"
     yield 'photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")'
-    yield "probabilities = model(view(photo)[None]).softmax(dim=1)"
-    yield 'print(model.pretrained_cfg["label_names"][int(probabilities.argmax())])'
+    exact = "probabilities(model, view(photo)[None], FOLDER)"
+    yield f"found = {'model(view(photo)[None]).softmax(dim=1)' if plain is None else exact}[0].detach()"
+    yield 'print(model.pretrained_cfg["label_names"][int(found.argmax())], float(found.max()))'
     yield "```\n"
+    if plain is not None:
+        yield (
+            f"timm alone, and `transformers`, see the same class and are surer or less sure of it: on "
+            f"{plain.images} of the run's images their probabilities differed from the run's by up to "
+            f"{plain.largest_difference:.2g}. The run brings the features of each photo to one length, which no "
+            "layer of timm does; `probabilities.py` does.\n"
+        )
     yield (
         f"A photo is resized to {how.resize_shorter_side} pixels ({how.interpolation}, shorter side), its middle "
         f"{how.image_size} x {how.image_size} cut out, and normalised with mean {list(map(_short, how.mean))} and "
-        f"deviation {list(map(_short, how.std))}. `app.py` is a page to drop photos on, for a hosted demo."
+        f"deviation {list(map(_short, how.std))}. `demo/app.py` is a page to drop photos on, for a hosted demo.\n"
     )
+    yield f"This kind of folder was tried with {TRIED}."
+
+
+def _inexact(record: ModelRecord) -> Proof | None:
+    """How the folder answers without its own program; None where it needs none."""
+    return record.proofs[1] if len(record.proofs) > 1 else None
 
 
 def _short(value: float) -> float:

@@ -96,4 +96,4 @@ app_file: app.py
 `MODEL` (a variable of the Space) names the model, as `hf-hub:USER/NAME`.
 """
 
-REQUIREMENTS = "gradio>=5\nhuggingface_hub\npillow\nsafetensors\ntimm>=1.0.15\ntorch\n"
+REQUIREMENTS = "gradio>=6\nhuggingface_hub\npillow\nsafetensors\ntimm>=1.0.15\ntorch\n"

@@ -50,10 +50,7 @@ class HubModel(ModelFormat):
         from safetensors.torch import save
 
         twin, length = _twin_of(model, request)
-        architecture = model.record.architecture
-        if length is not None:
-            architecture = architecture.model_copy(update={"library": "timm", "name": twin.name, "head": None})
-        record = model.record.model_copy(update={"architecture": architecture})
+        record = _by_timm(model.record)
         write_json(out / _CONFIG, _config(record, twin))
         with atomic_write(out / WEIGHTS) as stream:
             metadata = (
@@ -109,7 +106,13 @@ class HubModel(ModelFormat):
 
     def finish(self, model: PortableModel, out: Path, record: ModelRecord) -> None:
         """Write the model card, which tells the proof."""
-        _write_texts(out, dict(model.make_card(record)))
+        _write_texts(out, dict(model.make_card(_by_timm(record))))
+
+
+def _by_timm(record: ModelRecord) -> ModelRecord:
+    """The record of a folder that timm opens by the name of its network, whatever the run has behind it."""
+    architecture = record.architecture.model_copy(update={"library": "timm", "head": None})
+    return record.model_copy(update={"architecture": architecture})
 
 
 def _twin_of(model: PortableModel, request: WriteRequest) -> tuple[TimmTwin, LengthHead | None]:
@@ -122,12 +125,19 @@ def _twin_of(model: PortableModel, request: WriteRequest) -> tuple[TimmTwin, Len
     views = np.stack([transform.evaluation_view(one) for one in pixels_of(images, transform)])
     found = at_one_length(model.network, torch.from_numpy(normalized(views, model.record.preprocessing)))
     if found is None:
-        raise ConfigError(
-            f"--format hub: timm has no network like {model.record.architecture.name} with this head; use "
-            f"--format "
-            "safetensors or onnx"
-        )
+        raise ConfigError(f"--format hub: timm has no network like {_kept_out(model)}")
     return found
+
+
+def _kept_out(model: PortableModel) -> str:
+    """What timm cannot build of a model, and what to use instead."""
+    said = model.record.architecture
+    instead = "--format onnx is opened without rawlabel, too"
+    if said.networks > 1:
+        return f"the {said.networks} of {said.name}, whose mean answers; {instead}"
+    if model.network.trunk is None:
+        return f"{said.name}; {instead}, or train one of timm's, such as --model resnet18"
+    return f"{said.name} with this head; {instead}, or train one without --hidden on an encoder of timm's"
 
 
 def _config(record: ModelRecord, twin: TimmTwin) -> dict[str, object]:
