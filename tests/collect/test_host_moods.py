@@ -97,3 +97,23 @@ def test_an_address_that_is_refused_amid_others_is_not_asked_again(tmp_path: Pat
         for _ in range(2):
             assert reasons(run(host, tmp_path, 20)) == {Reason.FORBIDDEN: 1}
         assert host.asked["/3.jpg"] == 1
+
+
+def test_a_host_that_refuses_everything_is_given_up_after_two_runs(tmp_path: Path) -> None:
+    with image_host() as host:
+        host.refuses_after = 0
+        assert reasons(run(host, tmp_path, 40)) == {Reason.HTTP_ERROR: 40}
+        given_up = run(host, tmp_path, 40)
+        assert reasons(given_up) == {Reason.FORBIDDEN: 40}
+        assert all((one.detail or "").endswith("requests in 2 runs") for one in given_up)
+        asked = host.asked.total()
+        assert reasons(run(host, tmp_path, 40)) == {Reason.FORBIDDEN: 40}
+        assert host.asked.total() == asked
+
+
+def test_what_a_host_refused_before_it_served_is_not_counted(tmp_path: Path) -> None:
+    with Catalogue(tmp_path / "c.sqlite", create=True) as catalogue:
+        assert catalogue.note_refused("h", 20) == (1, 20)
+        assert catalogue.note_refused("h", 30) == (2, 50)
+        catalogue.note_served("h")
+        assert catalogue.note_refused("h", 16) == (1, 16)

@@ -24,7 +24,7 @@ from rawlabel.base import families
 from rawlabel.base.families import Family
 from rawlabel.config import CollectConfig, PhotoSiteConfig
 from rawlabel.gather.collect.http.api import Explain
-from rawlabel.gather.collect.search import ClassSearch
+from rawlabel.gather.collect.search import MOST_REPEATS, ClassSearch
 from rawlabel.gather.collect.source import SourceContext
 from rawlabel.gather.collect.stage import collect
 from rawlabel.records import ClassSpec
@@ -35,7 +35,7 @@ from rawlabel_photo_site.world.site import PhotoSite
 
 EMPTY = -1
 """Instead of a number of results that a page leaves out: all of them."""
-MOST_PAGES = 400
+MOST_PAGES = 600
 
 
 @dataclass
@@ -135,8 +135,10 @@ class Site:
         return {**reply, "batchcomplete": True}
 
 
-def searched(name: str, site: Site, folder: Path, wanted: int) -> tuple[QueryState, str, set[str]]:
-    """The search for one keyword, the state of its only part, and the ids of what was found."""
+def searched(
+    name: str, site: Site, folder: Path, wanted: int, *, is_killed: bool = False
+) -> tuple[QueryState, str, set[str]]:
+    """The search for one keyword in one run, the state of its only part, and the ids of all that was found."""
     config = CollectConfig(source=(name,), image_size=64, project=folder)
     source = families.load(Family.SOURCE, name)(SourceContext(site, config, "http://site", "k"))  # type: ignore[arg-type]
     with Catalogue(folder / "c.sqlite", create=True) as catalogue:
@@ -148,6 +150,8 @@ def searched(name: str, site: Site, folder: Path, wanted: int) -> tuple[QuerySta
                 pass
 
         asyncio.run(run())
+        if not is_killed:
+            catalogue.conclude_searches(MOST_REPEATS)
         query = catalogue.queries()[0]
         state = catalogue._select("SELECT state FROM part WHERE name = ''")[0][0]
         return query, state, {one.photo.photo_id for one in catalogue.found("owl")}
@@ -204,6 +208,54 @@ def test_odd_pages_that_were_seen(name: str, site: Site, num_found: int, tmp_pat
     query, state, ids = searched(name, site, tmp_path, WANTED[name])
     assert (len(ids), query.missing) == (num_found, site.total - num_found)
     assert state == ("incomplete" if query.missing else "done")
+
+
+@pytest.mark.parametrize("name", PAGED)
+def test_a_search_that_came_short_is_asked_again_by_the_next_run_and_then_complete(
+    name: str, tmp_path: Path
+) -> None:
+    total = 4 * SIZES[name] - 3
+    site = Site(total, SIZES[name], (0, EMPTY, EMPTY))
+    for _ in range(2):
+        # A run that was killed and goes on is still the same run.
+        query, _, ids = searched(name, site, tmp_path, WANTED[name], is_killed=True)
+        calls = site.num_calls
+        assert 0 < query.missing == total - len(ids)
+    searched(name, site, tmp_path, WANTED[name])
+    assert site.num_calls == calls
+    site.odd = ()
+    query, state, ids = searched(name, site, tmp_path, WANTED[name])
+    assert (len(ids), query.missing, state) == (total, 0, "done")
+    calls = site.num_calls
+    searched(name, site, tmp_path, WANTED[name])
+    assert site.num_calls == calls
+
+
+@pytest.mark.parametrize(
+    ("moods", "runs"),
+    [
+        # Nothing new: once is enough.
+        ([(0, EMPTY)] * 9, 2),
+        # Another page each time, of which one is left out in the end.
+        ([(EMPTY, 7, 7), (0, 7, EMPTY), (3, EMPTY, 7)], 3),
+        # Something new for ever.
+        ([(0, 19 - one) for one in range(9)], 1 + MOST_REPEATS),
+    ],
+)
+def test_what_stays_short_is_not_asked_for_ever(moods: Sequence[Sequence[int]], runs: int, tmp_path: Path) -> None:
+    site = Site(200, 20)
+    listed: set[int] = set()
+    for number, mood in enumerate(moods):
+        site.odd, before = mood, site.num_calls
+        query, state, ids = searched("openverse", site, tmp_path, WANTED["openverse"])
+        if number < runs:
+            assert site.num_calls > before
+            listed |= set(site.read())
+        else:
+            assert site.num_calls == before
+        assert ids == set(map(str, listed))
+        assert query.missing == 200 - len(listed)
+        assert state == ("incomplete" if query.missing else "done")
 
 
 @pytest.mark.integration

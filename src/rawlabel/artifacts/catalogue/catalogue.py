@@ -16,6 +16,7 @@ from itertools import accumulate, product
 from operator import attrgetter
 from typing import Any
 
+from rawlabel.artifacts.catalogue.asking_again import AskingAgain
 from rawlabel.artifacts.catalogue.rows import (
     Candidate,
     Found,
@@ -26,13 +27,11 @@ from rawlabel.artifacts.catalogue.rows import (
     Standing,
     StoredObject,
 )
-from rawlabel.artifacts.catalogue.upkeep import Upkeep
 from rawlabel.errors import DataError
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
 
 __all__ = [
-    "Candidate", "Catalogue", "Found", "LastSeen", "Part", "PartState", "QueryState", "Standing",
-    "StoredObject",
+    "Candidate", "Catalogue", "Found", "LastSeen", "Part", "PartState", "QueryState", "Standing", "StoredObject",
 ]  # fmt: skip
 
 # `dataclasses.astuple` copies every value; these take them as they are, which counts at a million rows.
@@ -45,7 +44,7 @@ _OUTCOME_COLUMNS = ", ".join(field.name for field in fields(Outcome))
 _IN_ONE_STATEMENT = 500
 
 
-class Catalogue(Upkeep):
+class Catalogue(AskingAgain):
     """An open catalogue; use it as a context manager."""
 
     # -- classes and queries ---------------------------------------------------------------------------
@@ -106,7 +105,8 @@ class Catalogue(Upkeep):
         """Parts of one search (in one state), in the order in which they are asked."""
         rows = self._select(
             "SELECT source, class_id, keyword, name, bounds, cursor, pages, total_reported, num_listed, "
-            "num_barren FROM part WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) "
+            "num_barren, repeats, num_repeat_new, missing_before FROM part "
+            "WHERE (source, class_id, keyword) = (?, ?, ?) AND (? IS NULL OR state = ?) "
             "ORDER BY name",
             (query.source, query.class_id, query.keyword, state, state),
         )
@@ -158,7 +158,8 @@ class Catalogue(Upkeep):
             now_is = Standing(state) if judge is None else judge(new)
             run(
                 "UPDATE part SET cursor = ?, pages = pages + 1, state = ?, missing = ?, num_barren = ?, "
-                "num_listed = num_listed + ?, total_reported = coalesce(total_reported, ?) "
+                "num_listed = num_listed + ?, total_reported = coalesce(total_reported, ?), "
+                "num_repeat_new = num_repeat_new + ? "
                 "WHERE (source, class_id, keyword, name) = (?, ?, ?, ?)",
                 (
                     cursor,
@@ -167,6 +168,7 @@ class Catalogue(Upkeep):
                     now_is.num_barren,
                     num_listed,
                     total_reported,
+                    new if part.repeats else 0,
                     *key,
                     part.name,
                 ),

@@ -55,6 +55,10 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
             "num_listed": "Results that its pages listed, those that are no photos included.",
             "num_barren": "Pages without anything new, in a row, up to the last one.",
             "missing": "Results that the source stated and its pages did not list; 0 while it is open.",
+            "repeats": "How often a later run asked it again from its first page, since its pages had come short.",
+            "num_repeat_new": "Photos that the last such time brought and none before.",
+            "missing_before": "Results that were missing when it was last asked again.",
+            "is_due": "Whether the next run that wants more of the search asks it again (1) or not (0).",
         },
     ),
     "photo": (
@@ -117,6 +121,14 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
     "api_call": (
         "When a source's API was asked, for its budget.",
         {"source": _KEY["source"], "called_at": "When [seconds since 1970, UTC]."},
+    ),
+    "refusing_host": (
+        "A host of images that refused whatever it was asked in a run.",
+        {
+            "host": "Name, and port where the addresses have one.",
+            "runs": "Runs in which it did so since it last served something.",
+            "refusals": "Requests that it refused in these.",
+        },
     ),
     "presence": (
         "What a site answered when it was asked about a photo again; the view `last_presence` has the newest "

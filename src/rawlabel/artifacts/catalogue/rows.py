@@ -53,6 +53,12 @@ class Part:
     """Results that its pages listed, those that are no photos included."""
     num_barren: int = 0
     """Pages without anything new, in a row, up to the last one."""
+    repeats: int = 0
+    """How often it was asked again from its first page, since its pages had come short."""
+    num_repeat_new: int = 0
+    """Photos that the last time brought and none before."""
+    missing_before: int = 0
+    """Results that were missing when it was asked again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 can answer in full (a slice of upload dates, say) and how far it got; `photo` one object of one site;
 `label_event` a search returned a photo; `outcome` what became of its download; `api_call` when a source's API
 was asked, for its budget; `presence` what a site answered when it was asked about a photo again, and
-`last_presence` the newest answer about each photo.
+`last_presence` the newest answer about each photo; `refusing_host` a host that refused whatever it was asked.
 """
 
 from __future__ import annotations
@@ -118,6 +118,19 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE part ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
         UPDATE part SET num_listed = (SELECT count(*) FROM label_event e WHERE
             (e.found_by, e.class_id, e.keyword, e.part) = (part.source, part.class_id, part.keyword, part.name));
+        """,
+    ),
+    (
+        "what later runs ask again, and how often: parts whose pages came short, hosts that refuse everything",
+        """
+        ALTER TABLE part ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE part ADD COLUMN num_repeat_new INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE part ADD COLUMN missing_before INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE part ADD COLUMN is_due INTEGER NOT NULL DEFAULT 0;
+        UPDATE part SET is_due = 1 WHERE state = 'incomplete';
+        CREATE TABLE refusing_host (
+            host TEXT PRIMARY KEY, runs INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0
+        );
         """,
     ),
 )

@@ -7,7 +7,9 @@ rest of its pages.
 
 A part ends when all is read that the site states, not with the first page that comes short or empty: sites drop
 pages. Two pages in a row that bring nothing new end it all the same, since beyond their limit sites repeat
-themselves. When its pages listed fewer results than the site states, the part is called incomplete.
+themselves. When its pages listed fewer results than the site states, the part is called incomplete. A later run
+that wants more of the search asks all pages of such a part once more, since the site may have had a bad day; then
+only if that brought something new, and `MOST_REPEATS` times at most.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from rawlabel.records import LabelEvent
 Verify = Callable[[Source, Page], Awaitable[None]]
 BARREN_PAGES = 2
 """So many pages in a row without anything new end a part, whatever the site states."""
+MOST_REPEATS = 3
+"""So many later runs ask a part again that came short."""
 
 
 class ClassSearch:
@@ -61,8 +65,7 @@ class ClassSearch:
 
         `verify` sees the page before it is recorded, and may raise.
         """
-        part = self._open_part(query)
-        if part is not None and not query.pages:
+        if not query.pages and (part := self._open_part(query)) is not None:
             await self._ask(query, part, verify)
 
     def _open_part(self, query: QueryState) -> Part | None:
@@ -83,6 +86,9 @@ class ClassSearch:
             for part in cut_off:
                 self._catalogue.leave_part(part, PartState.SPLIT)
         parts = self._catalogue.parts(query, PartState.OPEN)
+        if not parts and query.missing:
+            self._catalogue.ask_again(query)
+            parts = self._catalogue.parts(query, PartState.OPEN)
         return parts[0] if parts else None
 
     async def _ask(self, query: QueryState, part: Part, verify: Verify | None = None) -> None:
@@ -128,25 +134,35 @@ class ClassSearch:
 
     def _standing(self, source: Source, query: QueryState, part: Part, page: Page, new: int) -> Standing:
         """What a part is after a page that brought `new` photos."""
-        num_barren = part.num_barren + 1 if self._is_barren(query, part, page, new) else 0
         # Sites state another total on each page; the largest one costs a call and loses nothing.
         stated, most = max(part.total_reported or 0, page.total_reported or 0), source.limits.most_results
+        is_barren = self._is_barren(query, part, page, new, page.position >= stated)
+        num_barren = part.num_barren + 1 if is_barren else 0
         if not _is_over(page, stated, most, num_barren):
             return Standing(PartState.OPEN, num_barren=num_barren)
         handed_out = stated if most is None else min(stated, most)
         missing = max(0, handed_out - part.num_listed - page.num_results)
+        if part.repeats:
+            # What the pages left out this time may be what they listed before.
+            missing = min(missing, max(0, part.missing_before - part.num_repeat_new - new))
         if stated > handed_out:
             return Standing(PartState.TRUNCATED, missing, num_barren)
         return Standing(PartState.INCOMPLETE if missing else PartState.DONE, missing, num_barren)
 
-    def _is_barren(self, query: QueryState, part: Part, page: Page, new: int) -> bool:
-        """Whether a page says that the results have come to their end, or that the site repeats itself."""
+    def _is_barren(self, query: QueryState, part: Part, page: Page, new: int, is_behind: bool) -> bool:
+        """Whether a page says that the results have come to their end, or that the site repeats itself.
+
+        `is_behind` says whether it ends where, or behind where, the site states that they end.
+        """
         if not page.num_results:
             return True
         # The first page of a slice may hold nothing but the second at which the page before the split ended; and
         # results that are no photos say nothing of the next page.
         if new or not part.pages or not page.photos:
             return False
+        # What is asked once more is known for the most part.
+        if part.repeats:
+            return is_behind
         # Where the same photos were seen in another order before, a page of known ones says nothing of the next.
         return len({one.name.partition(".")[0] for one in self._catalogue.parts(query)}) == 1
 

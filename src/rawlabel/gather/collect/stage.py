@@ -20,12 +20,13 @@ from rawlabel.errors import ConfigError, RawlabelError, first_error
 from rawlabel.gather.classes.warnings import find_shared_keywords
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
 from rawlabel.gather.collect.expectation import Expectation
-from rawlabel.gather.collect.http.refusals import Refusals
+from rawlabel.gather.collect.http.refusals import REFUSALS_TO_GIVE_UP, RUNS_TO_GIVE_UP, Refusals
+from rawlabel.gather.collect.search import MOST_REPEATS
 from rawlabel.gather.collect.self_check import require_known_form
 from rawlabel.gather.collect.session import Session, requested_classes, requested_sources
 from rawlabel.gather.collect.source import Page, Source
 from rawlabel.gather.collect.targets import ClassTarget, record_skipped
-from rawlabel.records import ClassSpec, Outcome, Photo, Status
+from rawlabel.records import ClassSpec, Outcome, Photo, Reason, Status
 
 CLASSES_AT_ONCE = 8
 """Classes worked on side by side: enough to keep the downloads busy while one waits for a search."""
@@ -51,9 +52,29 @@ def collect(config: CollectConfig, *, api_key: str | None = None) -> dict[str, i
         catalogue.plan(list(source_types), classes, until=session.until)
         write_json(config.project / "collect.json", config.as_json())
         _tell_shared_keywords(classes, source_types.values())
-        run_until_stopped(_Collection(config, catalogue, session).run(classes))
+        collection = _Collection(config, catalogue, session)
+        run_until_stopped(collection.run(classes))
         record_skipped(catalogue, config)
+        catalogue.conclude_searches(MOST_REPEATS)
+        _give_up_hosts(catalogue, collection.refusals)
         return catalogue.counts()
+
+
+def _give_up_hosts(catalogue: Catalogue, refusals: Refusals) -> None:
+    """Record as refused for good, at the end of a run, what lies at hosts that refused everything in several."""
+    for host in refusals.hosts_that_serve():
+        catalogue.note_served(host)
+    for host, count in refusals.refused_by_host().items():
+        runs, total = catalogue.note_refused(host, count)
+        if runs < RUNS_TO_GIVE_UP or total < REFUSALS_TO_GIVE_UP:
+            continue
+        detail = f"its host refused all of {total} requests in {runs} runs"
+        given_up = [
+            Outcome(photo.source, photo.photo_id, Status.FAILED, Reason.FORBIDDEN, attempts=0, detail=detail)
+            for photo in catalogue.pending_at(host)
+        ]
+        catalogue.record_outcomes(given_up)
+        note(f"{host}: refused all of {total} requests in {runs} runs; is not asked again")
 
 
 def require_contact(config: CollectConfig, source_types: Mapping[str, type[Source]]) -> None:
@@ -83,7 +104,8 @@ class _Collection:
     def __init__(self, config: CollectConfig, catalogue: Catalogue, session: Session) -> None:
         self._config, self._catalogue, self._session = config, catalogue, session
         self._slots = asyncio.Semaphore(CLASSES_AT_ONCE)
-        self._refusals = Refusals()
+        self.refusals = Refusals()
+        """What hosts refused in this run."""
         self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
         self._expectation = Expectation(len(catalogue.classes()), config.per_class)
 
@@ -150,7 +172,7 @@ class _Collection:
             nonlocal num_fetched
             num_fetched += outcome.status is Status.FETCHED
             photo = mine[outcome.source, outcome.photo_id]
-            outcomes.extend(self._refusals.judged(outcome, photo.url))
+            outcomes.extend(self.refusals.judged(outcome, photo.url))
             if len(outcomes) >= COMMIT_EVERY:
                 self._commit(outcomes)
 

@@ -2,17 +2,20 @@
 
 HTTP 403 is what some hosts answer for a photo that is gone, and others for whoever has asked too often. An address
 that is refused while its host serves others is refused for good. Where a host refuses so many in a row that it is
-left alone, none of them is.
+left alone, none of them is; not until it has done so in several runs, and served nothing in between.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW
 from rawlabel.records import Outcome, Reason
+
+RUNS_TO_GIVE_UP, REFUSALS_TO_GIVE_UP = 2, 2 * REFUSED_IN_A_ROW
+"""A host that refused everything in so many runs, and so many requests in all, is not asked again."""
 
 
 class Refusals:
@@ -20,6 +23,8 @@ class Refusals:
 
     def __init__(self) -> None:
         self._in_a_row: defaultdict[str, list[Outcome]] = defaultdict(list)
+        self._refused: Counter[str] = Counter()
+        self._serving: set[str] = set()
 
     def judged(self, outcome: Outcome, url: str | None) -> list[Outcome]:
         """What to record now that this one is known; a later outcome of a photo takes the place of an earlier."""
@@ -28,13 +33,27 @@ class Refusals:
         streak = self._in_a_row[_host(url)]
         if outcome.reason is not Reason.FORBIDDEN:
             streak.clear()
+            self._serving.add(_host(url))
             return [outcome]
+        self._refused[_host(url)] += 1
         # Requests are counted once, with the first outcome.
         streak.append(replace(outcome, attempts=0))
         if len(streak) < REFUSED_IN_A_ROW:
             return [outcome]
         taken_back = streak[:-1] if len(streak) == REFUSED_IN_A_ROW else []
         return [_passing(one) for one in (*taken_back, outcome)]
+
+    def hosts_that_serve(self) -> frozenset[str]:
+        """Those that answered something else than a refusal."""
+        return frozenset(self._serving)
+
+    def refused_by_host(self) -> dict[str, int]:
+        """How much was refused by each host that was left alone for it and served nothing."""
+        return {
+            host: count
+            for host, count in self._refused.items()
+            if count >= REFUSED_IN_A_ROW and host not in self._serving
+        }
 
 
 def _passing(outcome: Outcome) -> Outcome:
