@@ -6,7 +6,9 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import rawlabel as rl
 from rawlabel.chain.serving import load_served
@@ -52,7 +54,7 @@ def test_texts_of_strangers_are_no_markup() -> None:
 def test_nearest_photos_are_credited(run: Path) -> None:
     served = load_served(ServeConfig(run=run, nearest=3))
     photos = sorted((run.parent.parent / "images").rglob("*.jpg"))
-    answer = served.answer(photos[0].read_bytes(), 2, 3)
+    answer = served.answer(np.asarray(Image.open(photos[0]).convert("RGB")), 2, 3)
     assert [one.class_id for one in answer.classes] in (["owl", "robin"], ["robin", "owl"])
     assert len(answer.nearest) == 3 and served.model.training_photos > 30
     assert served.thumbnail(answer.nearest[0].number) is not None

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import select
 import socket
 import struct
 import threading
@@ -14,17 +15,18 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from rawlabel.base.image_header import NotDecodable
 from rawlabel.config import ServeConfig
-from rawlabel.images.decoding import decode_image
+from rawlabel.gather.collect.engines.pixel_pool import PixelPool
 from rawlabel.show.serve import server as server_module
-from rawlabel.show.serve.answers import Answer, GuessedClass, NotAPhoto, ServedModel
+from rawlabel.show.serve.answers import Answer, GuessedClass, NotAPhoto, Pixels, ServedModel
 from rawlabel.show.serve.limits import RateLimit
 from rawlabel.show.serve.server import Service, serve
+from tests.collect.test_decode_pool import claiming
+from tests.serve.decode_stand_ins import DEADLY, SLOW, decode_or_misbehave
 
 pytestmark = pytest.mark.integration
 
@@ -34,16 +36,18 @@ class Stub:
 
     model = ServedModel("photos", "run", 3, ("red", "blue"), 1)
 
-    def __init__(self) -> None:
-        self.hold = threading.Event()
+    def __init__(self, pool: PixelPool) -> None:
+        self.pool, self.hold = pool, threading.Event()
         self.hold.set()
 
-    def answer(self, photo: bytes, top: int, nearest: int) -> Answer:
-        self.hold.wait(20)
+    async def decode(self, photo: bytes) -> Pixels:
         try:
-            pixels = decode_image(np.frombuffer(photo, dtype=np.uint8), None, 4.0)
+            return await self.pool.pixels(photo)
         except NotDecodable as error:
             raise NotAPhoto(f"this {error}") from error
+
+    def answer(self, pixels: Pixels, top: int, nearest: int) -> Answer:
+        self.hold.wait(20)
         best = GuessedClass(class_id="red", name="red", probability=float(pixels[..., 0].mean() / 255))
         return Answer(classes=(best,), milliseconds=1.0)
 
@@ -54,12 +58,14 @@ class Stub:
 @contextmanager
 def served(**changes: object) -> Iterator[tuple[int, Stub]]:
     """A server in a thread: its port, and what answers."""
-    stub, told, ended = Stub(), [], threading.Event()
-    values = {"port": 0, "max_megabytes": 0.5, "rate": 10_000, "timeout": 1.0, "waiting": 4}
+    pool = PixelPool(max_megapixels=4.0, megabytes=512, seconds=4.0, decode=decode_or_misbehave)
+    stub, told, ended = Stub(pool), [], threading.Event()
+    values = {"port": 0, "max_megabytes": 0.5, "rate": 10_000, "timeout": 1.0, "waiting": 8}
     loop = asyncio.new_event_loop()
 
     async def main() -> None:
-        await serve(Service(ServeConfig(**(values | changes)), stub), told.append)  # type: ignore[arg-type]
+        async with pool:
+            await serve(Service(ServeConfig(**(values | changes)), stub), told.append)  # type: ignore[arg-type]
 
     def run() -> None:
         try:
@@ -147,10 +153,21 @@ def png_bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def animated(kind: str) -> bytes:
+    """A red picture, then 200 others."""
+    stream = io.BytesIO()
+    others = [Image.new("RGB", (32, 32), (0, 0, number)) for number in range(200)]
+    Image.new("RGB", (32, 32), (255, 0, 0)).save(stream, kind, save_all=True, append_images=others)
+    return stream.getvalue()
+
+
 GOOD = [
     post(photo()),
     post(photo(kind="JPEG"), Content_Type="image/png"),
     post(photo(), path="/v1/predict?top=1&nearest=0"),
+    post(animated("GIF")),
+    post(animated("PNG")),
+    post(animated("WEBP")),
     form_post(('name="photo"; filename="../../../etc/passwd"', photo())),
     form_post(('name="note"', b"hello"), ('name="photo"; filename="%00<script>.php"', photo())),
     b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -175,6 +192,7 @@ HOSTILE: list[tuple[str, Callable[[], bytes], int]] = [
     ("no photo", lambda: post(b"<script>alert(1)</script>"), 415),
     ("a program", lambda: post(b"\x7fELF" + bytes(400)), 415),
     ("svg", lambda: post(b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///x"/></svg>'), 415),
+    ("30,000 x 30,000", lambda: post(claiming(30_000, 30_000)), 415),
     ("cut", lambda: post(photo(400, "JPEG")[:300]), 415),
     ("only a header", lambda: post(photo()[:33]), 415),
     ("png bomb", lambda: post(png_bomb(20_000)), 415),
@@ -249,6 +267,41 @@ def test_a_body_that_trickles_and_one_that_never_comes_are_given_up(port: int) -
     assert found.startswith(b"HTTP/1.1 408")
 
 
+def test_a_photo_that_hangs_or_kills_what_decodes_it_holds_up_nobody(port: int) -> None:
+    """Twice as many as there are processes, and more than one client gets places for."""
+    found: list[int] = []
+    bodies = [SLOW, DEADLY, SLOW, DEADLY]
+    threads = [
+        threading.Thread(target=lambda body=one: found.append(exchange(port, post(body))[0])) for one in bodies
+    ]
+    for thread in threads:
+        thread.start()
+    assert exchange(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
+    assert found.count(415) < 4
+    for thread in threads:
+        thread.join(30)
+    assert found == [415] * 4
+    assert exchange(port, post(photo()))[0] == 200
+
+
+def test_one_client_that_sends_slowly_does_not_send_others_away() -> None:
+    with served(timeout=60.0, waiting=8) as (port, _):
+        lines = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(8)]
+        for line in lines:
+            line.sendall(post(b"x", Content_Length="5000"))
+        refused: list[socket.socket] = []
+        while len(refused) < 4:
+            [answered, *_], _, _ = select.select([one for one in lines if one not in refused], [], [], 20)
+            assert b" 503 " in answered.recv(100)
+            refused.append(answered)
+        other = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=("127.0.0.2", 0))
+        with other:
+            other.sendall(post(photo()))
+            assert other.recv(100).startswith(b"HTTP/1.1 200")
+        for line in lines:
+            line.close()
+
+
 def test_connections_on_which_nothing_comes_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "_LONGEST_IDLE", 0.5)
     with served() as (port, _):
@@ -283,7 +336,7 @@ def test_the_rate_limit_refills_and_forgets() -> None:
 
 
 def test_photos_beyond_those_that_may_wait_are_sent_away_and_all_others_answered() -> None:
-    with served(waiting=3) as (port, stub):
+    with served(waiting=6) as (port, stub):
         stub.hold.clear()
         found: list[int] = []
         threads = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import rawlabel as rl
 from rawlabel import cli
 from rawlabel.chain.serving import load_served
 from rawlabel.config import ServeConfig
+from rawlabel.show.serve.answers import Answer, Pixels
 from rawlabel.training.stage import train
 from tests.helpers.browser import Browser
 from tests.helpers.tiny_training import make_class_folders, tiny
@@ -64,6 +66,16 @@ def ask(address: str, photo: bytes, query: str = "") -> dict[str, object]:
     return found
 
 
+def answer_of(config: ServeConfig, photo: Path) -> Answer:
+    served = load_served(config)
+
+    async def decoded() -> Pixels:
+        async with served.pool:
+            return await served.decode(photo.read_bytes())
+
+    return served.answer(asyncio.run(decoded()), 1, 6)
+
+
 def test_answers_are_those_of_predict_with_the_nearest_training_photos(root: Path, address: str) -> None:
     for path in sorted((root / "test").rglob("*.png")):
         found = ask(address, path.read_bytes(), "?top=3&nearest=12")
@@ -89,7 +101,7 @@ def test_a_training_photo_is_nearest_to_itself(root: Path, address: str) -> None
 def test_an_export_is_served_without_training_photos(root: Path, tmp_path: Path) -> None:
     out = rl.export_model(root / "run", out=tmp_path / "out")
     path = next((root / "test" / "blue").iterdir())
-    found = load_served(ServeConfig(run=out)).answer(path.read_bytes(), 1, 6)
+    found = answer_of(ServeConfig(run=out), path)
     best = rl.predict(root / "run", path)[0]
     [guess] = found.classes
     assert (guess.class_id, guess.name) == (best.class_id, best.class_id)

@@ -3,6 +3,7 @@ those."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
@@ -23,7 +24,8 @@ from rawlabel.base.untrusted_text import plain_text, web_address
 from rawlabel.chain.export_model import labels_of
 from rawlabel.config import ServeConfig
 from rawlabel.errors import ConfigError, DataError
-from rawlabel.images.decoding import Pixels, decode_image, read_pixels
+from rawlabel.gather.collect.engines.pixel_pool import PixelPool
+from rawlabel.images.decoding import Pixels, read_pixels, shrunk
 from rawlabel.images.image_source import LabeledImages, UnreadableImage
 from rawlabel.models.classifier import Classifier
 from rawlabel.models.features import features_heard, joined
@@ -78,17 +80,24 @@ class ServedRun:
         model: ServedModel,
         names: Mapping[str, str],
         photos: TrainingPhotos | None,
-        max_megapixels: float,
+        pool: PixelPool,
     ) -> None:
         self.model, self._classifier, self._photos = model, classifier, photos
-        self._names, self._max_megapixels = names, max_megapixels
+        self._names, self.pool = names, pool
         self._network = threading.Lock()
         self.thumbnail = lru_cache(_KEPT_THUMBNAILS)(self._thumbnail)
 
-    def answer(self, photo: bytes, top: int, nearest: int) -> Answer:
-        """Classify the bytes of an image file. Raises `NotAPhoto`."""
+    async def decode(self, photo: bytes) -> Pixels:
+        """The pixels of the bytes of an image file, as `predict` sees them. Raises `NotAPhoto`, `DataError`."""
+        try:
+            pixels = await self.pool.pixels(photo)
+        except NotDecodable as error:
+            raise NotAPhoto(f"this {error}" + (f"; {error.remedy}" if error.remedy else "")) from error
+        return await asyncio.to_thread(shrunk, pixels, self._classifier.predictor.transform.stored_side)
+
+    def answer(self, pixels: Pixels, top: int, nearest: int) -> Answer:
+        """Classify a photo that `decode` decoded."""
         started = time.monotonic()
-        pixels = self._decoded(photo)
         with self._network:
             seen = self._classifier.look([pixels], top)[0]
         guesses = tuple(
@@ -104,13 +113,6 @@ class ServedRun:
             classes=guesses, none_of_these=seen.is_none, nearest=found,
             milliseconds=round(1000 * (time.monotonic() - started), 1),
         )  # fmt: skip
-
-    def _decoded(self, photo: bytes) -> Pixels:
-        side = self._classifier.predictor.transform.stored_side
-        try:
-            return decode_image(np.frombuffer(photo, dtype=np.uint8), side, self._max_megapixels)
-        except NotDecodable as error:
-            raise NotAPhoto(f"this {error}" + (f"; {error.remedy}" if error.remedy else "")) from error
 
     def _neighbours(self, features: Floats, count: int) -> tuple[Neighbour, ...]:
         photos = self._photos
@@ -167,7 +169,10 @@ def load_served(config: ServeConfig) -> ServedRun:
         title="What is on this photo?", run=name, epoch=classifier.epoch, classes=shown,
         training_photos=0 if photos is None else len(photos.images), notes=tuple(one for one in notes if one),
     )  # fmt: skip
-    return ServedRun(classifier, model, names, photos, config.max_megapixels)
+    pool = PixelPool(
+        max_megapixels=config.max_megapixels, megabytes=config.decode_megabytes, seconds=config.decode_seconds
+    )
+    return ServedRun(classifier, model, names, photos, pool)
 
 
 def _training_photos(run: Run, classifier: Classifier) -> TrainingPhotos | None:
@@ -227,5 +232,9 @@ def serve(config: ServeConfig, announce: Callable[[str], None]) -> None:
 
     Raises what `load_served` raises, and `ConfigError` where the address cannot be listened on.
     """
-    service = Service(config, load_served(config))
-    run_until_stopped(serve_pages(service, announce))
+    run_until_stopped(_serve(config, load_served(config), announce))
+
+
+async def _serve(config: ServeConfig, served: ServedRun, announce: Callable[[str], None]) -> None:
+    async with served.pool:
+        await serve_pages(Service(config, served), announce)

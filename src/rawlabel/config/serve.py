@@ -23,9 +23,14 @@ class ServeConfig(Section):
     max_megapixels: float = setting(
         40.0, "Largest photo that is decoded [megapixels]; read from the header.", gt=0
     )
+    decode_seconds: float = setting(5.0, "Longest time for decoding one photo [seconds].", gt=0)
+    decode_megabytes: int = setting(1024, "Most memory of a process that decodes [megabytes].", ge=256)
     rate: int = setting(60, "Photos that one client may send [per minute].", ge=1)
     waiting: int = setting(
-        16, "Photos that are read or classified at one time; others are told to come later.", ge=1
+        16,
+        "Photos that are read or classified at one time, up to half of them of one client; others are told to "
+        "come later.",
+        ge=1,
     )
     timeout: float = setting(20.0, "Time that the bytes of a photo may take to arrive [seconds].", gt=0)
     device: Device | None = setting(None, f"{DEVICE_HELP} By default the run's own.")

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from rawlabel.base.checked import Record
 from rawlabel.errors import RawlabelError
+
+Pixels = npt.NDArray[np.uint8]
+"""[height, width, 3], RGB."""
 
 
 class NotAPhoto(RawlabelError):
@@ -52,7 +57,7 @@ class Answer(Record):
     nearest: tuple[Neighbour, ...] = Field(default=())
     """The training photos that look most like it; empty where they are not at hand."""
     milliseconds: float
-    """Time that decoding and the network took."""
+    """Time that the network, and the search for neighbours, took."""
 
 
 class Fault(Record):
@@ -77,12 +82,16 @@ class ServedModel:
 
 
 class Answerer(Protocol):
-    """What classifies photos: called in threads, several at a time."""
+    """What classifies photos."""
 
     model: ServedModel
 
-    def answer(self, photo: bytes, top: int, nearest: int) -> Answer:
-        """Classify the bytes of an image file. Raises `NotAPhoto`."""
+    async def decode(self, photo: bytes) -> Pixels:
+        """The pixels of the bytes of an image file, wherever it is safe to decode them. Raises `NotAPhoto`."""
+        ...
+
+    def answer(self, pixels: Pixels, top: int, nearest: int) -> Answer:
+        """Classify a photo by its pixels. Called in threads, several at a time."""
         ...
 
     def thumbnail(self, number: int) -> bytes | None:

@@ -1,8 +1,8 @@
 """The HTTP server: a page, an endpoint, health and metrics, made for requests of strangers.
 
 A photo's bytes are counted as they come, in time that is limited, and its pixels are read from its header before
-it is decoded. Names that clients give to files or parts are never used. A client is told one sentence, never a
-traceback.
+it is decoded, which is done elsewhere (`Answerer.decode`) and may fail without harm. Names that clients give to
+files or parts are never used. A client is told one sentence, never a traceback.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +25,7 @@ from aiohttp.web_protocol import RequestHandler
 from pydantic_core import to_json
 
 from rawlabel.config import ServeConfig
-from rawlabel.errors import ConfigError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.show.serve import openapi
 from rawlabel.show.serve.answers import Answerer, Fault, NotAPhoto
 from rawlabel.show.serve.limits import RateLimit
@@ -74,6 +75,7 @@ class Service:
     def __post_init__(self) -> None:
         self._rate = RateLimit(self.config.rate)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="serve")
+        self._at_work: Counter[str] = Counter()
         self._connections: dict[RequestHandler, _Connection] = {}
 
     def application(self) -> web.Application:
@@ -190,21 +192,30 @@ class Service:
                 f"too many photos a minute; ask again in {seconds} seconds",
                 **{"Retry-After": seconds},
             )
-        if self.metrics.waiting >= self.config.waiting:
+        client = request.remote or ""
+        # Half of the places at most, so that one client's slow photos are no reason to send others away.
+        is_greedy = self._at_work[client] >= max(1, self.config.waiting // 2)
+        if is_greedy or self.metrics.waiting >= self.config.waiting:
             raise _Refused(503, "busy", "too many photos are waiting; ask again", **{"Retry-After": "1"})
         self.metrics.waiting += 1
+        self._at_work[client] += 1
         try:
             photo = await self._read(request)
             started = time.monotonic()
-            loop = asyncio.get_running_loop()
             try:
-                answer = await loop.run_in_executor(self._threads, self.answerer.answer, photo, top, nearest)
+                pixels = await self.answerer.decode(photo)
             except NotAPhoto as error:
                 raise _Refused(415, "not a photo", str(error)) from error
+            except DataError as error:
+                _LOG.error("%s", error)
+                raise _Refused(503, "decoding", "photos cannot be decoded now; ask again") from error
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._threads, self.answerer.answer, pixels, top, nearest)
             self.metrics.answer(time.monotonic() - started)
             return _json(answer)
         finally:
             self.metrics.waiting -= 1
+            self._at_work -= Counter({client: 1})
 
     async def _read(self, request: web.Request) -> bytes:
         """The photo's bytes, of no more than the limit, in no more than the time."""

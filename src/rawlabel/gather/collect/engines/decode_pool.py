@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -21,15 +22,28 @@ from rawlabel.records import Reason
 MOST_IN_BATCH, MOST_BYTES_IN_BATCH = 16, 4_000_000
 """A batch is what has gathered while the workers were busy; small enough to be decoded well within the time."""
 _MOST_BREAKS = 3
-_Waiting = tuple[bytes, asyncio.Future[Examined]]
+Found = TypeVar("Found")
 
 
-class DecodePool:
-    """Examines photos, many at a time; use it as an async context manager."""
+@dataclass(frozen=True)
+class Work(Generic[Found]):
+    """What the processes do with photos."""
 
-    def __init__(self, limits: WorkerLimits, *, workers: int, seconds: float) -> None:
-        self._limits, self._num_workers, self._seconds = limits, workers, seconds
-        self._waiting: deque[_Waiting] = deque()
+    on_photos: Callable[[Sequence[bytes]], list[Found]]
+    """Runs there, so it must be importable, and say one thing of each photo."""
+    if_lost: Callable[[bytes], Found]
+    """What is said of a photo that no process survived."""
+    most_in_batch: int = MOST_IN_BATCH
+    tries: int = 2
+    """How often a photo whose batch failed is tried by itself: a process may also be ended from outside."""
+
+
+class WorkerPool(Generic[Found]):
+    """Has processes work on photos, many at a time; use it as an async context manager."""
+
+    def __init__(self, work: Work[Found], limits: WorkerLimits, *, workers: int, seconds: float) -> None:
+        self._work, self._limits, self._num_workers, self._seconds = work, limits, workers, seconds
+        self._waiting: deque[tuple[bytes, asyncio.Future[Found]]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
         self._breaks_in_a_row = 0
         self._context = spawn_context()
@@ -48,13 +62,9 @@ class DecodePool:
         await asyncio.to_thread(self._context.kill_all)
         await asyncio.to_thread(_join, self._pool)
 
-    async def examine(self, data: bytes) -> Examined:
-        """Decode and fingerprint one photo.
-
-        A photo that takes more memory or time than allowed comes back with `Reason.DECODE_LIMIT`. Raises
-        `DataError` when no worker process can be kept alive.
-        """
-        future: asyncio.Future[Examined] = asyncio.get_running_loop().create_future()
+    async def work_on(self, data: bytes) -> Found:
+        """What the processes say of one photo. Raises `DataError` when none can be kept alive."""
+        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._waiting.append((data, future))
         self._send_batches()
         return await future
@@ -64,7 +74,7 @@ class DecodePool:
         while self._waiting and len(self._batches) <= self._num_workers:
             batch = [self._waiting.popleft()]
             size = len(batch[0][0])
-            while self._waiting and len(batch) < MOST_IN_BATCH:
+            while self._waiting and len(batch) < self._work.most_in_batch:
                 size += len(self._waiting[0][0])
                 if size > MOST_BYTES_IN_BATCH:
                     break
@@ -78,10 +88,10 @@ class DecodePool:
         if not task.cancelled():
             self._send_batches()
 
-    async def _run(self, batch: list[_Waiting]) -> None:
+    async def _run(self, batch: list[tuple[bytes, asyncio.Future[Found]]]) -> None:
         wanted = [(data, future) for data, future in batch if not future.done()]
         try:
-            results = await self._examine_all([data for data, _ in wanted])
+            results = await self._work_on_all([data for data, _ in wanted])
         except (DataError, asyncio.CancelledError) as error:
             for _, future in wanted:
                 if isinstance(error, DataError) and not future.done():
@@ -93,25 +103,26 @@ class DecodePool:
             if not future.done():
                 future.set_result(result)
 
-    async def _examine_all(self, photos: Sequence[bytes]) -> list[Examined]:
+    async def _work_on_all(self, photos: Sequence[bytes]) -> list[Found]:
         """A batch; where it fails, each photo by itself, so that only the guilty one bears the consequence."""
         results = await self._try(photos)
         if results is not None:
             return results
-        singles = []
+        singles: list[Found] = []
         for photo in photos:
-            # A process may also be ended from outside, so one death alone says little.
-            single = await self._try([photo]) or await self._try([photo])
-            singles += single or [image_worker.unexamined(photo, Reason.DECODE_LIMIT)]
+            single = None
+            for _ in range(self._work.tries):
+                single = single or await self._try([photo])
+            singles += single or [self._work.if_lost(photo)]
         return singles
 
-    async def _try(self, photos: Sequence[bytes]) -> list[Examined] | None:
+    async def _try(self, photos: Sequence[bytes]) -> list[Found] | None:
         """None when the time ran out or the process died."""
         while True:
             pool = self._pool
             try:
-                future = pool.schedule(image_worker.examine_all, args=[photos], timeout=self._seconds)
-                results: list[Examined] = await asyncio.wrap_future(future)
+                future = pool.schedule(self._work.on_photos, args=[photos], timeout=self._seconds)
+                results: list[Found] = await asyncio.wrap_future(future)
             except (TimeoutError, ProcessExpired):
                 return None
             except (BrokenProcessPool, RuntimeError) as error:
@@ -144,6 +155,25 @@ class DecodePool:
             )
             pool.active  # noqa: B018 - reading it starts the workers
         return pool
+
+
+def _lost(photo: bytes) -> Examined:
+    return image_worker.unexamined(photo, Reason.DECODE_LIMIT)
+
+
+class DecodePool(WorkerPool[Examined]):
+    """Examines photos, many at a time; use it as an async context manager."""
+
+    def __init__(self, limits: WorkerLimits, *, workers: int, seconds: float) -> None:
+        super().__init__(Work(image_worker.examine_all, _lost), limits, workers=workers, seconds=seconds)
+
+    async def examine(self, data: bytes) -> Examined:
+        """Decode and fingerprint one photo.
+
+        A photo that takes more memory or time than allowed comes back with `Reason.DECODE_LIMIT`. Raises
+        `DataError` when no worker process can be kept alive.
+        """
+        return await self.work_on(data)
 
 
 def _join(pool: ProcessPool) -> None:

@@ -52,9 +52,9 @@ class WorkerLimits:
 
 _limits = WorkerLimits(1024, 64.0)
 
-# What else the readers of single formats let out, when the file is damaged in some way they did not think of.
-_DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, struct.error,
-           zlib.error)  # fmt: skip
+DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, struct.error,
+          zlib.error)  # fmt: skip
+"""What else the readers of single formats let out, when a file is damaged in some way they did not think of."""
 
 
 def start_worker(limits: WorkerLimits) -> None:
@@ -75,6 +75,11 @@ def start_worker(limits: WorkerLimits) -> None:
     warnings.simplefilter("ignore")
 
 
+def own_limits() -> WorkerLimits:
+    """What this process may use."""
+    return _limits
+
+
 def examine_all(photos: Sequence[bytes]) -> list[Examined]:
     """Examine several photos in one go, which saves on the way between processes."""
     return [examine(photo) for photo in photos]
@@ -90,7 +95,7 @@ def examine(data: bytes) -> Examined:
         resized = None if picture is None or _limits.resize is None else _resized(picture, _limits.resize)
     except (MemoryError, cv2.error):
         return Examined(digest, Decoded(Reason.DECODE_LIMIT))
-    except _DAMAGE:
+    except DAMAGE:
         return Examined(digest, Decoded(Reason.TRUNCATED))
     return Examined(digest, decoded, resized)
 
