@@ -65,10 +65,12 @@ def main() -> None:
         elif part == "tools":
             result["tools"] = tools(asked.peer_python, files, order)
         else:
-            result["search"] = [
-                search(int(count), int(count) // 100, backend)
-                for count, _, backend in (one.partition(":") for one in asked.search)
-            ]
+            for count, _, backend in (one.partition(":") for one in asked.search):
+                row = search(int(count), int(count) // 100, backend)
+                others = [
+                    one for one in result.get("search", ()) if (one["hashes"], one["by"]) != (int(count), backend)
+                ]
+                result["search"] = [*others, row]
         result.setdefault("environment", {})[part] = environment(sys.argv[1:])
         asked.out.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(result, indent=1, default=str) + "\n")
