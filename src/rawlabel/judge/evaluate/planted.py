@@ -32,7 +32,7 @@ class Planted:
 
     @property
     def total(self) -> int:
-        """Those that could be found."""
+        """How many of the planted copies could be found."""
         return self.found + self.missed
 
 
