@@ -36,7 +36,7 @@ class ClassPair(Record):
     """Of the photos found for the class with fewer, the share that both of these have."""
 
     def describe(self) -> str:
-        """One line for people."""
+        """How much the two have in common, in one line for people."""
         first, second = self.classes
         return (
             f"searches for '{first}' and '{second}' found {self.shared_photos:,} photos and {self.copies:,} "

@@ -51,7 +51,7 @@ class Entry:
 
     @property
     def file(self) -> str:
-        """The file that it is of, for messages."""
+        """The file that it is of, without the line, for messages."""
         return _LINE.sub("", self.where)
 
 
