@@ -4,7 +4,7 @@
 
 A project as `collect`, `curate`, `train` and `labels` leave it: each label event with a title, an author, a
 license and addresses, seven of ten kept, two rejected, one failed. Its files are 5,000 photos, to which all events
-point, since a page shows hardly more. `rawlabel report` then runs in a process of its own, without the probe, which
+point, since a page shows hardly more. `rawlabel report` then runs in a process of its own, without the probe, that
 needs a network; its peak memory is what the system says of it.
 """
 

@@ -78,8 +78,7 @@ def test_the_lists_beside_the_page_show_the_projects_own_files(browser, page_fil
         assert page.count(".rest a") > 0
         first = page.run("document.querySelector('.rest a').href")
     with browser.page(first) as page:
-        # Each is decoded, which an image that is not there refuses; the system waits for it.
-        decoded = "Promise.all([...document.images].map(one => (one.loading = 'eager', one.decode())))"
-        assert len(page.run(decoded)) > 0
+        shown = "[...document.images].every(one => one.complete && one.naturalWidth > 0)"
+        page.do(lambda one: one.wait_for_function(shown))
         assert page.violations() == []
         assert page.errors == []

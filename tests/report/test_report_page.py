@@ -279,8 +279,11 @@ def test_simulated_photos_say_so_show_the_truth_and_link_to_nobody(project, run,
     settings = json.loads((project / "collect.json").read_text())
     write_json(project / "collect.json", settings | {"base_url": ["http://127.0.0.1:1/"], "allow_loopback": True})
     ids = set(manifest.table["photo_id"].to_pylist())
-    write_json(project / "truth.json", {"photos": {one: {"content": "bus"} for one in ids}})
+    truth = {one: {"content": "bus"} for one in ids}
+    truth[manifest.kept()["photo_id"][0].as_py()]["copy_of_test"] = "bus/1.png"
+    write_json(project / "truth.json", {"photos": truth})
     shown = read_page(project, photos_per_class=50)
+    assert re.search(r"of 1 collected photos? that .* 0 were found and left out, 1 was missed", shown.text)
     assert "Simulated photos" in shown.text
     assert re.search(r"[0-9]+ of 15 kept raw labels are right", shown.text)
     assert "site’s truth: bus" in shown.text

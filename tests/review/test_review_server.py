@@ -80,6 +80,14 @@ def test_conflicts_leaks_and_groups_are_there_to_be_looked_at(served: Served) ->
     assert {card["class_id"] for card in conflict["photos"]} == {"owl", "robin"}
     (leak,) = served.queue("leaks")
     assert leak["has_file"] and leak["note"] == "flip"
+    # That a label is right does not say that the photo shows no test picture, and the other way round.
+    row = leak["photos"][0]["row"]
+    served.answer({row: "keep"}, "suspects")
+    assert len(served.queue("leaks")) == 1
+    served.undo()
+    served.answer({row: "keep"}, "leaks")
+    assert served.queue("leaks") == [] and row in [one["photos"][0]["row"] for one in served.queue()]
+    served.undo()
     for path in (f"test-pictures/{leak['place']}/large", f"pictures/{leak['photos'][0]['row']}/small"):
         kind, data = served.fetch(path)
         assert (kind, data[:4]) == ("image/webp", b"RIFF")

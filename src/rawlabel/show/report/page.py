@@ -33,6 +33,7 @@ from rawlabel.show.report.photos.suspects import find_suspects
 from rawlabel.show.report.provenance import trace
 from rawlabel.show.report.rules import rule_choices
 from rawlabel.show.report.shared_photos import find_shared_photos
+from rawlabel.show.report.simulated import read_planted
 from rawlabel.show.report.thumbnails import Thumbnails
 from rawlabel.show.report.verdict import notices, run_facts, shown_accuracies, verdict_sentence
 
@@ -161,6 +162,7 @@ def _sections(
         "groups": find_groups(collection, run, thumbnails) if run else None,
         "label_evidence": read_label_evidence(collection, run, suspects) if run else None,
         "certificate": read_certificate(collection, run),
+        "planted": read_planted(config.project, collection.manifest, run) if collection.is_simulated else None,
         "provenance": trace(collection, run, config),
     }
 

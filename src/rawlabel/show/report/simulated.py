@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 import pyarrow.compute as pc
 
-from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.manifest import Manifest, read_manifest
 from rawlabel.artifacts.manifest_rows import ManifestRows
+from rawlabel.artifacts.run import Run
 from rawlabel.config import CollectConfig
+from rawlabel.judge.evaluate.planted import PlantedCopies, find_planted
 from rawlabel.judge.evaluate.truth import is_site_truth, photo_contents
 from rawlabel.records import Verdict
 
@@ -72,3 +74,17 @@ def read_truth(project: Path, manifest: Manifest, rows: ManifestRows) -> SiteTru
     return SiteTruth(
         sum(right for right, _ in counts.values()), sum(total for _, total in counts.values()), counts, shows
     )
+
+
+def read_planted(project: Path, manifest: Manifest, run: Run | None) -> PlantedCopies | None:
+    """Which of the copies that a simulated site planted were found; None where it says nothing of any.
+
+    What `run` left out counts where it was trained on this manifest. Raises `DataError` as `read_truth`.
+    """
+    path = project / TRUTH
+    if not path.is_file() or not is_site_truth(path):
+        return None
+    trained_on = run.manifest_path if run is not None else None
+    is_of_it = trained_on is not None and trained_on.resolve() == manifest.path.resolve()
+    left_out = run.left_out_copies if run is not None and is_of_it else None
+    return find_planted(read_manifest(manifest.path), path, left_out.images if left_out else ())

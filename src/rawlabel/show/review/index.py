@@ -121,7 +121,7 @@ class Evidence:
     suspicion: Path | None = None
     """What `rawlabel labels` said of each photo; None where no run has it."""
     leaks: Path | None = None
-    """Photos of a run that may show a test picture; None where no run has such a list."""
+    """Photos that may show a test picture, as a run or a pass over the manifest listed them; None without."""
 
     @property
     def groups(self) -> Path | None:
@@ -147,7 +147,12 @@ def evidence_of(project: Path, manifest: Path, run: Path | None = None) -> Evide
     Raises `DataError` for a run that has no evidence about labels.
     """
     if run is None:
-        return Evidence(manifest, newest_of_runs(project, SUSPICION), newest_of_runs(project, LEAKS))
+        # `rawlabel decontaminate` leaves its list beside the manifest.
+        lists = [
+            one for one in (newest_of_runs(project, LEAKS), manifest.with_name(LEAKS)) if one and one.is_file()
+        ]
+        leaks = max(lists, key=lambda one: one.stat().st_mtime_ns, default=None)
+        return Evidence(manifest, newest_of_runs(project, SUSPICION), leaks)
     if not (run / SUSPICION).is_file():
         raise DataError(f"{run / SUSPICION}: no such file; run `rawlabel labels {run}` first")
     return Evidence(manifest, run / SUSPICION, run / LEAKS if (run / LEAKS).is_file() else None)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rawlabel.artifacts.review.answer_file import AnswerFile
-from rawlabel.artifacts.review.answers import Answer, Answers, Look, Subject
+from rawlabel.artifacts.review.answers import LEAKS, Answer, Answers, Look, Subject
 from rawlabel.artifacts.review.pairs import KINDS
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
@@ -36,7 +36,7 @@ UPDATE suspect SET asked = 0 WHERE asked = 1;
 UPDATE pair SET asked = 0 WHERE asked = 1;
 """
 _PAIRS = """
-SELECT pair.place, one.source, one.photo_id, one.class_id, one.answer,
+SELECT pair.place, pair.kind, one.source, one.photo_id, one.class_id, one.answer,
     other.source, other.photo_id, other.class_id, other.answer
 FROM pair JOIN photo one ON one.row = pair.row LEFT JOIN photo other ON other.row = pair.other
 """
@@ -129,11 +129,12 @@ class Session:
     def _settle_pairs(self, where: str, *rows: int) -> None:
         """Mark the pairs that were answered, or a photo of which is to be left out, as asked; others as not."""
         for pair in self._database.execute(_PAIRS + where, rows).fetchall():
-            place, source, photo, class_id, answer, other_source, other, other_class, other_answer = pair
+            place, kind, source, photo, class_id, answer, other_source, other, other_class, other_answer = pair
             subjects = [Subject(source, photo, class_id)]
             if other is not None:
                 subjects.append(Subject(other_source, other, other_class))
-            is_asked = self._answers.is_answered(*subjects) or Answer.DROP in (answer, other_answer)
+            is_asked = self._answers.is_answered(*subjects, is_leak=kind == LEAKS)
+            is_asked = is_asked or Answer.DROP in (answer, other_answer)
             self._database.execute("UPDATE pair SET asked = ? WHERE place = ?", [int(is_asked), place])
 
     def _subject(self, row: int) -> Subject:
