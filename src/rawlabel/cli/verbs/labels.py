@@ -15,7 +15,7 @@ _MOST_CONFUSIONS, _MOST_CLASSES, _MOST_GROUPS = 10, 10, 10
 
 
 def _labels(config: LabelsConfig) -> Ending:
-    from rawlabel.judge.label_evidence.groups import FILE, PhotoGroups
+    from rawlabel.artifacts.review.photo_groups import FILE, PhotoGroups
     from rawlabel.judge.label_evidence.of_runs import gather_evidence
 
     evidence = gather_evidence(config)
