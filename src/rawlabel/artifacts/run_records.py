@@ -182,7 +182,7 @@ class Start(Environment):
 
 
 class EncoderRecord(Record):
-    """`encoder.json`: the frozen network that a head was trained on."""
+    """`encoder.json`: the network that a head was trained on, frozen or, afterwards, with all its layers."""
 
     name: str
     origin: str = ""
@@ -196,12 +196,19 @@ class EncoderRecord(Record):
     arithmetic: str = ""
     own_classes: tuple[str, ...] = ()
     """Which of the run's classes it was taught, as far as is known."""
+    is_finetuned: bool = False
+    """Whether all its layers were trained on after the head was."""
 
     def describe(self) -> str:
         """What a reader must know of it, in one sentence."""
+        what = (
+            f"The classifier is fine-tuned from the network {self.name}"
+            if self.is_finetuned
+            else f"The classifier is a head on the frozen network {self.name}"
+        )
         return (
-            f"The classifier is a head on the frozen network {self.name} (license: {self.license}), which was "
-            f"trained on {self.trained_on}, with labels of {self.labels_of}; of the classes here it was taught "
+            f"{what} (license: {self.license}), which was trained on {self.trained_on}, with labels of "
+            f"{self.labels_of}; of the classes here it was taught "
             f"{', '.join(self.own_classes) if self.own_classes else 'none, as far as is known'}."
         )
 
@@ -288,6 +295,41 @@ class ChoiceCost(Record):
     chosen: HeadAccuracy
     oracle: HeadAccuracy
     regret: Measured
+
+
+class WeightsScore(Record):
+    """One of the weights that fine-tuning may keep; None where nothing was held out, or no test set was named."""
+
+    accuracy: Measured | None = None
+    """On held-out raw labels [percent]."""
+    loss: Measured | None = None
+    """Their negative log likelihood [nats], at the temperature and share of idle labels that fit best."""
+    test_accuracy: Measured | None = None
+    """Top-1 [percent], measured once the choice was made."""
+
+
+class WeightsChoice(Record):
+    """`weights_choice.json`: which of frozen, averaged and fine-tuned weights a run kept, by raw labels alone."""
+
+    chosen: str
+    holdout_images: Count
+    candidates: Mapping[str, WeightsScore]
+
+    @property
+    def cost(self) -> float | None:
+        """Points of test accuracy that the kept weights are below the best ones; None without a test set."""
+        told = {name: one.test_accuracy for name, one in self.candidates.items() if one.test_accuracy is not None}
+        return max(told.values()) - told[self.chosen] if told else None
+
+    def describe(self) -> str:
+        """One line: what was kept, of what, and why."""
+        if not self.holdout_images:
+            return f"weights: {self.chosen}; nothing is held out that could tell"
+        each = ", ".join(f"{name} {one.accuracy:.1f} %" for name, one in self.candidates.items())
+        return (
+            f"weights: {self.chosen}, by the likelihood of {self.holdout_images} held-out raw labels; right of "
+            f"these: {each}"
+        )
 
 
 class Decontamination(Record):
