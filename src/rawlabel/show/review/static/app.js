@@ -258,10 +258,10 @@ async function showClasses() {
 async function showGroups() {
   const rows = await ask("api/groups");
   show(el("h2", {}, "Off topic"),
-    el("p", { class: "hint" }, "Photos of one author that were found for one class and mostly look like another."),
+    el("p", { class: "hint" }, "Photos of one label that are doubted for the same reason, so that many can be kept or dropped at a glance."),
     rows.length ? el("ul", { class: "list" }, rows.map((row) => el("li", {}, el("a", { href: `#groups/${row.place}` },
-      `${named(row.class_id)}, like ${named(row.preferred)}`,
-      el("small", {}, `${number(row.photos)} photos${row.author ? ` by ${row.author}` : ""}, ${number(row.answered)} with an answer`)))))
+      `${named(row.class_id)}, ${row.preferred ? `like ${named(row.preferred)}` : "like none of the classes"}`,
+      el("small", {}, `${number(row.photos)} photos${row.found_by ? ` ${row.found_by}` : ""}, ${number(row.answered)} with an answer`)))))
       : el("p", { class: "hint" }, "Every group has its answers."));
 }
 
