@@ -1,9 +1,9 @@
-"""Which stopping rule the recipe `transfer` should have: heads on kept features, one half chooses, the other judges.
+"""Which stopping rule the recipe `transfer` should have: heads on kept features, chosen and judged on two halves.
 
 Settings are sets of raw labels x heads; of these, every other one, as on a chessboard, with the even seeds chooses
-the rule with the smallest largest mean regret, and the others with the odd seeds judge it (LOG.md says so, before the
-trainings). Each training is the loop's own method, loader, optimizer and rate, without what a run keeps on the disk;
-the rules see its records alone.
+the rule with the smallest largest mean regret, and the others with the odd seeds judge it (LOG.md says so, before
+the trainings). Each training is the loop's own method, loader, optimizer and rate, without what a run keeps on the
+disk; the rules see its records alone.
 
     python benchmarks/rule_of_heads.py --flowers FLOWERS --cifar10n CIFAR10N \\
         --out results/measured/rule_regret/heads.json
@@ -170,8 +170,8 @@ def table(curves: dict[str, dict[str, Any]], command: str) -> str:
         lines.append(f"| {rule} | {' | '.join(cells)} |")
     environment = describe_environment()
     return (
-        "Stopping rules on heads over kept features: points below the oracle epoch, mean over seeds; largest over\n"
-        "the settings, where, and mean over the settings.\n\n"
+        "Stopping rules on heads over kept features: points below the oracle epoch, mean over seeds; largest\n"
+        "over the settings, where, and mean over the settings.\n\n"
         "| rule | choosing: largest | where | mean | judging: largest | where | mean |\n"
         "|---|--:|---|--:|--:|---|--:|\n"
         + "\n".join(lines)
