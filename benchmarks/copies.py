@@ -304,7 +304,11 @@ def _search_table(rows: Sequence[_Json]) -> list[str]:
             f"{'yes' if one['exact'] else 'no'} | {one['seconds']:,} | {one['CPU seconds']:,} | "
             f"{one['peak memory [MB]']:,} |"
         )
-    return [*lines, ""]
+    return [
+        *lines, "",
+        "The machine did other work beside this; seconds of CPU, of one thread, say what it takes. `faiss` is the "
+        "extra `rawlabel[faiss]`; what it finds is what products of matrices find.", "",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -79,7 +79,8 @@ def test_conflicts_leaks_and_groups_are_there_to_be_looked_at(served: Served) ->
     (conflict,) = served.queue("conflicts")
     assert {card["class_id"] for card in conflict["photos"]} == {"owl", "robin"}
     (leak,) = served.queue("leaks")
-    assert leak["has_file"] and leak["note"] == "flip"
+    assert leak["has_file"]
+    assert leak["note"] == "the photo is like its part from 0 to 90 % across and 2.5 to 100 % down, mirrored"
     # That a label is right does not say that the photo shows no test picture, and the other way round.
     row = leak["photos"][0]["row"]
     served.answer({row: "keep"}, "suspects")
