@@ -29,10 +29,10 @@ from rawlabel.artifacts.run_records import (
     Start,
     Summary,
     Timing,
-    WeightsChoice,
     accuracies_on_test,
     oracle_epoch,
 )
+from rawlabel.artifacts.weights_choice import WeightsChoice
 from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
 from rawlabel.config import TrainConfig

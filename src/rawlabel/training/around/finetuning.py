@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rawlabel.artifacts.log_entry import TestAccuracies
 from rawlabel.artifacts.run_directory import RunDirectory
-from rawlabel.artifacts.run_records import EncoderRecord, WeightsChoice, WeightsScore
+from rawlabel.artifacts.run_records import EncoderRecord
+from rawlabel.artifacts.weights_choice import WeightsChoice, WeightsScore
 from rawlabel.base import distributed, messages, processes
 from rawlabel.base.correctness import is_right
 from rawlabel.base.files import atomic_write, disk_errors, write_json
