@@ -84,7 +84,7 @@ def own_likeness(features: npt.NDArray[np.float32], labels: Labels, weights: Flo
     lengths = np.linalg.norm(sums, axis=1)
     rows, products = np.arange(len(labels)), features @ sums.T
     cosines: Floats = products / np.where(lengths > 0, lengths, 1)
-    # What is left of a class without the photo itself, by the three lengths, makes no second array of all features.
+    # What is left of a class without the photo itself: by its length, without a second array of all features.
     squares = np.einsum("ij,ij->i", features, features, dtype=np.float64)
     own = products[rows, labels]
     others = lengths[labels] ** 2 - 2 * weights * own + weights**2 * squares
