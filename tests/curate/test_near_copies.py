@@ -25,8 +25,9 @@ from rawlabel.artifacts.image_store.local import ImageStore
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import catalogue_path, images_path
 from rawlabel.config import CurateConfig
-from rawlabel.gather.curate import examining
+from rawlabel.gather.curate import examined_by_ray
 from rawlabel.gather.curate.answer_lists import AnswerLists
+from rawlabel.gather.curate.near_copies import listed
 from rawlabel.gather.curate.stage import curate, decide_with
 from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
@@ -77,6 +78,18 @@ def test_the_largest_then_the_earliest_stays(source: str) -> None:
     assert [row.copy_group for row in rows] == ["flickr:large"] * 4 + [None]
     rows = decided([*found[:3], found[4]], of_all)
     assert [row.reason for row in rows] == ["near_duplicate", "near_duplicate", KEPT, KEPT]
+
+
+@pytest.mark.parametrize("class_id", ["owl", "robin"])
+def test_what_the_pixels_do_not_confirm_stays_and_is_listed(class_id: str) -> None:
+    found = [candidate("a", "owl"), candidate("b", class_id)]
+    known = {name: Decoded(None, 100, 100, name) for name in "ab"}
+    doubt = Copy(0, 1, "near copy", 44, 0.9, is_member=False, is_sure=False)
+    made = decide_with(AnswerLists(), found, known, CurateConfig(), lambda _: [doubt])
+    assert [one.is_kept for one in made.decisions] == [True, True]
+    assert [(one.best, one.copy, one.kind, one.is_conflict) for one in listed(made.decisions, made.stars)] == [
+        ("flickr:a", "flickr:b", "look-alike", False)
+    ]
 
 
 def test_a_copy_of_a_copy_stays() -> None:
@@ -222,7 +235,7 @@ def test_a_manifest_without_a_list_of_copies_has_none(copied: Path) -> None:
 
 def test_a_photo_is_decoded_once(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = curate(CurateConfig(project=copied))
-    monkeypatch.setattr(examining, "examine_image", None)
+    monkeypatch.setattr(examined_by_ray, "examine_image", None)
     again = curate(CurateConfig(project=copied))
     assert (again.fingerprint, again.table) == (first.fingerprint, first.table)
     assert curate(CurateConfig(project=copied, min_side=205)).funnel.total.kept < first.funnel.total.kept
