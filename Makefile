@@ -13,7 +13,7 @@ demo: $(READY)  ## The whole chain on a simulated photo site: no key, no network
 test check: export OMP_NUM_THREADS := 1
 
 test: lint  ## All tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: lint  ## Lint, format, types, import layers, unit tests
 	$(BIN)/python -m pytest -m "not integration" -n 2

@@ -17,6 +17,7 @@ import pytest
 pytest.register_assert_rewrite("tests.helpers")
 
 from tests.helpers.browser import Browser, running_browser  # noqa: E402
+from tests.helpers.long_files import LONG_FILES  # noqa: E402
 
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -30,6 +31,12 @@ ROOT = Path(__file__).parents[1]
 # What a trial of a test says of this machine is no user's.
 os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
 atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files that take longest first; all others keep their order."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.long_files import LONG_FILES
+
 SOURCE = Path(__file__).parents[1] / "src" / "rawlabel"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FUNCTION, LONGEST_FILE = 60, 400
@@ -82,3 +84,7 @@ heavy = ("torch", "torchvision", "timm", "matplotlib", "sklearn", "scipy", "aioh
 print("loaded", code, sorted(name for name in heavy if name in sys.modules))
 """
     assert run_python(script).splitlines()[-1] == "loaded 0 []"
+
+
+def test_the_files_that_run_first_are_there() -> None:
+    assert [name for name in LONG_FILES if not (Path(__file__).parents[1] / "tests" / name).is_file()] == []

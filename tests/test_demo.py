@@ -19,6 +19,7 @@ from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
+from tests.helpers.pictures import photo
 from tests.helpers.processes import forked
 
 pytestmark = pytest.mark.integration
@@ -39,6 +40,38 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
 def out(result: DemoResult) -> Path:
     """The demo's folder, with all that it leaves behind."""
     return result.built.run.path.parents[1]
+
+
+PHOTO_ARGUMENTS = ("--epochs", "3", "--model", "cifar_resnet8", "--image-size", "16", "--recipe", "scratch")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `train` and `test` photos of three classes, that differ in their colour."""
+    folder = tmp_path_factory.mktemp("photos")
+    for split, count, first in (("train", 30, 0), ("test", 6, 500)):
+        for place, name in enumerate(("rose", "fern", "sky")):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = photo(100 * place + i + first, 72) // 2
+                pixels[..., place] += 120
+                Image.fromarray(pixels).save(folder / split / name / f"{i}.jpg")
+    return folder
+
+
+def on_photos(photos: Path, out: Path, **settings: object) -> DemoConfig:
+    """The demo on those photos."""
+    return DemoConfig.model_validate(
+        {"out": out, "photos": photos / "train", "test_photos": photos / "test", **settings}
+    )
+
+
+@pytest.fixture(scope="module")
+def two_seeds(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[DemoResult]]:
+    """The folder of a demo of two seeds on those photos, from scratch, and what each came to."""
+    out = tmp_path_factory.mktemp("seeds") / "out"
+    config = on_photos(photos, out, seeds=2, epochs=3, model="cifar_resnet8", image_size=16, recipe="scratch")
+    return out, run_demo(config, serve)
 
 
 def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,9 +107,14 @@ def test_its_numbers_agree_with_the_artifacts(out: Path, result: DemoResult) -> 
     assert 0.45 < right / len(rows) < 0.75
 
 
-def test_a_demo_that_was_stopped_at_each_stage_goes_on(out: Path, tmp_path: Path) -> None:
+def test_a_demo_that_was_stopped_at_each_stage_goes_on(
+    photos: Path, two_seeds: tuple[Path, list[DemoResult]], tmp_path: Path
+) -> None:
     stopped = tmp_path / "stopped"
     log = Path("runs", "demo", "log.json")
+    command = (
+        "demo", "--out", stopped, "--photos", photos / "train", "--test-photos", photos / "test", *PHOTO_ARGUMENTS
+    )  # fmt: skip
 
     def is_downloading() -> bool:
         return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 20
@@ -85,16 +123,16 @@ def test_a_demo_that_was_stopped_at_each_stage_goes_on(out: Path, tmp_path: Path
         (signal.SIGKILL, -9, is_downloading),
         (signal.SIGINT, 130, (stopped / log).exists),
     ):
-        ended = forked(("demo", "--out", stopped, *ARGUMENTS), number, when)
+        ended = forked(command, number, when)
         assert ended.code == code, ended.err
         assert not (stopped / "runs/demo/summary.json").exists()
-    ended = forked(("demo", "--out", stopped, *ARGUMENTS))
+    ended = forked(command)
     assert ended.code == 0, ended.err
-    assert (stopped / log).read_bytes() == (out / log).read_bytes()
+    assert (stopped / log).read_bytes() == (two_seeds[0] / "seed-0" / log).read_bytes()
 
 
-def test_by_default_a_robust_head_stands_beside_a_plain_one(tmp_path: Path) -> None:
-    [only] = run_demo(DemoConfig(out=tmp_path, per_class=20, epochs=12), serve)
+def test_by_default_a_robust_head_stands_beside_a_plain_one(photos: Path, tmp_path: Path) -> None:
+    [only] = run_demo(on_photos(photos, tmp_path, epochs=12), serve)
     lines = describe(only)
     assert len(lines) == 10 and only.plain is not None
     assert "at the last epoch (11)" in lines[7] and "nobody could have chosen" in lines[7]
@@ -151,23 +189,12 @@ def test_the_truth_of_another_site_is_refused(out: Path, tmp_path: Path) -> None
         raw_label_accuracy(read_manifest(path), tmp_path / "truth.json")
 
 
-def test_a_folder_of_photos_and_several_seeds_make_a_table(tmp_path: Path) -> None:
-    for split, count in (("train", 40), ("test", 6)):
-        for hue, name in ((20, "rose"), (90, "fern"), (170, "sky")):
-            folder = tmp_path / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                color = tuple((hue + 60 * channel + 7 * i) % 256 for channel in range(3))
-                Image.new("RGB", (80 + i, 70), color).save(folder / f"{i}.jpg")
-    config = DemoConfig(
-        out=tmp_path / "out", photos=tmp_path / "train", test_photos=tmp_path / "test", seeds=2, epochs=3,
-        model="cifar_resnet8", image_size=16,
-    )  # fmt: skip
-    results = run_demo(config, serve)
+def test_a_folder_of_photos_and_several_seeds_make_a_table(two_seeds: tuple[Path, list[DemoResult]]) -> None:
+    out, results = two_seeds
     assert [result.seed for result in results] == [0, 1]
-    saved = json.loads((tmp_path / "out" / "seeds.json").read_text())
+    saved = json.loads((out / "seeds.json").read_text())
     assert [row["selected"] for row in saved["rows"]] == [result.accuracies[0] for result in results]
     assert "--seeds 2" in saved["command"]
-    table = (tmp_path / "out" / "seeds.md").read_text()
+    table = (out / "seeds.md").read_text()
     mean = sum(result.accuracies[0] for result in results) / 2
     assert f"{mean:.2f} ±" in table

@@ -80,12 +80,13 @@ def test_lists_of_any_system_are_read_and_missing_paths_are_named(
     assert f"rawlabel: {photos / 'gone.png'}: cannot be read (No such file or directory); check the path" in err
 
 
-def test_a_pipe_called_like_an_image_is_no_image_and_does_not_hang(root: Path, tmp_path: Path) -> None:
+@pytest.mark.timeout(120)
+def test_a_pipe_called_like_an_image_is_no_image_and_does_not_hang(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     os.mkfifo(tmp_path / "x.jpg")
-    command = [sys.executable, "-m", "rawlabel", "predict", str(root / "run"), str(tmp_path / "x.jpg")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 1
-    assert "x.jpg: is no file, but a folder, pipe or device; check the path" in done.stderr
+    assert cli.run(["predict", str(root / "run"), str(tmp_path / "x.jpg")]) == 1
+    assert "x.jpg: is no file, but a folder, pipe or device; check the path" in capsys.readouterr().err
 
 
 def test_runs_without_a_finished_epoch_are_refused_and_unfinished_ones_said(

@@ -76,6 +76,18 @@ def test_titles_of_strangers_are_text(browser: Browser, served: Served) -> None:
         assert page.errors == []
 
 
+def test_what_is_asked_of_a_pair_can_be_answered(browser: Browser, served: Served) -> None:
+    with browser.page(f"{served.address}#conflicts") as page:
+        page.wait("#asked")
+        # Curating left out both photos, so that there is nothing to choose.
+        assert page.text("#asked") == "One picture, two labels: both are left out"
+        assert page.text(".answers") == "K Seen: go on N Not sure"
+        page.run("() => { window.location.hash = 'leaks' }")
+        page.wait("text=A copy: drop")
+        assert page.text("#asked") == "Is the photo a copy of this test picture?"
+        assert page.text(".answers") == "K No copy: keep D A copy: drop N Not sure"
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_every_view_is_fit_for_screen_readers_and_narrow_screens(
     browser: Browser, served: Served, width: int, scheme: str

@@ -16,6 +16,8 @@ from PIL import Image
 
 import rawlabel as rl
 from rawlabel import cli
+from rawlabel.chain.serving import load_served
+from rawlabel.config import ServeConfig
 from rawlabel.training.stage import train
 from tests.helpers.browser import Browser
 from tests.helpers.tiny_training import make_class_folders, tiny
@@ -33,8 +35,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(*arguments: str, stop: signal.Signals = signal.SIGTERM) -> Iterator[str]:
-    """A server in a process of its own, by its address; it must end at a signal, and say nothing of its inside."""
+def serving(*arguments: str) -> Iterator[str]:
+    """A server in a process of its own, by its address; it must end at Ctrl-C, and say nothing of its inside."""
     command = [sys.executable, "-m", "rawlabel", "serve", *arguments, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -43,9 +45,9 @@ def serving(*arguments: str, stop: signal.Signals = signal.SIGTERM) -> Iterator[
         try:
             yield line.split()[0]
         finally:
-            process.send_signal(stop)
+            process.send_signal(signal.SIGINT)
             code = process.wait(30)
-        assert code == 128 + stop
+        assert code == 128 + signal.SIGINT
         assert "Traceback" not in process.stderr.read()
 
 
@@ -84,20 +86,15 @@ def test_a_training_photo_is_nearest_to_itself(root: Path, address: str) -> None
     assert nearest[0]["likeness"] > 0.98
 
 
-def test_an_export_is_served_without_training_photos_and_ends_at_ctrl_c(root: Path, tmp_path: Path) -> None:
+def test_an_export_is_served_without_training_photos(root: Path, tmp_path: Path) -> None:
     out = rl.export_model(root / "run", out=tmp_path / "out")
     path = next((root / "test" / "blue").iterdir())
-    with serving(str(out), stop=signal.SIGINT) as address:
-        found = ask(address, path.read_bytes(), "?top=1")
+    found = load_served(ServeConfig(run=out)).answer(path.read_bytes(), 1, 6)
     best = rl.predict(root / "run", path)[0]
-    assert found["classes"] == [
-        {
-            "class_id": best.class_id,
-            "name": best.class_id,
-            "probability": pytest.approx(best.probability, abs=0.02),
-        }
-    ]
-    assert found["nearest"] == []
+    [guess] = found.classes
+    assert (guess.class_id, guess.name) == (best.class_id, best.class_id)
+    assert guess.probability == pytest.approx(best.probability, abs=0.02)
+    assert found.nearest == ()
 
 
 def test_what_cannot_be_served_is_said_in_one_line(

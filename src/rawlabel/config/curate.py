@@ -48,6 +48,11 @@ class CurateConfig(Section):
         "list of photo ids, SHA-256 digests or paths (text, CSV, JSON, JSON lines, Parquet); may be given several "
         "times.",
     )
+    drop_most: bool = setting(
+        False,
+        "Take a list of --drop that says no answers, although it would leave out more than half of the photos, as "
+        "a table of all of them would.",
+    )
     holdout: float = setting(0.1, "Share of photo groups held out from training [0 to 1].", ge=0, lt=1)
     seed: int = setting(0, "Seed of the split into training and holdout.", ge=0)
     workers: int = setting(2, "Threads that decode photos, or processes of a Ray of this machine's own.", ge=1)

@@ -8,6 +8,7 @@ a project that nobody decontaminated has no leaks to look at.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,25 @@ def leaks_of(run: Path) -> Iterator[SuspectedLeak]:
     for row in _rows(path, ["test", "image", "probe"]):
         test = next((one for one in (folder / row["test"] for folder in folders) if one.is_file()), None)
         if test is not None:
-            yield SuspectedLeak(row["image"], test, row["probe"] or "")
+            yield SuspectedLeak(row["image"], test, _said_of(row["probe"] or ""))
+
+
+_CROP = re.compile(r"crop ([\d.]+)-([\d.]+) x ([\d.]+)-([\d.]+) %")
+_PARTS = {"whole": "all of it", "without borders": "it without its borders"}
+_TURNS = {"flipped": "mirrored", "trimmed": "once the photo's borders are gone"}
+
+
+def _said_of(probe: str) -> str:
+    """In words, what of a test picture a photo is like."""
+    if not probe:
+        return ""
+    part, *turns = probe.split(", ")
+    if crop := _CROP.fullmatch(part):
+        left, right, top, bottom = crop.groups()
+        part = f"its part from {left} to {right} % across and {top} to {bottom} % down"
+    else:
+        part = _PARTS.get(part, f"its {part}")
+    return ", ".join([f"the photo is like {part}", *(_TURNS.get(one, one) for one in turns)])
 
 
 def _test_folders(path: Path) -> list[Path]:

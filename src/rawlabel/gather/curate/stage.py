@@ -182,7 +182,7 @@ def decide_with(
     _settle_cross_class(decisions, names, config.conflicts)
     _reject_exact_duplicates(decisions)
     stars = settle_near_copies(decisions, config.conflicts, find)
-    reviewed = drop_reviewed(decisions, lists)
+    reviewed = drop_reviewed(decisions, lists, config.drop_most)
     places = _kept_places(decisions)
     groups = [decisions[place].group or "" for place in places]
     classes = [decisions[place].class_id for place in places]

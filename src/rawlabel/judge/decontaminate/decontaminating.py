@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -62,7 +62,6 @@ class Decontamination:
         test_place: str,
         *,
         kept: Sequence[int] | None = None,
-        decisions: Mapping[str, int] | None = None,
     ) -> Certificate:
         """What is written down: the candidates without those left out (or `kept`) hold no known copy."""
         digests, out = self.candidate_digests, set(self.left_out.tolist())
@@ -90,7 +89,6 @@ class Decontamination:
             overlapping=tuple((self.test_digests[row] or b"").hex() for row in self.overlapping().tolist()),
             for_review=len(self.review),
             canaries=self.outcome.canaries,
-            decisions=decisions or {},
         )  # fmt: skip
 
     def describe(self, match: Match) -> RemovedImage:
