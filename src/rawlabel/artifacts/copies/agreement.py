@@ -56,7 +56,7 @@ class Agreement:
 
     @property
     def is_copy(self) -> bool:
-        """Whether they are one picture."""
+        """Whether the detail and the colors are those of one picture."""
         return self.detail >= LEAST_DETAIL and self.color >= LEAST_COLOR
 
 

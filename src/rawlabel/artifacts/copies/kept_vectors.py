@@ -39,11 +39,11 @@ class KeptVectors:
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Which pictures have features."""
+        """Of which pictures an encoder made features, [pictures]."""
         return self._places[:, 0] >= 0
 
     def block(self, rows: npt.NDArray[np.int64]) -> Vectors:
-        """The features of the pictures at `rows`."""
+        """The features of the pictures at `rows`, each of length 1; 0 without any."""
         places = self._places[rows]
         width = self._pieces[0].shape[1] if self._pieces else 0
         found = np.zeros((len(rows), width), dtype=np.float32)
