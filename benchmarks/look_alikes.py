@@ -164,10 +164,11 @@ TITLES = {
     "before": "Hashes and thumbnails alone decide",
     "after": "The pixels have to confirm what hashes propose",
 }
-ABOUT = """The demo's site (`rawlabel demo`, drawn digits), by its truth. *Near copies* are what curating left out or
-held against a label, true and false; *copies left* are kept photos of one picture. *Left out, false* are photos that
-decontamination took for copies of test photos. The thresholds were chosen on seeds 0, 2 and 4; seed 1 was seen once
-while 24 bits instead of 32 needed no look at the pixels, which missed two test copies."""
+ABOUT = """\
+The demo's site (`rawlabel demo`, drawn digits), by its truth. *Near copies* are what curating left out or
+held against a label, true and false; *copies left* are kept photos of one picture. *Left out, false* are
+photos that decontamination took for copies of test photos. The thresholds were chosen on seeds 0, 2 and 4;
+seed 1 was seen once while 24 bits instead of 32 needed no look at the pixels, which missed two test copies."""
 
 
 def table() -> str:
@@ -199,12 +200,13 @@ def of_crops(told: Json) -> list[str]:
     low, high = (100 * value for value in clopper_pearson(one["found by hashes"] + more, count))
     return [
         f"{count:,} crops that keep 50 to 90 % of the area, off any grid, at 0.7 to 1.3 of the size and encoded",
-        f"again, among {one['photos']:,} photos of flowers. Hashes find {one['found by hashes']}. Neighbours in the",
-        f"features of EfficientNet-Lite0, confirmed by keypoints and pixels, find {more} more: together {low:.1f}",
-        f"to {high:.1f} % (exact, 95 %). Of {one['pairs']:,} pairs, {len(one['other pairs'])} others were taken for",
-        f"copies (the JSON lists them), and {one['listed in doubt']} are listed in doubt. That takes",
-        f"{one['seconds of CPU, crops']:,} seconds of CPU, beside {one['seconds of CPU, hashes']:,} for the hashes;",
-        "the features are not counted.",
+        f"again, among {one['photos']:,} photos of flowers. Hashes find {one['found by hashes']}. Neighbours in",
+        f"the features of EfficientNet-Lite0, confirmed by keypoints and pixels, find {more} more:",
+        f"together {low:.1f} to {high:.1f} % (exact, 95 %). Of {one['pairs']:,} pairs,",
+        f"{len(one['other pairs'])} others were taken",
+        f"for copies (the JSON lists them), and {one['listed in doubt']} are listed in doubt. That takes",
+        f"{one['seconds of CPU, crops']:,} seconds of CPU, beside {one['seconds of CPU, hashes']:,} for the",
+        "hashes; the features are not counted.",
         "",
         f"- `{told['command']}`, commit {told['commit']}, {told['processor']}",
     ]
