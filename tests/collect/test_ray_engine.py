@@ -34,12 +34,12 @@ from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.export import export
 from rawlabel.records import Outcome, Photo, Reason, Status
 from rawlabel_photo_site.web.server import RunningSite
-from tests.curate.test_near_copies import jpeg, project_of
 from tests.helpers.collected_project import make_project
 from tests.helpers.image_host import image_host
 from tests.helpers.pictures import photo
 from tests.helpers.processes import end_by_signal, rawlabel
 from tests.helpers.small_site import KEY, PER_CLASS
+from tests.helpers.stored_photos import jpeg, project_of
 
 pytestmark = [
     pytest.mark.integration,

@@ -13,8 +13,8 @@ from rawlabel import cli
 from rawlabel.artifacts.copies.listed import listed_copies
 from rawlabel.config import CurateConfig
 from rawlabel.gather.curate.stage import curate
-from tests.curate.test_near_copies import jpeg, project_of
 from tests.helpers.pictures import photo
+from tests.helpers.stored_photos import jpeg, project_of
 
 
 def keep_features(project: Path, of: dict[bytes, np.ndarray]) -> None:
