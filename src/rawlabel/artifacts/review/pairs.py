@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rawlabel.artifacts.copies.listed import EQUAL, FILE, LOOK_ALIKE
+from rawlabel.base import messages
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
 
@@ -92,15 +93,19 @@ def _decided(path: Path) -> Iterator[PhotoPair]:
 
 
 def leaks_of(run: Path) -> Iterator[SuspectedLeak]:
-    """The suspected leaks that are listed in a run directory; those whose test picture is gone are passed over."""
+    """The suspected leaks that are listed in a run directory; of those whose test picture is gone it is told."""
     path = run / LEAKS
     if not path.is_file():
         return
-    folders = _test_folders(run / CERTIFICATE)
+    folders, gone = _test_folders(run / CERTIFICATE), 0
     for row in _rows(path, ["test", "image", "probe"]):
         test = next((one for one in (folder / row["test"] for folder in folders) if one.is_file()), None)
         if test is not None:
             yield SuspectedLeak(row["image"], test, _said_of(row["probe"] or ""))
+        else:
+            gone += 1
+    if gone:
+        messages.note(f"{gone:,} pairs of {path} are not asked about: their test pictures are not where they were")
 
 
 _CROP = re.compile(r"crop ([\d.]+)-([\d.]+) x ([\d.]+)-([\d.]+) %")
