@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.copies.listed import EQUAL, FILE
+from rawlabel.artifacts.copies.listed import EQUAL, FILE, LOOK_ALIKE
 from rawlabel.base import messages
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
@@ -72,7 +72,8 @@ def pairs_of(manifest: Path) -> Iterator[PhotoPair]:
 
 def _listed(path: Path) -> Iterator[PhotoPair]:
     for row in _rows(path, _LISTED):
-        kind: Kind = "conflicts" if row["best_class"] != row["copy_class"] else "copies"
+        is_conflict = row["best_class"] != row["copy_class"] and row["kind"] != LOOK_ALIKE
+        kind: Kind = "conflicts" if is_conflict else "copies"
         if kind == "copies" and row["kind"] == EQUAL:
             continue  # nobody could see a difference
         source, _, photo = row["copy"].partition(":")
