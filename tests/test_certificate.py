@@ -52,6 +52,12 @@ def test_it_is_read_as_it_was_written_and_speaks_of_its_two_sets_alone(tmp_path:
     )
 
 
+def test_it_quotes_what_people_decided_and_what_nobody_has() -> None:
+    said = certificate().decided({"leak": 1, "no leak": 2, "unsure": 1}, 3)
+    assert said.for_review == 3 and said.removed == certificate().removed
+    assert said.describe().endswith(", people said of listed pairs: 1 leak, 2 no leak, 1 unsure")
+
+
 def test_a_damaged_one_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("[{}]")
     with pytest.raises(DataError, match=rf"{FILE}: 0\.fingerprints is not as expected"):

@@ -30,6 +30,11 @@ def test_shared_photos_and_copies_are_counted_by_pair_whatever_was_decided_about
         event("4", "crane", "c", keyword="cranes"),
         event("6", "heron"),
         event("7", "digger"),
+        # A stand-in for photos that are gone says nothing of their classes.
+        *(
+            event(one, one, "gone", verdict=Verdict.REJECTED, reason=Reason.PLACEHOLDER)
+            for one in ("crane", "heron")
+        ),
     ]
     found = class_overlap(table_of(events))
     assert [(one.classes, one.shared_photos, one.copies, one.share) for one in found] == [

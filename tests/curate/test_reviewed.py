@@ -64,7 +64,7 @@ def test_undo_takes_back_the_newest_look_that_stands_as_if_it_had_never_been(
         expected |= one.answers
     assert dict(answers.standing()) == expected
     for one in stack:
-        assert answers.is_answered(*one.question)
+        assert answers.is_answered(*one.question.subjects)
     # The same lines twice, as a file that was copied onto itself, and the undoing before what it undoes.
     assert dict(Answers([*lines, *lines]).standing()) == expected
     undoing_first = sorted(lines, key=lambda one: one.undoes is None)
@@ -200,6 +200,27 @@ def test_the_last_of_contradicting_entries_counts_and_the_entries_still_add_up(
     assert set(reasons(manifest)) == {"0002"}
     assert counts.entries == counts.dropped + counts.kept + counts.not_sure + counts.already_out + counts.unmatched
     assert (counts.dropped, counts.kept) == (2, 2)
+
+
+def test_a_table_of_all_photos_is_no_list_to_drop_unless_somebody_insists(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = curate(CurateConfig(project=project)).path
+    capsys.readouterr()
+    assert run(["curate", str(project), "--drop", str(table)]) == 2
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert f"--drop {table}: would leave out 24 of 24 photos" in err and "--drop-most" in err
+    ids = [f"{number:04d}" for number in range(12)] + ["1000"]
+    few, said = tmp_path / "few.txt", tmp_path / "said.csv"
+    few.write_text("\n".join(ids[:12]), encoding="utf-8")
+    assert len(reasons(curate(CurateConfig(project=project, drop=(few,))))) == 12
+    few.write_text("\n".join(ids), encoding="utf-8")
+    with pytest.raises(DataError, match="would leave out 13 of 24 photos"):
+        curate(CurateConfig(project=project, drop=(few,)))
+    assert len(reasons(curate(CurateConfig(project=project, drop=(few,), drop_most=True)))) == 13
+    # Who says the answer means it.
+    said.write_text("id,answer\n" + "".join(f"{one},drop\n" for one in ids), encoding="utf-8")
+    assert len(reasons(curate(CurateConfig(project=project, drop=(said,))))) == 13
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rawlabel.artifacts.review.photo_groups import PhotoGroup, PhotoGroups
+from rawlabel.artifacts.review.responsible_photos import FILE, Responsible, ResponsiblePhoto, ResponsiblePhotos
 from rawlabel.base.files import write_json
 from rawlabel.judge.label_evidence.ambiguity import find_ambiguous_classes
 from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
@@ -34,3 +36,25 @@ def write_label_evidence(run, manifest):
     rows.sort(key=lambda row: -row[3])
     columns = dict(zip(("photo", "label", "preferred_class", "suspicion"), zip(*rows, strict=True), strict=True))
     pq.write_table(pa.table({**columns, "basis": ["held_out"] * len(rows)}), run / "suspicion.parquet")
+
+
+def write_groups(run, manifest):
+    """What `labels` and `evaluate` leave where photos have features: two groups, and what taught one confusion."""
+    paths = {}
+    for one in manifest.kept().select(["path", "class_id"]).to_pylist():
+        paths.setdefault(one["class_id"], []).append(one["path"])
+    like = PhotoGroup(
+        label="bus", looks_like="n00000002", suspicion=0.9, photos=tuple(paths["bus"][:3]), keywords={"bus <i>": 3}
+    )
+    stray = PhotoGroup(
+        label="R&D <b>", looks_like=None, suspicion=0.8, photos=tuple(paths["R&D <b>"]), keywords={}
+    )
+    PhotoGroups(photos=30, suspected=8, scattered=2, groups=(like, stray)).write(run)
+    near = tuple(
+        ResponsiblePhoto(photo=path, test_photos=4 - i, likeness=0.5)
+        for i, path in enumerate(paths["n00000002"][:3])
+    )
+    taught = Responsible(
+        true_class="bus", predicted_class="n00000002", test_photos=("0-0.png",), training_photos=near
+    )
+    write_json(run / FILE, ResponsiblePhotos(confusions=(taught,)).as_json())

@@ -60,6 +60,8 @@ def test_it_writes_the_evidence_and_one_row_for_each_photo(
         # No share stands without what became of such estimates where the truth is known.
         assert OF_ESTIMATE[one["estimator"]] == one["experience"] and one["experience"] in said
     assert evidence["experience"] == IN_ALL and IN_ALL in said
+    # Folders have no searches, of which 0 % shared would say something.
+    assert "in a second mode of the features" in said and "found for another class" not in said
     disagreement = evidence["wrong_label_share"][-1]["share"]["estimate"]
     assert WRONG / 40 - 0.12 < disagreement < WRONG / 40 + 0.2
     shown = json.loads(truth.read_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -9,7 +11,9 @@ from sklearn.metrics import roc_auc_score
 from rawlabel.errors import DataError
 from rawlabel.judge.label_evidence.ambiguity import Signature, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.held_out import Pool
+from rawlabel.judge.label_evidence.of_runs import found_together, shared_photos
 from rawlabel.judge.label_evidence.suspicion import held_out_suspicion, training_suspicion
+from tests.helpers.manifest_rows import kept_row, write_rows
 from tests.helpers.simulated_evidence import flip, held_out, predict
 
 
@@ -85,3 +89,18 @@ def test_noise_that_all_classes_share_makes_none_of_them_ambiguous() -> None:
     )
     assert all(one.signature is Signature.NONE for one in found)
     assert all(one.lost > 0.3 for one in found)
+
+
+def test_photos_found_for_two_classes_and_near_copies_across_classes_are_shared_and_named(tmp_path: Path) -> None:
+    rows = [
+        kept_row(1), kept_row(1, "robin"),
+        kept_row(2, copy_group="flickr:002"), kept_row(3, "robin", copy_group="flickr:002"),
+        kept_row(4), kept_row(5), kept_row(6, "robin"), kept_row(7, "robin"),
+    ]  # fmt: skip
+    manifest = write_rows(tmp_path, rows)
+    assert shared_photos(manifest, ["owl", "robin"])[0, 1] == pytest.approx(2 / 4)
+    (found,) = found_together(manifest)
+    assert (found["classes"], found["shared_photos"], found["copies"], found["share"]) == (
+        ["owl", "robin"], 1, 1, 0.5,
+    )  # fmt: skip
+    assert "'owl' and 'robin' found 1 photos and 1 copies in common, 50.0 % of the smaller class" in found["says"]

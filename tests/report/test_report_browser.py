@@ -8,7 +8,7 @@ import pytest
 
 from rawlabel.config import ReportConfig
 from rawlabel.show.report.stage import build_report
-from tests.helpers.doubted_labels import write_label_evidence
+from tests.helpers.doubted_labels import write_groups, write_label_evidence
 
 pytestmark = pytest.mark.integration
 
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def page_file(project, run, manifest):
     write_label_evidence(run, manifest)
+    write_groups(run, manifest)
     return build_report(ReportConfig(project=project))
 
 
@@ -50,9 +51,11 @@ def test_a_count_a_class_and_a_cell_open_their_photos_by_keyboard(browser, page_
         assert "6 of 10 test photos right" in page.text("#viewer .viewer-body")
         assert page.count('#viewer [data-kind="test"][data-true="bus"]') == 4
         assert page.count('#viewer [data-kind="suspect"][data-label="bus"]') == 3
+        assert page.count('#viewer [data-kind="responsible"][data-true="bus"]') == 3
+        assert page.count('#viewer [data-kind="group"][data-label="bus"]') == 3
         page.press("Escape")
         press('#heat-table [data-true="bus"]')
-        assert page.count("#viewer .tile") == 4
+        assert page.count("#viewer .tile") == 4 + 3  # the test photos, and what may have taught it
         page.press("Escape")
         # The table of classes sorts, and says so to a screen reader.
         page.do(lambda one: one.locator("#accuracy-table thead button").first.focus())

@@ -25,7 +25,7 @@ from rawlabel.judge.label_evidence.experience import OF_ESTIMATE
 from rawlabel.records import ClassSpec
 from rawlabel.show.report import page
 from rawlabel.show.report.stage import build_report
-from tests.helpers.doubted_labels import write_label_evidence
+from tests.helpers.doubted_labels import write_groups, write_label_evidence
 from tests.helpers.report_project import (
     HOSTILE_TITLE,
     Found,
@@ -242,6 +242,37 @@ def test_rules_show_what_each_would_have_chosen_with_the_signals_of_the_log(proj
     assert rows["last epoch"][:2] == ["3", "50.00\xa0%"]
     assert rows["gwa"][0] == "–"
     assert rows["gwa"][2].startswith("the log has no alignment")
+
+
+def test_groups_of_suspects_and_what_taught_a_confusion_are_shown(project, run, manifest):
+    write_label_evidence(run, manifest)
+    assert "Photos labeled bus that look like tram (n00000002): they may teach it" in read_page(project).section(
+        "confusions"
+    )
+    write_groups(run, manifest)
+    shown = read_page(project)
+    section = shown.section("label-evidence")
+    assert "6 of the 8 suspected photos are in 2 groups" in section
+    assert "3 photos labeled bus look like tram (n00000002) Found by “bus <i>” (3)." in section
+    assert "3 photos labeled R&D <b> look like none of the classes" in section
+    tiles = [one for one in shown.all("li") if "data-kind" in one]
+    grouped = [(one["data-label"], one["data-like"]) for one in tiles if one["data-kind"] == "group"]
+    assert grouped == [("bus", "tram (n00000002)")] * 3 + [("R&D <b>", "")] * 3
+    (taught,) = {(one["data-true"], one["data-predicted"]) for one in tiles if one["data-kind"] == "responsible"}
+    assert taught == ("bus", "tram (n00000002)")
+    confusions = shown.section("confusions")
+    assert "Training photos labeled tram (n00000002) that look most like them: they may teach it" in confusions
+    assert [f"near {n} of 4" in confusions for n in (4, 3, 2, 1)] == [True, True, True, False]
+    numbers = json.loads((project / "report.json").read_text())
+    assert [one["count"] for one in numbers["groups"]["groups"]] == [3, 3]
+
+
+@pytest.mark.parametrize("name", ["label_groups.json", "responsible.json"])
+def test_damaged_evidence_names_its_file(project, run, manifest, name):
+    write_label_evidence(run, manifest)
+    (run / name).write_text('{"groups": 1}')
+    with pytest.raises(DataError, match=name):
+        build_report(ReportConfig(project=project))
 
 
 def test_simulated_photos_say_so_show_the_truth_and_link_to_nobody(project, run, manifest):

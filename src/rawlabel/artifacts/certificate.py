@@ -16,6 +16,8 @@ from rawlabel.base.checked import Count, Measured, Record, check_record
 from rawlabel.base.files import read_json
 
 FILE = "decontamination.json"
+LEAK, NO_LEAK = "leak", "no leak"
+"""What people decide of a photo that may show a test image; whoever is unsure decides nothing."""
 
 
 class Side(Record):
@@ -128,6 +130,10 @@ class Certificate(Record):
         """Whether it speaks of a run on images of the digest `kept` and of a test set of the digest `test`."""
         return (self.kept.digest, self.test.digest) == (kept, test)
 
+    def decided(self, decisions: Mapping[str, int], left: int) -> Certificate:
+        """The same with what people have said of the listed pairs, of which nobody has decided `left`."""
+        return self.model_copy(update={"decisions": dict(decisions), "for_review": left})
+
     def tiers(self) -> dict[str, int]:
         """Images left out, by tier, those alone that occur."""
         names = [one.tier for one in self.removed]
@@ -137,7 +143,9 @@ class Certificate(Record):
         """One line: what was left out, of how many, and the canaries."""
         found = ", ".join(f"{count} {tier}" for tier, count in self.tiers().items())
         left_out = f"{len(self.removed)} of {self.candidates.images} candidates left out"
-        return f"{left_out}{f' ({found})' if found else ''}, {self.canaries.describe()}"
+        said = ", ".join(f"{count} {name}" for name, count in self.decisions.items())
+        people = f", people said of listed pairs: {said}" if said else ""
+        return f"{left_out}{f' ({found})' if found else ''}, {self.canaries.describe()}{people}"
 
 
 def digest_of(pixel_digests: Iterable[bytes | None]) -> str:

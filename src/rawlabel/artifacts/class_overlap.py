@@ -16,8 +16,11 @@ import pyarrow.compute as pc
 
 from rawlabel.base.checked import Count, Measured, Record, check_record
 from rawlabel.base.files import read_json
+from rawlabel.records import Reason
 
 FILE = "class_overlap.json"
+_TOLD_FROM, _MOST_TOLD = 0.02, 10
+"""Share of photos in common from which a pair of classes is named to people, and how many pairs are."""
 
 
 class ClassPair(Record):
@@ -32,12 +35,28 @@ class ClassPair(Record):
     share: Measured
     """Of the photos found for the class with fewer, the share that both of these have."""
 
+    def describe(self) -> str:
+        """How much the two have in common, in one line for people."""
+        first, second = self.classes
+        return (
+            f"searches for '{first}' and '{second}' found {self.shared_photos:,} photos and {self.copies:,} "
+            f"copies in common, {100 * self.share:.1f} % of the smaller class: expect them to be mixed up"
+        )
+
+
+def pairs_to_tell(pairs: Sequence[ClassPair]) -> Sequence[ClassPair]:
+    """Of pairs in order, largest share first, those that a person should hear of."""
+    return [one for one in pairs if one.share >= _TOLD_FROM][:_MOST_TOLD]
+
 
 def class_overlap(table: pa.Table) -> tuple[ClassPair, ...]:
     """The pairs of classes of a manifest's table that have pictures in common, by their share, largest first.
 
-    All label events count, whatever was decided about them: what is left out of two classes says most.
+    All label events count, whatever was decided about them: what is left out of two classes says most. Only
+    placeholders do not, which would tie every class to every other.
     """
+    if "reason" in table.column_names:
+        table = table.filter(pc.fill_null(pc.not_equal(table["reason"], Reason.PLACEHOLDER.value), True))
     names = pc.binary_join_element_wise(table["source"], table["photo_id"], ":")
     own = pa.table({"picture": names, "class_id": table["class_id"], "photo": names})
     shared = _pairs(_classes_of(own))

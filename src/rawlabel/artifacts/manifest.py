@@ -38,6 +38,8 @@ LATER_COLUMNS = ("copy_group", "injected_from")
 """Columns that manifests did not always have. Null says as much as a file without the column, and where it says
 nothing else it is no part of the fingerprint."""
 _FILE = "manifest.parquet"
+_ROWS_PER_GROUP = 65_536
+"""Rows of the file that are stored together: who wants a few reads so many."""
 METADATA_KEY = b"rawlabel"
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 
@@ -143,7 +145,7 @@ def write_manifest(
         with atomic_write(path.with_name(name)) as stream:
             pq.write_table(explaining, stream)
     with atomic_write(path) as stream:
-        pq.write_table(table, stream)
+        pq.write_table(table, stream, row_group_size=_ROWS_PER_GROUP)
     write_json(path.with_name("config.json"), config)
     write_json(path.with_name("funnel.json"), manifest.funnel.as_json())
     write_json(path.with_name(CLASS_OVERLAP), [one.as_json() for one in class_overlap(table)])
@@ -217,10 +219,16 @@ def fingerprint_of(classes: Sequence[ClassRow], table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest file; raises `DataError` that names it and the remedy."""
+def read_manifest(path: Path, columns: Sequence[str] | None = None) -> Manifest:
+    """Read a manifest file; raises `DataError` that names it and the remedy.
+
+    With `columns` its table has these alone, as dictionaries: each text once, and a number in each row.
+    """
     try:
-        table = pq.read_table(path)
+        if columns is None:
+            table = pq.read_table(path)
+        else:
+            table = pq.read_table(path, columns=list(columns), read_dictionary=list(columns)).unify_dictionaries()
         header = json.loads((table.schema.metadata or {})[METADATA_KEY])
         classes, left_out = by_mark(
             [
@@ -234,10 +242,10 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(f"{path}: no such manifest; run `rawlabel curate` first") from error
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: is not a manifest of rawlabel; run `rawlabel curate` again") from error
-    if not set(SCHEMA.names) <= {*table.column_names, *LATER_COLUMNS}:
+    if not set(columns or SCHEMA.names) <= {*table.column_names, *LATER_COLUMNS}:
         raise DataError(f"{path}: lacks columns of a manifest; run `rawlabel curate` again")
     for name in LATER_COLUMNS:
-        if name not in table.column_names:
+        if columns is None and name not in table.column_names:
             field = SCHEMA.field(name)
             nulls = pa.nulls(table.num_rows, field.type)
             table = table.add_column(SCHEMA.get_field_index(name), field, nulls)

@@ -19,13 +19,13 @@ from PIL import Image
 from scipy.special import softmax
 
 from rawlabel import cli
+from rawlabel.artifacts.review.photo_groups import PhotoGroups
+from rawlabel.artifacts.review.responsible_photos import ResponsiblePhotos
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
-from rawlabel.judge.evaluate.responsible import ResponsiblePhotos
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
-from rawlabel.judge.label_evidence.groups import PhotoGroups
 from rawlabel.models.calibration import Calibration
 from rawlabel.models.classifier import Classifier
 from rawlabel.models.predict import predict

@@ -30,6 +30,17 @@ class Subject(NamedTuple):
     class_id: str
 
 
+LEAKS = "leaks"
+"""The view that asks whether a photo shows a test picture, whatever its label."""
+
+
+class Question(NamedTuple):
+    """What is asked once: about a photo or a pair, its label or whether it shows a test picture."""
+
+    subjects: frozenset[Subject]
+    is_leak: bool
+
+
 @dataclass(frozen=True)
 class Look:
     """One line of the file of answers; either it answers, or it takes another look back."""
@@ -43,9 +54,9 @@ class Look:
     undoes: str | None = None
 
     @property
-    def question(self) -> frozenset[Subject]:
+    def question(self) -> Question:
         """What was asked about, all of it together: a pair is another question than each of its photos."""
-        return frozenset(self.answers)
+        return Question(frozenset(self.answers), self.view == LEAKS)
 
 
 class Answers:
@@ -57,7 +68,7 @@ class Answers:
         self.looked_at: set[tuple[str, str]] = set()
         """Photos that a person gave an answer about, taken back or not: nobody can unsee one."""
         self._about: defaultdict[Subject, list[str]] = defaultdict(list)
-        self._asked: defaultdict[frozenset[Subject], set[str]] = defaultdict(set)
+        self._asked: defaultdict[Question, set[str]] = defaultdict(set)
         for look in looks:
             self.add(look)
 
@@ -90,9 +101,16 @@ class Answers:
         found = next(told, None)
         return None if found is None else self._looks[found].answers[subject]
 
-    def is_answered(self, *subjects: Subject) -> bool:
+    def is_answered(self, *subjects: Subject, is_leak: bool = False) -> bool:
         """Whether the same question, about just these, has an answer that stands."""
-        return any(map(self._stands, self._asked.get(frozenset(subjects), ())))
+        return any(map(self._stands, self._asked.get(Question(frozenset(subjects), is_leak), ())))
+
+    def of_leaks(self) -> Iterator[tuple[Subject, Answer]]:
+        """What stands of whether photos show test pictures, each once."""
+        for subject, looks in self._about.items():
+            told = (one for one in reversed(looks) if self._stands(one) and self._looks[one].view == LEAKS)
+            if (found := next(told, None)) is not None:
+                yield subject, self._looks[found].answers[subject]
 
     def standing(self) -> Iterator[tuple[Subject, Answer]]:
         """What stands, each photo under each class once, in the order in which they were first looked at."""

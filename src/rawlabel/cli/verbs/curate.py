@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rawlabel.artifacts.class_overlap import ClassPair, read_class_overlap
+from rawlabel.artifacts.class_overlap import pairs_to_tell, read_class_overlap
 from rawlabel.artifacts.funnel import Loss
 from rawlabel.artifacts.review.reviewed import Reviewed
 from rawlabel.base import messages
@@ -16,9 +14,6 @@ from rawlabel.records import Reason, Split, Verdict
 GROUP = "main path"
 PLACE = 20
 SUMMARY = "clean a collection without touching its labels"
-
-_SHARE_TO_TELL, _MOST_PAIRS = 0.02, 10
-"""Share of photos in common from which a pair of classes is named, and how many pairs are."""
 
 
 def _curate(config: CurateConfig) -> Ending:
@@ -35,7 +30,8 @@ def _curate(config: CurateConfig) -> Ending:
         _say_reviewed(manifest.reviewed)
     say(f"held out for the stopping rule: {manifest.kept(Split.HOLDOUT).num_rows}")
     overlap = read_class_overlap(manifest.path) or ()
-    _say_overlap(overlap)
+    for one in pairs_to_tell(overlap):
+        say(one.describe())
     say(f"manifest: {manifest.path}")
     for warning in manifest.warnings():
         messages.note(warning)
@@ -49,16 +45,6 @@ def _curate(config: CurateConfig) -> Ending:
         }
     )
     return Ending(("train", "--root", config.project) if counts.kept else ("report", config.project))
-
-
-def _say_overlap(overlap: Sequence[ClassPair]) -> None:
-    """Name the classes that searches mix up."""
-    for one in [one for one in overlap if one.share >= _SHARE_TO_TELL][:_MOST_PAIRS]:
-        first, second = one.classes
-        say(
-            f"searches for '{first}' and '{second}' found {one.shared_photos} photos and {one.copies} copies in "
-            f"common, {100 * one.share:.1f} % of the smaller class: expect them to be mixed up"
-        )
 
 
 def _say_reviewed(reviewed: Reviewed) -> None:

@@ -15,7 +15,7 @@ _MOST_CONFUSIONS, _MOST_CLASSES, _MOST_GROUPS = 10, 10, 10
 
 
 def _labels(config: LabelsConfig) -> Ending:
-    from rawlabel.judge.label_evidence.groups import FILE, PhotoGroups
+    from rawlabel.artifacts.review.photo_groups import FILE, PhotoGroups
     from rawlabel.judge.label_evidence.of_runs import gather_evidence
 
     evidence = gather_evidence(config)
@@ -32,8 +32,11 @@ def _labels(config: LabelsConfig) -> Ending:
         share = _percent(pair["share_of_given"])
         say(f"  {share} of the photos labeled '{pair['given']}' look like '{pair['preferred']}'")
     say("classes by expected damage:")
+    is_known = evidence["shared_photos_known"]
     for sign in evidence["ambiguous_classes"][:_MOST_CLASSES]:
-        say(f"  {100 * sign['expected_damage']:5.1f} %  {sign['class']}: {_why(sign)}")
+        say(f"  {100 * sign['expected_damage']:5.1f} %  {sign['class']}: {_why(sign, is_known)}")
+    for together in evidence["found_together"]:
+        say(f"  {together['says']}")
     out = config.out or config.runs[0]
     groups = PhotoGroups.read(out)
     if groups is not None:
@@ -53,11 +56,13 @@ def _percent(share: IntervalRow) -> str:
     return f"{100 * share['estimate']:.1f} % [{100 * share['lower']:.1f}, {100 * share['upper']:.1f}]"
 
 
-def _why(one: AmbiguousClass) -> str:
+def _why(one: AmbiguousClass, is_shared_known: bool) -> str:
+    """The signs of a class; what its searches share with others is known of a manifest alone."""
     sibling = f", {100 * one['to_sibling']:.0f} % to '{one['sibling']}'" if one["sibling"] else ""
+    shared = f"; {100 * one['shared']:.0f} % found for another class, too" if is_shared_known else ""
     return (
         f"{one['signature']}; {100 * one['lost']:.0f} % taken for others{sibling}; "
-        f"{100 * one['second_mode']:.0f} % in a second mode; {100 * one['shared']:.0f} % shared"
+        f"{100 * one['second_mode']:.0f} % in a second mode of the features{shared}"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ _WORDS = {
     "": Answer.DROP, "drop": Answer.DROP, "keep": Answer.KEEP, "not_sure": Answer.NOT_SURE,
     "not sure": Answer.NOT_SURE,
 }  # fmt: skip
+_LINE = re.compile(r", (line|entry|row) \d+$")
 _FORMS = f"a column or key of {', '.join(_PHOTO)}, or lines of text with one photo each"
 
 
@@ -44,6 +46,13 @@ class Entry:
     """The class under which it is meant; empty means every class."""
     where: str = ""
     """File and line, for messages."""
+    is_stated: bool = True
+    """Whether the list itself says what the answer is."""
+
+    @property
+    def file(self) -> str:
+        """The file that it is of, without the line, for messages."""
+        return _LINE.sub("", self.where)
 
 
 @dataclass(frozen=True)
@@ -160,13 +169,13 @@ def _of_value(value: object, where: str) -> Entry:
     word = _first(value, _ANSWER).lower()
     if word not in _WORDS:
         raise DataError(f"--drop {where}: says {word!r}; say drop, keep or not_sure")
-    return Entry(photo, _WORDS[word], _first(value, _SOURCE), _first(value, _CLASS), where)
+    return Entry(photo, _WORDS[word], _first(value, _SOURCE), _first(value, _CLASS), where, is_stated=bool(word))
 
 
 def _of_text(text: str, where: str) -> Entry:
     if not text.strip():
         raise DataError(f"--drop {where}: names no photo; write {_FORMS}")
-    return Entry(text.strip(), where=where)
+    return Entry(text.strip(), where=where, is_stated=False)
 
 
 def _first(row: Mapping[object, object], names: tuple[str, ...]) -> str:

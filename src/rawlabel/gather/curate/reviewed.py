@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -19,12 +19,17 @@ from rawlabel.records import Reason
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def drop_reviewed(decisions: list[Decision], lists: AnswerLists) -> Reviewed:
+_MOST = 0.5
+"""Share of the kept photos up to which a list is believed that does not say what it is a list of."""
+
+
+def drop_reviewed(decisions: list[Decision], lists: AnswerLists, may_drop_most: bool = False) -> Reviewed:
     """Reject, in place, what the lists say to drop, for the reason `reviewed`, and say what came of the entries.
 
     Of several entries about one label event the last one counts. Photos of the same class whose pixels are those
     of a dropped one go with it: they are what the person saw. Raises `DataError` for an id that several sources
-    know.
+    know, and for a list that says no answers and would leave out more than half of the photos, as a table of all
+    photos would: that takes `may_drop_most`.
     """
     index = _Index(decisions)
     rows_of = [index.rows(entry) for entry in lists.entries]
@@ -34,9 +39,32 @@ def drop_reviewed(decisions: list[Decision], lists: AnswerLists) -> Reviewed:
     counts = dict.fromkeys(Reviewed.model_fields, 0)
     for entry, rows in zip(lists.entries, rows_of, strict=True):
         counts[_fate(entry, rows, decisions, answers)] += 1
+    if not may_drop_most:
+        _refuse_tables(decisions, lists.entries, rows_of, answers)
     looked_at = {decisions[row].photo for rows in rows_of for row in rows} | lists.looked_at
     _drop(decisions, [row for row, answer in answers.items() if answer is Answer.DROP])
     return Reviewed(**counts | {"entries": len(lists.entries), "looked_at": len(looked_at)})
+
+
+def _refuse_tables(
+    decisions: Sequence[Decision],
+    entries: Sequence[Entry],
+    rows_of: Sequence[Sequence[int]],
+    answers: Mapping[int, Answer],
+) -> None:
+    kept = sum(one.is_kept for one in decisions)
+    of_file: defaultdict[str, set[int]] = defaultdict(set)
+    for entry, rows in zip(entries, rows_of, strict=True):
+        if not entry.is_stated:
+            of_file[entry.file].update(
+                row for row in rows if decisions[row].is_kept and answers[row] is Answer.DROP
+            )
+    for file, chosen in of_file.items():
+        if len(chosen) > _MOST * kept:
+            raise DataError(
+                f"--drop {file}: would leave out {len(chosen):,} of {kept:,} photos, since an entry that says no "
+                "answer means drop; give the list a column `answer`, or say --drop-most if that is meant"
+            )
 
 
 def _fate(entry: Entry, rows: Sequence[int], decisions: Sequence[Decision], answers: dict[int, Answer]) -> str:

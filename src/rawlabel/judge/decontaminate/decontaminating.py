@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel.artifacts.certificate import Canaries, Certificate, RemovedImage, Side, Thresholds, digest_of
-from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, SMALL_SIDE, VERSION
+from rawlabel.artifacts.copies.fingerprint import SMALL_SIDE, VERSION
+from rawlabel.artifacts.copies.stars import SURE_BITS
 from rawlabel.base.version import __version__
 from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.bursts import BURST_SECONDS, Shot, bursts
@@ -20,6 +21,7 @@ from rawlabel.judge.decontaminate.canaries import plant
 from rawlabel.judge.decontaminate.comparing import (
     AUTOMATIC_CORRELATION,
     REVIEW_BITS,
+    RULES,
     VERIFIED_BITS,
     Match,
     Settings,
@@ -60,7 +62,6 @@ class Decontamination:
         test_place: str,
         *,
         kept: Sequence[int] | None = None,
-        decisions: Mapping[str, int] | None = None,
     ) -> Certificate:
         """What is written down: the candidates without those left out (or `kept`) hold no known copy."""
         digests, out = self.candidate_digests, set(self.left_out.tolist())
@@ -78,7 +79,7 @@ class Decontamination:
                 unreadable=sum(one is None for one in self.test_digests),
             ),
             thresholds=Thresholds(
-                automatic_bits=NEAR_COPY_BITS, verified_bits=VERIFIED_BITS, review_bits=REVIEW_BITS,
+                automatic_bits=SURE_BITS, verified_bits=VERIFIED_BITS, review_bits=REVIEW_BITS,
                 small_side=SMALL_SIDE, automatic_correlation=AUTOMATIC_CORRELATION, burst_seconds=BURST_SECONDS,
             ),
             probes=self.outcome.probes,
@@ -88,7 +89,6 @@ class Decontamination:
             overlapping=tuple((self.test_digests[row] or b"").hex() for row in self.overlapping().tolist()),
             for_review=len(self.review),
             canaries=self.outcome.canaries,
-            decisions=decisions or {},
         )  # fmt: skip
 
     def describe(self, match: Match) -> RemovedImage:
@@ -125,7 +125,7 @@ def decontaminate(
         digests, test_digests = own.pixel_digests(), theirs.pixel_digests()
         # The order counts here, since the outcome names positions.
         how = [sorted(settings.without), settings.listed, settings.thorough, settings.canaries]
-        key = json.dumps([VERSION, __version__, *how, *_orders(sides)])
+        key = json.dumps([VERSION, __version__, RULES, *how, *_orders(sides)])
         known = kept.outcome(key)
         outcome = _Outcome.read(known) if known is not None else _pass(sides, kept, settings)
         if known is None:
@@ -176,7 +176,7 @@ def _pass(sides: Sides, kept: KeptFingerprints, settings: Settings) -> _Outcome:
     planting = plant(sides, seed, settings.canaries)
     comparison = compare(planting.sides, kept, settings)
     matches = planting.real(comparison.matches)
-    matches += stars(sides.candidate_prints, matches, settings.pause)
+    matches += stars(sides, matches, settings.pause)
     return _Outcome(
         tuple(matches),
         tuple(_best_of_tests(planting.real(comparison.hits))),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from rawlabel.artifacts.certificate import FILE, Certificate, read_certificates
 from rawlabel.artifacts.decision import decisions_of, table_of
 from rawlabel.artifacts.manifest import METADATA_KEY, Manifest, read_manifest, write_manifest
 from rawlabel.artifacts.project import is_project, manifests_path
-from rawlabel.artifacts.review.answer_file import answers_path, read_answers
-from rawlabel.artifacts.review.answers import Answer
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.image_files import images_below
 from rawlabel.base.image_header import extra_extensions
@@ -24,13 +21,12 @@ from rawlabel.images.image_source import ImageFiles, ImageSource
 from rawlabel.images.input import InputRequest, is_address, read_input
 from rawlabel.judge.decontaminate.comparing import Settings
 from rawlabel.judge.decontaminate.decontaminating import Decontamination, decontaminate
-from rawlabel.judge.decontaminate.listing import REVIEW, manifest_file, shots_of, write_review
+from rawlabel.judge.decontaminate.listing import REVIEW, manifest_file, people_said, shots_of, write_review
 from rawlabel.manifests.reading import find_manifest
 from rawlabel.records import Reason
 
 LIST = "test_copies.txt"
 _DIGITS = re.compile(r"[0-9a-f]{4,64}")
-_SAID = {Answer.DROP: "leak", Answer.KEEP: "no leak", Answer.NOT_SURE: "unsure"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,8 @@ def decontaminate_stage(config: DecontaminateConfig) -> Decontaminated:
         with atomic_write(config.out / LIST) as stream:
             stream.write("".join(f"{candidates.where(row)}\n" for row in found.left_out.tolist()).encode())
         return Decontaminated(certificate, config.out, None, is_new=False)
-    certificate = found.certificate(str(path), config.test, decisions=_decisions(manifest, found))
+    said = people_said(manifest.path, found)
+    certificate = found.certificate(str(path), config.test).decided(said.counts, said.left)
     kept = _without(manifest, {names[row] for row in found.left_out.tolist()}, config)
     _write(kept.path.parent, certificate, found)
     return Decontaminated(certificate, kept.path.parent, kept, is_new=kept is not manifest)
@@ -134,26 +131,14 @@ def _without(manifest: Manifest, paths: set[str], config: DecontaminateConfig) -
 def _write(folder: Path, certificate: Certificate, found: Decontamination) -> None:
     """Beside the certificates of other test sets, in the place of one of the same.
 
-    Where nothing is left to be left out, what says what was left out stays.
+    Where nothing is left to be left out, what says what was left out stays, with what people decided since.
     """
     before = read_certificates(folder)
-    if not certificate.removed and any(
-        one.matches(certificate.kept.digest, certificate.test.digest) for one in before
-    ):
-        return
+    is_of_both = [one for one in before if one.matches(certificate.kept.digest, certificate.test.digest)]
+    if is_of_both and not certificate.removed:
+        if not certificate.decisions:
+            return
+        certificate = is_of_both[0].decided(certificate.decisions, certificate.for_review)
     others = [one for one in before if one.test.digest != certificate.test.digest]
     write_json(folder / FILE, [one.as_json() for one in (*others, certificate)])
     write_review(folder / REVIEW, [found])
-
-
-def _decisions(manifest: Manifest, found: Decontamination) -> dict[str, int]:
-    """What people have said so far of the photos that were listed for them."""
-    listed = {found.source.name(one.candidate) for one in found.review}
-    path = answers_path(manifest.project)
-    if not listed or not path.is_file():
-        return {}
-    rows = manifest.table.select(["source", "photo_id", "path"]).to_pylist()
-    places = {(row["source"], row["photo_id"]): row["path"] for row in rows}
-    standing = read_answers(path).answers.standing()
-    said = Counter(_SAID[answer] for one, answer in standing if places.get((one.source, one.photo_id)) in listed)
-    return dict(sorted(said.items()))

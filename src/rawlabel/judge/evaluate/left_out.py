@@ -14,7 +14,7 @@ from rawlabel.images.image_source import JoinedImages
 from rawlabel.images.input import InputSet
 from rawlabel.judge.decontaminate.comparing import Settings
 from rawlabel.judge.decontaminate.decontaminating import Decontamination, decontaminate
-from rawlabel.judge.decontaminate.listing import REVIEW, shots_of, write_review
+from rawlabel.judge.decontaminate.listing import REVIEW, people_said, shots_of, write_review
 from rawlabel.judge.evaluate.opening import named_sets
 from rawlabel.training.around.leaving_out import Copies
 from rawlabel.training.data import TrainingData
@@ -68,11 +68,15 @@ def find_copies(config: TrainConfig, data: TrainingData) -> Copies | None:
     def record(folder: Path) -> None:
         out = set(rows)
         kept = [row for row in range(len(data.train) + len(data.holdout)) if row not in out]
-        certificates = [one.found.certificate(str(data.origin), str(one.place), kept=kept) for one in looked]
+        certificates = []
+        for one in looked:
+            said = people_said(data.origin, one.found)
+            made = one.found.certificate(str(data.origin), str(one.place), kept=kept)
+            certificates.append(made.decided(said.counts, said.left))
         write_json(folder / FILE, [one.as_json() for one in certificates])
         write_review(folder / REVIEW, [one.found for one in looked])
-        for one in certificates:
-            messages.inform(f"{one.test.place}: {one.describe()}")
+        for made in certificates:
+            messages.inform(f"{made.test.place}: {made.describe()}")
 
     return Copies(rows, [test.fingerprint for _, test in sets.values()], record)
 

@@ -8,15 +8,14 @@ set; nothing here goes back into a run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.review.responsible_photos import FILE, Responsible, ResponsiblePhoto, ResponsiblePhotos
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base import messages
-from rawlabel.base.checked import Count, Measured, Record, check_record
-from rawlabel.base.files import read_json, write_json
+from rawlabel.base.files import write_json
 from rawlabel.base.metrics import confusion_matrix, top_confusions
 from rawlabel.errors import DataError
 from rawlabel.images.image_source import LabeledImages
@@ -24,47 +23,12 @@ from rawlabel.models.predictor import Predictor
 from rawlabel.models.transfer.agreement import directions
 from rawlabel.training.around.holdout import data_of_run
 
-FILE = "responsible.json"
 MOST_CONFUSIONS = 20
 _NEAREST = 5
 """Training photos that are named for each test photo."""
 _MOST_NAMED = 20
 
 Classes = npt.NDArray[np.int64]
-
-
-class ResponsiblePhoto(Record):
-    """A training photo of the class that test photos were taken for."""
-
-    photo: str
-    test_photos: Count
-    """For how many of the confused test photos it is one of the nearest."""
-    likeness: Measured
-    """Its mean cosine with these."""
-
-
-class Responsible(Record):
-    """One confusion, the test photos to which it happened, and the training photos that are nearest to them."""
-
-    true_class: str
-    predicted_class: str
-    test_photos: tuple[str, ...]
-    training_photos: tuple[ResponsiblePhoto, ...]
-    """The ones that are near most test photos first."""
-
-
-class ResponsiblePhotos(Record):
-    """`responsible.json`: the most frequent confusions on a test set."""
-
-    confusions: tuple[Responsible, ...]
-
-    @classmethod
-    def read(cls, run: Path) -> ResponsiblePhotos | None:
-        """Those of a run; None where its evaluation wrote none. Raises `DataError` for a damaged file."""
-        path = run / FILE
-        if not path.exists():
-            return None
-        return check_record(cls, read_json(path, "responsible photos"), path, "run `rawlabel evaluate` again")
 
 
 def write_responsible(

@@ -68,8 +68,20 @@ class Described(TypedDict):
     ambiguous_classes: list[AmbiguousClass]
 
 
+class FoundTogether(TypedDict):
+    """Two classes that the searches mix up, as `class_overlap.json` of the manifest has them."""
+
+    classes: list[str]
+    shared_photos: int
+    copies: int
+    share: float
+    says: str
+
+
 class LabelEvidence(Described):
     """The same with the runs that it is of."""
 
     run_directories: list[str]
     shared_photos_known: bool
+    found_together: list[FoundTogether]
+    """Classes whose searches find the same pictures, largest share first; empty where that is not known."""

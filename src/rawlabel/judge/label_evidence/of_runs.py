@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
 
+from rawlabel.artifacts.class_overlap import class_overlap, pairs_to_tell
 from rawlabel.artifacts.manifest import Manifest, read_manifest
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
@@ -23,7 +24,13 @@ from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
-from rawlabel.judge.label_evidence.evidence_records import Described, EstimateRow, IntervalRow, LabelEvidence
+from rawlabel.judge.label_evidence.evidence_records import (
+    Described,
+    EstimateRow,
+    FoundTogether,
+    IntervalRow,
+    LabelEvidence,
+)
 from rawlabel.judge.label_evidence.groups import find_groups
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
 from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
@@ -57,6 +64,7 @@ def gather_evidence(config: LabelsConfig) -> LabelEvidence:
         **describe(pool.runs[0].class_ids, noise, signs),
         "run_directories": [run.path.name for run in runs],
         "shared_photos_known": manifest is not None,
+        "found_together": found_together(manifest) if manifest else [],
     }
     out = config.out or runs[0].path
     agreed = suspicion_by_agreement(runs[0], config.device)
@@ -156,15 +164,29 @@ def _keywords(manifest: Manifest | None) -> dict[str, str]:
     return dict(zip(kept["path"].to_pylist(), kept["keyword"].to_pylist(), strict=True))
 
 
+def found_together(manifest: Manifest) -> list[FoundTogether]:
+    """The pairs of classes whose searches find the same pictures, those worth telling."""
+    return [
+        {
+            "classes": list(one.classes), "shared_photos": one.shared_photos, "copies": one.copies,
+            "share": one.share, "says": one.describe(),
+        }
+        for one in pairs_to_tell(class_overlap(manifest.table))
+    ]  # fmt: skip
+
+
 def shared_photos(manifest: Manifest, class_ids: Sequence[str]) -> Floats:
-    """Shares of photos that searches for two classes returned, curated away or not."""
+    """Shares of pictures that searches for two classes returned, near copies included, curated away or not."""
     index = {class_id: i for i, class_id in enumerate(class_ids)}
     classes_of: dict[tuple[str, str], set[int]] = {}
-    columns = ["source", "photo_id", "class_id", "reason", "pixel_sha256"]
+    columns = ["source", "photo_id", "class_id", "reason", "pixel_sha256", "copy_group"]
     for row in manifest.table.select(columns).to_pylist():
         if row["reason"] != Reason.PLACEHOLDER.value and row["class_id"] in index:
-            # Equal pixels are one picture, under however many names.
-            key = ("pixels", row["pixel_sha256"]) if row["pixel_sha256"] else (row["source"], row["photo_id"])
+            # Equal pixels, and copies of one picture, are one, under however many names.
+            key = next(
+                ((name, row[name]) for name in ("copy_group", "pixel_sha256") if row[name]),
+                (row["source"], row["photo_id"]),
+            )
             classes_of.setdefault(key, set()).add(index[row["class_id"]])
     found = Counter(one for classes in classes_of.values() for one in classes)
     pairs = Counter(pair for classes in classes_of.values() for pair in combinations(sorted(classes), 2))

@@ -12,26 +12,24 @@ from rawlabel.base.progress import progress
 from rawlabel.base.untrusted_text import plain_text
 from rawlabel.show.report.evidence import CollectionEvidence, Prediction, RunEvidence
 from rawlabel.show.report.heat_map import HeatMap, make_heat_map
-from rawlabel.show.report.montage import draw_training_photos
-from rawlabel.show.report.photos.suspects import Suspect, Suspects
+from rawlabel.show.report.photos.suspects import Suspects
+from rawlabel.show.report.photos.training import TrainingPhotos, beside_confusions
 from rawlabel.show.report.thumbnails import Thumbnails
 
 MOST_CONFUSIONS = 12
 MOST_TEST_PHOTOS = 6
-MOST_TRAINING_PHOTOS = 4
 MOST_WRONG_PHOTOS = 600
 """Wrongly classified test photos on the page, beside those of the most frequent confusions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPhoto:
-    """A test photo that was taken for another class, or a training photo of that class."""
+    """A test photo that was taken for another class."""
 
     picture: str
     caption: str
-    page_url: str | None = None
-    true: str = ""
-    predicted: str = ""
+    true: str
+    predicted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,8 @@ class ConfusionRow:
     lower: float
     upper: float
     test_photos: list[ConfusedPhoto]
-    training_photos: list[ConfusedPhoto]
-    are_responsible: bool
-    """Whether the training photos are those that carry the wrong class's label and look like the true class; a
-    random sample otherwise."""
+    training: TrainingPhotos | None
+    """Photos with the wrong class's label; None where the run was trained on other data than the page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +80,11 @@ def make_confusions(
     wrong = _wrong_files(run) if has_folder else {}
     same_data = run.data_fingerprint == collection.manifest.fingerprint
     rows, label = [], collection.label
+    pairs = [(run.class_ids[one.true], run.class_ids[one.predicted]) for one in top]
+    training = beside_confusions(collection, run, pairs, suspects, thumbnails) if same_data else {}
     with progress("looking up confused photos", len(top)) as task:
-        for one in top:
-            pair = run.class_ids[one.true], run.class_ids[one.predicted]
+        for one, pair in zip(top, pairs, strict=True):
             lower, upper = clopper_pearson(one.errors, one.trials, measurement.confidence)
-            responsible = suspects.responsible.get(pair, []) if suspects else []
-            training = _responsible(responsible) or (_training_photos(collection, pair[1], thumbnails))
             photos = _test_photos(wrong.get(pair, [])[:MOST_TEST_PHOTOS], folder, label, thumbnails)
             wrong[pair] = wrong.get(pair, [])[MOST_TEST_PHOTOS:]
             rows.append(
@@ -102,8 +97,7 @@ def make_confusions(
                     100 * lower,
                     100 * upper,
                     photos,
-                    training if same_data else [],
-                    bool(responsible),
+                    training.get(pair),
                 )
             )
             task.advance()
@@ -140,20 +134,5 @@ def _test_photos(
         if picture is not None:
             caption = f"{plain_text(relative.name, 40)}, {100 * row.probability:.0f}\N{NO-BREAK SPACE}% sure"
             predicted = label(row.predicted_class) if row.predicted_class is not None else "no answer"
-            photos.append(ConfusedPhoto(picture, caption, None, label(row.true_class), predicted))
-    return photos
-
-
-def _responsible(found: list[Suspect]) -> list[ConfusedPhoto]:
-    return [ConfusedPhoto(one.picture, one.credit, one.page_url) for one in found]
-
-
-def _training_photos(collection: CollectionEvidence, class_id: str, thumbnails: Thumbnails) -> list[ConfusedPhoto]:
-    photos = []
-    for row in draw_training_photos(collection, class_id, MOST_TRAINING_PHOTOS):
-        picture = thumbnails.stored(collection.photos, row.path) if row.path else None
-        if picture is not None:
-            author = plain_text(row.author) or "unknown author"
-            caption = f"{author}, {plain_text(row.license_name) or 'license not stated'}"
-            photos.append(ConfusedPhoto(picture, caption, collection.web(row.page_url)))
+            photos.append(ConfusedPhoto(picture, caption, label(row.true_class), predicted))
     return photos

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import QueryState
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
+from rawlabel.artifacts.manifest_rows import ManifestRows
 from rawlabel.artifacts.project import catalogue_path, runs_path
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Measurement
@@ -24,7 +27,11 @@ from rawlabel.base.files import read_json
 from rawlabel.base.untrusted_text import web_address
 from rawlabel.config import CollectConfig, CurateConfig
 from rawlabel.errors import DataError
+from rawlabel.show.report.photos.counting import Counted, count_photos
 from rawlabel.show.report.simulated import SiteTruth, is_simulated, read_truth
+
+NARROW = ("source", "class_id", "keyword", "verdict", "reason", "split")
+"""Columns with few different texts, which are kept in memory."""
 
 
 class Prediction(NamedTuple):
@@ -43,6 +50,7 @@ class CollectionEvidence:
 
     project: Path
     manifest: Manifest
+    """Its table has `NARROW` columns alone, so that a million rows take little memory; `rows` has all."""
     queries: list[QueryState]
     catalogue_fingerprint: str
     """Fingerprint of the catalogue as it is now."""
@@ -58,9 +66,19 @@ class CollectionEvidence:
         return ProjectPhotos(self.project)
 
     @cached_property
+    def rows(self) -> ManifestRows:
+        """All columns of the manifest's rows, from its file."""
+        return ManifestRows(self.manifest.path)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """What is counted over all rows of the manifest."""
+        return count_photos(self.rows)
+
+    @property
     def num_photos(self) -> int:
         """Photos among the label events; one found twice counts once."""
-        return int(self.manifest.table.group_by(["source", "photo_id"]).aggregate([]).num_rows)
+        return self.counted.photos
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -78,7 +96,7 @@ class CollectionEvidence:
     @cached_property
     def truth(self) -> SiteTruth | None:
         """What a simulated site says that its photos show; None where it is a real one, or says nothing."""
-        return read_truth(self.project, self.manifest) if self.is_simulated else None
+        return read_truth(self.project, self.manifest, self.rows) if self.is_simulated else None
 
     def web(self, address: str | None) -> str | None:
         """An address to link to; None where it is none, or the photos are simulated and it is other people's."""
@@ -88,6 +106,15 @@ class CollectionEvidence:
         """What a photo shows by the account of its simulated site; None where nobody knows."""
         content = self.truth.shows.get(photo_id) if self.truth else None
         return None if content is None else self.label(content)
+
+    def codes(self, column: str, values: Sequence[str]) -> NDArray[np.int64]:
+        """Which of `values` each row has in a `NARROW` column, by its place; -1 for none of them."""
+        found = self.manifest.table[column].combine_chunks()
+        places = pc.fill_null(pc.index_in(found.dictionary, value_set=pa.array(values, pa.string())), -1)
+        # A row without a text takes the last place.
+        of_text = np.append(places.to_numpy(), -1).astype(np.int64)
+        codes: NDArray[np.int64] = of_text[pc.fill_null(found.indices, -1).to_numpy()]
+        return codes
 
     def label(self, class_id: str) -> str:
         """Name of a class; classes that only the run knows go by their id."""
@@ -135,7 +162,7 @@ def read_collection(project: Path) -> CollectionEvidence:
     path = newest_manifest(project)
     if path is None:
         raise DataError(f"{project}: nothing has been curated yet; run `rawlabel curate` first")
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, NARROW)
     header = json.loads(manifest.table.schema.metadata[b"rawlabel"])
     collect_path = project / "collect.json"
     collect = None

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rawlabel.artifacts.decision import Decision, decisions_of
 from rawlabel.base.progress import progress
 from rawlabel.base.untrusted_text import plain_text
-from rawlabel.records import Reason, Verdict
+from rawlabel.records import Reason, Split, Verdict
 from rawlabel.show.report.evidence import CollectionEvidence
 from rawlabel.show.report.thumbnails import Thumbnails
 
+TILE_COLUMNS = (
+    *("source", "photo_id", "class_id", "keyword", "rank", "verdict", "reason", "path", "page_url", "title"),
+    *("author", "license_name", "license_url"),
+)
+"""What a tile shows of a photo."""
 _VERDICTS = (Verdict.KEPT.value, Verdict.REJECTED.value, Verdict.FAILED.value)
 
 
@@ -79,7 +82,7 @@ def make_montage(
         draw = random.Random(f"{collection.manifest.fingerprint}:{class_id}")
         for part, count in zip(parts, shares[-1], strict=True):
             chosen += draw.sample(part.tolist(), count)
-    rows = decisions_of(collection.manifest.table.take(pa.array(chosen, pa.int64())))
+    rows = decisions_of(collection.rows.take(np.array(chosen, np.int64), TILE_COLUMNS))
     montages = []
     with progress("making thumbnails", len(chosen)) as task:
         for class_id, size, share in zip(collection.manifest.class_ids, sizes, shares, strict=True):
@@ -93,24 +96,30 @@ def make_montage(
 
 def _positions(collection: CollectionEvidence) -> dict[str, list[NDArray[np.int64]]]:
     """Rows of the manifest's table by class and verdict (kept, rejected, failed)."""
-    table, class_ids = collection.manifest.table, collection.manifest.class_ids
-    # Numbers compare much faster than texts, which matters with a thousand classes.
-    classes = pc.index_in(table["class_id"], value_set=pa.array(class_ids)).to_numpy()
-    verdicts = pc.index_in(table["verdict"], value_set=pa.array(_VERDICTS)).to_numpy()
-    return {
-        class_id: [np.flatnonzero((classes == i) & (verdicts == j)) for j in range(len(_VERDICTS))]
-        for i, class_id in enumerate(class_ids)
-    }
+    class_ids = collection.manifest.class_ids
+    keys = collection.codes("class_id", class_ids) * len(_VERDICTS) + collection.codes("verdict", _VERDICTS)
+    # Sorted once: looking for each class among all rows takes a minute with a thousand of them.
+    order = np.argsort(keys, kind="stable")
+    ends = np.searchsorted(keys[order], np.arange(len(class_ids) * len(_VERDICTS) + 1))
+    parts = [order[start:end] for start, end in pairwise(ends)]
+    return {class_id: parts[i * len(_VERDICTS) : (i + 1) * len(_VERDICTS)] for i, class_id in enumerate(class_ids)}
 
 
-def draw_training_photos(collection: CollectionEvidence, class_id: str, count: int) -> list[Decision]:
-    """A random sample of the kept photos of a class on which training looked."""
-    table = collection.manifest.kept()
-    mask = pc.and_(pc.equal(table["class_id"], class_id), pc.equal(table["split"], "train"))
-    table = table.filter(mask)
-    draw = random.Random(f"{collection.manifest.fingerprint}:training:{class_id}")
-    chosen = draw.sample(range(table.num_rows), min(count, table.num_rows))
-    return list(decisions_of(table.take(pa.array(chosen, pa.int64()))))
+def draw_training_photos(
+    collection: CollectionEvidence, class_ids: Collection[str], count: int
+) -> dict[str, list[Decision]]:
+    """A random sample of the kept photos of each class on which training looked."""
+    known = [class_id for class_id in collection.manifest.class_ids if class_id in class_ids]
+    classes, is_train = collection.codes("class_id", known), collection.codes("split", [Split.TRAIN.value]) == 0
+    chosen: list[int] = []
+    for i, class_id in enumerate(known):
+        rows = np.flatnonzero((classes == i) & is_train).tolist()
+        draw = random.Random(f"{collection.manifest.fingerprint}:training:{class_id}")
+        chosen += draw.sample(rows, min(count, len(rows)))
+    drawn: dict[str, list[Decision]] = {class_id: [] for class_id in class_ids}
+    for one in decisions_of(collection.rows.take(np.array(chosen, np.int64), TILE_COLUMNS)):
+        drawn[one.class_id].append(one)
+    return drawn
 
 
 def share_out(wanted: int, sizes: Sequence[int]) -> list[int]:

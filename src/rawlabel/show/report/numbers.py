@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 _SECTIONS = (
     "sentence", "notices", "facts", "accuracies", "class_accuracies", "confusions", "label_evidence", "curves",
-    "rules", "peers", "certificate", "planted", "funnel", "shared", "provenance",
+    "rules", "peers", "certificate", "planted", "funnel", "shared", "provenance", "groups",
 )  # fmt: skip
 _PICTURES = frozenset({"picture", "image"})
 

@@ -26,7 +26,9 @@ from rawlabel.show.report.label_evidence import read_label_evidence
 from rawlabel.show.report.measuring import NOTHING_MEASURED, Measure
 from rawlabel.show.report.montage import ClassMontage, Tile, make_montage
 from rawlabel.show.report.numbers import numbers_of
-from rawlabel.show.report.photos.more import Group, Rest, groups_of, list_rest, more_tiles, write_rest
+from rawlabel.show.report.photos.beside import write_rest
+from rawlabel.show.report.photos.groups import find_groups
+from rawlabel.show.report.photos.more import Group, Rest, groups_of, list_rest, more_tiles
 from rawlabel.show.report.photos.suspects import find_suspects
 from rawlabel.show.report.provenance import trace
 from rawlabel.show.report.rules import rule_choices
@@ -157,6 +159,7 @@ def _sections(
         "class_accuracies": classes,
         "confusions": make_confusions(collection, run, suspects, thumbnails) if run else None,
         "suspects": suspects,
+        "groups": find_groups(collection, run, thumbnails) if run else None,
         "label_evidence": read_label_evidence(collection, run, suspects) if run else None,
         "certificate": read_certificate(collection, run),
         "planted": read_planted(config.project, collection.manifest, run) if collection.is_simulated else None,

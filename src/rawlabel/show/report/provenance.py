@@ -126,11 +126,8 @@ def _fingerprints(collection: CollectionEvidence, run: RunEvidence | None) -> li
 
 def _licenses(collection: CollectionEvidence) -> list[LicenseRow]:
     """Kept photos by license; a photo that is kept for two classes counts once."""
-    names = ["license_name", "license_url", "license_id"]
-    photos = collection.manifest.kept().group_by(["source", "photo_id", *names]).aggregate([])
     kept: Counter[tuple[str, str | None]] = Counter()
-    for row in photos.group_by(names).aggregate([([], "count_all")]).to_pylist():
-        name = plain_text(row["license_name"] or row["license_id"]) or "not stated"
-        kept[name, collection.web(row["license_url"])] += row["count_all"]
+    for (name, url, license_id), count in collection.counted.licenses.items():
+        kept[plain_text(name or license_id) or "not stated", collection.web(url)] += count
     rows = [LicenseRow(name, url, count) for (name, url), count in kept.items()]
     return sorted(rows, key=lambda row: (-row.kept, row.name, row.url or ""))

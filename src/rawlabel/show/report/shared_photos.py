@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from rawlabel.records import Reason
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 
 MOST_PAIRS = 30
@@ -45,7 +41,7 @@ def find_shared_photos(collection: CollectionEvidence, run: RunEvidence | None) 
     """
     shared: Counter[tuple[str, str]] = Counter()
     same: Counter[tuple[str, str]] = Counter()
-    for photos_of in _pictures_of_several_classes(collection.manifest.table):
+    for photos_of in collection.counted.shared:
         for pair in combinations(sorted(photos_of), 2):
             shared[pair] += 1
             same[pair] += bool(photos_of[pair[0]] & photos_of[pair[1]])
@@ -63,22 +59,6 @@ def find_shared_photos(collection: CollectionEvidence, run: RunEvidence | None) 
         for pair in ranked[:MOST_PAIRS]
     ]
     return SharedPhotos(pairs, len(ranked))
-
-
-def _pictures_of_several_classes(table: pa.Table) -> list[dict[str, set[str]]]:
-    """For each picture under several classes: the ids of its photos by class."""
-    photo = pc.binary_join_element_wise(table["source"], table["photo_id"], ":")
-    # The same photo has the same pixels; one that could not be decoded is known by its id alone.
-    picture = pc.coalesce(table["pixel_sha256"], photo)
-    found = pa.table({"picture": picture, "photo": photo, "class_id": table["class_id"]})
-    is_placeholder = pc.fill_null(pc.equal(table["reason"], Reason.PLACEHOLDER.value), False)
-    found = found.filter(pc.invert(is_placeholder))
-    counts = found.group_by("picture").aggregate([("class_id", "count_distinct")])
-    several = counts.filter(pc.greater(counts["class_id_count_distinct"], 1))["picture"]
-    pictures: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in found.filter(pc.is_in(found["picture"], value_set=several.combine_chunks())).to_pylist():
-        pictures[row["picture"]][row["class_id"]].add(row["photo"])
-    return list(pictures.values())
 
 
 def _confused(run: RunEvidence | None, first: str, second: str) -> int | None:

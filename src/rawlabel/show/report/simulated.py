@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rawlabel.artifacts.manifest import Manifest
+import pyarrow.compute as pc
+
+from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.manifest_rows import ManifestRows
 from rawlabel.artifacts.run import Run
 from rawlabel.config import CollectConfig
 from rawlabel.judge.evaluate.planted import PlantedCopies, find_planted
 from rawlabel.judge.evaluate.truth import is_site_truth, photo_contents
+from rawlabel.records import Verdict
 
 TRUTH = "truth.json"
 """Where a simulated site leaves its truth in a project, as `rawlabel demo` does."""
@@ -49,7 +53,7 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def read_truth(project: Path, manifest: Manifest) -> SiteTruth | None:
+def read_truth(project: Path, manifest: Manifest, rows: ManifestRows) -> SiteTruth | None:
     """The truth of the simulated site that a project was collected from; None where it left none.
 
     Raises `DataError` when the file is damaged.
@@ -62,9 +66,11 @@ def read_truth(project: Path, manifest: Manifest) -> SiteTruth | None:
     }
     shows = {photo: names.get(content, content) for photo, content in photo_contents(path).items()}
     counts = dict.fromkeys(manifest.class_ids, (0, 0))
-    for row in manifest.kept().select(["photo_id", "class_id"]).to_pylist():
-        right, total = counts[row["class_id"]]
-        counts[row["class_id"]] = right + (shows.get(row["photo_id"]) == row["class_id"]), total + 1
+    for batch in rows.batches(["photo_id", "class_id", "verdict"]):
+        kept = batch.filter(pc.equal(batch["verdict"], Verdict.KEPT.value))
+        for photo, class_id in zip(kept["photo_id"].to_pylist(), kept["class_id"].to_pylist(), strict=True):
+            right, total = counts[class_id]
+            counts[class_id] = right + (shows.get(photo) == class_id), total + 1
     return SiteTruth(
         sum(right for right, _ in counts.values()), sum(total for _, total in counts.values()), counts, shows
     )
@@ -81,4 +87,4 @@ def read_planted(project: Path, manifest: Manifest, run: Run | None) -> PlantedC
     trained_on = run.manifest_path if run is not None else None
     is_of_it = trained_on is not None and trained_on.resolve() == manifest.path.resolve()
     left_out = run.left_out_copies if run is not None and is_of_it else None
-    return find_planted(manifest, path, left_out.images if left_out else ())
+    return find_planted(read_manifest(manifest.path), path, left_out.images if left_out else ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ CARD = (
     "draw, answer"
 )
 """Columns of a photo that its card is made of."""
+_MOST_KEYWORDS = 4
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,15 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class GroupRow:
-    """Photos of one author under one class that mostly look like another class."""
+    """Photos under one class that are suspected for the same reason, or of one author and mostly suspected."""
 
     place: int
     class_id: str
-    author: str
+    found_by: str
+    """The author, or which keywords brought how many; a stranger's text, shortened and not escaped."""
     photos: int
     preferred: str
+    """Class that they look like; empty where it is none of the classes."""
     suspicion: float
     answered: int
 
@@ -119,6 +123,19 @@ def suspect_of(row: sqlite3.Row) -> Question:
     """A question about a photo and the class that the evidence prefers to its label."""
     preferred = row["preferred"] if row["preferred"] != row["class_id"] else ""
     return Question("suspects", row["place"], (card_of(row),), preferred, row["suspicion"])
+
+
+def group_of(row: sqlite3.Row) -> GroupRow:
+    """A group, by a row that has its columns, how many photos it has, and how many of them are answered."""
+    if row["author_group"] is None:
+        words = json.loads(row["found_by"])
+        shown = ", ".join(f"“{plain_text(word)}” {count}" for word, count in list(words.items())[:_MOST_KEYWORDS])
+        found_by = f"found by {shown}" if shown else ""
+    else:
+        found_by = f"by {plain_text(row['found_by'])}" if row["found_by"] else ""
+    return GroupRow(
+        row["place"], row["class_id"], found_by, row["photos"], row["preferred"], row["suspicion"], row["answered"]
+    )
 
 
 def card_of(row: sqlite3.Row) -> Card:

@@ -20,13 +20,15 @@ import pyarrow.parquet as pq
 from rawlabel.artifacts.copies.listed import FILE
 from rawlabel.artifacts.manifest import METADATA_KEY
 from rawlabel.artifacts.review.pairs import LEAKS, leaks_of, pairs_of
+from rawlabel.artifacts.review.photo_groups import FILE as GROUPS
+from rawlabel.artifacts.review.photo_groups import PhotoGroups
 from rawlabel.artifacts.review.suspicion import SUSPICION, Doubt, newest_of_runs, read_doubts
 from rawlabel.base.files import disk_errors
 from rawlabel.base.progress import Task, progress
 from rawlabel.base.untrusted_text import plain_text
 from rawlabel.errors import DataError
 
-VERSION = 3
+VERSION = 4
 """Of the tables; an index of another one is made anew."""
 _AT_ONCE = 5000
 _LEAST_OF_GROUP = 3
@@ -50,9 +52,10 @@ CREATE TABLE pair (
     place INTEGER PRIMARY KEY, kind TEXT, row INTEGER, other INTEGER, file TEXT, note TEXT,
     asked INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE author_group (
-    place INTEGER PRIMARY KEY, class_id TEXT, name TEXT, photos INTEGER, preferred TEXT, suspicion REAL
+CREATE TABLE photo_group (
+    place INTEGER PRIMARY KEY, class_id TEXT, author_group TEXT, preferred TEXT, suspicion REAL, found_by TEXT
 );
+CREATE TABLE group_photo (place INTEGER, turn INTEGER, row INTEGER, PRIMARY KEY (place, turn)) WITHOUT ROWID;
 """
 _INDEXES = """
 CREATE INDEX photo_name ON photo (photo_id, source, class_id);
@@ -61,7 +64,6 @@ CREATE INDEX photo_path ON photo (path, class_id);
 # Those of which a page shows some at a time, in the order in which it does.
 _ORDERS = """
 CREATE INDEX photo_draw ON photo (class_id, verdict, draw);
-CREATE INDEX photo_group ON photo (class_id, author_group, verdict);
 CREATE INDEX photo_answered ON photo (answer, verdict, class_id) WHERE answer IS NOT NULL;
 CREATE INDEX suspect_row ON suspect (row);
 CREATE INDEX suspect_next ON suspect (asked, place);
@@ -85,10 +87,14 @@ _ADD_LEAK = """
 INSERT INTO pair (kind, row, file, note)
 SELECT 'leaks', row, ?2, ?3 FROM photo WHERE path = ?1 AND verdict = 'kept' ORDER BY row LIMIT 1
 """
+_ADD_TO_GROUP = """
+INSERT OR IGNORE INTO group_photo (place, turn, row)
+SELECT ?1, ?2, row FROM photo WHERE path = ?3 AND class_id = ?4 AND verdict = 'kept' ORDER BY row LIMIT 1
+"""
 # Beside max(), SQLite takes bare columns from the row that has the maximum: the class preferred most often.
-_ADD_GROUPS = """
-INSERT INTO author_group (class_id, name, photos, preferred, suspicion)
-SELECT class, name, photos, preferred, suspicion FROM (
+_ADD_AUTHORS = """
+INSERT INTO photo_group (class_id, author_group, preferred, suspicion)
+SELECT class, name, preferred, suspicion FROM (
     SELECT class, name, sum(n) photos, preferred, sum(s) / sum(n) suspicion, sum(n * (preferred != class)) off,
         max(n * (preferred != class))
     FROM (
@@ -96,6 +102,14 @@ SELECT class, name, photos, preferred, suspicion FROM (
         FROM suspect JOIN photo USING (row) WHERE author_group IS NOT NULL GROUP BY 1, 2, 3
     ) GROUP BY class, name
 ) WHERE photos >= ? AND off * 2 > photos ORDER BY suspicion * photos DESC, class, name LIMIT ?
+"""
+_ADD_PHOTOS_OF_AUTHORS = """
+INSERT INTO group_photo (place, turn, row)
+SELECT photo_group.place, photo.row, photo.row FROM photo_group
+JOIN photo USING (class_id, author_group) WHERE verdict = 'kept';
+UPDATE photo_group SET found_by = (
+    SELECT max(author) FROM group_photo JOIN photo USING (row) WHERE group_photo.place = photo_group.place
+);
 """
 
 
@@ -107,12 +121,22 @@ class Evidence:
     suspicion: Path | None = None
     """What `rawlabel labels` said of each photo; None where no run has it."""
     leaks: Path | None = None
-    """Photos of a run that may show a test picture; None where no run has such a list."""
+    """Photos that may show a test picture, as a run or a pass over the manifest listed them; None without."""
+
+    @property
+    def groups(self) -> Path | None:
+        """What `labels` grouped of the same run's photos; None where it grouped none."""
+        path = None if self.suspicion is None else self.suspicion.with_name(GROUPS)
+        return path if path is not None and path.is_file() else None
 
     def key(self) -> str:
         """Sixteen hex digits that change with any of the files."""
         copies = self.manifest.with_name(FILE)
-        files = [one for one in (self.manifest, copies, self.suspicion, self.leaks) if one and one.is_file()]
+        files = [
+            one
+            for one in (self.manifest, copies, self.suspicion, self.groups, self.leaks)
+            if one and one.is_file()
+        ]
         stamps = [(str(one.absolute()), one.stat().st_size, one.stat().st_mtime_ns) for one in files]
         return hashlib.sha256(json.dumps([VERSION, stamps]).encode()).hexdigest()[:16]
 
@@ -123,7 +147,12 @@ def evidence_of(project: Path, manifest: Path, run: Path | None = None) -> Evide
     Raises `DataError` for a run that has no evidence about labels.
     """
     if run is None:
-        return Evidence(manifest, newest_of_runs(project, SUSPICION), newest_of_runs(project, LEAKS))
+        # `rawlabel decontaminate` leaves its list beside the manifest.
+        lists = [
+            one for one in (newest_of_runs(project, LEAKS), manifest.with_name(LEAKS)) if one and one.is_file()
+        ]
+        leaks = max(lists, key=lambda one: one.stat().st_mtime_ns, default=None)
+        return Evidence(manifest, newest_of_runs(project, SUSPICION), leaks)
     if not (run / SUSPICION).is_file():
         raise DataError(f"{run / SUSPICION}: no such file; run `rawlabel labels {run}` first")
     return Evidence(manifest, run / SUSPICION, run / LEAKS if (run / LEAKS).is_file() else None)
@@ -170,9 +199,25 @@ def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
     if evidence.leaks is not None:
         leaks = ((one.path, str(one.test), plain_text(one.note)) for one in leaks_of(evidence.leaks.parent))
         database.executemany(_ADD_LEAK, leaks)
-    database.execute(_ADD_GROUPS, [_LEAST_OF_GROUP, _MOST_GROUPS])
+    _add_groups(database, evidence)
     database.executescript(_ORDERS)
     database.commit()
+
+
+def _add_groups(database: sqlite3.Connection, evidence: Evidence) -> None:
+    """Those that `labels` found; without features it found none, and photos of one author stand for them."""
+    read = None if evidence.groups is None else PhotoGroups.read(evidence.groups.parent)
+    if read is None:
+        database.execute(_ADD_AUTHORS, [_LEAST_OF_GROUP, _MOST_GROUPS])
+        database.executescript(_ADD_PHOTOS_OF_AUTHORS)
+        return
+    for place, one in enumerate(read.groups, start=1):
+        row = (place, one.label, one.looks_like or "", one.suspicion, json.dumps(one.keywords))
+        database.execute(
+            "INSERT INTO photo_group (place, class_id, preferred, suspicion, found_by) VALUES (?, ?, ?, ?, ?)", row
+        )
+        photos = ((place, turn, name, one.label) for turn, name in enumerate(one.photos))
+        database.executemany(_ADD_TO_GROUP, photos)
 
 
 def _photos(file: pq.ParquetFile, fingerprint: str, task: Task) -> Iterator[tuple[object, ...]]:

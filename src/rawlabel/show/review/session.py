@@ -5,12 +5,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from rawlabel.artifacts.review.answer_file import AnswerFile
-from rawlabel.artifacts.review.answers import Answer, Answers, Look, Subject
+from rawlabel.artifacts.review.answers import LEAKS, Answer, Answers, Look, Subject
 from rawlabel.artifacts.review.pairs import KINDS
-from rawlabel.base.untrusted_text import plain_text
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
 from rawlabel.show.review.cards import (
@@ -24,6 +22,7 @@ from rawlabel.show.review.cards import (
     Queue,
     Undone,
     card_of,
+    group_of,
     suspect_of,
 )  # fmt: skip
 
@@ -37,14 +36,14 @@ UPDATE suspect SET asked = 0 WHERE asked = 1;
 UPDATE pair SET asked = 0 WHERE asked = 1;
 """
 _PAIRS = """
-SELECT pair.place, one.source, one.photo_id, one.class_id, one.answer,
+SELECT pair.place, pair.kind, one.source, one.photo_id, one.class_id, one.answer,
     other.source, other.photo_id, other.class_id, other.answer
 FROM pair JOIN photo one ON one.row = pair.row LEFT JOIN photo other ON other.row = pair.other
 """
 _GROUPS = """
-SELECT place, author_group.class_id, max(photo.author), count(*), preferred, suspicion, count(photo.answer)
-FROM author_group
-JOIN photo ON photo.class_id = author_group.class_id AND photo.author_group = author_group.name
+SELECT place, photo_group.class_id, photo_group.author_group, found_by, count(*) photos, preferred, suspicion,
+    count(photo.answer) answered
+FROM photo_group JOIN group_photo USING (place) JOIN photo USING (row)
 WHERE photo.verdict = 'kept' GROUP BY place HAVING count(photo.answer) < count(*) ORDER BY place
 """
 
@@ -58,7 +57,7 @@ class Session:
             "suspects": self._count("suspect"),
             "classes": self._count("photo WHERE verdict = 'kept'"),
             **{str(kind): self._count("pair WHERE kind = ?", kind) for kind in KINDS},
-            "groups": self._count("author_group"),
+            "groups": self._count("photo_group"),
         }
         kept = "SELECT class_id, count(*) FROM photo WHERE verdict = 'kept' GROUP BY class_id ORDER BY class_id"
         self._kept = {str(class_id): int(count) for class_id, count in database.execute(kept)}
@@ -130,11 +129,12 @@ class Session:
     def _settle_pairs(self, where: str, *rows: int) -> None:
         """Mark the pairs that were answered, or a photo of which is to be left out, as asked; others as not."""
         for pair in self._database.execute(_PAIRS + where, rows).fetchall():
-            place, source, photo, class_id, answer, other_source, other, other_class, other_answer = pair
+            place, kind, source, photo, class_id, answer, other_source, other, other_class, other_answer = pair
             subjects = [Subject(source, photo, class_id)]
             if other is not None:
                 subjects.append(Subject(other_source, other, other_class))
-            is_asked = self._answers.is_answered(*subjects) or Answer.DROP in (answer, other_answer)
+            is_asked = self._answers.is_answered(*subjects, is_leak=kind == LEAKS)
+            is_asked = is_asked or Answer.DROP in (answer, other_answer)
             self._database.execute("UPDATE pair SET asked = ? WHERE place = ?", [int(is_asked), place])
 
     def _subject(self, row: int) -> Subject:
@@ -196,9 +196,8 @@ class Session:
         return [ClassRow(name, kept, answered.get(name, 0)) for name, kept in self._kept.items()]
 
     def groups(self) -> list[GroupRow]:
-        """The groups that have photos without an answer, the most suspicious first."""
-        found = [GroupRow(*row) for row in self._database.execute(_GROUPS)]
-        return [replace(one, author=plain_text(one.author)) for one in found]
+        """The groups that have photos without an answer, in the order of the evidence."""
+        return [group_of(row) for row in self._database.execute(_GROUPS)]
 
     def of_class(self, class_id: str, after: int | None) -> Grid:
         """Kept photos of a class in random order, behind the draw `after`; None begins at the first unanswered."""
@@ -213,16 +212,13 @@ class Session:
         return Grid(tuple(map(card_of, found[:PAGE])), more, self._kept.get(class_id, 0))
 
     def of_group(self, place: int, after: int | None) -> Grid:
-        """Kept photos of a group, behind row `after`; None begins at the first."""
-        of_group = (
-            "FROM author_group JOIN photo ON photo.class_id = author_group.class_id AND "
-            "photo.author_group = author_group.name WHERE place = ? AND verdict = 'kept'"
-        )
-        query = f"SELECT {CARD} {of_group} AND photo.row > ? ORDER BY photo.row LIMIT ?"
+        """Kept photos of a group, the most suspicious first, behind the turn `after`; None begins at the first."""
+        of_group = "FROM group_photo JOIN photo USING (row) WHERE place = ? AND verdict = 'kept'"
+        query = f"SELECT turn, {CARD} {of_group} AND turn > ? ORDER BY turn LIMIT ?"
         start = -1 if after is None else after
         found = self._database.execute(query, [place, start, PAGE + 1]).fetchall()
         total = int(self._database.execute(f"SELECT count(*) {of_group}", [place]).fetchone()[0])
-        more = int(found[PAGE - 1]["row"]) if len(found) > PAGE else None
+        more = int(found[PAGE - 1]["turn"]) if len(found) > PAGE else None
         return Grid(tuple(map(card_of, found[:PAGE])), more, total)
 
     def path(self, row: int) -> str | None:

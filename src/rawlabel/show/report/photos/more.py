@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from markupsafe import Markup, escape
+from markupsafe import escape
 from numpy.typing import NDArray
 
 from rawlabel.artifacts.decision import decisions_of
-from rawlabel.base.files import atomic_write, disk_errors
 from rawlabel.base.progress import progress
-from rawlabel.base.untrusted_text import plain_text
+from rawlabel.records import Reason, Verdict
 from rawlabel.show.report.evidence import CollectionEvidence
-from rawlabel.show.report.montage import Tile, make_tile
+from rawlabel.show.report.montage import TILE_COLUMNS, Tile, make_tile
 from rawlabel.show.report.thumbnails import Thumbnails
 
 MOST_KEPT = 60
 """Kept photos of each class on the page, beside those of its sample."""
-PER_FILE = 500
-"""Photos on one page of the folder."""
 _TILE_BYTES = 1_000
 """What the markup of a tile takes at most beside its texts and its picture."""
-_MINE = re.compile(r"[0-9]+-[a-z]+-[a-z_]+-[0-9]+\.html")
 KEPT = "kept-kept"
 Group = tuple[int, str]
 """Position of a class in the manifest, and verdict and reason, joined by a hyphen."""
@@ -55,16 +47,21 @@ class Rest:
 
 def groups_of(collection: CollectionEvidence) -> dict[Group, NDArray[np.int64]]:
     """Rows of the manifest by class and by what became of them, in the order of the classes."""
-    table, class_ids = collection.manifest.table, collection.manifest.class_ids
-    words = pc.binary_join_element_wise(table["verdict"], pc.fill_null(table["reason"], "kept"), "-")
-    reasons = words.combine_chunks().dictionary_encode()
-    classes = pc.index_in(table["class_id"], value_set=pa.array(class_ids)).to_numpy().astype(np.int64)
-    names, codes = reasons.dictionary.to_pylist(), reasons.indices.to_numpy().astype(np.int64)
-    keys = classes * len(names) + codes
+    class_ids, reasons = collection.manifest.class_ids, [str(one) for one in Reason]
+    verdicts = [str(one) for one in Verdict]
+    reason = collection.codes("reason", reasons) + 1
+    fate = collection.codes("verdict", verdicts) * (len(reasons) + 1) + reason
+    fates = len(verdicts) * (len(reasons) + 1)
+    keys = collection.codes("class_id", class_ids) * fates + fate
     order = np.argsort(keys, kind="stable")
+    # Classes that are left out have no page of their own.
+    order = order[np.searchsorted(keys[order], 0) :]
     starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
-    parts = np.split(order, starts[1:]) if len(starts) else []
-    found = {(int(keys[part[0]] // len(names)), str(names[keys[part[0]] % len(names)])): part for part in parts}
+    found = {}
+    for part in np.split(order, starts[1:]) if len(starts) else []:
+        index, rest = divmod(int(keys[part[0]]), fates)
+        verdict, why = divmod(rest, len(reasons) + 1)
+        found[index, f"{verdicts[verdict]}-{reasons[why - 1] if why else 'kept'}"] = part
     return dict(sorted(found.items()))
 
 
@@ -80,31 +77,28 @@ def more_tiles(
     Beside them, how many photos of each group are shown then. What is not kept comes first, and one photo of each
     group after the other, so that none starves.
     """
-    queue, shown = [], {}
-    for (index, reason), rows in groups.items():
-        left = [int(row) for row in rows[:100_000] if int(row) not in drawn]
-        shown[index, reason] = len(rows) - len(left) if len(rows) <= 100_000 else sum(row in drawn for row in rows)
-        is_kept = reason == KEPT
-        queue += [
-            (is_kept, turn, index, reason, row) for turn, row in enumerate(left[: MOST_KEPT if is_kept else None])
-        ]
-        if len(queue) > 200_000:
-            queue = sorted(queue)[:50_000]
-    queue.sort()
     # A tile without a picture takes the least.
-    queue = queue[: max(space, 0) // 400]
+    most = max(space, 0) // 400
+    is_drawn = np.zeros(collection.manifest.table.num_rows, bool)
+    is_drawn[list(drawn)] = True
+    names, shown = list(groups), {name: int(is_drawn[rows].sum()) for name, rows in groups.items()}
+    left = [rows[~is_drawn[rows]][: MOST_KEPT if name[1] == KEPT else most] for name, rows in groups.items()]
     tiles: dict[int, list[Tile]] = {}
-    if not queue:
+    if not most or not any(map(len, left)):
         return tiles, shown
-    decisions = decisions_of(collection.manifest.table.take(pa.array([one[-1] for one in queue], pa.int64())))
-    with progress("making thumbnails", len(queue)) as task:
-        for (_, _, index, reason, _), row in zip(queue, decisions, strict=True):
+    group = np.concatenate([np.full(len(rows), number) for number, rows in enumerate(left)])
+    turn = np.concatenate([np.arange(len(rows)) for rows in left])
+    is_kept = np.array([name[1] == KEPT for name in names])[group]
+    order = np.lexsort((group, turn, is_kept))[:most]
+    decisions = decisions_of(collection.rows.take(np.concatenate(left)[order], TILE_COLUMNS))
+    with progress("making thumbnails", len(order)) as task:
+        for number, row in zip(group[order].tolist(), decisions, strict=True):
             tile = make_tile(row, collection, thumbnails)
             space -= _size(tile)
             if space < 0:
                 break
-            tiles.setdefault(index, []).append(tile)
-            shown[index, reason] += 1
+            tiles.setdefault(names[number][0], []).append(tile)
+            shown[names[number]] += 1
             task.advance()
     return tiles, shown
 
@@ -126,88 +120,13 @@ def list_rest(
         Rest(
             collection.label(class_ids[index]), reason.split("-")[0],
             reason.split("-")[1], len(rows), shown.get((index, reason), 0),
-            f"{quote(folder.name)}/{_file(index, reason, 0)}",
+            f"{quote(folder.name)}/{file_of(index, reason, 0)}",
         )
         for (index, reason), rows in groups.items()
         if shown.get((index, reason), 0) < len(rows)
     ]  # fmt: skip
 
 
-def write_rest(
-    collection: CollectionEvidence,
-    groups: Mapping[Group, NDArray[np.int64]],
-    rest: list[Rest],
-    folder: Path,
-    head: str,
-) -> None:
-    """Write the pages of `rest` into `folder`, and remove those of an earlier report. Raises `DiskError`.
-
-    The photos are those of the project, shown from where they lie, so that nothing is copied.
-    """
-    label_of = {collection.label(class_id): i for i, class_id in enumerate(collection.manifest.class_ids)}
-    wanted = {(label_of[one.label], f"{one.verdict}-{one.reason}"): one for one in rest}
-    with disk_errors(folder):
-        old = [one for one in folder.iterdir() if _MINE.fullmatch(one.name)] if folder.is_dir() else []
-        for file in old:
-            file.unlink()
-        if not wanted:
-            if old and not any(folder.iterdir()):
-                folder.rmdir()
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-    names = [
-        "path",
-        "source",
-        "photo_id",
-        "class_id",
-        "keyword",
-        "rank",
-        "title",
-        "author",
-        "license_name",
-        "page_url",
-    ]
-    table = collection.manifest.table.select(names)
-    with progress("listing the rest of the photos", sum(one.count for one in rest)) as task:
-        for (index, reason), one in wanted.items():
-            rows = groups[index, reason]
-            for start in range(0, len(rows), PER_FILE):
-                part = table.take(pa.array(rows[start : start + PER_FILE]))
-                span = f"{start + 1} to {start + part.num_rows} of {one.count}"
-                title = f"{one.label}: {one.reason.replace('_', ' ')}, {span}"
-                after = start + PER_FILE
-                following = _file(index, reason, after // PER_FILE) if after < len(rows) else None
-                with atomic_write(folder / _file(index, reason, start // PER_FILE)) as stream:
-                    for piece in _page(title, part, collection, folder, following, head):
-                        stream.write(piece.encode("utf-8", errors="replace"))
-                task.advance(part.num_rows)
-
-
-def _file(index: int, reason: str, number: int) -> str:
+def file_of(index: int, reason: str, number: int) -> str:
+    """Name of a page in the folder, by the place of its class, what became of the photos, and its own place."""
     return f"{index}-{reason}-{number + 1}.html"
-
-
-def _page(
-    title: str, table: pa.Table, collection: CollectionEvidence, folder: Path, following: str | None, head: str
-) -> Iterator[str]:
-    yield f"{head}<title>{escape(title)}</title></head><body><main><h1>{escape(title)}</h1>"
-    yield '<p><a href="..">to the folder of the report</a></p><ul class="tiles">'
-    base = None if collection.photos.is_remote else os.path.relpath(collection.project.resolve(), folder.resolve())
-    for row in table.to_pylist():
-        name = escape(plain_text(row["title"]) or "untitled")
-        address = collection.web(row["page_url"])
-        if address:
-            name = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>').format(address, name)
-        picture = ""
-        if row["path"] and base is not None:
-            place = escape(quote(f"{base}/{row['path']}".replace(os.sep, "/")))
-            picture = (
-                f'<img src="{place}" alt="{escape(plain_text(row["title"]) or "untitled photo")}" loading="lazy">'
-            )
-        yield (
-            f'<li class="tile"><div class="frame">{picture}</div><span class="title">{name}</span>'
-            f'<span class="meta">by {escape(plain_text(row["author"]) or "unknown author")}, '
-            f"{escape(plain_text(row['license_name']) or 'license not stated')}; result {row['rank'] + 1} for "
-            f"“{escape(plain_text(row['keyword']))}”</span></li>\n"
-        )
-    yield f"</ul>{f'<p><a href={following!r}>next page</a></p>' if following else ''}</main></body></html>\n"

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from rawlabel.base.progress import progress
-from rawlabel.base.untrusted_text import plain_text
+from rawlabel.artifacts.review.suspicion import SUSPICION
 from rawlabel.errors import DataError
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
+from rawlabel.show.report.photos.looked_up import KnownPhoto, look_up
 from rawlabel.show.report.thumbnails import Thumbnails
 
 MOST_SUSPECTS = 100
-MOST_RESPONSIBLE = 4
+MOST_OF_A_PAIR = 4
 """Photos that carry one class's label and look like another's, of each pair of classes."""
-_NAMES = ("photo", "label", "preferred_class", "suspicion", "basis")
+_NAMES = ["label", "preferred_class"]
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A photo that looks more like another class than like its raw label."""
 
-    picture: str
+    photo: KnownPhoto
     label: str
     preferred: str
-    credit: str
-    page_url: str | None
-    shows: str | None
-    """What it shows, where a simulated site says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class Suspects:
     """The most doubted photos, and counts of all that are doubted."""
 
     photos: list[Suspect]
-    responsible: Mapping[tuple[str, str], list[Suspect]]
+    of_pairs: Mapping[tuple[str, str], list[Suspect]]
     """By true and wrong class (ids): photos with the wrong class's label that look like the true class."""
     doubted: int
     looked_at: int
@@ -53,75 +50,68 @@ class Suspects:
 
 def find_suspects(collection: CollectionEvidence, run: RunEvidence, thumbnails: Thumbnails) -> Suspects | None:
     """Read `suspicion.parquet` of the run; None where there is none. Raises `DataError` when it is damaged."""
-    path = run.path / "suspicion.parquet"
+    path = run.path / SUSPICION
     if not path.is_file():
         return None
     try:
-        table = pq.read_table(path, columns=list(_NAMES))
-    except (OSError, pa.ArrowException) as error:
+        # Each text once, and numbers in the rows, of which there may be a million.
+        table = pq.read_table(path, columns=_NAMES, read_dictionary=_NAMES)
+        photos = pq.ParquetFile(path, memory_map=True)
+        classes: list[str] = sorted(
+            {*table["label"].unique().to_pylist(), *table["preferred_class"].unique().to_pylist()}
+        )
+        label, preferred = (_codes(table[name], classes) for name in _NAMES)
+        doubted = np.flatnonzero(label != preferred)
+        keys = label[doubted] * len(classes) + preferred[doubted]
+        wanted = _wanted(keys)
+        names = _photos(photos, doubted[wanted])
+    except (OSError, KeyError, TypeError, pa.ArrowException) as error:
         raise DataError(f"{path}: is not a table of doubts; run `rawlabel labels {run.path}` again") from error
-    labels = Counter(table["label"].to_pylist())
-    doubted = table.filter(pc.not_equal(table["label"], table["preferred_class"]))
-    pairs = Counter(zip(doubted["label"].to_pylist(), doubted["preferred_class"].to_pylist(), strict=True))
-    wanted = _wanted(doubted)
-    photos: dict[int, Suspect] = {}
-    rows = doubted.take(pa.array(wanted, pa.int64()))
-    facts = _facts(collection, rows["photo"].to_pylist())
-    with progress("looking up doubted photos", len(wanted)) as task:
-        for position, row in zip(wanted, rows.to_pylist(), strict=True):
-            found = _suspect(row["photo"], row["label"], row["preferred_class"], facts, collection, thumbnails)
-            if found is not None:
-                photos[position] = found
-            task.advance()
-    first = [photos[i] for i in wanted if i < MOST_SUSPECTS and i in photos]
-    responsible: dict[tuple[str, str], list[Suspect]] = {}
-    for position, row in zip(wanted, rows.to_pylist(), strict=True):
-        group = responsible.setdefault((row["preferred_class"], row["label"]), [])
-        if position in photos and len(group) < MOST_RESPONSIBLE:
-            group.append(photos[position])
-    return Suspects(first, responsible, doubted.num_rows, table.num_rows, pairs, labels)
+    known = look_up(collection, names, thumbnails)
+    first: list[Suspect] = []
+    of_pairs: dict[tuple[str, str], list[Suspect]] = {}
+    for position, name in zip(wanted.tolist(), names, strict=True):
+        given, like = (classes[code] for code in divmod(int(keys[position]), len(classes)))
+        photo = known.get(name)
+        if photo is None:  # trained on other data than this collection's
+            continue
+        one = Suspect(photo, collection.label(given), collection.label(like))
+        if position < MOST_SUSPECTS:
+            first.append(one)
+        if len(group := of_pairs.setdefault((like, given), [])) < MOST_OF_A_PAIR:
+            group.append(one)
+    pairs = {
+        (classes[key // len(classes)], classes[key % len(classes)]): count
+        for key, count in zip(*(one.tolist() for one in np.unique(keys, return_counts=True)), strict=True)
+    }
+    counts = np.bincount(label, minlength=len(classes)).tolist()
+    by_label = {name: count for name, count in zip(classes, counts, strict=True) if count}
+    return Suspects(first, of_pairs, len(doubted), table.num_rows, pairs, by_label)
 
 
-def _wanted(doubted: pa.Table) -> list[int]:
-    """The first rows, and the first of each pair of classes, as long as there are few."""
-    wanted, taken = list(range(min(MOST_SUSPECTS, doubted.num_rows))), Counter[tuple[str, str]]()
-    columns = doubted["label"].to_pylist(), doubted["preferred_class"].to_pylist()
-    for position, pair in enumerate(zip(*columns, strict=True)):
-        taken[pair] += 1
-        if position >= MOST_SUSPECTS and taken[pair] <= MOST_RESPONSIBLE and len(wanted) < 4 * MOST_SUSPECTS:
-            wanted.append(position)
-    return wanted
+def _codes(column: pa.ChunkedArray, values: list[str]) -> NDArray[np.int64]:
+    whole = column.unify_dictionaries().combine_chunks()
+    places = pc.index_in(whole.dictionary, value_set=pa.array(values, pa.string()))
+    codes: NDArray[np.int64] = places.to_numpy().astype(np.int64)[whole.indices.to_numpy()]
+    return codes
 
 
-def _facts(collection: CollectionEvidence, paths: list[str]) -> dict[str, dict[str, str | None]]:
-    """Author, license, page and id of the photos, by their files."""
-    table = collection.manifest.table.select(["path", "photo_id", "author", "license_name", "page_url"])
-    found = table.filter(pc.is_in(table["path"], value_set=pa.array(paths, pa.string())))
-    return {str(row["path"]): row for row in found.to_pylist()}
+def _wanted(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of the first doubted rows, and of the first of each pair of classes, as long as there are few."""
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    turn = np.empty(len(keys), np.int64)
+    turn[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
+    places = np.arange(len(keys))
+    return places[(places < MOST_SUSPECTS) | (turn < MOST_OF_A_PAIR)][: 4 * MOST_SUSPECTS]
 
 
-def _suspect(
-    path: str,
-    label: str,
-    preferred: str,
-    facts: Mapping[str, Mapping[str, str | None]],
-    collection: CollectionEvidence,
-    thumbnails: Thumbnails,
-) -> Suspect | None:
-    known = facts.get(path)
-    if known is None:  # trained on other data than this collection's
-        return None
-    picture = thumbnails.stored(collection.photos, path)
-    if picture is None:
-        return None
-    credit = (
-        f"{plain_text(known['author']) or 'unknown author'}, {plain_text(known['license_name']) or 'no license'}"
-    )
-    return Suspect(
-        picture,
-        collection.label(label),
-        collection.label(preferred),
-        credit,
-        collection.web(known["page_url"]),
-        collection.shows(str(known["photo_id"])),
-    )
+def _photos(file: pq.ParquetFile, rows: NDArray[np.int64]) -> list[str]:
+    """Names of the photos in some rows, which ascend."""
+    names: list[str] = []
+    start = 0
+    for batch in file.iter_batches(columns=["photo"]):
+        first, end = np.searchsorted(rows, (start, start + batch.num_rows))
+        names += batch["photo"].take(pa.array(rows[first:end] - start)).to_pylist()
+        start += batch.num_rows
+    return names

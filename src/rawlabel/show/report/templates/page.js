@@ -63,6 +63,10 @@
     show(cls, () => {
       body.append(make("p", row.dataset.summary));
       add("Its test photos that were taken for another class", tilesWhere(d => d.kind === "test" && d.true === cls));
+      add("Training photos that look most like these: they may teach the confusions",
+        tilesWhere(d => d.kind === "responsible" && d.true === cls));
+      add("Groups of photos with its label that look like something else",
+        tilesWhere(d => d.kind === "group" && d.label === cls));
       add("Photos labeled otherwise that look like it", tilesWhere(d => d.kind === "suspect" && d.like === cls));
       add("Photos with its label that look like another class", tilesWhere(d => d.kind === "suspect" && d.label === cls));
       add("A random sample of its photos",
@@ -75,6 +79,8 @@
       body.append(make("p", button.getAttribute("aria-label"), "soft"));
       add(`Test photos of ${from} taken for ${to}`,
         tilesWhere(d => d.kind === "test" && d.true === from && d.predicted === to));
+      add(`Training photos labeled ${to} that look most like them`,
+        tilesWhere(d => d.kind === "responsible" && d.true === from && d.predicted === to));
       add(`Photos labeled ${to} that look like ${from}`,
         tilesWhere(d => d.kind === "suspect" && d.label === to && d.like === from));
     });
