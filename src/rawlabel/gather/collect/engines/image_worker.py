@@ -76,7 +76,7 @@ def start_worker(limits: WorkerLimits) -> None:
 
 
 def own_limits() -> WorkerLimits:
-    """What this process may use."""
+    """Memory and pixels that this process may use, as it was told at its start."""
     return _limits
 
 
