@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pkgutil
 import subprocess
 import sys
@@ -184,3 +185,31 @@ def test_names_become_a_project_a_manifest_and_what_is_shared(tmp_path: Path) ->
     assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == ["one", "seven"]
     with pytest.raises(rl.ConfigError, match="is not served now"):
         _ = site.base_url
+
+
+def test_what_a_run_says_of_its_labels_and_its_head_is_typed_or_one_line(tmp_path: Path) -> None:
+    mean = {"mean": 80.0, "standard_error": 2.5}
+    tried = {"text": "a head", "settings": {"hidden": 0}, "accuracy": mean, "loss": mean, "above": mean}
+    choice = {"data": "d", "given": [], "photos": 120, "folds": 5, "chosen": 1, "candidates": [tried, tried]}
+    share = {"estimate": 0.2, "lower": 0.1, "upper": None}
+    evidence = {
+        "held_out_photos": 120,
+        "runs": 1,
+        "wrong_label_share": [{"estimator": "confident_joint", "share": share, "per_class": {"owl": share}}],
+        "ambiguous_classes": [{"class": "owl", "signature": "none", "lost": 0.25}],
+        "of a later version": 1,
+    }
+    run = rl.Run(tmp_path)
+    assert (run.head_choice, run.probes, run.label_evidence) == (None, (), None)
+    (tmp_path / "choice.json").write_text(json.dumps(choice))
+    (tmp_path / "label_evidence.json").write_text(json.dumps(evidence))
+    run = rl.Run(tmp_path)
+    assert run.head_choice is not None and run.label_evidence is not None
+    assert run.head_choice.best.accuracy.mean == 80.0
+    assert run.label_evidence.wrong_label_share[0].per_class["owl"].lower == 0.1
+    assert run.label_evidence.ambiguous_classes[0].class_id == "owl"
+    with pytest.raises(ValueError, match="frozen"):
+        run.head_choice.photos = 1
+    (tmp_path / "choice.json").write_text(json.dumps(choice | {"chosen": 2}))
+    with pytest.raises(rl.RawlabelError, match=r"choice\.json: the whole is not as expected .*chosen"):
+        _ = rl.Run(tmp_path).head_choice

@@ -9,10 +9,10 @@ import pytest
 
 from rawlabel import cli
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.evidence.probe import read_probes
 from rawlabel.artifacts.manifest import fingerprint_of, newest_manifest, read_manifest
 from rawlabel.artifacts.run import Run
 from rawlabel.config import TrainConfig
-from rawlabel.judge.probe.record import read_probes
 from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.records import Reason, Verdict
 from rawlabel.show.report.evidence import read_collection, read_run

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from rawlabel import cli
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import ProbeConfig
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
@@ -34,7 +35,9 @@ def run(data: Path) -> RunDirectory:
 
 
 def entries(run: RunDirectory) -> list[dict[str, Any]]:
-    return json.loads((run.path / "probe.json").read_text())["probes"]
+    written = json.loads((run.path / "probe.json").read_text())["probes"]
+    assert [one.as_json() for one in Run(run.path).probes] == written
+    return written
 
 
 def test_the_command_measures_own_and_other_features_and_keeps_both(

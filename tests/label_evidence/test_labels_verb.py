@@ -54,6 +54,11 @@ def test_it_writes_the_evidence_and_one_row_for_each_photo(
     assert cli.run(["labels", *(str(run.path) for run in runs), "--draws", "20", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     evidence = json.loads((runs[0].path / "label_evidence.json").read_text())
+    typed = runs[0].read().label_evidence
+    assert typed is not None and typed.as_json() == evidence
+    assert [one.share.estimate for one in typed.wrong_label_share] == [
+        one["share"]["estimate"] for one in evidence["wrong_label_share"]
+    ]
     for one in evidence["wrong_label_share"]:
         assert one["share"]["lower"] <= one["share"]["estimate"] <= one["share"]["upper"]
         assert one["assumptions"] and one["bias"] in said

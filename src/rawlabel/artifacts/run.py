@@ -19,6 +19,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from rawlabel.artifacts.certificate import Certificate, read_certificates
+from rawlabel.artifacts.evidence.head_choice import HeadChoice, read_head_choice
+from rawlabel.artifacts.evidence.labels import LabelEvidence, read_label_evidence
+from rawlabel.artifacts.evidence.probe import Probe, read_probes
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
     EncoderRecord,
@@ -190,6 +193,21 @@ class Run:
         if not path.is_file():
             return None
         return check_record(LeftOutCopies, read_json(path, "what was left out of a run"), path, AGAIN)
+
+    @cached_property
+    def head_choice(self) -> HeadChoice | None:
+        """Which head was trained, of which, by raw labels alone; None where nothing was to choose."""
+        return read_head_choice(self.path)
+
+    @cached_property
+    def probes(self) -> tuple[Probe, ...]:
+        """Simple classifiers on frozen features, beside the run; none before `rawlabel probe`."""
+        return read_probes(self.path)
+
+    @cached_property
+    def label_evidence(self) -> LabelEvidence | None:
+        """What held-out predictions say of the raw labels; None before `rawlabel labels`."""
+        return read_label_evidence(self.path)
 
     @cached_property
     def certificates(self) -> Sequence[Certificate]:

@@ -96,7 +96,7 @@ class ServedRun:
         return await asyncio.to_thread(shrunk, pixels, self._classifier.predictor.transform.stored_side)
 
     def answer(self, pixels: Pixels, top: int, nearest: int) -> Answer:
-        """Classify a photo that `decode` decoded."""
+        """Classify a photo by its pixels, as `decode` returned them."""
         started = time.monotonic()
         with self._network:
             seen = self._classifier.look([pixels], top)[0]

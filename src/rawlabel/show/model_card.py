@@ -12,14 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from pydantic import ConfigDict
-
 from rawlabel.artifacts.certificate import read_certificates
 from rawlabel.artifacts.manifest import Manifest, read_manifest
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import EpochAccuracy
-from rawlabel.base.checked import Measured, Record, check_record
-from rawlabel.base.files import read_json
 from rawlabel.base.untrusted_text import disarmed, plain_text, web_address
 from rawlabel.models.portable.records import ModelRecord, Proof
 
@@ -34,26 +30,6 @@ _CREDITS = (
     "class_id", "keyword", "source", "photo_id", "title", "author", "author_url", "license_name",
     "license_url", "page_url",
 )  # fmt: skip
-
-
-class _Interval(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    estimate: Measured | None = None
-    lower: Measured | None = None
-    upper: Measured | None = None
-
-
-class _Share(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    estimator: str
-    share: _Interval
-
-
-class _Evidence(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    held_out_photos: int = 0
-    wrong_label_share: tuple[_Share, ...] = ()
-    caution: str = ""
 
 
 def card_files(run: Run, record: ModelRecord) -> dict[str, str]:
@@ -217,11 +193,10 @@ def _data(run: Run, manifest: Manifest | None) -> Iterator[str]:
 
 
 def _noise(run: Run) -> Iterator[str]:
-    path = run.path / "label_evidence.json"
-    if not path.is_file():
+    found = run.label_evidence
+    if found is None:
         yield "- how many raw labels are wrong was not estimated (`rawlabel labels` does)"
         return
-    found = check_record(_Evidence, read_json(path, "evidence about labels"), path, "run `rawlabel labels` again")
     for one in found.wrong_label_share:
         if one.share.estimate is not None:
             lower, upper = (100 * (end or 0.0) for end in (one.share.lower, one.share.upper))

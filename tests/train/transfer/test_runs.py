@@ -21,6 +21,7 @@ from scipy.special import softmax
 from rawlabel import cli
 from rawlabel.artifacts.review.photo_groups import PhotoGroups
 from rawlabel.artifacts.review.responsible_photos import ResponsiblePhotos
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError
@@ -270,6 +271,9 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
     assert (len(record["candidates"]), record["photos"], record["given"]) == (2, 120, list(heads))
     chosen = record["candidates"][record["chosen"]]
     assert chosen["loss"]["mean"] == min(one["loss"]["mean"] for one in record["candidates"])
+    told = Run(tmp_path / "run").head_choice
+    assert told is not None and told.given == heads
+    assert (told.best.text, told.best.loss.mean) == (chosen["text"], chosen["loss"]["mean"])
 
     # What a run has chosen stays, even against what the scores would say now.
     record["chosen"] = 1

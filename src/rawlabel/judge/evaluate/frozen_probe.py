@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from rawlabel.artifacts.evidence.probe import PROBE, Probe, ProbedTestSet, ProbeFile, read_probes
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Accuracy
@@ -17,7 +18,6 @@ from rawlabel.judge.evaluate.overlap import note_overlap_of_run
 from rawlabel.judge.evaluate.stage import measured_folder, note_opening, with_interval
 from rawlabel.judge.probe.encoders import FILE, OWN
 from rawlabel.judge.probe.of_run import FittedProbe, fit_probe
-from rawlabel.judge.probe.record import PROBE, Probe, ProbedTestSet, ProbeFile, read_probes
 
 MOST_IMAGES = 100_000
 """Images of a run that is probed without being asked for: more take hours on a processor, and much memory."""

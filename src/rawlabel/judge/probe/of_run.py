@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rawlabel.artifacts.evidence.probe import Classifier, Probe, ProbedTestSet
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Accuracy
 from rawlabel.config import ProbeConfig
@@ -16,7 +17,6 @@ from rawlabel.judge.probe.choice import Choice, LabeledFeatures
 from rawlabel.judge.probe.encoders import FILE, OWN, PACKAGED, PRETRAINED, ProbeEncoder, make_encoder
 from rawlabel.judge.probe.linear import choose_linear
 from rawlabel.judge.probe.nearest_neighbors import choose_neighbors
-from rawlabel.judge.probe.record import Classifier, Probe, ProbedTestSet
 from rawlabel.training.around.holdout import data_of_run
 from rawlabel.training.data import TrainingData
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rawlabel.artifacts.evidence.probe import Classifier, Probe, read_probes
 from rawlabel.artifacts.run_records import Accuracy
-from rawlabel.judge.probe.record import Classifier, Probe, read_probes
 from rawlabel.show.report.evidence import RunEvidence
 from rawlabel.show.report.measuring import MeasureRun
 

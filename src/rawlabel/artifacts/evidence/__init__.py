@@ -1,0 +1,1 @@
+"""What a run directory says beside its log, as frozen records: its head, simple classifiers, doubtful labels."""

@@ -1,0 +1,88 @@
+"""What `label_evidence.json` of a run directory holds: what held-out predictions say of the raw labels.
+
+Shares are from 0 to 1; one that is not defined is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from rawlabel.base.checked import Count, Measured, Record, check_record
+from rawlabel.base.files import read_json
+
+EVIDENCE = "label_evidence.json"
+_REMEDY = "run `rawlabel labels` again"
+
+
+class Share(Record):
+    """An estimate with its bounds; None where it is not defined."""
+
+    estimate: Measured | None = None
+    lower: Measured | None = None
+    upper: Measured | None = None
+
+
+class WrongLabelShare(Record):
+    """The share of wrong raw labels by one estimator."""
+
+    estimator: str
+    meaning: str = ""
+    share: Share
+    assumptions: str = ""
+    bias: str = ""
+    """In which direction it fails."""
+    experience: str = ""
+    """What it came to where the truth was known."""
+    per_class: Mapping[str, Share] = Field(default_factory=dict)
+
+
+class Confusion(Record):
+    """How many photos of a raw label held-out predictions give to another class."""
+
+    given: str
+    preferred: str
+    share_of_given: Share
+
+
+class AmbiguousClass(Record):
+    """How far a class stands out by photos that look like no class, or like another one."""
+
+    class_id: str = Field(alias="class")
+    expected_damage: Measured = 0.0
+    signature: str
+    """What is striking; `none` where nothing is."""
+    sibling: str | None = None
+    """The class that its photos look like."""
+    lost: Measured
+    """Share of its held-out photos that are taken for others."""
+    to_sibling: Measured = 0.0
+    held_out_photos: Count = 0
+
+
+class LabelEvidence(Record):
+    """The evidence of a pool of held-out predictions."""
+
+    classes: tuple[str, ...] = ()
+    held_out_photos: Count
+    runs: Count
+    """Whose held-out predictions were pooled."""
+    confidence: Measured | None = None
+    """Of the intervals, from 0 to 1."""
+    wrong_label_share: tuple[WrongLabelShare, ...] = ()
+    caution: str = ""
+    """What a reader must know of all of these estimates."""
+    transition: tuple[tuple[float, ...], ...] = ()
+    """Estimated share of the photos of class i (row) whose raw label is class j (column) [classes, classes]."""
+    confusions: tuple[Confusion, ...] = ()
+    ambiguous_classes: tuple[AmbiguousClass, ...] = ()
+
+
+def read_label_evidence(run: Path) -> LabelEvidence | None:
+    """The evidence in a run directory; None before `rawlabel labels`. Raises `DataError` for a damaged file."""
+    path = run / EVIDENCE
+    if not path.is_file():
+        return None
+    return check_record(LabelEvidence, read_json(path, "evidence about labels"), path, _REMEDY)
