@@ -62,7 +62,7 @@ def note_comparison(run, compared):
         (False, "never", "not decontaminated", "no certificate binds these", "nobody searched the"),
         (False, "other", "not decontaminated", NOT_OF_THESE, f"Not decontaminated: {NOT_OF_THESE}"),
         (True, "never", "not decontaminated", "was not looked at; rawlabel evaluate does", "nobody searched the"),
-        (True, "other", "not decontaminated", "it says nothing of the accuracy", "another test set or other photos"),
+        (True, "other", "not decontaminated", "it says nothing of the accuracy", "another test set or other"),
         (True, "these", "decontaminated", SAYS, f"Decontaminated (`decontamination.json`): {SAYS}"),
     ],
     ids=["none", "none, compared", "not compared", "of others", "of these"],
