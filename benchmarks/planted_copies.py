@@ -31,7 +31,7 @@ from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
 
 OUT = Path("results/measured/planted_copies")
-NOISE, PER_CLASS = 0.4, {"digits": 150, "flowers": 200}
+NOISE, PER_CLASS = 0.4, {"digits": 80, "flowers": 120}
 ARMS = {
     "all kept": (["--no-near-copies"], ["--overlap", "keep"]),
     "without near copies": ([], ["--overlap", "keep"]),

@@ -35,6 +35,20 @@ def test_flags_mean_a_recipe(flags: dict[str, Any], recipe: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flags", "recipe"),
+    [
+        ({}, "finetune"),
+        ({"device": "cpu"}, "transfer"),
+        ({"recipe": "transfer"}, "transfer"),
+        ({"model": "resnet18"}, "paper"),
+        ({"recipe": "finetune", "augment": "crop_flip", "progressive_from": 0}, "finetune"),
+    ],
+)
+def test_on_a_gpu_all_layers_are_trained(flags: dict[str, Any], recipe: str) -> None:
+    assert load_training(None, flags, lambda: True).recipe == recipe
+
+
+@pytest.mark.parametrize(
     ("content", "recipe"),
     [
         ({"model": "resnet", "epochs": 3}, "paper"),
@@ -75,6 +89,8 @@ def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path
     ("flags", "complaint"),
     [
         ({"recipe": "transfre"}, "--recipe: no such recipe; did you mean 'transfer'"),
+        ({"recipe": "finetune", "image_size": 64}, "--image-size: is about a network that is trained on pixels"),
+        ({"finetune": True, "recipe": "paper"}, "--finetune: goes with --encoder"),
         ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
         ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),
         ({"weighing": "soft", "recipe": "paper"}, "--weighing: goes with --encoder"),

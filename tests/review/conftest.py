@@ -58,7 +58,10 @@ def add_evidence(manifest: Manifest, folder: Path) -> None:
         for place, row in enumerate(kept)
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows), run / "suspicion.parquet")
-    leak = {"test": "test.jpg", "image": kept[5]["path"], "probe": "flip", "bits": 60, "correlation": 0.5}
+    leak = {
+        "test": "test.jpg", "image": kept[5]["path"], "probe": "crop 0-90 x 2.5-100 %, flipped", "bits": 60,
+        "correlation": 0.5,
+    }  # fmt: skip
     pq.write_table(pa.Table.from_pylist([leak]), run / LEAKS)
     write_json(run / CERTIFICATE, [{"test": {"place": str(folder.resolve())}}])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rawlabel.artifacts.review.answer_file import answers_path, read_answers
@@ -68,12 +70,38 @@ def test_a_page_of_a_class_by_keys_alone(browser: Browser, served: Served) -> No
         assert counts(served)[Answer.KEEP] == 0
 
 
+def test_a_tab_that_is_chosen_while_the_page_is_busy_is_shown(browser: Browser, served: Served) -> None:
+    with browser.page(served.address) as page:
+        page.wait("#asked")
+
+        def answer_late(route: Any) -> None:
+            route.request.frame.evaluate("() => { window.location.hash = 'leaks' }")
+            route.continue_()
+
+        page.do(lambda one: one.route("**/api/queue/conflicts?*", answer_late))
+        page.run("() => { window.location.hash = 'conflicts' }")
+        page.wait("#tabs a[href='#leaks'][aria-current]")
+        page.wait("text=A copy: drop")
+
+
 def test_titles_of_strangers_are_text(browser: Browser, served: Served) -> None:
     with browser.page(served.address) as page:
         page.wait("#asked")
         assert HOSTILE_TITLE[:20] in page.text("dl")
         assert page.count("main script, main img[onerror]") == 0
         assert page.errors == []
+
+
+def test_what_is_asked_of_a_pair_can_be_answered(browser: Browser, served: Served) -> None:
+    with browser.page(f"{served.address}#conflicts") as page:
+        page.wait("#asked")
+        # Curating left out both photos, so that there is nothing to choose.
+        assert page.text("#asked") == "One picture, two labels: both are left out"
+        assert page.text(".answers") == "K Seen: go on N Not sure"
+        page.run("() => { window.location.hash = 'leaks' }")
+        page.wait("text=A copy: drop")
+        assert page.text("#asked") == "Is the photo a copy of this test picture?"
+        assert page.text(".answers") == "K No copy: keep D A copy: drop N Not sure"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])

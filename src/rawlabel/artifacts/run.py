@@ -33,6 +33,7 @@ from rawlabel.artifacts.run_records import (
     accuracies_on_test,
     oracle_epoch,
 )
+from rawlabel.artifacts.weights_choice import WeightsChoice
 from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
 from rawlabel.config import TrainConfig
@@ -102,6 +103,14 @@ class Run:
         if not path.is_file():
             return None
         return check_record(EncoderRecord, read_json(path, "the encoder of a run"), path, AGAIN)
+
+    @cached_property
+    def weights_choice(self) -> WeightsChoice | None:
+        """Which weights fine-tuning kept; None for every other run."""
+        path = self.path / "weights_choice.json"
+        if not path.is_file():
+            return None
+        return check_record(WeightsChoice, read_json(path, "the choice of weights"), path, AGAIN)
 
     @cached_property
     def epochs(self) -> tuple[Epoch, ...]:

@@ -182,7 +182,7 @@ class Start(Environment):
 
 
 class EncoderRecord(Record):
-    """`encoder.json`: the frozen network that a head was trained on."""
+    """`encoder.json`: the network that a head was trained on, frozen or, afterwards, with all its layers."""
 
     name: str
     origin: str = ""
@@ -196,12 +196,19 @@ class EncoderRecord(Record):
     arithmetic: str = ""
     own_classes: tuple[str, ...] = ()
     """Which of the run's classes it was taught, as far as is known."""
+    is_finetuned: bool = False
+    """Whether all its layers were trained on after the head was."""
 
     def describe(self) -> str:
         """What a reader must know of it, in one sentence."""
+        what = (
+            f"The classifier is fine-tuned from the network {self.name}"
+            if self.is_finetuned
+            else f"The classifier is a head on the frozen network {self.name}"
+        )
         return (
-            f"The classifier is a head on the frozen network {self.name} (license: {self.license}), which was "
-            f"trained on {self.trained_on}, with labels of {self.labels_of}; of the classes here it was taught "
+            f"{what} (license: {self.license}), which was trained on {self.trained_on}, with labels of "
+            f"{self.labels_of}; of the classes here it was taught "
             f"{', '.join(self.own_classes) if self.own_classes else 'none, as far as is known'}."
         )
 

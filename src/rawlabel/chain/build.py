@@ -44,6 +44,7 @@ from rawlabel.judge.evaluate.frozen_probe import add_own_probe
 from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
+from rawlabel.models.device import has_gpu
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
     collection_lines,
@@ -123,7 +124,10 @@ def settle(config: BuildConfig) -> Stages:
         if not config.test.is_dir():
             raise ConfigError(f"--test: {config.test} is no folder; name one that holds a folder for each class")
         training["test"] = str(config.test.absolute())
-    usual = {} if "recipe" in config.train else {"recipe": "transfer"}
+    is_named = {"recipe", "device"} & config.train.keys()
+    usual = (
+        {} if "recipe" in config.train else {"recipe": "finetune" if has_gpu() and not is_named else "transfer"}
+    )
     stages = Stages(
         collecting.model_copy(update={"classes": file}),
         load_stage(CurateConfig, config.curate, {"project": project}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
@@ -19,13 +19,19 @@ from pydantic_core import ErrorDetails
 from rawlabel.base import messages, processes
 from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
-from rawlabel.config.recipe import FROM_PIXELS, RECIPES, read_recipe, usual_recipe
+from rawlabel.config.recipe import FROM_PIXELS, RECIPES, VIEWS, read_recipe, usual_recipe
 from rawlabel.config.train import TrainConfig
 from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.config.verbs import SECTIONS
 from rawlabel.errors import ConfigError, did_you_mean
 
 SectionType = TypeVar("SectionType", bound=Section)
+HasGpu = Callable[[], bool]
+"""Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
+
+
+def _without_gpu() -> bool:
+    return False
 
 
 def load_section(
@@ -41,11 +47,16 @@ def load_section(
     return _validated(section, {}, from_file, file, flags or {})
 
 
-def load_training(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Return the settings of training: as `load_section`, with those of the recipe below `file` and `flags`."""
+def load_training(
+    file: Path | None = None, flags: Mapping[str, Any] | None = None, has_gpu: HasGpu = _without_gpu
+) -> TrainConfig:
+    """Return the settings of training: as `load_section`, with those of the recipe below `file` and `flags`.
+
+    `has_gpu` is asked where that decides which recipe is the usual one.
+    """
     # A file that holds one section's keys is of the published form, or was written by a run.
     is_published = file is not None and not _is_tree(_read(file))
-    return _training(_from_file(TrainConfig, file), file, flags or {}, is_published=is_published)
+    return _training(_from_file(TrainConfig, file), file, flags or {}, has_gpu, is_published=is_published)
 
 
 def load_stage(
@@ -59,20 +70,32 @@ def load_stage(
 
 
 def load_training_stage(
-    table: Mapping[str, Any], flags: Mapping[str, Any], file: Path | None = None
+    table: Mapping[str, Any],
+    flags: Mapping[str, Any],
+    file: Path | None = None,
+    has_gpu: HasGpu = _without_gpu,
 ) -> TrainConfig:
     """As `load_stage`, for training: with the settings of the recipe below `table` and `flags`."""
-    return _training(_by_name(TrainConfig, table, file), file, flags, is_published=False)
+    return _training(_by_name(TrainConfig, table, file), file, flags, has_gpu, is_published=False)
 
 
 def _training(
-    from_file: dict[str, object], file: Path | None, flags: Mapping[str, Any], *, is_published: bool
+    from_file: dict[str, object],
+    file: Path | None,
+    flags: Mapping[str, Any],
+    has_gpu: HasGpu,
+    *,
+    is_published: bool,
 ) -> TrainConfig:
     name = flags.get("recipe") or from_file.get("recipe")
     if name is None:
-        name = usual_recipe(from_file | dict(flags), is_published_form=is_published)
+        given = from_file | dict(flags)
+        name = usual_recipe(given, is_published_form=is_published)
+        if name == "transfer" and given.get("device", "auto") != "cpu" and has_gpu():
+            name = "finetune"
     recipe = read_recipe(name) if name in RECIPES else {}
-    if "encoder" in recipe and (refused := (FROM_PIXELS - {"resume", "start_epoch"}) & flags.keys()):
+    frozen = FROM_PIXELS - {"resume", "start_epoch"} - (VIEWS if "finetune" in recipe else frozenset())
+    if "encoder" in recipe and (refused := frozen & flags.keys()):
         flag = min(refused).replace("_", "-")
         raise ConfigError(
             f"--{flag}: is about a network that is trained on pixels, and --recipe {name} trains a head on the "

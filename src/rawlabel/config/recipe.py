@@ -18,6 +18,9 @@ FROM_PIXELS = frozenset(
 )  # fmt: skip
 """Settings that speak of a network which is trained on pixels."""
 
+VIEWS = frozenset({"augment", "progressive_from", "norandomcrop", "norandomflip"})
+"""Those of them that an encoder heeds which is fine-tuned."""
+
 
 def read_recipe(name: str) -> dict[str, object]:
     """The settings of a recipe of `RECIPES`, and its name under `recipe`."""

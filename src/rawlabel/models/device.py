@@ -41,6 +41,11 @@ def choose_device(name: str, gpu: int | None = None) -> torch.device:
     return torch.device(name)
 
 
+def has_gpu() -> bool:
+    """Whether torch finds an NVIDIA GPU on this machine, on which to fine-tune takes minutes."""
+    return torch.cuda.is_available()
+
+
 def _use_fast_kernels() -> None:
     """Batches of one size profit from convolutions chosen by trial, and fp32 from the tensor cores' TF32."""
     torch.backends.cudnn.benchmark = True

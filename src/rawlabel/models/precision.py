@@ -48,7 +48,8 @@ def settle_precision(
         return choose_precision(config.precision, device)
     images = images_at_once(config) if device.type == "cuda" else min(images_at_once(config), _FEW_IMAGES)
     work = {
-        "model": config.model, "num_planes": config.num_planes, "network_config": config.network_config,
+        "model": config.encoder or config.model,
+        "num_planes": config.num_planes, "network_config": config.network_config,
         "image_size": config.image_size, "images": images, "work": "training" if is_training else "measuring",
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from rawlabel.images.loader import evaluation_batches
 from rawlabel.images.view_size import image_size_at
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.models.device import choose_device, synchronize
+from rawlabel.models.encoder import Encoder, load_encoder
 from rawlabel.models.memory import FittingParts, memory_errors
 from rawlabel.models.method import Method
 from rawlabel.models.networks.building import (
@@ -43,6 +45,7 @@ from rawlabel.models.transfer.encoded_views import (
 )
 from rawlabel.models.transfer.head import FeatureHead
 from rawlabel.models.transfer.store import FeatureStore
+from rawlabel.models.transfer.whole import WholeTransform, whole_network
 
 
 def _go_on() -> None:
@@ -119,23 +122,29 @@ def build_predictor(
     and else by ImageNet's. `encoder` are the facts of the one that weights to be loaded were trained with.
     """
     device = choose_device(config.device, config.gpu)
-    store = None
+    store = whole = None
     if config.encoder is not None:
         refuse_pixels(config)
-        store = encoding_store(config, device, encoder)
+        if config.finetune:
+            whole = load_encoder(config.encoder, config.weights)
+            normalization = Normalization(whole.mean, whole.std)
+        else:
+            store = encoding_store(config, device, encoder)
     transform = Transform.choose(
         config.image_size, config.augment, crop=not config.norandomcrop, flip=not config.norandomflip
     )
+    if whole is not None:
+        transform = WholeTransform(whole.image_size, transform.augment, whole)
     method_type: type[Method[Any]] = families.load(families.Family.METHOD, config.method)
     options = load_options(method_type.Options, _method_options(config), "--method-option")
     method = method_type(
-        _network_maker(config, num_classes, store),
+        _network_maker(config, num_classes, store, whole),
         num_samples,
         num_classes,
         options,
     )
     if (smallest := image_size_at(config, 0)) != config.image_size:
-        refuse_size(method.network, config.model, smallest, "--progressive-from")
+        refuse_size(method.network, config.encoder or config.model, smallest, "--progressive-from")
     if normalization is None:
         normalization = published_normalization(method.network, config.model) if config.pretrained else IMAGENET
     method.exchanges_bf16 = config.exchange == "bf16"
@@ -146,15 +155,19 @@ def build_predictor(
     if store is not None:
         return _head_predictor(method, store, device)
     precision = settle_precision(config, method.network, device, is_training=is_training)
-    return Predictor(method, transform, Normalizer(config.image_size, device, normalization), device, precision)
+    normalizer = Normalizer(transform.image_size, device, normalization)
+    return Predictor(method, transform, normalizer, device, precision)
 
 
-def _network_maker(config: TrainConfig, num_classes: int, store: FeatureStore | None) -> Callable[[], nn.Module]:
-    """What makes one freshly initialised network, or head where there is an encoder."""
-    if store is not None:
-        num_features = encoding_in(store).encoder.num_features
+def _network_maker(
+    config: TrainConfig, num_classes: int, store: FeatureStore | None, whole: Encoder | None
+) -> Callable[[], nn.Module]:
+    """What makes one freshly initialised network, or head where there is an encoder, or both in one."""
+    encoder = whole if store is None else encoding_in(store).encoder
+    if encoder is not None:
         by_deviation = config.feature_scale == "deviation"
-        return lambda: FeatureHead(num_features, num_classes, config.hidden, by_deviation=by_deviation)
+        head = partial(FeatureHead, encoder.num_features, num_classes, config.hidden, by_deviation=by_deviation)
+        return head if whole is None else lambda: whole_network(encoder, head())
     options = load_network_options(config)
     return lambda: build_network(
         config.model, num_classes, pretrained=config.pretrained, options=options, image_size=config.image_size

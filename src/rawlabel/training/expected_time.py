@@ -17,7 +17,7 @@ def say_expected_time(seconds: float, config: TrainConfig, device: torch.device)
     """Write how long the steps that are left take, without what is measured after each epoch."""
     if seconds < _WORTH_SAYING or not processes.is_first():
         return
-    messages.inform(f"the steps will take about {_rounded(seconds)} on {_named(device)}", lead=messages.COMMAND)
+    messages.inform(f"the steps will take about {rounded(seconds)} on {named(device)}", lead=messages.COMMAND)
     if device.type == "cpu" and seconds > _LONG:
         messages.inform(f"what takes minutes on a processor: {_what_takes_minutes(config)}", lead=messages.COMMAND)
 
@@ -27,16 +27,20 @@ def _what_takes_minutes(config: TrainConfig) -> str:
     flags = [f"--epochs {max(1, config.epochs // 10)}"] if config.epochs > 1 else []
     flags += [f"--image-size {config.image_size // 2}"] if config.image_size >= 64 else []
     flags += ["--model small_convnet"] if config.model != "small_convnet" else []
-    recipe = "--recipe transfer, a head on a frozen network; or " if config.encoder is None else ""
+    recipe = (
+        "--recipe transfer, a head on a frozen network; or " if config.encoder is None or config.finetune else ""
+    )
     return f"{recipe}fewer epochs, smaller images or a smaller network ({', '.join(flags)}), one of these or all"
 
 
-def _rounded(seconds: float) -> str:
+def rounded(seconds: float) -> str:
+    """A span of time as people say it: minutes and seconds, or hours, or days."""
     unit, name = next(
         (pair for pair in ((86400, "days"), (3600, "hours")) if seconds > 2 * pair[0]), (60, "minutes")
     )
     return f"{seconds / unit:.1f} {name}" if name != "minutes" else f"{timedelta(seconds=round(seconds))}"
 
 
-def _named(device: torch.device) -> str:
+def named(device: torch.device) -> str:
+    """What a line calls the device on which a run computes."""
     return {"cpu": "this processor", "cuda": "this GPU", "mps": "this GPU"}.get(device.type, device.type)

@@ -31,6 +31,7 @@ from rawlabel.images.resident_images import OtherSizes, ResidentImages
 from rawlabel.images.resident_loader import ResidentLoader
 from rawlabel.images.view_size import image_size_at
 from rawlabel.models.predictor import Predictor
+from rawlabel.models.transfer.whole import WholeTransform
 
 KeptImages = Images | ResidentImages | KeptFeatures
 
@@ -115,6 +116,8 @@ def _is_for_device(source: ImageSource, config: TrainConfig, predictor: Predicto
 
 
 def _obstacle(predictor: Predictor) -> str | None:
+    if isinstance(predictor.transform, WholeTransform):
+        return "an encoder's own views are cut from photos in memory"
     if predictor.transform.is_resized_crop:
         return f"--augment {predictor.transform.augment} cuts its views from photos in memory"
     if predictor.method.strong_augmentation is not None:

@@ -2,7 +2,7 @@
 
 A group with `is_scheduled` False keeps a rate of its own and is always moved by SGD, as the methods that have such
 groups (SOP) are published; the rest is moved by what `--opt` says. The group of the last linear layer has
-`lr_scale`, the factor between its rate and that of the others.
+`lr_scale`, the factor between its rate and that of the others; so has each layer of an encoder that is fine-tuned.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.models.method import Method
 from rawlabel.models.networks.building import last_linear
+from rawlabel.models.transfer.whole import rate_scales
 
 LBFGS_HISTORY = 20
 """Steps that L-BFGS remembers, as published."""
@@ -52,6 +53,8 @@ def make_optimizer(config: TrainConfig, method: Method[Any]) -> Optimizer:
     groups = method.parameter_groups()
     if config.scale_lr is not None:
         groups = _with_scaled_heads(groups, method, config.scale_lr)
+    if config.layer_decay < 1:
+        groups = _with_layer_rates(groups, method, config.layer_decay)
     if config.weight_decay_on == "matrices":
         if config.opt == "lbfgs":
             raise ConfigError("--weight-decay-on matrices: L-BFGS has no weight decay; leave it out")
@@ -121,6 +124,23 @@ def _with_scaled_heads(groups: Groups, method: Method[Any], scale: float) -> Gro
             split.append({**group, "params": inside, "lr_scale": scale})
         else:
             split.append(group)
+    return split
+
+
+def _with_layer_rates(groups: Groups, method: Method[Any], layer_decay: float) -> Groups:
+    """Split groups that follow the schedule by what the rates of their layers are multiplied by."""
+    scales = rate_scales(method, layer_decay)
+    if not scales:
+        raise ConfigError("--layer-decay: goes with --finetune alone; leave it out")
+    split: Groups = []
+    for group in groups:
+        if not group.get("is_scheduled", True):
+            split.append(group)
+            continue
+        by_scale: dict[float, list[nn.Parameter]] = {}
+        for one in group["params"]:
+            by_scale.setdefault(scales.get(one, 1.0) * group.get("lr_scale", 1.0), []).append(one)
+        split += [{**group, "params": own, "lr_scale": scale} for scale, own in by_scale.items()]
     return split
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import build_predictor
 from rawlabel.models.transfer.encoded_views import encoder_record
 from rawlabel.training import run_logger
-from rawlabel.training.around import choosing, weighing
+from rawlabel.training.around import choosing, finetuning, weighing
 from rawlabel.training.around.calibrating import calibrate
 from rawlabel.training.around.confident_learning import describe, prune
 from rawlabel.training.around.leaving_out import FindCopies, leave_out, refuse_begun_on_all
@@ -72,16 +73,40 @@ def train(
         with run.removed_if_refused():
             distributed.from_first(lambda: refuse_begun_on_all(run, data))
             settled = distributed.from_first(lambda: _settle_seed(config, run))
-            if settled.choose == "auto":
-                settled = _choose(settled, data, run)
-            if settled.confident_learning:
-                data = _prune(settled, data, run)
-            if settled.weighing != "none":
-                data = _weigh(settled, data, run)
+            settle = _train_head if settled.finetune else _prepare
+            settled, data = settle(settled, data, run, make_evaluator)
             _run(settled, data, run, make_evaluator)
         if copies is not None:
             copies.record(run.path)
         return run
+
+
+def _prepare(
+    config: TrainConfig, data: TrainingData, run: RunDirectory, _: MakeEvaluator | None = None
+) -> tuple[TrainConfig, TrainingData]:
+    """Settle the head, and which labels count how much, where that is asked for."""
+    if config.choose == "auto":
+        config = _choose(config, data, run)
+    if config.confident_learning:
+        data = _prune(config, data, run)
+    if config.weighing != "none":
+        data = _weigh(config, data, run)
+    return config, data
+
+
+def _train_head(
+    config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
+) -> tuple[TrainConfig, TrainingData]:
+    """Train the head of a network that is fine-tuned afterwards, in a folder of its own, and weigh the labels."""
+    finetuning.refuse_others(config)
+    _rule(config, data)
+    if not distributed.from_first(lambda: run.log() or run.read().is_finished):
+        finetuning.say_expected_time(config, data)
+    _note_settings(config, run)
+    frozen = finetuning.frozen_run(run)
+    head, data = _prepare(finetuning.of_head(config, run), data, frozen)
+    _run(head, data, frozen, make_evaluator)
+    return distributed.from_first(lambda: finetuning.settled_by(config, run)), data
 
 
 def find_run(config: TrainConfig, data: TrainingData) -> RunDirectory:
@@ -128,7 +153,10 @@ def _run(
         with run.claimed():
             trainer = _start(config, labeled, rule, run, evaluator)
             selection = trainer.fit()
-            # Before the summary, which is the mark of a finished run.
+            # What follows comes before the summary, which is the mark of a finished run.
+            if config.finetune:
+                chosen = finetuning.choose_weights(trainer.config, labeled, run, evaluator)
+                selection = replace(selection, why=f"{selection.why}; {chosen.describe()}")
             calibrate(run, data)
         doubt = holdout_doubt(trainer.records, selection.epoch, len(data.holdout)) if rule.needs_holdout else None
         run.write_summary(
@@ -189,7 +217,8 @@ def _start(
     # A run that goes on does so in the arithmetic that it began in.
     began_in = distributed.from_first(lambda: precision_of_run(run, choose_device(config.device, config.gpu)))
     # A head has the arithmetic of the features that are kept, whatever its own small layer computes in.
-    settled = began_in if config.precision == "auto" and config.encoder is None else config.precision
+    is_head = config.encoder is not None and not config.finetune
+    settled = began_in if config.precision == "auto" and not is_head else config.precision
     built = config.model_copy(update={"precision": settled})
     predictor = build_predictor(built, len(data.train), len(data.class_ids))
     start = Start(
@@ -206,6 +235,8 @@ def _start(
     run.start(config, start)
     if predictor.store is not None and processes.is_first():
         write_json(run.path / "encoder.json", encoder_record(predictor.store, data.class_ids).as_json())
+    if config.finetune:
+        finetuning.begin(config, predictor, run)
     if data.left_out_copies is not None and processes.is_first():
         write_json(run.left_out_path, data.left_out_copies.as_json())
     for name, injection in data.injections.items():

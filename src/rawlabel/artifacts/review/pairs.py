@@ -8,6 +8,7 @@ a project that nobody decontaminated has no leaks to look at.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.copies.listed import EQUAL, FILE
+from rawlabel.artifacts.copies.listed import EQUAL, FILE, LOOK_ALIKE
+from rawlabel.base import messages
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
 
@@ -70,7 +72,8 @@ def pairs_of(manifest: Path) -> Iterator[PhotoPair]:
 
 def _listed(path: Path) -> Iterator[PhotoPair]:
     for row in _rows(path, _LISTED):
-        kind: Kind = "conflicts" if row["best_class"] != row["copy_class"] else "copies"
+        is_conflict = row["best_class"] != row["copy_class"] and row["kind"] != LOOK_ALIKE
+        kind: Kind = "conflicts" if is_conflict else "copies"
         if kind == "copies" and row["kind"] == EQUAL:
             continue  # nobody could see a difference
         source, _, photo = row["copy"].partition(":")
@@ -90,15 +93,37 @@ def _decided(path: Path) -> Iterator[PhotoPair]:
 
 
 def leaks_of(run: Path) -> Iterator[SuspectedLeak]:
-    """The suspected leaks that are listed in a run directory; those whose test picture is gone are passed over."""
+    """The suspected leaks that are listed in a run directory; of those whose test picture is gone it is told."""
     path = run / LEAKS
     if not path.is_file():
         return
-    folders = _test_folders(run / CERTIFICATE)
+    folders, gone = _test_folders(run / CERTIFICATE), 0
     for row in _rows(path, ["test", "image", "probe"]):
         test = next((one for one in (folder / row["test"] for folder in folders) if one.is_file()), None)
         if test is not None:
-            yield SuspectedLeak(row["image"], test, row["probe"] or "")
+            yield SuspectedLeak(row["image"], test, _said_of(row["probe"] or ""))
+        else:
+            gone += 1
+    if gone:
+        messages.note(f"{gone:,} pairs of {path} are not asked about: their test pictures are not where they were")
+
+
+_CROP = re.compile(r"crop ([\d.]+)-([\d.]+) x ([\d.]+)-([\d.]+) %")
+_PARTS = {"whole": "all of it", "without borders": "it without its borders"}
+_TURNS = {"flipped": "mirrored", "trimmed": "once the photo's borders are gone"}
+
+
+def _said_of(probe: str) -> str:
+    """In words, what of a test picture a photo is like."""
+    if not probe:
+        return ""
+    part, *turns = probe.split(", ")
+    if crop := _CROP.fullmatch(part):
+        left, right, top, bottom = crop.groups()
+        part = f"its part from {left} to {right} % across and {top} to {bottom} % down"
+    else:
+        part = _PARTS.get(part, f"its {part}")
+    return ", ".join([f"the photo is like {part}", *(_TURNS.get(one, one) for one in turns)])
 
 
 def _test_folders(path: Path) -> list[Path]:

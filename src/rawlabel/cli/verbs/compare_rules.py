@@ -37,7 +37,8 @@ def _compare_rules(config: CompareRulesConfig) -> Ending:
 
 def _document(group: RunGroup) -> Mapping[str, object]:
     runs = [{"run": run.path, "oracle_epoch": run.oracle_epoch} for run in group.runs]
-    return {"group": group.name, "runs": runs, "rules": group.rules}
+    weights = {} if group.weights is None else {"weights": group.weights}
+    return {"group": group.name, "runs": runs, "rules": group.rules, **weights}
 
 
 def _table(group: RunGroup, confidence: float, width: int) -> Iterator[str]:
@@ -47,13 +48,20 @@ def _table(group: RunGroup, confidence: float, width: int) -> Iterator[str]:
     yield f"  {'rule':<{width}} mean regret [points], {100 * confidence:g} % interval; largest; epochs"
     for one in group.rules:
         yield f"  {one.rule:<{width}} {_result(one)}"
+    if (weights := group.weights) is not None:
+        always = ", ".join(f"always {name} {cost:.2f}" for name, cost in weights.always.items())
+        yield f"  weights kept by raw labels: {', '.join(weights.chosen)}"
+        yield f"  {'what that cost':<{width}} {weights.mean:8.2f} ± {_half(weights.half_width)}; {always}"
 
 
 def _result(one: RuleRegret) -> str:
     if one.mean is None:
         return f"left out: the log has no {' and no '.join(one.missing)}"
-    interval = f"{one.half_width:.2f}" if one.half_width is not None else "? (one run)"
-    return f"{one.mean:8.2f} ± {interval}; {max(one.regrets):.2f}; {', '.join(map(str, one.epochs))}"
+    return f"{one.mean:8.2f} ± {_half(one.half_width)}; {max(one.regrets):.2f}; {', '.join(map(str, one.epochs))}"
+
+
+def _half(width: float | None) -> str:
+    return f"{width:.2f}" if width is not None else "? (one run)"
 
 
 COMMAND = section_command("compare-rules", CompareRulesConfig, _compare_rules)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from rawlabel.base import processes
 from rawlabel.cli.next_steps import after_training
 from rawlabel.cli.options import section_command
@@ -58,4 +62,15 @@ def _evaluate(config: TrainConfig) -> Ending:
     return ending
 
 
-COMMAND = section_command("train", TrainConfig, _train, load_training)
+def _load(file: Path | None, flags: Mapping[str, Any]) -> TrainConfig:
+    """Which recipe is the usual one depends on the machine, and only torch knows that."""
+    return load_training(file, flags, _has_gpu)
+
+
+def _has_gpu() -> bool:
+    from rawlabel.models.device import has_gpu
+
+    return has_gpu()
+
+
+COMMAND = section_command("train", TrainConfig, _train, _load)

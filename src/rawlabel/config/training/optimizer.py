@@ -34,6 +34,13 @@ class OptimizerSettings(Section):
     scale_lr: float | None = setting(
         None, "Learning rate of the last linear layer, as a multiple of that of the others.", gt=0
     )
+    layer_decay: float = setting(
+        1.0,
+        "With --finetune: factor of the learning rate from twelve tensors of weights to the twelve below them; "
+        "the head has the whole rate.",
+        gt=0,
+        le=1,
+    )
     exchange: Literal["fp32", "bf16"] = setting(
         "fp32",
         "What several processes exchange their gradients in: fp32, or bf16, half the bytes where the wire between "

@@ -55,9 +55,9 @@ class TransferSettings(Section):
     recipe: str | None = setting(
         None,
         "Named settings, which all others here win over: transfer (a head on the features of a frozen encoder, "
-        "minutes), scratch (a network of your own, hours), paper (as published, hours). By default transfer; but "
-        "paper for a --config in the published form, and where --model or another setting of a network that is "
-        "trained on pixels is given.",
+        "minutes), finetune (all layers of it after that), scratch (a network of your own, hours), paper (as "
+        "published, hours). By default transfer, on a GPU finetune; but paper for a --config in the published "
+        "form, and where --model or another setting of a network that is trained on pixels is given.",
         role=Role.PLACE,
         common=True,
     )
@@ -70,6 +70,11 @@ class TransferSettings(Section):
     )
     weights: Path | None = setting(
         None, "File with the weights of --encoder (.safetensors, .pth), in the layout of its library."
+    )
+    finetune: bool = setting(
+        False,
+        "With --encoder: once the head is trained, by the recipe transfer and in the folder `frozen` of the run "
+        "directory, go on with all layers of the encoder, on pixels.",
     )
     hidden: int = setting(0, "With --encoder: width of a hidden layer of the head; 0 for a linear head.", ge=0)
     weighing: Literal["none", "agreement", "soft"] = setting(
@@ -121,7 +126,7 @@ class TransferSettings(Section):
         read_candidates(value)
         return value
 
-    @field_validator("weighing", "hidden", "choose")
+    @field_validator("finetune", "weighing", "hidden", "choose")
     @classmethod
     def _on_features(cls, value: str | int, info: ValidationInfo) -> str | int:
         if value not in (0, "none", "off") and info.data.get("encoder") is None:

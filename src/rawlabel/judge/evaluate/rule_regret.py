@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
 
 from rawlabel.base import families
 from rawlabel.base.files import atomic_write, write_json
@@ -43,6 +45,22 @@ class RunGroup:
     name: str
     runs: tuple[FinishedRun, ...]
     rules: tuple[RuleRegret, ...]
+    weights: WeightsRegret | None = None
+    """None where a run of the group was not fine-tuned, or named no test set."""
+
+
+@dataclass(frozen=True)
+class WeightsRegret:
+    """What choosing between frozen, averaged and fine-tuned weights cost the runs of one group."""
+
+    chosen: tuple[str, ...]
+    """Of each run."""
+    costs: tuple[float, ...]
+    """Percentage points below the best of the three on the test set, of each run."""
+    mean: float
+    half_width: float | None
+    always: Mapping[str, float]
+    """The mean cost of keeping one of them whatever raw labels say."""
 
 
 def compare_rules(config: CompareRulesConfig) -> list[RunGroup]:
@@ -63,6 +81,7 @@ def compare_rules(config: CompareRulesConfig) -> list[RunGroup]:
             tuple(
                 sorted((_regret(rule, one, runs, config.confidence) for rule, one in rules.items()), key=_order)
             ),
+            _weights_regret(runs, config.confidence),
         )
         for name, runs in grouped.items()
     ]
@@ -110,6 +129,20 @@ def _regret(name: str, rule: StoppingRule[Any], runs: Sequence[FinishedRun], con
             )
     regrets = tuple(run.regret(epoch) for run, epoch in zip(runs, epochs, strict=True))
     return RuleRegret(name, epochs, regrets, *mean_interval(regrets, confidence))
+
+
+def _weights_regret(runs: Sequence[FinishedRun], confidence: float) -> WeightsRegret | None:
+    """What is told by the choices that the runs have written down, once they had measured each."""
+    choices = [run.run.weights_choice for run in runs]
+    costs = tuple(cost for one in choices if one is not None and (cost := one.cost) is not None)
+    if len(costs) < len(runs):
+        return None
+    told = [one for one in choices if one is not None]
+    always = {
+        name: float(np.mean([one.model_copy(update={"chosen": name}).cost or 0.0 for one in told]))
+        for name in told[0].candidates
+    }
+    return WeightsRegret(tuple(one.chosen for one in told), costs, *mean_interval(costs, confidence), always)
 
 
 def _order(one: RuleRegret) -> tuple[bool, float, str]:
@@ -161,9 +194,30 @@ class GroupRow(TypedDict):
     confidence: float
     runs: list[RunRow]
     rules: list[RuleRow]
+    weights: NotRequired[WeightsRow]
+
+
+class WeightsRow(TypedDict):
+    """What the choice of weights cost [points]."""
+
+    chosen: list[str]
+    costs: list[float]
+    mean_cost: float
+    half_width: float | None
+    always: dict[str, float]
 
 
 def _as_json(group: RunGroup, confidence: float) -> GroupRow:
+    row = _without_weights(group, confidence)
+    if (one := group.weights) is not None:
+        row["weights"] = {
+            "chosen": list(one.chosen), "costs": list(one.costs), "mean_cost": one.mean,
+            "half_width": one.half_width, "always": dict(one.always),
+        }  # fmt: skip
+    return row
+
+
+def _without_weights(group: RunGroup, confidence: float) -> GroupRow:
     return {
         "group": group.name,
         "confidence": confidence,

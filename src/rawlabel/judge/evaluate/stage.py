@@ -127,7 +127,8 @@ def evaluate(config: EvaluateConfig) -> Summary:
         test = test.model_copy(update={"classes": tuple(present), "training_classes": len(class_ids)})
     oracle = finished.oracle_epoch
     if oracle is not None and config.test is None:
-        correct = round(finished.test_accuracies[oracle] * len(labels) / 100)
+        oracle, accuracy = _with_weights(finished, oracle)
+        correct = round(accuracy * len(labels) / 100)
         best = EpochAccuracy(epoch=oracle, top1=with_interval(correct, len(labels), config.confidence))
         test = test.model_copy(update={"oracle": best})
         summary = summary.model_copy(update={"oracle_epoch": oracle})
@@ -208,6 +209,16 @@ def with_interval(correct: int, trials: int, confidence: float) -> Accuracy:
     return Accuracy(
         correct=correct, accuracy=100 * correct / trials, interval=(100 * float(lower), 100 * float(upper))
     )
+
+
+def _with_weights(finished: Run, oracle: int) -> tuple[int, float]:
+    """Epoch and test accuracy [percent] of the best weights: those of an epoch, or what fine-tuning had to choose
+    from at the selected one.
+    """
+    best = finished.test_accuracies[oracle]
+    choice = finished.weights_choice
+    others = [one.test_accuracy for one in choice.candidates.values() if one.test_accuracy] if choice else []
+    return (oracle, best) if max(others, default=0.0) <= best else (finished.summary.selected_epoch, max(others))
 
 
 def _write_evidence(

@@ -82,7 +82,7 @@ def build_network(
     if network is None:
         raise ConfigError(f"--model: no network is called '{name}'{did_you_mean(name, _known_names())}")
     if (head := last_linear(network)) is not None:
-        head[1].register_forward_hook(_answer_in_fp32)
+        head[1].register_forward_hook(answer_in_fp32)
     if image_size is not None:
         refuse_size(network, name, image_size)
     return network
@@ -110,7 +110,7 @@ def _other_size(name: str, image_size: int, error: Exception, flag: str = "--ima
     return ConfigError(f"{flag} {image_size}: {name} takes no images of this side ({reason}); try another side")
 
 
-def _answer_in_fp32(head: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+def answer_in_fp32(head: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
     """Outside training, compute the last layer in fp32 whatever the rest is in.
 
     With the eight bits of bfloat16, the two best logits of some images in a thousand would be equal.

@@ -18,7 +18,7 @@ from rawlabel.models.calibration import Calibration
 from rawlabel.models.classifier import selected_weights
 from rawlabel.models.networks.building import load_network_options
 from rawlabel.models.networks.normalization import Normalizer
-from rawlabel.models.portable.network import PortableNetwork, portable_network
+from rawlabel.models.portable.network import PortableNetwork, divided, portable_network
 from rawlabel.models.portable.preprocessing import of_encoder, of_pixels
 from rawlabel.models.portable.records import Architecture, HeadRecord, ModelRecord, Origin, Preprocessing
 from rawlabel.models.portable.timm_twin import TimmTwin, find_twin, timm_name
@@ -26,6 +26,7 @@ from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.models.transfer.encoded_views import EncodedViews
 from rawlabel.models.transfer.encoding import Encoding
 from rawlabel.models.transfer.head import SCALE, FeatureHead
+from rawlabel.models.transfer.whole import WholeTransform
 
 Images = npt.NDArray[np.float32]
 """[batch, 3, side, side], normalised."""
@@ -77,7 +78,7 @@ def portable_model(
     temperature = 1.0 if calibration is None else calibration.temperature
     views = predictor.normalizer
     trunk = views.encoding.encoder.network if isinstance(views, EncodedViews) else None
-    network = portable_network(predictor.method, trunk, temperature)
+    network = divided(portable_network(predictor.method, trunk, temperature))
     config = run.read().config
     twin = find_twin(network, config, len(class_ids))
     noted = run.read()
@@ -117,6 +118,8 @@ def _preprocessing(predictor: Predictor) -> Preprocessing:
     if isinstance(predictor.normalizer, EncodedViews):
         return of_encoder(predictor.normalizer.encoding.encoder)
     assert isinstance(predictor.normalizer, Normalizer)
+    if isinstance(predictor.transform, WholeTransform) and predictor.transform.encoder is not None:
+        return of_encoder(predictor.transform.encoder)
     said, transform = predictor.normalizer.normalization, predictor.transform
     return of_pixels(transform.image_size, said.mean, said.std, is_cropped=transform.is_resized_crop)
 

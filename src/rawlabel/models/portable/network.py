@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from rawlabel.models.method import Method
 from rawlabel.models.networks.building import last_linear
 from rawlabel.models.transfer.head import SCALE, FeatureHead
+from rawlabel.models.transfer.whole import WholeNetwork
 
 
 class PortableNetwork(nn.Module):
@@ -59,6 +60,17 @@ def portable_network(method: Method[Any], trunk: nn.Module | None, temperature: 
     network = PortableNetwork(None if trunk is None else copy.deepcopy(trunk), heads)
     plain = network.cpu().float().to(memory_format=torch.contiguous_format)
     return plain.eval().requires_grad_(False)
+
+
+def divided(network: PortableNetwork) -> PortableNetwork:
+    """A network that was fine-tuned as encoder and head, as other programs know it; any other as it is.
+
+    Several whole networks share no encoder, so they stay as they are.
+    """
+    whole = network.heads[0]
+    if len(network.heads) > 1 or not isinstance(whole, WholeNetwork):
+        return network
+    return PortableNetwork(whole.encoder, [whole.head]).eval()
 
 
 def folded(head: nn.Module) -> nn.Linear | None:

@@ -104,7 +104,8 @@ def encoder_record(store: FeatureStore, class_ids: Sequence[str]) -> EncoderReco
 
 def refuse_pixels(config: TrainConfig) -> None:
     """Raise `ConfigError` for settings that a head on features cannot heed."""
-    for key in ("pretrained", "compute_jacobian", "progressive_from", "num_planes", "network_config"):
+    views = () if config.finetune else ("progressive_from",)
+    for key in ("pretrained", "compute_jacobian", "num_planes", "network_config", *views):
         if getattr(config, key):
             raise ConfigError(
                 f"--{key.replace('_', '-')}: needs a network that is trained on pixels, and --encoder "

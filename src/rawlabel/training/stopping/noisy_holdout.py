@@ -34,6 +34,12 @@ class NoisyHoldoutOptions(Section):
         "taken; without it, none is taken before the first window is whole.",
         ge=0,
     )
+    shorter: float | None = setting(
+        None,
+        "As early, but the points fall as the mean gets longer, which makes it surer: as many times these as the "
+        "root of window / length is above 1.",
+        ge=0,
+    )
     balanced: Literal["auto", "always", "never"] = setting(
         "auto",
         "Whether every class counts the same, however few of its photos are held out; auto: where one class has "
@@ -83,10 +89,12 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
     def _handicaps(self, values: Values, means: Values) -> Values:
         """What each epoch's mean must be above others' by [points]; fills `means` of the first epochs."""
         handicaps = np.zeros(len(means))
-        if self.options.early is not None:
+        if self.options.early is not None or self.options.shorter is not None:
             first = min(self.options.window - 1, len(means))
-            means[:first] = np.cumsum(values[:first]) / np.arange(1, first + 1)
-            handicaps[:first] = self.options.early
+            lengths = np.arange(1, first + 1)
+            means[:first] = np.cumsum(values[:first]) / lengths
+            surer = (self.options.window / lengths) ** 0.5 - 1
+            handicaps[:first] = (self.options.early or 0) + (self.options.shorter or 0) * surer
         return handicaps
 
     def _is_balanced(self, first: EpochRecord) -> bool:

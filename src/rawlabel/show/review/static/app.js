@@ -8,13 +8,13 @@ const TABS = {
   groups: "Off topic", done: "Done",
 };
 const PAIRS = {
-  copies: "Do these show one picture?",
-  conflicts: "One picture, two labels: which is right?",
+  copies: ["One picture twice: both are left out", "One picture twice: one of them is left out", "Do these show one picture?"],
+  conflicts: ["One picture, two labels: both are left out", "One picture, two labels: one of them is left out", "One picture, two labels: which is right?"],
   leaks: "Is the photo a copy of this test picture?",
 };
 const QUEUES = ["suspects", ...Object.keys(PAIRS)];
 const AHEAD = 4;
-let about, progress, view, items = [], cursor = 0, grid = null, keyed = [], busy = false;
+let about, progress, view, items = [], cursor = 0, grid = null, keyed = [], busy = false, isElsewhere = false;
 
 const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
@@ -49,9 +49,13 @@ async function ask(path, body) {
   return value;
 }
 
-// One thing at a time: a key pressed before the answer is on the disk and the next question is seen is not taken.
+// One thing at a time: a key pressed before the answer is on the disk and the next question is seen is not taken. The
+// address may have changed meanwhile; where it leads is shown then.
 async function once(act) {
-  if (busy) return;
+  if (busy) {
+    isElsewhere ||= act === route;
+    return;
+  }
   busy = true;
   byId("main").setAttribute("aria-busy", "true");
   try {
@@ -62,6 +66,10 @@ async function once(act) {
   } finally {
     busy = false;
     byId("main").removeAttribute("aria-busy");
+  }
+  if (isElsewhere) {
+    isElsewhere = false;
+    await once(route);
   }
 }
 
@@ -177,15 +185,16 @@ function showPair(question) {
       el("figcaption", {}, "Test picture", el("small", {}, question.note))));
   }
   const drops = cards.map((card, place) => [card, place]).filter(([card]) => card.verdict === "kept").map(([card, place]) =>
-    button(cards.length > 1 ? String(place + 1) : "d", "drop", cards.length > 1 ? `Drop photo ${place + 1}` : "Drop",
+    button(cards.length > 1 ? String(place + 1) : "d", "drop", cards.length > 1 ? `Drop photo ${place + 1}` : question.has_file ? "A copy: drop" : "Drop",
       () => answerQuestion({ ...all("keep"), [card.row]: "drop" })));
-  if (drops.length > 1) drops.push(button("b", "drop", "Drop both", () => answerQuestion(all("drop"))));
+  const kept = drops.length;
+  if (kept > 1) drops.push(button("b", "drop", "Drop both", () => answerQuestion(all("drop"))));
   show(el("section", { "aria-labelledby": "asked" },
-    el("h2", { id: "asked" }, PAIRS[view]),
+    el("h2", { id: "asked" }, question.has_file ? PAIRS.leaks : PAIRS[view][kept]),
     question.note && !question.has_file ? el("p", { class: "hint" }, question.note) : null,
     el("div", { class: "pair" }, figures),
     el("div", { class: "answers row" },
-      button("k", "keep", drops.length ? "Leave as it is" : "Seen", () => answerQuestion(all("keep"))), drops,
+      button("k", "keep", question.has_file ? "No copy: keep" : kept ? "Leave as it is" : "Seen: go on", () => answerQuestion(all("keep"))), drops,
       button("n", "not_sure", "Not sure", () => answerQuestion(all("not_sure")))),
     steps()));
 }

@@ -1,0 +1,180 @@
+"""Fine-tuning after the head: what learns at which rate, which weights stay, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rawlabel import cli
+from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.config import EvaluateConfig, PredictConfig, TrainConfig, load_training
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.models.checkpoint import load_weights
+from rawlabel.models.encoder import load_encoder
+from rawlabel.models.portable.model import portable_model
+from rawlabel.models.predict import predict
+from rawlabel.models.predictor import load_predictor
+from rawlabel.models.transfer.head import FeatureHead
+from rawlabel.models.transfer.whole import mixed, rate_scales, whole_network
+from rawlabel.training import stage
+from rawlabel.training.stage import train
+from tests.helpers.backbone import BACKBONE, weights
+from tests.helpers.runs import Crash, assert_same_run, crashing_after
+from tests.helpers.tiny_training import data
+
+__all__ = ["data", "weights"]
+pytestmark = pytest.mark.integration
+HEAD_EPOCHS, EPOCHS = 40, 2
+
+
+def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfig:
+    """The recipe, with an encoder and a head that take a blink."""
+    flags = {
+        "recipe": "finetune", "root": data, "main": "candidate", "test": "test", "outpath": out,
+        "encoder": BACKBONE, "weights": weights, "epochs": EPOCHS, "batch_size": 16, "holdout": 0.2, "seed": 7,
+        "device": "cpu", "inject_noise": 0.3, "candidate": ("weighing=soft weight_decay=0.03",), "lr": 1e-3,
+        "progressive_from": 96, "stop_option": (), "train_size": 48, "keep_predictions": False,
+    }  # fmt: skip
+    return load_training(None, flags | changes)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return train(settings(data, weights, tmp_path_factory.mktemp("whole") / "run"), make_epoch_evaluator)
+
+
+def test_head_first_then_all_layers_but_the_statistics_of_batch_norm(whole: RunDirectory, weights: Path) -> None:
+    frozen = RunDirectory(whole.path / "frozen")
+    head, tuned = frozen.read().config, whole.read().config
+    assert (head.recipe, head.epochs, head.opt, head.progressive_from, head.finetune) == (
+        "transfer", HEAD_EPOCHS, "sgd", 0, False)  # fmt: skip
+    assert (tuned.weighing, tuned.weight_decay, tuned.image_size) == ("soft", 1e-5, 160)
+    assert len(frozen.log()) == HEAD_EPOCHS and len(whole.log()) == EPOCHS
+    before = load_encoder(BACKBONE, weights).network.state_dict()
+    after = load_weights(whole.selected_checkpoint.with_name("fine_tuned.safetensors"))["method"]
+    changed = {key: not torch.equal(one, after[f"network.encoder.{key}"]) for key, one in before.items()}
+    statistics = {key for key in changed if key.rpartition(".")[2] in ("running_mean", "running_var")}
+    assert statistics and not any(changed[key] for key in statistics)
+    assert all(one for key, one in changed.items() if key.endswith("conv1.weight"))
+    encoder = whole.read().encoder
+    assert encoder is not None and "fine-tuned from the network" in encoder.describe()
+
+
+def test_rates_fall_with_the_depth_below_the_head(weights: Path) -> None:
+    encoder = load_encoder(BACKBONE, weights)
+    network = whole_network(encoder, FeatureHead(encoder.num_features, 3))
+    scales = rate_scales(network, 0.5)
+    assert set(scales) == set(network.parameters())
+    assert {scales[one] for one in network.head.parameters()} == {1.0}
+    below = [scales[one] for one in network.encoder.parameters()]
+    assert below == sorted(below) and below[0] < 0.1 and below[-1] == 0.5
+    assert sum(one == 0.5 for one in below) == 12
+    both = load_encoder("efficientnet_lite0@32+efficientnet_lite0@48")
+    beside = whole_network(both, FeatureHead(both.num_features, 3))
+    first, second = (list(part.parameters()) for part in beside.encoder.parts)  # type: ignore[union-attr]
+    side = rate_scales(beside, 0.5)
+    assert [side[one] for one in first] == [side[one] for one in second]
+
+
+def test_the_mean_of_two_networks_lies_between_them_and_memories_stay(weights: Path) -> None:
+    encoder = load_encoder(BACKBONE, weights)
+    method = torch.nn.ModuleDict({"network": whole_network(encoder, FeatureHead(encoder.num_features, 3))})
+    method.register_buffer("memory", torch.zeros(2))
+    frozen = {key: one.clone() for key, one in method.state_dict().items()}
+    tuned = {key: one + 1 if one.is_floating_point() else one for key, one in frozen.items()}
+    between = mixed(method, frozen, tuned, 0.5)
+    assert all(torch.allclose(between[key], frozen[key] + 0.5) for key in frozen if key.endswith("conv1.weight"))
+    assert between["memory"].tolist() == [1, 1]
+    ends = [mixed(method, frozen, tuned, share) for share in (0.0, 1.0)]
+    assert all(torch.equal(ends[1][key], one) for key, one in tuned.items())
+    assert all(torch.equal(ends[0][key], one) for key, one in frozen.items() if key != "memory")
+
+
+def test_raw_labels_choose_the_weights_and_the_cost_is_told(
+    whole: RunDirectory, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choice = whole.read().weights_choice
+    assert choice is not None and list(choice.candidates) == ["frozen", "averaged", "fine-tuned"]
+    losses = {name: one.loss for name, one in choice.candidates.items()}
+    assert losses[choice.chosen] == min(losses.values())  # type: ignore[type-var]
+    run = RunDirectory(Path(shutil.copytree(whole.path, tmp_path / "run")))
+    measured = evaluate(EvaluateConfig(run=run.path)).test
+    assert measured is not None and measured.oracle is not None
+    kept = choice.candidates[choice.chosen].test_accuracy
+    assert measured.selected.top1.accuracy == pytest.approx(kept)
+    assert measured.oracle.top1.accuracy >= measured.selected.top1.accuracy
+    photos = sorted((data / "test").rglob("*.png"))
+    said = {one.path: one.class_id for one in predict(PredictConfig(run=run.path, images=(str(data / "test"),)))}
+    assert 100 * np.mean([said[one] == one.parent.name for one in photos]) == pytest.approx(kept)
+    # What is exported is the encoder as other programs know it, with the head behind it.
+    model = portable_model(run, {}, lambda _: {})
+    predictor = load_predictor(run.selected_checkpoint, device="cpu", precision="fp32")[0]
+    pixels = [np.asarray(Image.open(photos[0]))]
+    views = predictor.normalizer(torch.from_numpy(predictor.transform.evaluation_view(pixels[0]))[None])
+    ours = predictor.logits(pixels)[0] / model.temperature
+    assert model.network.answer(views)[0].numpy() == pytest.approx(ours, abs=1e-3)
+    assert model.record.architecture.is_timm_trunk and model.record.preprocessing.image_size == 160
+    # A choice that was wrong costs what the best of the three has more.
+    scores = {"frozen": 80.0, "averaged": 90.0, "fine-tuned": 86.0}
+    told = json.loads((run.path / "weights_choice.json").read_text()) | {"chosen": "fine-tuned"}
+    for name, accuracy in scores.items():
+        told["candidates"][name]["test_accuracy"] = accuracy
+    (run.path / "weights_choice.json").write_text(json.dumps(told))
+    assert cli.run(["compare-rules", str(run.path), "--rule", "noisy_holdout"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  weights kept by raw labels: fine-tuned" in lines
+    assert "4.00 ± ? (one run); always frozen 10.00, always averaged 0.00, always fine-tuned 4.00" in lines[-1]
+
+
+@pytest.mark.parametrize("after", [1, None])
+def test_cut_off_anywhere_it_comes_to_the_same(
+    after: int | None,
+    whole: RunDirectory,
+    data: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While all layers are trained, and once the chosen weights have the name of the selected ones."""
+    config = settings(data, weights, tmp_path / "run")
+    # The head is that of the other run, which has its own tests.
+    shutil.copytree(whole.path / "frozen", tmp_path / "run" / "frozen")
+    shutil.copy(whole.path / "config.json", tmp_path / "run" / "config.json")
+    calibrate = stage.calibrate
+
+    def crash(*_: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patched, pytest.raises(Crash):
+        patched.setattr(stage, "calibrate", crash if after is None else calibrate)
+        train(config, make_epoch_evaluator if after is None else crashing_after(after))
+    assert not (tmp_path / "run" / "summary.json").exists()
+    run = train(config, make_epoch_evaluator)
+    assert_same_run(whole, run)
+    assert run.read().weights_choice == whole.read().weights_choice
+
+
+def test_its_time_is_told_before_the_start_and_what_does_not_go_is_one_line(
+    data: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--recipe", "finetune", "--encoder", BACKBONE, "--weights", weights, "--outpath", tmp_path / "run"]
+    base = ["train", "--root", data, "--device", "cpu", *flags]
+    for more, complaint in (
+        (["--refit"], "--refit: does not go with --finetune"),
+        (["--image-size", "64"], "--image-size: is about a network that is trained on pixels"),
+        (["--stop", "noisy_houldout"], "did you mean 'noisy_holdout'"),
+        (["--progressive-from", "8", "--holdout", "0"], "nothing is held out"),
+    ):
+        assert cli.run([str(word) for word in (*base, *more)]) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert complaint in said[-1] and not any("will take about" in line for line in said)
+    assert cli.run([str(word) for word in (*base, "--epochs", "1", "--seed", "1", "--method", "coteaching")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert f"fine-tuning {BACKBONE} will take about" in said[1] and "this processor" in said[1]
