@@ -13,11 +13,12 @@ from rawlabel.base.files import write_json
 from rawlabel.config import CurateConfig, ReportConfig
 from rawlabel.gather.curate.stage import curate
 from rawlabel.models.portable.records import Architecture, ModelRecord, Origin, Preprocessing
+from rawlabel.records import ClassSpec
 from rawlabel.show.model_card import card_files
 from rawlabel.show.report.stage import build_report
+from tests.helpers.certificates import certificate
 from tests.helpers.doubted_labels import write_label_evidence
-from tests.helpers.report_project import Page, write_run
-from tests.test_certificate import certificate
+from tests.helpers.report_project import MATRIX, Found, Page, collect_by_hand, picture, write_run
 
 SAYS = "2 of 4 candidates left out (1 copy, 1 star), 1000 of 1000 canaries caught"
 NOT_OF_THESE = "no certificate speaks of these training and test images; 3 of 20 test images have a copy"
@@ -136,3 +137,47 @@ def test_a_card_of_a_run_on_a_folder_does_not_speak_of_keywords(run):
     card = card_of(run)
     assert "on the labels that came with its photos; who gave these is not recorded." in card
     assert "keyword whose search" not in card
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (None, "no classifier was trained on them yet; train one with rawlabel train --root "),
+        (
+            {"finished": False},
+            "the training has not ended (3 of 4 epochs); the same rawlabel train command goes on",
+        ),
+        (
+            {"evaluated": False, "test": False},
+            "(it gives 36.0 % of 3 held-out photos their raw label, some of which",
+        ),
+        ({"evaluated": False}, "to measure it, run rawlabel evaluate "),
+        (
+            {},
+            "names 75.0 % of 20 test photos rightly (50.9 to 91.3 %); it is worst at bus (6 of 10 right",
+        ),
+    ],
+    ids=["no run", "stopped", "no test set", "not evaluated", "measured"],
+)
+def test_the_sentence_at_the_top_says_what_is_known_and_what_to_do(project, manifest, state, says):
+    if state is not None:
+        run = write_run(project, manifest, **state)
+        starts = json.loads((run / "environment.json").read_text())
+        write_json(run / "environment.json", [starts[0] | {"holdout_images": 3}])
+    sentence = page_of(project).section("sentence").replace("\xa0", " ")
+    assert says in sentence
+    assert sentence.startswith("The classifier names" if state == {} else "15 of 24 search results were kept; ")
+
+
+def test_the_sentence_at_the_top_names_a_class_without_photos(tmp_path):
+    classes = [ClassSpec(name, name, (name,)) for name in ("bus", "tram", "ferry")]
+    results = {(name, name): [Found(f"{name}{i}", picture(i + 50 * n)) for i in range(6)] for n, name in
+               enumerate(("bus", "tram"))}  # fmt: skip
+    collect_by_hand(tmp_path, classes, {**results, ("ferry", "ferry"): [Found("gone", None)]})
+    manifest = curate(CurateConfig(project=tmp_path, holdout=0.2))
+    assert (
+        page_of(tmp_path).section("sentence").startswith("12 of 13 search results were kept, and ferry has none;")
+    )
+    write_run(tmp_path, manifest, matrix=MATRIX[:2, :2])
+    said = page_of(tmp_path).section("sentence")
+    assert "it does not know ferry, of which no photo was kept; it is worst at bus (6 of 10 right, taken" in said
