@@ -30,22 +30,27 @@ def of_rawlabel(folder: Path) -> Callable[[], Pairs]:
     """Fingerprints of whole files, then stars around the best; the middle of a star and each copy are a pair."""
     import cv2
     import numpy as np
+    import numpy.typing as npt
 
     from rawlabel.artifacts.copies.fingerprint import Fingerprint, fingerprint
     from rawlabel.artifacts.copies.stars import stars_within
     from rawlabel.artifacts.copies.table import Fingerprints
 
+    def read(path: Path) -> npt.NDArray[np.uint8]:
+        decoded = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+        return np.asarray(decoded, np.uint8)
+
     def of(path: Path) -> Fingerprint:
-        read = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
-        return fingerprint(np.asarray(read, np.uint8))
+        return fingerprint(read(path))
 
     def find() -> Pairs:
         cv2.setNumThreads(1)
         # The best first, as `curate` has them: the largest, then by name.
         found = [(path.name, of(path)) for path in sorted(folder.iterdir())]
         found.sort(key=lambda one: (-one[1].width * one[1].height, one[0]))
-        stars = stars_within(Fingerprints.of([one for _, one in found]))
-        return [(found[one.of][0], found[one.copy][0]) for one in stars]
+        table = Fingerprints.of([one for _, one in found])
+        stars = stars_within(table, lambda place: read(folder / found[place][0]))
+        return [(found[one.of][0], found[one.copy][0]) for one in stars if one.is_sure]
 
     return find
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.copies.fingerprint import Fingerprint
+from rawlabel.artifacts.copies.store import FingerprintStore, fingerprints_folder
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig, CurateConfig, ExportConfig
 from rawlabel.errors import ConfigError, DataError, DiskError
@@ -26,14 +29,17 @@ from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.source import Source
 from rawlabel.gather.collect.sources.flickr import PLUGIN as Flickr
 from rawlabel.gather.collect.stage import collect
+from rawlabel.gather.curate import examining
 from rawlabel.gather.curate.stage import curate
 from rawlabel.manifests.export import export
 from rawlabel.records import Outcome, Photo, Reason, Status
 from rawlabel_photo_site.web.server import RunningSite
 from tests.helpers.collected_project import make_project
 from tests.helpers.image_host import image_host
+from tests.helpers.pictures import photo
 from tests.helpers.processes import end_by_signal, rawlabel
 from tests.helpers.small_site import KEY, PER_CLASS
+from tests.helpers.stored_photos import jpeg, project_of
 
 pytestmark = [
     pytest.mark.integration,
@@ -270,6 +276,38 @@ def test_a_stopped_and_a_killed_run_go_on(
     with Catalogue(catalogue_path(project)) as one, Catalogue(catalogue_path(local.project)) as two:
         assert one.fingerprint() == two.fingerprint()
     assert stored(project) == stored(local.project)
+
+
+def test_fingerprints_made_by_a_cluster_whose_node_dies_are_those_made_here(
+    second_node: Any, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examining, "PIECE", 6)
+    photos = [(str(number), "owl", jpeg(photo(number // 2, 160), 60 + number % 30)) for number in range(240)]
+    project = project_of(tmp_path / "p", photos)
+    pieces = fingerprints_folder(project)
+    killed_at: list[int] = []
+
+    def add(store: FingerprintStore, found: dict[str, Fingerprint]) -> None:
+        added(store, found)
+        if len(killed_at) < 1 and len(list(pieces.glob("*.keys.npy"))) >= 4:
+            killed_at.append(len(found))
+            cluster.remove_node(second_node, allow_graceful=False)
+
+    added = FingerprintStore.add
+    monkeypatch.setattr(FingerprintStore, "add", add)
+    by_ray = curate(CurateConfig(project=project, engine="ray"))
+    assert killed_at
+    kept = {path.name: path.read_bytes() for path in pieces.iterdir()}
+    shutil.rmtree(pieces)
+    monkeypatch.undo()
+    monkeypatch.setattr(examining, "PIECE", 6)
+    here = curate(CurateConfig(project=project))
+    assert by_ray.table == here.table and by_ray.fingerprint == here.fingerprint and here.funnel.total.kept == 120
+    assert kept == {path.name: path.read_bytes() for path in pieces.iterdir()}
+    shutil.rmtree(pieces)
+    (project / here.kept()["path"][0].as_py()).unlink()
+    with pytest.raises(DataError, match="images"):
+        curate(CurateConfig(project=project, engine="ray"))
 
 
 def test_shards_written_by_a_cluster_are_those_written_here(cluster: Any, tmp_path: Path) -> None:

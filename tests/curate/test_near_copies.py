@@ -13,24 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawlabel import cli
-from rawlabel.artifacts.catalogue.catalogue import Catalogue
-from rawlabel.artifacts.catalogue.rows import Candidate, Part, PartState
+from rawlabel.artifacts.catalogue.rows import Candidate
 from rawlabel.artifacts.copies.fingerprint import fingerprint
 from rawlabel.artifacts.copies.listed import listed_copies
 from rawlabel.artifacts.copies.stars import Copy
 from rawlabel.artifacts.copies.store import FingerprintStore, fingerprints_folder
 from rawlabel.artifacts.decision import Decision
 from rawlabel.artifacts.image_check import Decoded
-from rawlabel.artifacts.image_store.local import ImageStore
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
-from rawlabel.artifacts.project import catalogue_path, images_path
 from rawlabel.config import CurateConfig
-from rawlabel.gather.curate import examining
+from rawlabel.gather.curate import examined_by_ray
 from rawlabel.gather.curate.answer_lists import AnswerLists
+from rawlabel.gather.curate.near_copies import listed
 from rawlabel.gather.curate.stage import curate, decide_with
 from rawlabel.manifests.reading import read_received_manifest
-from rawlabel.records import ClassSpec, LabelEvent, Outcome, Photo, Reason, Status
+from rawlabel.records import LabelEvent, Outcome, Photo, Reason, Status
 from tests.helpers.pictures import photo
+from tests.helpers.stored_photos import jpeg, project_of
 
 KEPT = None
 
@@ -77,6 +76,18 @@ def test_the_largest_then_the_earliest_stays(source: str) -> None:
     assert [row.copy_group for row in rows] == ["flickr:large"] * 4 + [None]
     rows = decided([*found[:3], found[4]], of_all)
     assert [row.reason for row in rows] == ["near_duplicate", "near_duplicate", KEPT, KEPT]
+
+
+@pytest.mark.parametrize("class_id", ["owl", "robin"])
+def test_what_the_pixels_do_not_confirm_stays_and_is_listed(class_id: str) -> None:
+    found = [candidate("a", "owl"), candidate("b", class_id)]
+    known = {name: Decoded(None, 100, 100, name) for name in "ab"}
+    doubt = Copy(0, 1, "near copy", 44, 0.9, is_member=False, is_sure=False)
+    made = decide_with(AnswerLists(), found, known, CurateConfig(), lambda _: [doubt])
+    assert [one.is_kept for one in made.decisions] == [True, True]
+    assert [(one.best, one.copy, one.kind, one.is_conflict) for one in listed(made.decisions, made.stars)] == [
+        ("flickr:a", "flickr:b", "look-alike", False)
+    ]
 
 
 def test_a_copy_of_a_copy_stays() -> None:
@@ -137,33 +148,6 @@ def test_what_is_left_holds_no_copy_and_none_straddles_the_split(
             assert best.is_kept and best.class_id == row.class_id
 
 
-def jpeg(pixels: np.ndarray, quality: int = 90) -> bytes:
-    return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
-
-
-def project_of(folder: Path, photos: Sequence[tuple[str, str, bytes]]) -> Path:
-    """A project of one source, whose photos are (id, class, bytes)."""
-    store = ImageStore(images_path(folder))
-    store.open_for_writing()
-    names = sorted({class_id for _, class_id, _ in photos})
-    with Catalogue(catalogue_path(folder), create=True) as catalogue:
-        catalogue.plan(["flickr"], [ClassSpec(name, name, (name,)) for name in names])
-        outcomes = []
-        for query in catalogue.queries():
-            page = []
-            for rank, (name, _, data) in enumerate(one for one in photos if one[1] == query.class_id):
-                event = LabelEvent("flickr", name, query.class_id, query.keyword, rank)
-                page.append((Photo("flickr", name, "http://host/", author_id=f"by {name}"), event))
-                digest, media_type = store.put(data)
-                outcomes.append(
-                    Outcome("flickr", name, Status.FETCHED, stored_sha256=digest, media_type=media_type)
-                )
-            part = Part(query.source, query.class_id, query.keyword, "", {})
-            catalogue.record_page(part, page, cursor=None, total_reported=len(page), state=PartState.DONE)
-        catalogue.record_outcomes(outcomes)
-    return folder
-
-
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """Owls and robins, with a small copy, a mirrored one, a framed one, and one under the other class."""
@@ -222,7 +206,7 @@ def test_a_manifest_without_a_list_of_copies_has_none(copied: Path) -> None:
 
 def test_a_photo_is_decoded_once(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = curate(CurateConfig(project=copied))
-    monkeypatch.setattr(examining, "examine_image", None)
+    monkeypatch.setattr(examined_by_ray, "examine_image", None)
     again = curate(CurateConfig(project=copied))
     assert (again.fingerprint, again.table) == (first.fingerprint, first.table)
     assert curate(CurateConfig(project=copied, min_side=205)).funnel.total.kept < first.funnel.total.kept

@@ -135,21 +135,18 @@ def test_rules_are_chosen_on_one_half_of_heads_and_judged_on_the_other(
     monkeypatch.setattr(_trials, "train", fake_training)
     for part in ("train", "test"):
         (tmp_path / f"{part}.parquet").touch()
-    monkeypatch.setattr(
-        "rawlabel.experiments.human_labels._smaller_test_set", lambda *_: tmp_path / "test.parquet"
-    )
     config = ExperimentConfig(
         name="cifar10n", data=tmp_path, out=tmp_path / "out", scale="transfer", seeds=2, jobs=1
     )
     table = run_experiment(config)
     assert all(row["seeds"] == [0, 1] for row in table["rows"])
-    assert {len(names) for names in (heads.METHODS, heads.NOISES)} == {12, 4} and len(table["rows"]) == 48
-    for part in (heads.METHODS, heads.NOISES):  # each half has every method and every label set
+    assert {len(names) for names in (heads.SETTINGS, heads.NOISES)} == {16, 4} and len(table["rows"]) == 64
+    for part in (heads.SETTINGS, heads.NOISES):  # each half has every method and every label set
         for name in part:
             halves = {row["row"] in heads.CHOOSING for row in table["rows"] if name in row["row"].split(", ")}
             assert halves == {True, False}
     rules = table["rules"]
-    assert rules["choosing"]["last_epoch"]["settings"] == rules["judging"]["last_epoch"]["settings"] == 24
+    assert rules["choosing"]["last_epoch"]["settings"] == rules["judging"]["last_epoch"]["settings"] == 32
     rows = {row["row"]: row for row in table["rows"]}
     judged = {
         row: rows[row]["runs"]["oracle"][1] - rows[row]["runs"]["last"][1] for row in rows.keys() - heads.CHOOSING
@@ -162,13 +159,13 @@ def test_rules_are_chosen_on_one_half_of_heads_and_judged_on_the_other(
     for run in (tmp_path / "out" / "runs").glob("elr-*"):
         (run / "summary.json").unlink()
     part = run_experiment(config.model_copy(update={"finished": True}))
-    assert len(part["rows"]) == 44 and "elr" not in (tmp_path / "out" / "table.md").read_text().replace(
+    assert len(part["rows"]) == 60 and "elr" not in (tmp_path / "out" / "table.md").read_text().replace(
         "hidden elr", ""
     )
     with pytest.raises(ConfigError, match="--finished: this table needs all trials"):
         run_experiment(config.model_copy(update={"finished": True, "scale": "tiny"}))
     other = ExperimentConfig(name="cifar100n", data=tmp_path, out=tmp_path / "out", scale="transfer")
-    with pytest.raises(ConfigError, match="--scale transfer: is for cifar10n"):
+    with pytest.raises(ConfigError, match="--scale transfer: is for cifar10n and raw_against_clean"):
         run_experiment(other)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rawlabel.artifacts.review.answer_file import answers_path, read_answers
@@ -66,6 +68,20 @@ def test_a_page_of_a_class_by_keys_alone(browser: Browser, served: Served) -> No
         press(page, "z")
         until(page, "11 photos looked at · 2 dropped")
         assert counts(served)[Answer.KEEP] == 0
+
+
+def test_a_tab_that_is_chosen_while_the_page_is_busy_is_shown(browser: Browser, served: Served) -> None:
+    with browser.page(served.address) as page:
+        page.wait("#asked")
+
+        def answer_late(route: Any) -> None:
+            route.request.frame.evaluate("() => { window.location.hash = 'leaks' }")
+            route.continue_()
+
+        page.do(lambda one: one.route("**/api/queue/conflicts?*", answer_late))
+        page.run("() => { window.location.hash = 'conflicts' }")
+        page.wait("#tabs a[href='#leaks'][aria-current]")
+        page.wait("text=A copy: drop")
 
 
 def test_titles_of_strangers_are_text(browser: Browser, served: Served) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from rawlabel.artifacts.copies.listed import EQUAL, FILE, ListedCopy, table_of_copies
+from rawlabel.artifacts.copies.listed import EQUAL, FILE, LOOK_ALIKE, ListedCopy, table_of_copies
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.review.answer_file import answers_path, read_answers
@@ -105,18 +105,21 @@ def test_near_copies_are_shown_and_equal_pixels_are_not(project: Path) -> None:
     path = newest_manifest(project)
     assert path is not None
 
-    def listed(copy: str, kind: str) -> ListedCopy:
-        return ListedCopy("flickr:o0", kind, 3, 0.9, "flickr:o0", "owl", None, None, copy, "owl", None, None)
+    def listed(copy: str, kind: str, of: str = "owl") -> ListedCopy:
+        return ListedCopy("flickr:o0", kind, 3, 0.9, "flickr:o0", "owl", None, None, copy, of, None, None)
 
     copies = [listed("flickr:o1", EQUAL), listed("flickr:o2", "near copy"), listed("flickr:gone", "near copy")]
+    # What pixels do not confirm contradicts no label, whatever the class.
+    copies.append(listed("flickr:r0", LOOK_ALIKE, "robin"))
     pq.write_table(table_of_copies(copies), path.with_name(FILE))
     with serving(project, path) as page:
-        (pair,) = page.queue("copies")
-        assert pair["note"] == "near copy" and len(pair["photos"]) == 2
+        pair, alike = page.queue("copies")
+        assert pair["note"] == "near copy" and len(pair["photos"]) == 2 and alike["note"] == LOOK_ALIKE
+        assert page.queue("conflicts") == []
         assert (
             page.answer({pair["photos"][0]["row"]: "drop", pair["photos"][1]["row"]: "keep"}, "copies")[0] == 200
         )
-        assert page.queue("copies") == []
+        assert [one["note"] for one in page.queue("copies")] == [LOOK_ALIKE]
 
 
 def test_a_pair_that_was_answered_is_not_asked_again_but_its_photos_may_be(served: Served) -> None:

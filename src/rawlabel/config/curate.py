@@ -37,6 +37,11 @@ class CurateConfig(Section):
         True,
         "Keep one of the photos that show nearly the same picture, whatever their size, encoding and source.",
     )
+    crops: bool = setting(
+        False,
+        "Also look for crops and edits that no hash survives, among photos of which a training has kept features; "
+        "keypoints and pixels confirm each.",
+    )
     drop: tuple[Path, ...] = setting(
         (),
         "Leave out what a person wants left out: the answers of `rawlabel review` (PROJECT/review.jsonl), or a "
@@ -50,4 +55,12 @@ class CurateConfig(Section):
     )
     holdout: float = setting(0.1, "Share of photo groups held out from training [0 to 1].", ge=0, lt=1)
     seed: int = setting(0, "Seed of the split into training and holdout.", ge=0)
-    workers: int = setting(2, "Threads that decode photos.", ge=1)
+    workers: int = setting(2, "Threads that decode photos, or processes of a Ray of this machine's own.", ge=1)
+    engine: Literal["local", "ray"] = setting(
+        "local",
+        "What decodes photos and makes their fingerprints: this process, or a Ray cluster (`pip install "
+        "'rawlabel[ray]'`).",
+    )
+    ray_address: str | None = setting(
+        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine."
+    )

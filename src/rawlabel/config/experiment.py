@@ -22,8 +22,8 @@ class ExperimentConfig(Section):
     scale: Literal["tiny", "cpu", "gpu", "transfer"] = setting(
         "cpu",
         "How much to train: tiny shows that everything runs, cpu is small networks on few images (hours on two "
-        "cores), gpu is the whole set with the published networks, transfer (cifar10n alone) is heads on kept "
-        "features of the whole set.",
+        "cores), gpu is the whole set with the published networks, transfer (cifar10n and raw_against_clean) "
+        "is heads on kept features of the whole set.",
     )
     seeds: int | None = setting(
         None, "Seeds of each setting, from 0 up; by default as many as the scale has.", ge=1

@@ -75,7 +75,7 @@ class Experiment(ABC, Generic[TableType]):
     def at_scale(self, scale: str) -> Experiment[Any]:
         """What answers the question at that scale. Raises `ConfigError` where nothing does."""
         if scale == "transfer":
-            raise ConfigError("--scale transfer: is for cifar10n; name tiny, cpu or gpu")
+            raise ConfigError("--scale transfer: is for cifar10n and raw_against_clean; name tiny, cpu or gpu")
         return self
 
     @abstractmethod

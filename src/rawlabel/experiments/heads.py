@@ -25,8 +25,8 @@ from rawlabel.judge.evaluate.rule_regret import compare_rules
 HEAD: TrainSettings = {
     "encoder": "efficientnet_lite0@128",
     "epochs": 20,
-    "batch_size": 256,
-    "lr": 0.1,
+    "batch_size": 1024,
+    "lr": 0.2,
     "lr_schedule": "cosine",
     "weight_decay": 0.02,
     "stop_option": ("window=10", "early=1"),
@@ -34,11 +34,10 @@ HEAD: TrainSettings = {
     "keep_predictions": False,
     "compile": "off",
     "holdout": 0.05,
-    "test_size": 4000,
 }
-"""What all share: the recipe `transfer`, with half its epochs in batches twice as large, as there are twenty times
-its photos, and views of 128 pixels for images of 32. 4,000 test images, the same number of each class."""
-_FREE: TrainSettings = {"hidden": 256, "weight_decay": 5e-4}
+"""What all share: the recipe `transfer`, with half its epochs in batches eight times as large, as there are twenty
+times its photos, at a rate twice as high, and views of 128 pixels for images of 32."""
+_FREE: TrainSettings = {"hidden": 128, "weight_decay": 5e-4}
 """A head that can fit wrong labels: a hidden layer, and as much decay as networks have."""
 METHODS: dict[str, TrainSettings] = {
     "cross_entropy": {},
@@ -56,6 +55,16 @@ METHODS: dict[str, TrainSettings] = {
     "pruned": {"confident_learning": True},
 }
 """Methods by their settings, each as published where `HEAD` says nothing; `soft` is what the recipe does."""
+_STEP: TrainSettings = {"lr_schedule": "step", "decay_epochs": 12}
+_CONSTANT: TrainSettings = {"lr_schedule": "constant"}
+SCHEDULED: dict[str, TrainSettings] = {
+    "cross_entropy step": _STEP,
+    "cross_entropy constant": _CONSTANT,
+    "hidden step": {**_FREE, **_STEP},
+    "hidden constant": {**_FREE, **_CONSTANT},
+}
+"""Heads under the other schedules, for the rules: a tenth of the rate from epoch 12 on, or one rate throughout."""
+SETTINGS = {**METHODS, **SCHEDULED}
 LEFT_OUT = {
     "gjs, sop_plus, dividemix": "need strongly augmented views, and kept features are of one view",
 }
@@ -76,7 +85,7 @@ def name_of(method: str, noise: str) -> str:
 
 CHOOSING = frozenset(
     name_of(method, noise)
-    for (i, method), (k, noise) in product(enumerate(METHODS), enumerate(NOISES))
+    for (i, method), (k, noise) in product(enumerate(SETTINGS), enumerate(NOISES))
     if (i + k) % 2 == 0
 )
 """Every other setting, as on a chessboard, so that both halves have each method and each label set. On these, with
@@ -110,6 +119,8 @@ class TableOfHeads(Table):
 
     images: ImageCounts
     left_out: dict[str, str]
+    map_of_rules: dict[str, dict[str, list[float]]]
+    """Regret of each seed, by row and by rule [points]."""
     rules: Halves
 
 
@@ -123,19 +134,21 @@ class HeadsTable(Experiment[TableOfHeads]):
         return [
             Trial(name_of(method, noise), human_labels_config(
                 config, noise, f"{method.replace(' ', '_')}-{noise}", seed,
-                **HEAD | METHODS[method] | _places(config),
+                **HEAD | SETTINGS[method] | places(config),
             ), is_compared=False)
             for seed in seeds_of(config)
-            for method, noise in product(METHODS, NOISES)
+            for method, noise in product(SETTINGS, NOISES)
         ]  # fmt: skip
 
     def conclude(self, table: Table, rows: Sequence[Row], config: ExperimentConfig) -> TableOfHeads:
         """How many images there were, what was left out, and the rules on both halves."""
+        found = {row.name: _regrets(row) for row in rows}
         return {
             **table,
             "images": {row.name: [(run.training_images, run.holdout_images) for run in row.runs] for row in rows},
             "left_out": LEFT_OUT,
-            "rules": _halves(rows),
+            "map_of_rules": found,
+            "rules": _halves(found, {row.name: [run.seed for run in row.runs] for row in rows}),
         }
 
     def remarks(self, table: TableOfHeads) -> list[str]:
@@ -145,57 +158,108 @@ class HeadsTable(Experiment[TableOfHeads]):
         return [*said, *(f"left out: {names}, which {why}" for names, why in table["left_out"].items())]
 
     def further_tables(self, table: TableOfHeads) -> list[str]:
-        """The rules on the half on which the default was chosen, and on the other."""
-        found = table["rules"]
+        """Methods by label set, the map of rules, and the rules on both halves."""
         images = sorted({tuple(counts) for row in table["images"].values() for counts in row})
         spans = [f"{min(one)} to {max(one)}" for one in zip(*images, strict=True)]
-        lines = [
+        return [
             f"Trained on {spans[0]} images, held out {spans[1]}.",
             "",
-            "Rules by their largest mean regret [points] over the settings on which a default is chosen (every "
-            "other one, even seeds), and what they cost over the others (odd seeds).",
-            "",
-            "| rule | choosing: largest | choosing: mean | judging: largest | where | judging: mean |",
-            "|---|--:|--:|--:|---|--:|",
+            *_by_label_set(table["rows"]),
+            *_map(table["map_of_rules"]),
+            *_both_halves(table["rules"]),
         ]
-        for rule in found["order"]:
-            chosen, judged = found["choosing"][rule], found["judging"].get(rule)
-            other = (
-                f"{judged['largest']:.2f} | {judged['where']} | {judged['mean']:.2f}" if judged else "- | - | -"
-            )
-            lines.append(f"| {rule} | {chosen['largest']:.2f} | {chosen['mean']:.2f} | {other} |")
-        return [*lines, ""]
 
 
-def _places(config: ExperimentConfig) -> TrainSettings:
+def _by_label_set(rows: Sequence[RowSummary]) -> list[str]:
+    """One row a method: the chosen epoch, the last and the oracle, for each label set."""
+    found = {row["row"]: row for row in rows}
+    lines = [
+        "Chosen / last / oracle epoch [%] by label set; every row above has its interval.",
+        "",
+        f"| method | {' | '.join(NOISES)} |",
+        f"|---|{'--:|' * len(NOISES)}",
+    ]
+    for method in SETTINGS:
+        cells = []
+        for noise in NOISES:
+            row = found.get(name_of(method, noise))
+            means = [row["selected"], row["last"], row["oracle"]] if row else []
+            cells.append(" / ".join(f"{one['mean']:.2f}" for one in means) or "not yet measured")
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _map(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """One row a setting, one column a rule."""
+    rules = sorted({rule for row in found.values() for rule in row})
+    lines = [
+        "Mean regret of each rule [points], all seeds: the map of rules, methods, label sets and schedules.",
+        "",
+        f"| setting | {' | '.join(rules)} |",
+        f"|---|{'--:|' * len(rules)}",
+    ]
+    for name, row in found.items():
+        cells = (f"{np.mean(row[rule]):.2f}" if rule in row else "-" for rule in rules)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _both_halves(found: Halves) -> list[str]:
+    """The rules on the half on which the default is chosen, and on the other."""
+    lines = [
+        "Rules by their largest mean regret [points] over the settings on which a default is chosen (every "
+        "other one, even seeds), and what they cost over the others (odd seeds).",
+        "",
+        "| rule | choosing: largest | choosing: mean | judging: largest | where | judging: mean |",
+        "|---|--:|--:|--:|---|--:|",
+    ]
+    for rule in found["order"]:
+        chosen, judged = found["choosing"][rule], found["judging"].get(rule)
+        other = f"{judged['largest']:.2f} | {judged['where']} | {judged['mean']:.2f}" if judged else "- | - | -"
+        lines.append(f"| {rule} | {chosen['largest']:.2f} | {chosen['mean']:.2f} | {other} |")
+    return [*lines, ""]
+
+
+def places(config: ExperimentConfig) -> TrainSettings:
     """Features are kept under OUT, so nothing is written beside the data."""
     assert config.data is not None
-    return {"root": config.out, "main": str((config.data / "train.parquet").absolute())}
+    train, test = (str((config.data / name).absolute()) for name in ("train.parquet", "test.parquet"))
+    return {"root": config.out, "main": train, "test": test}
 
 
-def _halves(rows: Sequence[Row]) -> Halves:
+def _regrets(row: Row) -> dict[str, list[float]]:
+    """What each rule costs with each seed [points], of the rules whose signals the logs have."""
+    rules = (*families.names(families.Family.STOPPING_RULE), *RULE_VARIANTS)
+    (group,) = compare_rules(CompareRulesConfig(runs=tuple(run.path for run in row.runs), rule=rules))
+    return {one.rule: list(one.regrets) for one in group.rules if one.mean is not None}
+
+
+def _halves(
+    found: Mapping[str, Mapping[str, Sequence[float]]], seeds: Mapping[str, Sequence[int | None]]
+) -> Halves:
     """Each rule's regrets on the half that chooses and on the one that judges, and the order of the former."""
-    choosing = _regrets([(row, 0) for row in rows if row.name in CHOOSING])
+
+    def costs(names: Sequence[str], parity: int) -> dict[str, RuleCost]:
+        means: dict[str, dict[str, float]] = {}
+        for name in names:
+            for rule, regrets in found[name].items():
+                own = [one for one, seed in zip(regrets, seeds[name], strict=True)
+                       if seed is not None and seed % 2 == parity]  # fmt: skip
+                if own:
+                    means.setdefault(rule, {})[name] = float(np.mean(own))
+        return _costs(means)
+
+    choosing = costs([name for name in found if name in CHOOSING], 0)
     return {
         "settings_that_choose": sorted(CHOOSING),
         "order": sorted(choosing, key=lambda rule: (choosing[rule]["largest"], rule)),
         "choosing": choosing,
-        "judging": _regrets([(row, 1) for row in rows if row.name not in CHOOSING]),
+        "judging": costs([name for name in found if name not in CHOOSING], 1),
     }
 
 
-def _regrets(halves: Sequence[tuple[Row, int]]) -> dict[str, RuleCost]:
-    """Largest and mean regret by rule, over rows and their seeds of that parity; of rules on all of them only."""
-    means: dict[str, dict[str, float]] = {}
-    rules = (*families.names(families.Family.STOPPING_RULE), *RULE_VARIANTS)
-    for row, parity in halves:
-        paths = tuple(run.path for run in row.runs if run.seed is not None and run.seed % 2 == parity)
-        if not paths:
-            continue
-        (group,) = compare_rules(CompareRulesConfig(runs=paths, rule=rules))
-        for one in group.rules:
-            if one.mean is not None:
-                means.setdefault(one.rule, {})[row.name] = one.mean
+def _costs(means: Mapping[str, Mapping[str, float]]) -> dict[str, RuleCost]:
+    """Largest and mean regret of the rules that apply to all rows."""
     most = max(map(len, means.values()), default=0)
     return {
         rule: {"largest": max(by_row.values()), "where": max(by_row, key=lambda name: by_row[name]),

@@ -11,6 +11,7 @@ class TrainSettings(TypedDict, total=False):
 
     root: Path
     main: str
+    test: str
     train_size: int
     test_size: int
     """Of test images that are drawn for it; the one that is no setting of training."""

@@ -146,6 +146,12 @@ def without_borders(gray: npt.NDArray[np.uint8]) -> tuple[slice, slice] | None:
     return (rows, columns) if min(left) >= _LEAST_PICTURE else None
 
 
+def trimmed(pixels: Pixels) -> Pixels:
+    """A picture in RGB without its uniform borders; itself where it has none."""
+    inner = without_borders(_gray(pixels))
+    return pixels if inner is None else np.ascontiguousarray(pixels[inner])
+
+
 def _within(gray: npt.NDArray[np.uint8], axis: int) -> slice:
     """The rows (axis 1) or columns (axis 0) from the first to the last that belongs to no border."""
     ends = []

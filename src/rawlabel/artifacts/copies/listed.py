@@ -18,6 +18,8 @@ from rawlabel.errors import DataError
 FILE = "copies.parquet"
 EQUAL = "equal pixels"
 """The kind of copies that need no fingerprint."""
+LOOK_ALIKE = "look-alike"
+"""The kind of pairs that are no copies as far as their pixels say, and that a person should look at."""
 
 
 def _column(meaning: str, kind: pa.DataType | None = None) -> Any:
@@ -26,10 +28,13 @@ def _column(meaning: str, kind: pa.DataType | None = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ListedCopy:
-    """Two photos that show one picture, and what became of both."""
+    """Two photos that show one picture, or may, and what became of both."""
 
     group: str = _column("The best of the copies, <source>:<photo id>; column copy_group of the manifest.")
-    kind: str = _column("equal pixels, near copy, without borders, mirror image, or crop or edit.")
+    kind: str = _column(
+        "equal pixels, near copy, without borders, mirror image, or crop or edit; look-alike where hashes take "
+        "them for copies and pixels do not, so that both are kept."
+    )
     bits: int | None = _column(
         "In how many of 256 bits the hashes differ; null where another stage found them.", pa.int32()
     )
@@ -48,7 +53,7 @@ class ListedCopy:
     @property
     def is_conflict(self) -> bool:
         """Whether the picture is under two classes, so that at least one label is wrong."""
-        return self.best_class != self.copy_class
+        return self.best_class != self.copy_class and self.kind != LOOK_ALIKE
 
 
 _SCHEMA = pa.schema(

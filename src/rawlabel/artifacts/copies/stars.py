@@ -2,27 +2,38 @@
 
 A chain of copies ends far from where it began: linked so, one group of a large collection took in tens of
 thousands of pictures (VideoDuplicateFinder #306). In a star, each picture is a copy of the one in the middle.
+
+Hashes propose; where more than a few bits differ, the pixels of both decide (`agreement`). What hashes and
+thumbnails take for a copy and the pixels do not confirm is a doubt for a person, and no copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.copies.agreement import agreement
 from rawlabel.artifacts.copies.alignment import likeness
-from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, Pixels, trimmed
 from rawlabel.artifacts.copies.hamming import Backend, pairs_between
 from rawlabel.artifacts.copies.table import Fingerprints
+from rawlabel.errors import DataError
+
+Read = Callable[[int], Pixels]
+"""The pixels [height, width, 3] in RGB of the picture at a position; raises `DataError`."""
 
 MOST_BITS = 80
 """Bits within which pairs are looked at."""
 TRIMMED, MIRRORED = "without borders", "mirror image"
 KINDS = ("near copy", TRIMMED, MIRRORED)
 """By which hashes two pictures are copies of each other."""
+SURE_BITS = 32
+"""Most bits that need no look at the pixels; of drawn digits, unlike ones begin at 36, of photos at 82."""
 _LIKELY_BITS = 64
 _LIKE, _VERY_LIKE = 0.8, 0.96
 """Likeness that copies have which differ in more than 51 bits, and in more than 64."""
@@ -37,27 +48,32 @@ class Copy:
     """Position of the better one, in the order that was given."""
     copy: int
     kind: str
-    bits: int
-    """In how many of 256 bits the hashes differ."""
+    bits: int | None
+    """In how many of 256 bits the hashes differ; None where another stage found them."""
     likeness: float
-    """How well the thumbnails lie on each other, from -1 to 1."""
+    """How well the thumbnails lie on each other, from -1 to 1; of another stage, the cosine of the features."""
     is_member: bool = True
     """Whether it belongs to the star of `of`; else it belongs to the star of a better picture."""
+    is_sure: bool = True
+    """Whether it is a copy; else only hashes and thumbnails say so, and a person should look."""
 
 
 def stars_within(
     pictures: Fingerprints,
+    read: Read,
     advance: Callable[[int], None] = lambda _: None,
     pause: Callable[[], None] = lambda: None,
     backend: Backend = "auto",
 ) -> list[Copy]:
-    """The stars of a set whose best representatives come first, as the copies of each middle.
+    """The stars of a set whose best representatives come first, as the copies of each middle, and then the doubts.
 
-    A picture that belongs to a star is compared with no later one, and of a middle's copies that belong to better
-    stars the first is told: so the list, and the memory, grow with the pictures and not with the pairs. `advance`
-    hears how many pictures are done, and `pause` is called now and then and may raise.
+    A picture that belongs to a star is compared with no later one, of a middle's copies that belong to better
+    stars the first is told, and of a picture's doubts the first: so the list, and the memory, grow with the
+    pictures and not with the pairs. `advance` hears how many pictures are done, and `pause` is called now and then
+    and may raise.
     """
-    search, is_taken, found = _Search(pictures, backend), np.zeros(len(pictures), dtype=np.bool_), []
+    search, is_taken, found = _Search(pictures, read, backend), np.zeros(len(pictures), dtype=np.bool_), []
+    doubts: dict[int, Copy] = {}
     start, rows = 0, _FIRST_ROWS
     while start < len(pictures):
         block = np.arange(start, min(start + rows, len(pictures)))
@@ -69,7 +85,10 @@ def stars_within(
             if is_taken[one] or (is_taken[other] and is_told):
                 continue
             alike = search.likeness(one, other, kind)
-            if not search.is_copy(one, other, kind, bits, alike):
+            if not search.may_be_copy(one, other, kind, bits, alike):
+                continue
+            if not search.is_confirmed(one, other, kind, bits):
+                doubts.setdefault(other, Copy(one, other, KINDS[kind], bits, alike, False, is_sure=False))
                 continue
             found.append(Copy(one, other, KINDS[kind], bits, alike, is_member=not is_taken[other]))
             is_told = is_told or bool(is_taken[other])
@@ -79,7 +98,7 @@ def stars_within(
         # Where many are alike, fewer at once, so that their pairs find room.
         is_crowded = len(candidates.ones) > _MANY_PAIRS
         rows = max(_FIRST_ROWS, rows // 4) if is_crowded else min(_MOST_ROWS, 2 * rows)
-    return found
+    return [*found, *(one for _, one in sorted(doubts.items()) if not is_taken[one.copy])]
 
 
 class _Candidates(NamedTuple):
@@ -95,8 +114,8 @@ class _Candidates(NamedTuple):
 class _Search:
     """What may be a copy of what within one set."""
 
-    def __init__(self, pictures: Fingerprints, backend: Backend) -> None:
-        self._pictures, self._backend = pictures, backend
+    def __init__(self, pictures: Fingerprints, read: Read, backend: Backend) -> None:
+        self._pictures, self._read, self._backend = pictures, lru_cache(maxsize=4)(read), backend
         self._is_telling, self._is_small = pictures.is_telling, pictures.is_small
         self._bordered = np.flatnonzero(pictures.is_bordered & self._is_telling)
         self._telling = np.flatnonzero(self._is_telling)
@@ -131,8 +150,8 @@ class _Search:
         ours, theirs = self._pictures.thumbnail[one], self._pictures.thumbnail[other]
         return likeness(ours, np.ascontiguousarray(theirs[:, ::-1]) if KINDS[kind] == MIRRORED else theirs)
 
-    def is_copy(self, one: int, other: int, kind: int, bits: int, alike: float) -> bool:
-        """Whether two pictures are copies: by their hashes, and where these leave it open by their thumbnails.
+    def may_be_copy(self, one: int, other: int, kind: int, bits: int, alike: float) -> bool:
+        """Whether two pictures may be copies, by their hashes, and where these leave it open by their thumbnails.
 
         Small pictures' hashes always do. What is found without its borders does not lie on its thumbnail.
         """
@@ -141,3 +160,23 @@ class _Search:
             return True
         is_likely = bits <= _LIKELY_BITS and not is_small and KINDS[kind] != TRIMMED
         return alike >= (_LIKE if is_likely else _VERY_LIKE)
+
+    def is_confirmed(self, one: int, other: int, kind: int, bits: int) -> bool:
+        """Whether they are: hashes that differ in few bits need no look at the pixels, unless they are small."""
+        if bits <= SURE_BITS and not (self._is_small[one] or self._is_small[other]):
+            return True
+        try:
+            ours, theirs = self._read(one), self._read(other)
+        except DataError:
+            return False
+        return any(agreement(*both).is_copy for both in _ways(ours, theirs, KINDS[kind]))
+
+
+def _ways(one: Pixels, other: Pixels, kind: str) -> Iterator[tuple[Pixels, Pixels]]:
+    """How two pictures that were found so may lie on each other."""
+    if kind == MIRRORED:
+        yield one, np.ascontiguousarray(other[:, ::-1])
+    elif kind == TRIMMED:
+        yield from ((trimmed(one), other), (one, trimmed(other)), (trimmed(one), trimmed(other)))
+    else:
+        yield one, other

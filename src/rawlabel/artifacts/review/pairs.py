@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rawlabel.artifacts.copies.listed import EQUAL, FILE
+from rawlabel.artifacts.copies.listed import EQUAL, FILE, LOOK_ALIKE
+from rawlabel.base import messages
 from rawlabel.errors import DataError
 from rawlabel.records import Reason
 
@@ -71,7 +72,8 @@ def pairs_of(manifest: Path) -> Iterator[PhotoPair]:
 
 def _listed(path: Path) -> Iterator[PhotoPair]:
     for row in _rows(path, _LISTED):
-        kind: Kind = "conflicts" if row["best_class"] != row["copy_class"] else "copies"
+        is_conflict = row["best_class"] != row["copy_class"] and row["kind"] != LOOK_ALIKE
+        kind: Kind = "conflicts" if is_conflict else "copies"
         if kind == "copies" and row["kind"] == EQUAL:
             continue  # nobody could see a difference
         source, _, photo = row["copy"].partition(":")
@@ -91,15 +93,19 @@ def _decided(path: Path) -> Iterator[PhotoPair]:
 
 
 def leaks_of(run: Path) -> Iterator[SuspectedLeak]:
-    """The suspected leaks that are listed in a run directory; those whose test picture is gone are passed over."""
+    """The suspected leaks that are listed in a run directory; of those whose test picture is gone it is told."""
     path = run / LEAKS
     if not path.is_file():
         return
-    folders = _test_folders(run / CERTIFICATE)
+    folders, gone = _test_folders(run / CERTIFICATE), 0
     for row in _rows(path, ["test", "image", "probe"]):
         test = next((one for one in (folder / row["test"] for folder in folders) if one.is_file()), None)
         if test is not None:
             yield SuspectedLeak(row["image"], test, _said_of(row["probe"] or ""))
+        else:
+            gone += 1
+    if gone:
+        messages.note(f"{gone:,} pairs of {path} are not asked about: their test pictures are not where they were")
 
 
 _CROP = re.compile(r"crop ([\d.]+)-([\d.]+) x ([\d.]+)-([\d.]+) %")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from rawlabel.base.files import write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import ExperimentConfig, WorthConfig
 from rawlabel.experiments.experiment import Experiment, Row, seeds_of
+from rawlabel.experiments.heads import HEAD, places
 from rawlabel.experiments.human_labels import SMALLER, human_labels_config
 from rawlabel.experiments.table_records import Table
 from rawlabel.experiments.train_settings import TrainSettings
@@ -23,9 +24,15 @@ SIZES = {
     "tiny": (50, 100, 150, 200),
     "cpu": (375, 750, 1500, 3000),
     "gpu": (1000, 2000, 5000, 10_000, 20_000, 45_000),
+    "transfer": (1000, 2000, 5000, 10_000, 20_000, 45_000),
 }
 """Training images of the clean sets."""
-RAW_SIZES = {"tiny": (50, 100, 200), "cpu": (750, 1500, 3000), "gpu": (5000, 10_000, 20_000, 45_000)}
+RAW_SIZES = {
+    "tiny": (50, 100, 200),
+    "cpu": (750, 1500, 3000),
+    "gpu": (5000, 10_000, 20_000, 45_000),
+    "transfer": (5000, 10_000, 20_000, 45_000),
+}
 """Training images of the raw sets: once, twice, four times the smallest, and as often as there are images."""
 METHODS = ("cross_entropy", "elr")
 NOISES = ("random1", "worst")
@@ -57,6 +64,10 @@ class TableOfWorth(Table):
 class RawAgainstClean(Experiment[TableOfWorth]):
     """Raw against clean labels for equal steps: at equal size, how many match, what they are worth."""
 
+    def at_scale(self, scale: str) -> Experiment[Any]:
+        """The same question at every scale; at `transfer`, of heads on kept features."""
+        return self
+
     def trials(self, config: ExperimentConfig) -> list[Trial]:
         """Clean labels at every size; raw labels at the larger ones, all for the steps of the largest set."""
         sizes = SIZES[config.scale]
@@ -67,8 +78,8 @@ class RawAgainstClean(Experiment[TableOfWorth]):
         return [
             Trial(f"{method}, {noise}, {size}", human_labels_config(
                 config, noise, f"{method}-{noise}-{size}", seed,
-                **self._settings(method, size, config.scale),
-            ))
+                **self._settings(method, size, config),
+            ), is_compared=config.scale != "transfer")
             for noise, method, size in kinds
             for seed in seeds_of(config)
         ]  # fmt: skip
@@ -119,16 +130,19 @@ class RawAgainstClean(Experiment[TableOfWorth]):
             said.append(f"{name}: worth {number} clean labels{_interval(one['interval'], '.0f')}{note}")
         return said
 
-    def _settings(self, method: str, size: int, scale: str) -> TrainSettings:
+    def _settings(self, method: str, size: int, config: ExperimentConfig) -> TrainSettings:
+        scale, largest = config.scale, SIZES[config.scale][-1]
+        held: TrainSettings = {"train_size": size, "method": method, "holdout": round(0.1 * size / 50_000, 4)}
+        if scale == "transfer":
+            return {**HEAD, **places(config), **held, "epochs": round(HEAD["epochs"] * largest / size)}
         small: TrainSettings = (
             SMALLER[scale] if scale != "gpu" else {"model": "cifar_stem_resnet34", "epochs": 100}
         )
-        largest = SIZES[scale][-1]
         # Equal steps: a smaller set is seen more often.
         epochs = round(small["epochs"] * largest / size) if scale != "tiny" else small["epochs"]
-        return {**small, "train_size": size, "epochs": epochs, "decay_epochs": max(1, round(0.6 * epochs)),
+        return {**small, **held, "epochs": epochs, "decay_epochs": max(1, round(0.6 * epochs)),
                 "decay_max_epochs": epochs, "lr": 0.1 if method == "cross_entropy" else 0.02,
-                "method": method, "holdout": round(0.1 * size / 50_000, 4), "lr_schedule": "step"}  # fmt: skip
+                "lr_schedule": "step"}  # fmt: skip
 
 
 def _crossovers(found: dict[str, list[float]], config: ExperimentConfig) -> list[CrossoverOfRow]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import numpy as np
+
 from rawlabel.artifacts.catalogue.rows import Candidate
-from rawlabel.artifacts.copies.fingerprint import Fingerprint
+from rawlabel.artifacts.copies.fingerprint import Pixels
 from rawlabel.artifacts.copies.store import PIECE, FingerprintStore
-from rawlabel.artifacts.image_check import Decoded, decoded_of, examine_image, within_limits
+from rawlabel.artifacts.image_check import Decoded, decode_image, decoded_of, within_limits
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.base.progress import progress
 from rawlabel.config import CurateConfig
-
-Found = tuple[Decoded, Fingerprint | None]
+from rawlabel.errors import DataError
+from rawlabel.gather.curate.examined_by_ray import Found, examine_stored, examined_by_ray
 
 
 def examine_all(
@@ -32,25 +34,31 @@ def examine_all(
     }
     decoded = dict(_known(names, photos, store, config))
     missing = [digest for digest in names if digest not in decoded]
-    examine = partial(_examine, photos, config)
-    with (
-        progress("checking photos", len(names), done=len(decoded)) as task,
-        ThreadPoolExecutor(config.workers) as pool,
-    ):
-        try:
-            for some in _pieces(missing):
-                found: dict[str, Fingerprint] = {}
-                examined = pool.map(examine, [names[digest] for digest in some])
-                for digest, (decoded[digest], one) in zip(some, examined, strict=True):
-                    if one is not None:
-                        found[digest] = one
-                    task.advance()
-                store.add(found)
-        except BaseException:
-            # Whoever stops this does not want to wait for all the others.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    examined = examined_by_ray if config.engine == "ray" else _examined_here
+    pieces = [[(digest, names[digest]) for digest in some] for some in _pieces(missing)]
+    with progress("checking photos", len(names), done=len(decoded)) as task:
+        # Piece by piece, so that whoever stops this loses one, and goes on from the others.
+        for piece in examined(pieces, photos, config):
+            decoded |= {digest: one for digest, (one, _) in piece}
+            store.add({digest: found for digest, (_, found) in piece if found is not None})
+            task.advance(len(piece))
     return decoded
+
+
+def pixels_of(
+    candidates: Sequence[Candidate], photos: ProjectPhotos, config: CurateConfig
+) -> Callable[[str], Pixels]:
+    """What reads the upright pixels of a stored file by its SHA-256; it raises `DataError` where it cannot."""
+    types = {digest: one.outcome.media_type for one in candidates if (digest := one.outcome.stored_sha256)}
+
+    def read(digest: str) -> Pixels:
+        name = photos.name(digest, types[digest] or "")
+        _, picture = decode_image(photos.read(name), config.max_megapixels)
+        if picture is None:
+            raise DataError(f"{name}: is no image any more; run `rawlabel verify` to see what is damaged")
+        return np.asarray(picture, dtype=np.uint8)
+
+    return read
 
 
 def _known(
@@ -71,6 +79,16 @@ def _is_there(photos: ProjectPhotos, name: str) -> bool:
     return photos.is_remote or photos.path(name).is_file()
 
 
-def _examine(photos: ProjectPhotos, config: CurateConfig, name: str) -> Found:
-    decoded, fingerprint = examine_image(photos.read(name), config.max_megapixels)
-    return within_limits(decoded, config.min_side, config.max_megapixels), fingerprint
+def _examined_here(
+    pieces: Sequence[Sequence[tuple[str, str]]], photos: ProjectPhotos, config: CurateConfig
+) -> Iterator[list[tuple[str, Found]]]:
+    examine = partial(examine_stored, photos, config)
+    with ThreadPoolExecutor(config.workers) as pool:
+        try:
+            for some in pieces:
+                found = pool.map(examine, [name for _, name in some])
+                yield [(digest, one) for (digest, _), one in zip(some, found, strict=True)]
+        except BaseException:
+            # Whoever stops this does not want to wait for all the others.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -4,6 +4,8 @@ Pictures are gathered in stars around the best of them (the largest, then the ea
 that whatever is left out is a copy of one that is named. In one class the best stays. Under several classes at
 least one label is wrong, which `--conflicts` settles as it does for equal pixels: a photo that was left out for
 that reason still speaks against its near copies.
+
+What the pixels do not confirm is left as it is, and listed for whoever wants to look.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from rawlabel.artifacts.copies.listed import EQUAL, ListedCopy
+from rawlabel.artifacts.copies.listed import EQUAL, LOOK_ALIKE, ListedCopy
 from rawlabel.artifacts.copies.stars import Copy
 from rawlabel.artifacts.decision import Decision
 from rawlabel.gather.curate.same_picture import Names, own_name
@@ -29,17 +31,27 @@ class Picture:
     """Positions of their decisions, in order."""
     near: list[tuple[Copy, Picture]] = field(default_factory=list)
     """Pictures that are copies of this one, which is the middle of their star."""
+    doubts: list[tuple[Copy, Picture]] = field(default_factory=list)
+    """Pictures that may be copies of this one, and are not taken for them."""
     is_member: bool = False
     """Whether it is a copy of a better one."""
 
     @property
     def star(self) -> list[int]:
-        """Positions of all decisions about it and its copies, its own first, then those of the best copies."""
-        return [*self.places, *(place for _, one in self.near for place in one.places)]
+        """Positions of all decisions about it and its copies, its own first, then those of the best copies.
+
+        A crop of it may have copies of its own.
+        """
+        return [*self.places, *(place for _, one in self.near for place in one.star)]
+
+    @property
+    def stars(self) -> list[Picture]:
+        """It, and those of its copies that have copies of their own."""
+        return [self, *(one for _, copy in self.near if copy.near for one in copy.stars)]
 
 
 def settle_near_copies(decisions: list[Decision], policy: str, find: FindCopies) -> list[Picture]:
-    """Leave out all but one of the photos that show a picture, in place; return the middles of all stars.
+    """Leave out all but one of the photos that show a picture, in place; return the middles of stars and doubts.
 
     Photos that are kept together although they show one picture get one group, so that they are never on both
     sides of the split.
@@ -49,7 +61,9 @@ def settle_near_copies(decisions: list[Decision], policy: str, find: FindCopies)
     links: list[tuple[Picture, Picture]] = []
     for found in find(digests):
         middle, copy = pictures[found.of], pictures[found.copy]
-        if found.is_member:
+        if not found.is_sure:
+            middle.doubts.append((found, copy))
+        elif found.is_member:
             middle.near.append((found, copy))
             copy.is_member = True
         else:
@@ -58,7 +72,7 @@ def settle_near_copies(decisions: list[Decision], policy: str, find: FindCopies)
     for one in middles:
         _settle(decisions, one.star, policy)
     _join_groups(decisions, [*(one.star for one in middles), *([*a.star, *b.star] for a, b in links)])
-    shared = [one for one in middles if _is_shared(decisions, one.star)]
+    shared = [one for one in middles if one.doubts or _is_shared(decisions, one.star)]
     for one in shared:
         if not one.near:
             continue  # equal pixels say so themselves
@@ -126,13 +140,17 @@ def _join_groups(decisions: list[Decision], together: Sequence[Sequence[int]]) -
 
 def listed(decisions: Sequence[Decision], middles: Sequence[Picture]) -> Iterator[ListedCopy]:
     """The pairs of stars, each photo with the best one, and what was decided about both."""
-    for middle in middles:
+    for middle in (one for star in middles for one in star.stars):
         best = decisions[middle.places[0]]
         for place in middle.places[1:]:
             yield _pair(best, decisions[place], EQUAL, 0, 1.0)
         for found, copy in middle.near:
             for place in copy.places:
                 yield _pair(best, decisions[place], found.kind, found.bits, found.likeness)
+        for found, copy in middle.doubts:
+            one = decisions[copy.places[0]]
+            if best.is_kept and one.is_kept:
+                yield _pair(best, one, LOOK_ALIKE, found.bits, found.likeness)
 
 
 def _pair(best: Decision, copy: Decision, kind: str, bits: int | None, likeness: float) -> ListedCopy:

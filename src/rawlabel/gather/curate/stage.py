@@ -19,13 +19,16 @@ duplicates), so it is written out here and is not configurable:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import NamedTuple
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import Candidate
+from rawlabel.artifacts.copies.crops import crops_among, open_places
+from rawlabel.artifacts.copies.fingerprint import Pixels
+from rawlabel.artifacts.copies.kept_vectors import KeptVectors
 from rawlabel.artifacts.copies.listed import FILE, table_of_copies
 from rawlabel.artifacts.copies.stars import Copy, stars_within
 from rawlabel.artifacts.copies.store import FingerprintStore, fingerprints_folder
@@ -42,9 +45,9 @@ from rawlabel.artifacts.split import splits_of
 from rawlabel.base import messages
 from rawlabel.base.progress import progress
 from rawlabel.config import CurateConfig
-from rawlabel.errors import DataError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.gather.curate.answer_lists import AnswerLists, read_answer_lists
-from rawlabel.gather.curate.examining import examine_all
+from rawlabel.gather.curate.examining import examine_all, pixels_of
 from rawlabel.gather.curate.near_copies import FindCopies, Picture, listed, settle_near_copies
 from rawlabel.gather.curate.placeholders import is_placeholder
 from rawlabel.gather.curate.reviewed import drop_reviewed
@@ -74,7 +77,8 @@ def curate(config: CurateConfig) -> Manifest:
     photos = ProjectPhotos(config.project)
     store = FingerprintStore(fingerprints_folder(config.project))
     decoded = examine_all(candidates, photos, store, config)
-    decided = decide_with(lists, candidates, decoded, config, partial(_copies, store, config))
+    find = partial(_copies, store, pixels_of(candidates, photos, config), config)
+    decided = decide_with(lists, candidates, decoded, config, find)
     decisions = [
         replace(one, path=photos.name(one.stored_sha256, one.media_type or "")) if one.stored_sha256 else one
         for one in decided.decisions
@@ -98,11 +102,35 @@ def curate(config: CurateConfig) -> Manifest:
     )
 
 
-def _copies(store: FingerprintStore, config: CurateConfig, digests: Sequence[str]) -> list[Copy]:
+def _copies(
+    store: FingerprintStore, read: Callable[[str], Pixels], config: CurateConfig, digests: Sequence[str]
+) -> list[Copy]:
     if not config.near_copies or len(digests) < 2:
         return []
     with progress("comparing photos", len(digests)) as task:
-        return stars_within(store.table(digests), task.advance)
+        found = stars_within(store.table(digests), lambda place: read(digests[place]), task.advance)
+    if config.crops:
+        found += _crops(config, digests, read, found)
+    return found
+
+
+def _crops(
+    config: CurateConfig, digests: Sequence[str], read: Callable[[str], Pixels], copies: list[Copy]
+) -> list[Copy]:
+    """Crops and edits among pictures that are copies of no better one. Raises `ConfigError` without features."""
+    vectors = KeptVectors.of(config.project / "features", digests)
+    if not (known := int(vectors.known.sum())):
+        raise ConfigError(
+            f"--crops: no features of the photos of {config.project} are kept; `rawlabel train` makes them"
+        )
+    if known < len(digests):
+        messages.note(
+            f"{len(digests) - known:,} of {len(digests):,} pictures have no features, and are not looked at"
+        )
+    with progress("looking for crops", len(digests)) as task:
+        return crops_among(
+            vectors, open_places(len(digests), copies), lambda place: read(digests[place]), task.advance
+        )
 
 
 def _say_not_taken(config: CurateConfig) -> None:

@@ -1,7 +1,8 @@
 """Which candidates are copies of test images, and which a person should look at; labels play no part.
 
 Photos are compared by hashes, against the probes of each test image; images of up to 64 pixels by their pixels. A
-pair is a copy at few differing bits, or at some more where the pixels, laid over each other, say so as well.
+pair is a copy at few differing bits, or at more where the pixels, laid over each other, say so as well: their
+thumbnails roughly, which is quick, and then their details (`rawlabel.artifacts.copies.agreement`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rawlabel.artifacts.copies.agreement import agreement
 from rawlabel.artifacts.copies.alignment import likeness
-from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, SMALL_SIDE, Pixels, thumbnail, without_borders
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, SMALL_SIDE, Pixels, thumbnail, trimmed
+from rawlabel.artifacts.copies.stars import SURE_BITS
 from rawlabel.errors import DataError
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.image_source import ImageSource
@@ -32,14 +34,14 @@ from rawlabel.judge.decontaminate.probes import (
     small_probes,
 )
 
+RULES = 2
+"""Of what is a copy; whatever changes them takes a new number, since outcomes are kept."""
 VERIFIED_BITS = 64
 """Most bits in which a copy differs that its pixels confirm."""
 REVIEW_BITS = 90
 """Most bits at which a pair is listed for a person; unrelated photos differ in 84 or more."""
-VERIFIED_LIKENESS = 0.88
-"""Least correlation of pixels laid over each other that confirms a copy; 95 of 100 true crops have more."""
-_CROP_LIKENESS = 0.80
-"""Least correlation of a crop at few bits: of hundreds of crops, one is like many a plain picture by chance."""
+_LEAST_LIKENESS = 0.80
+"""Least correlation of the thumbnails from which the details are compared."""
 AUTOMATIC_CORRELATION = 0.90
 """Least correlation at which a small image is a copy."""
 LISTED = 10
@@ -204,21 +206,29 @@ class _Verifier:
         self._test = lru_cache(maxsize=16)(lambda place: read_pixels(sides.tests, place, None))
 
     def likeness(self, candidate: int, test: int, probe: int, kind: int) -> float:
-        """Correlation of their pixels, -1 to 1; 0 where one cannot be read any more."""
+        """Correlation of their thumbnails, -1 to 1; 0 where one cannot be read any more."""
         try:
             part = thumbnail(probe_part(self._test(test), self._probes[probe]))
-            shown = self._shown(candidate, kind)
+            if _KINDS[kind] == ", trimmed":
+                return likeness(thumbnail(self._shown(candidate, kind)), part)
         except DataError:
             return 0.0
-        return likeness(shown, part)
+        own: Pixels = np.asarray(self._sides.candidate_prints.rows["thumbnail"][candidate])
+        return likeness(np.ascontiguousarray(own[:, ::-1]) if kind else own, part)
+
+    def is_confirmed(self, candidate: int, test: int, probe: int, kind: int) -> bool:
+        """Whether their details agree; False where one cannot be read any more."""
+        try:
+            part = probe_part(self._test(test), self._probes[probe])
+            return agreement(self._shown(candidate, kind), part).is_copy
+        except DataError:
+            return False
 
     def _shown(self, candidate: int, kind: int) -> Pixels:
-        if _KINDS[kind] != ", trimmed":
-            own: Pixels = np.asarray(self._sides.candidate_prints.rows["thumbnail"][candidate])
-            return np.ascontiguousarray(own[:, ::-1]) if kind else own
         pixels = read_pixels(self._sides.candidates, candidate, None)
-        place = without_borders(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
-        return thumbnail(pixels if place is None else np.ascontiguousarray(pixels[place]))
+        if _KINDS[kind] == ", trimmed":
+            return trimmed(pixels)
+        return np.ascontiguousarray(pixels[:, ::-1]) if kind else pixels
 
 
 def _take_hashes(
@@ -230,12 +240,13 @@ def _take_hashes(
     ):
         settings.pause()
         tier, correlation = "review", None
-        if bits <= NEAR_COPY_BITS and probes[probe].stage != "grid":
+        is_whole = probes[probe].stage != "grid"
+        if bits <= SURE_BITS and is_whole:
             tier = "copy"
         elif bits <= VERIFIED_BITS and "verification" not in settings.without:
             correlation = verifier.likeness(candidate, test, probe, kind)
-            least = _CROP_LIKENESS if bits <= NEAR_COPY_BITS else VERIFIED_LIKENESS
-            tier = "copy" if correlation >= least else "review"
+            is_likely = correlation >= _LEAST_LIKENESS or (bits <= NEAR_COPY_BITS and is_whole)
+            tier = "copy" if is_likely and verifier.is_confirmed(candidate, test, probe, kind) else "review"
         found.add(Match(candidate, test, tier, probes[probe].name + _KINDS[kind], bits, correlation))
 
 
@@ -294,11 +305,13 @@ class _Thumbnails:
         return found
 
 
-def stars(prints: Fingerprints, centres: Sequence[Match], pause: Callable[[], None] = lambda: None) -> list[Match]:
+def stars(sides: Sides, centres: Sequence[Match], pause: Callable[[], None] = lambda: None) -> list[Match]:
     """Candidates that are copies of copies: near one that is left out, though not near the test image itself.
 
     One step alone, from the candidate that is left out, so that no chain of ever less like photos goes.
     """
+    prints, whole = sides.candidate_prints, (Probe("whole", "identity"),)
+    own = _Verifier(Sides(sides.candidates, prints, sides.candidates, prints), whole)
     of = {one.candidate: one for one in centres}
     found: dict[int, Match] = {}
     digests = prints.pixel_digests()
@@ -315,8 +328,11 @@ def stars(prints: Fingerprints, centres: Sequence[Match], pause: Callable[[], No
     for place, centre, bits, kind in zip(
         pairs.candidates.tolist(), pairs.tests.tolist(), pairs.bits.tolist(), pairs.kinds.tolist(), strict=True
     ):
-        if place not in of:
-            found.setdefault(place, Match(place, of[centre].test, "star", f"whole{_KINDS[kind]}", bits))
+        pause()
+        if place in of or place in found:
+            continue
+        if bits <= SURE_BITS or own.is_confirmed(place, centre, 0, kind):
+            found[place] = Match(place, of[centre].test, "star", f"whole{_KINDS[kind]}", bits)
     middles, others = np.array([one for one in of if small[one]], dtype=np.int64), np.flatnonzero(small)
     if len(middles):
         shown = prints.rows["thumbnail"][middles]

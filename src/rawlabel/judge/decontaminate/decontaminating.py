@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel.artifacts.certificate import Canaries, Certificate, RemovedImage, Side, Thresholds, digest_of
-from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, SMALL_SIDE, VERSION
+from rawlabel.artifacts.copies.fingerprint import SMALL_SIDE, VERSION
+from rawlabel.artifacts.copies.stars import SURE_BITS
 from rawlabel.base.version import __version__
 from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.bursts import BURST_SECONDS, Shot, bursts
@@ -20,6 +21,7 @@ from rawlabel.judge.decontaminate.canaries import plant
 from rawlabel.judge.decontaminate.comparing import (
     AUTOMATIC_CORRELATION,
     REVIEW_BITS,
+    RULES,
     VERIFIED_BITS,
     Match,
     Settings,
@@ -77,7 +79,7 @@ class Decontamination:
                 unreadable=sum(one is None for one in self.test_digests),
             ),
             thresholds=Thresholds(
-                automatic_bits=NEAR_COPY_BITS, verified_bits=VERIFIED_BITS, review_bits=REVIEW_BITS,
+                automatic_bits=SURE_BITS, verified_bits=VERIFIED_BITS, review_bits=REVIEW_BITS,
                 small_side=SMALL_SIDE, automatic_correlation=AUTOMATIC_CORRELATION, burst_seconds=BURST_SECONDS,
             ),
             probes=self.outcome.probes,
@@ -123,7 +125,7 @@ def decontaminate(
         digests, test_digests = own.pixel_digests(), theirs.pixel_digests()
         # The order counts here, since the outcome names positions.
         how = [sorted(settings.without), settings.listed, settings.thorough, settings.canaries]
-        key = json.dumps([VERSION, __version__, *how, *_orders(sides)])
+        key = json.dumps([VERSION, __version__, RULES, *how, *_orders(sides)])
         known = kept.outcome(key)
         outcome = _Outcome.read(known) if known is not None else _pass(sides, kept, settings)
         if known is None:
@@ -174,7 +176,7 @@ def _pass(sides: Sides, kept: KeptFingerprints, settings: Settings) -> _Outcome:
     planting = plant(sides, seed, settings.canaries)
     comparison = compare(planting.sides, kept, settings)
     matches = planting.real(comparison.matches)
-    matches += stars(sides.candidate_prints, matches, settings.pause)
+    matches += stars(sides, matches, settings.pause)
     return _Outcome(
         tuple(matches),
         tuple(_best_of_tests(planting.real(comparison.hits))),

@@ -84,8 +84,7 @@ def agree(
     `folds` [photos] are the parts, from 0 on, that heads are fitted without; photos of one author are in one.
     """
     weights = np.ones(len(labels))
-    if len(labels) > _MANY:
-        features = principal(features, _DIRECTIONS)
+    features = affordable(features)
     nearest = nearest_neighbors(features, min(neighbors, len(labels) - 1))
     heads: Heads = {}
     for _ in range(rounds):
@@ -101,6 +100,11 @@ def directions(features: Features, mean: npt.NDArray[np.float32]) -> Features:
     centred = features - mean
     scaled: Features = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     return scaled
+
+
+def affordable(features: Features) -> Features:
+    """Features in which neighbors are found in a bearable time: of many photos, the principal directions alone."""
+    return principal(features, _DIRECTIONS) if len(features) > _MANY else features
 
 
 def principal(features: Features, count: int) -> Features:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 CORE = 0.7
 """Share of a class, by weight, that is taken for its core: its middle is of the photos nearest to it."""
 _ROUNDS = 6
+_NONE = 1e-5
+"""Length below which nothing is left of a class."""
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -80,16 +82,20 @@ def own_likeness(features: npt.NDArray[np.float32], labels: Labels, weights: Flo
     """Cosine of each photo with the middle of each class [photos, classes], to which it adds nothing itself."""
     sums = _sums(features, labels, weights, num_classes)
     lengths = np.linalg.norm(sums, axis=1)
-    cosines: Floats = (features @ sums.T) / np.where(lengths > 0, lengths, 1)
-    others = sums[labels] - features * weights[:, None]
-    length = np.linalg.norm(others, axis=1)
-    cosines[np.arange(len(labels)), labels] = np.einsum("ij,ij->i", features, others) / np.where(
-        length > 0, length, 1
-    )
+    rows, products = np.arange(len(labels)), features @ sums.T
+    cosines: Floats = products / np.where(lengths > 0, lengths, 1)
+    # What is left of a class without the photo itself: by its length, without a second array of all features.
+    squares = np.einsum("ij,ij->i", features, features, dtype=np.float64)
+    own = products[rows, labels]
+    others = lengths[labels] ** 2 - 2 * weights * own + weights**2 * squares
+    length = np.sqrt(np.maximum(others, 0))
+    cosines[rows, labels] = (own - weights * squares) / np.where(length > _NONE, length, np.inf)
     return cosines
 
 
 def _sums(features: npt.NDArray[np.float32], labels: Labels, weights: Floats, num_classes: int) -> Floats:
     sums = np.zeros((num_classes, features.shape[1]))
-    np.add.at(sums, labels, features * weights[:, None])
+    for one in range(num_classes):
+        rows = np.flatnonzero(labels == one)
+        sums[one] = weights[rows] @ features[rows]
     return sums

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.models.transfer.agreement import Features, Labels, nearest_neighbors
+from rawlabel.models.transfer.agreement import Features, Labels, affordable, nearest_neighbors
 
 LIMIT = 1.1
 """Spreads from the class, in the mean over neighbors of one label, from which on photos are another thing."""
@@ -33,7 +33,7 @@ def strays(features: Features, labels: Labels, weights: Floats, num_classes: int
 
     `features` [photos, features] are directions; photos of small `weights` stand for no class.
     """
-    nearest = nearest_neighbors(features, min(NEIGHBORS, len(labels) - 1))
+    nearest = nearest_neighbors(affordable(features), min(NEIGHBORS, len(labels) - 1))
     return strayed_together(nearest, labels, find_strayed(features, labels, weights, num_classes))
 
 

@@ -14,7 +14,7 @@ const PAIRS = {
 };
 const QUEUES = ["suspects", ...Object.keys(PAIRS)];
 const AHEAD = 4;
-let about, progress, view, items = [], cursor = 0, grid = null, keyed = [], busy = false;
+let about, progress, view, items = [], cursor = 0, grid = null, keyed = [], busy = false, isElsewhere = false;
 
 const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
@@ -49,9 +49,13 @@ async function ask(path, body) {
   return value;
 }
 
-// One thing at a time: a key pressed before the answer is on the disk and the next question is seen is not taken.
+// One thing at a time: a key pressed before the answer is on the disk and the next question is seen is not taken. The
+// address may have changed meanwhile; where it leads is shown then.
 async function once(act) {
-  if (busy) return;
+  if (busy) {
+    isElsewhere ||= act === route;
+    return;
+  }
   busy = true;
   byId("main").setAttribute("aria-busy", "true");
   try {
@@ -62,6 +66,10 @@ async function once(act) {
   } finally {
     busy = false;
     byId("main").removeAttribute("aria-busy");
+  }
+  if (isElsewhere) {
+    isElsewhere = false;
+    await once(route);
   }
 }
 
