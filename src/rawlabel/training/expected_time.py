@@ -29,9 +29,7 @@ def _what_takes_minutes(config: TrainConfig) -> str:
     flags = [f"--epochs {max(1, config.epochs // 10)}"] if config.epochs > 1 else []
     flags += [f"--image-size {config.image_size // 2}"] if config.image_size >= 64 else []
     flags += ["--model small_convnet"] if config.model != "small_convnet" else []
-    recipe = (
-        "--recipe transfer, a head on a frozen network; or " if config.encoder is None else ""
-    )
+    recipe = "--recipe transfer, a head on a frozen network; or " if config.encoder is None else ""
     return f"{recipe}fewer epochs, smaller images or a smaller network ({', '.join(flags)}), one of these or all"
 
 
