@@ -22,6 +22,7 @@ from rawlabel.artifacts.certificate import Certificate, read_certificates
 from rawlabel.artifacts.evidence.head_choice import HeadChoice, read_head_choice
 from rawlabel.artifacts.evidence.labels import LabelEvidence, read_label_evidence
 from rawlabel.artifacts.evidence.probe import Probe, read_probes
+from rawlabel.artifacts.manifest import is_manifest
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
     EncoderRecord,
@@ -175,7 +176,7 @@ class Run:
         noted = self.last_start.data
         origin = noted.place.find(self.path, Path(noted.origin))
         file = origin / "manifest.parquet" if origin.is_dir() else origin
-        return file if file.is_file() else None
+        return file if is_manifest(file) else None
 
     @cached_property
     def overlap(self) -> Mapping[str, Overlap]:
