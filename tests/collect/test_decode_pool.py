@@ -22,6 +22,7 @@ from PIL import Image
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
 from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits, examine, has_end
 from rawlabel.records import Reason
+from tests.helpers.claimed_size import claiming
 from tests.helpers.wire import jpeg
 
 pytestmark = pytest.mark.integration
@@ -69,16 +70,6 @@ def png_bomb(side: int) -> bytes:
     packed = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-
-
-def claiming(width: int, height: int) -> bytes:
-    """A JPEG of one block whose header claims another size."""
-    stream = BytesIO()
-    Image.new("RGB", (1, 1)).save(stream, "JPEG")
-    data = bytearray(stream.getvalue())
-    at = data.index(b"\xff\xc0") + 5
-    data[at : at + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
-    return bytes(data)
 
 
 def test_photos_are_measured_and_bombs_refused_by_their_header() -> None:

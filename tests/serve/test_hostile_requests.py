@@ -25,7 +25,7 @@ from rawlabel.show.serve import server as server_module
 from rawlabel.show.serve.answers import Answer, GuessedClass, NotAPhoto, Pixels, ServedModel
 from rawlabel.show.serve.limits import RateLimit
 from rawlabel.show.serve.server import Service, serve
-from tests.collect.test_decode_pool import claiming
+from tests.helpers.claimed_size import claiming
 from tests.serve.decode_stand_ins import DEADLY, SLOW, decode_or_misbehave
 
 pytestmark = pytest.mark.integration
