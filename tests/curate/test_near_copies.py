@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,13 +26,14 @@ from rawlabel.artifacts.decision import Decision
 from rawlabel.artifacts.image_check import Decoded
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.config import CurateConfig
-from rawlabel.gather.curate import examined_by_ray
+from rawlabel.gather.curate import examined_by_ray, examining
 from rawlabel.gather.curate.answer_lists import AnswerLists
 from rawlabel.gather.curate.near_copies import listed
 from rawlabel.gather.curate.stage import curate, decide_with
 from rawlabel.manifests.reading import read_received_manifest
 from rawlabel.records import LabelEvent, Outcome, Photo, Reason, Status
 from tests.helpers.pictures import photo
+from tests.helpers.processes import AtOpen, forked
 from tests.helpers.stored_photos import jpeg, project_of
 
 KEPT = None
@@ -216,6 +221,42 @@ def test_a_photo_is_decoded_once(copied: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.undo()
     with pytest.raises(Exception, match="cannot be read"):
         curate(CurateConfig(project=copied))
+
+
+@dataclass
+class AtPiece(AtOpen):
+    """Kills itself as it opens its file of this number among fingerprints, of which few make a piece."""
+
+    def prepare(self) -> None:
+        examining.PIECE = 4
+        super().prepare()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("opened", "pieces_left"), [(2, 0), (5, 1)])
+def test_killed_among_fingerprints_it_goes_on_to_the_same_manifest(
+    copied: Path, tmp_path: Path, opened: int, pieces_left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shutil.copytree(copied, tmp_path / "whole")
+    folder = fingerprints_folder(copied)
+    ended = forked(["curate", copied], by_self=AtPiece(opened, folder))
+    assert ended.code == -signal.SIGKILL and newest_manifest(copied) is None
+    assert len(list(folder.glob("*.keys.npy"))) == pieces_left
+    looked: list[str] = []
+    really = examining.examine_stored
+
+    def examine(photos: Any, config: CurateConfig, name: str) -> Any:
+        looked.append(name)
+        return really(photos, config, name)
+
+    monkeypatch.setattr(examining, "PIECE", 4)
+    monkeypatch.setattr(examining, "examine_stored", examine)
+    again = curate(CurateConfig(project=copied))
+    # Nothing of a whole piece is decoded again.
+    assert len(looked) == 13 - 4 * pieces_left
+    expected = curate(CurateConfig(project=whole))
+    assert again.fingerprint == expected.fingerprint and again.table == expected.table
+    assert listed_copies(again.path) == listed_copies(expected.path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", None])

@@ -64,7 +64,7 @@ def test_undo_takes_back_the_newest_look_that_stands_as_if_it_had_never_been(
         expected |= one.answers
     assert dict(answers.standing()) == expected
     for one in stack:
-        assert answers.is_answered(*one.question)
+        assert answers.is_answered(*one.question.subjects)
     # The same lines twice, as a file that was copied onto itself, and the undoing before what it undoes.
     assert dict(Answers([*lines, *lines]).standing()) == expected
     undoing_first = sorted(lines, key=lambda one: one.undoes is None)

@@ -21,7 +21,7 @@ from rawlabel.artifacts.copies.stars import SURE_BITS
 from rawlabel.errors import DataError
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.image_source import ImageSource
-from rawlabel.judge.decontaminate.correlation import Likest, Nearest, correlate
+from rawlabel.judge.decontaminate.correlation import AlikePairs, Likest, Nearest, alike, correlate
 from rawlabel.judge.decontaminate.hashes import HashPairs, near_pairs
 from rawlabel.judge.decontaminate.kept_fingerprints import Fingerprints, KeptFingerprints
 from rawlabel.judge.decontaminate.probes import (
@@ -70,7 +70,8 @@ class Match:
             return 0.0
         if self.bits is not None:
             return self.bits / 256
-        return (1 - (self.correlation or 0.0)) / 2
+        # Rounding may bring equal pixels above 1, and what is equal comes first.
+        return max(0.0, (1 - (self.correlation or 0.0)) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,7 @@ class Settings:
     without: frozenset[str] = frozenset()
     """Stages: `equal`, `identity`, `flip`, `trim`, `square`, `centre`, `grid`, `verification`, `correlation`."""
     listed: int = LISTED
+    """Candidates of each test image that are listed for a person, at most; 0 where nobody asks for a list."""
     thorough: bool = False
     """All probes, however long that takes."""
     canaries: bool = True
@@ -260,6 +262,12 @@ def _correlations(sides: Sides, probes: Sequence[SmallProbe], settings: Settings
         tests, candidates = np.flatnonzero(is_test), np.flatnonzero(is_candidate)
         if not len(tests) or not len(candidates):
             continue
+        count += len(tests) * len(candidates) * len(probes)
+        if not settings.listed and [one.stage for one in probes] == ["identity"]:
+            shown = _Thumbnails(sides.candidate_prints, candidates)
+            pairs = alike(sides.test_prints.rows["thumbnail"][tests], shown, AUTOMATIC_CORRELATION, settings.pause)
+            _take_alike(pairs, tests, candidates, found)
+            continue
         nearest, likest = correlate(
             sides.test_prints.rows["thumbnail"][tests],
             _Thumbnails(sides.candidate_prints, candidates),
@@ -267,8 +275,18 @@ def _correlations(sides: Sides, probes: Sequence[SmallProbe], settings: Settings
         )  # fmt: skip
         _take_likest(likest, tests, candidates, probes, found)
         _take_nearest(nearest, tests, candidates, probes, found)
-        count += len(tests) * len(candidates) * len(probes)
     return count
+
+
+def _take_alike(
+    pairs: AlikePairs, tests: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], found: _Found
+) -> None:
+    order = np.lexsort((pairs.candidates, pairs.tests))
+    for test, place, value in zip(
+        tests[pairs.tests[order]].tolist(), candidates[pairs.candidates[order]].tolist(),
+        pairs.correlations[order].tolist(), strict=True,
+    ):  # fmt: skip
+        found.add(Match(place, test, "copy", "whole", None, value))
 
 
 def _take_likest(
