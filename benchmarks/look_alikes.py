@@ -167,6 +167,9 @@ held against a label, true and false; *copies left* are kept photos of one pictu
 photos that decontamination took for copies of test photos. The thresholds were chosen on seeds 0, 2 and 4;
 seed 1 was seen once while 24 bits instead of 32 needed no look at the pixels, which missed two test copies."""
 
+LOOKED_AT = "each was looked at: the same picture edited, or the same thing moments apart"
+"""Of the pairs in `crops_by_features.json` as it was committed."""
+
 
 def table() -> str:
     """The page, of what was measured so far."""
@@ -200,8 +203,8 @@ def of_crops(told: Json) -> list[str]:
         f"again, among {one['photos']:,} photos of flowers. Hashes find {one['found by hashes']}. Neighbours in",
         f"the features of EfficientNet-Lite0, confirmed by keypoints and pixels, find {more} more:",
         f"together {low:.1f} to {high:.1f} % (exact, 95 %). Of {one['pairs']:,} pairs,",
-        f"{len(one['other pairs'])} others were taken",
-        f"for copies (the JSON lists them), and {one['listed in doubt']} are listed in doubt. That takes",
+        f"{len(one['other pairs'])} others were taken for copies. The JSON lists them and {LOOKED_AT};",
+        f"{one['listed in doubt']} are listed in doubt. That takes",
         f"{one['seconds of CPU, crops']:,} seconds of CPU, beside {one['seconds of CPU, hashes']:,} for the",
         "hashes; the features are not counted.",
         "",

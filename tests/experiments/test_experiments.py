@@ -101,7 +101,8 @@ def test_every_experiment_concludes_at_every_scale(
         whole = table["regrets"]
         assert table["largest_mean_regret"] == {rule: max(means.values()) for rule, means in whole.items()}
         assert whole["last_epoch"]["cross_entropy, worst, step"] == pytest.approx(4, abs=1)
-        assert table["rule_options"]["noisy_holdout:window=5"] == {"window": 5, "balanced": "auto", "early": None}
+        options = {"window": 5, "balanced": "auto", "early": None, "shorter": None}
+        assert table["rule_options"]["noisy_holdout:window=5"] == options
         assert (tmp_path / "out" / "rule_regret.png").stat().st_size > 10_000
     if name == "raw_against_clean":
         assert all(one["raw_minus_clean"] == pytest.approx(-20, abs=2) for one in table["at_equal_size_and_steps"])

@@ -32,7 +32,7 @@ def test_a_card_and_its_attributions_name_every_photo(run: Path, tmp_path: Path)
         "found at flickr (60)",
         "| not stated | 60 |",
         "Not decontaminated",
-        "was not estimated",
+        "was not looked for",
         "1. robin",
     ):
         assert part in card, part

@@ -119,7 +119,7 @@ def make_project(project):
     return curate(CurateConfig(project=project, holdout=0.2))
 
 
-def write_run(project, manifest, *, name="first", finished=True, evaluated=True, test=True):
+def write_run(project, manifest, *, name="first", finished=True, evaluated=True, test=True, matrix=None):
     """A run of four epochs as `train` and `evaluate` leave it; epoch 1 is selected, epoch 2 the oracle."""
     run, folder = runs_path(project) / name, project / "test"
     config = TrainConfig(root=project, test="test" if test else None, epochs=4, lr=0.05, seed=7, decay_epochs=2)
@@ -152,7 +152,7 @@ def write_run(project, manifest, *, name="first", finished=True, evaluated=True,
     summary = {"rule": "noisy_holdout", "selected_epoch": 1, "why": "highest mean", "last_epoch": 3, "seed": 7}
     summary["data"] = manifest.fingerprint
     if evaluated:
-        summary["test"] = _write_evidence(run, folder, manifest.class_ids)
+        summary["test"] = _write_evidence(run, folder, manifest.class_ids, MATRIX if matrix is None else matrix)
     write_json(run / "summary.json", summary)
     return run
 
@@ -160,9 +160,9 @@ def write_run(project, manifest, *, name="first", finished=True, evaluated=True,
 MATRIX = np.array([[6, 4, 0], [1, 9, 0], [0, 0, 0]])
 
 
-def _write_evidence(run, folder, class_ids):
+def _write_evidence(run, folder, class_ids, matrix):
     rows = []
-    for (i, j), count in np.ndenumerate(MATRIX):
+    for (i, j), count in np.ndenumerate(matrix):
         for number in range(count):
             file = Path(class_ids[i]) / f"{j}-{number}.png"
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def _write_evidence(run, folder, class_ids):
             rows.append((file.as_posix(), class_ids[i], class_ids[j], 0.5 + number / 100, 0.2, i == j))
     names = ["file", "true_class", "predicted_class", "probability", "true_class_probability", "is_correct"]
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), run / "predictions.parquet")
-    np.save(run / "confmat.npy", MATRIX)
+    np.save(run / "confmat.npy", matrix)
     write_json(run / "idx2cls.json", {str(i): class_id for i, class_id in enumerate(class_ids)})
     correct = {"selected": (1, 15), "last": (3, 10), "oracle": (2, 14)}
     return {

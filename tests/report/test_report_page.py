@@ -349,7 +349,7 @@ def test_a_collection_without_a_run_has_a_page(project):
     ("state", "says"),
     [
         ({"evaluated": False}, "run rawlabel evaluate"),
-        ({"evaluated": False, "test": False}, "with --test FOLDER"),
+        ({"evaluated": False, "test": False}, "--test FOLDER with photos that somebody checked"),
         ({"finished": False}, "The training is not finished: 3 of 4 epochs are logged"),
     ],
     ids=["not evaluated", "no test set", "not finished"],

@@ -26,6 +26,7 @@ SETTINGS = [
     *((name, ()) for name in NAMES),
     ("noisy_holdout", ("window=3",)),
     ("noisy_holdout", ("window=3", "early=1")),
+    ("noisy_holdout", ("window=3", "shorter=0.5")),
     ("noisy_holdout", ("balanced=always",)),
     ("patience", ("signal=holdout_balanced_accuracy",)),
     ("label_wave", ("halt=at_once", "patience=1", "window=1")),
@@ -158,6 +159,15 @@ def test_an_early_epoch_is_taken_where_it_is_clearly_ahead(held: list[float], ep
     selection = rule_of("noisy_holdout", ["window=4", "early=1"]).select(run_of(holdout_accuracy=held))
     assert (selection.epoch, selection.why) == (epoch, why)
     assert rule_of("noisy_holdout", ["window=4"]).select(run_of(holdout_accuracy=held)).epoch >= 3
+
+
+@pytest.mark.parametrize(("lead", "epoch"), [(0.9, 7), (1.1, 0)])
+def test_a_shorter_mean_must_be_further_ahead(lead: float, epoch: int) -> None:
+    """Of one epoch where whole windows have four: by the root of 4 less 1, of two by the root of 2 less 1."""
+    rule = rule_of("noisy_holdout", ["window=4", "shorter=1"])
+    assert rule.select(run_of(holdout_accuracy=[60 + lead, 55, 55, 55, 60, 60, 60, 60])).epoch == epoch
+    two = [60.5, 60.5, 55, 55, 60, 60, 60, 60]
+    assert rule.select(run_of(holdout_accuracy=two)).epoch == 1
 
 
 @pytest.mark.parametrize("window", [1, 3])

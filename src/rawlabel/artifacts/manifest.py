@@ -258,6 +258,14 @@ def reviewed_of(header: object, path: Path) -> Reviewed:
     return NOT_REVIEWED if value is None else check_record(Reviewed, value, path, "run `rawlabel curate` again")
 
 
+def is_manifest(path: Path) -> bool:
+    """Whether a file is there and is one of rawlabel's manifests, by its header."""
+    try:
+        return path.is_file() and METADATA_KEY in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def newest_manifest(project: Path) -> Path | None:
     """Path of the project's newest manifest, or None when nothing has been curated yet."""
     pointer = manifests_path(project) / NEWEST

@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rawlabel.artifacts.certificate import Certificate, read_certificates
+from rawlabel.artifacts.manifest import is_manifest
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
     EncoderRecord,
@@ -172,7 +173,7 @@ class Run:
         noted = self.last_start.data
         origin = noted.place.find(self.path, Path(noted.origin))
         file = origin / "manifest.parquet" if origin.is_dir() else origin
-        return file if file.is_file() else None
+        return file if is_manifest(file) else None
 
     @cached_property
     def overlap(self) -> Mapping[str, Overlap]:

@@ -128,7 +128,7 @@ def doubts_line(run: Run) -> str:
     """How many raw labels the evidence about them prefers another class to; else how to get it."""
     path = run.path / "suspicion.parquet"
     if not path.is_file():
-        return "raw labels    nobody has looked at them; `rawlabel labels` guesses how many are wrong, and which"
+        return "raw labels    none was doubted yet; `rawlabel labels` says which photos look like another class"
     table = pq.read_table(path, columns=["label", "preferred_class"])
     doubted = int(pc.sum(pc.not_equal(table["label"], table["preferred_class"])).as_py() or 0)
     return (

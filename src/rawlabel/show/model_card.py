@@ -12,14 +12,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from pydantic import ConfigDict
-
 from rawlabel.artifacts.certificate import read_certificates
 from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.review.suspicion import SUSPICION, read_doubts
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import EpochAccuracy
-from rawlabel.base.checked import Measured, Record, check_record
-from rawlabel.base.files import read_json
 from rawlabel.base.untrusted_text import disarmed, plain_text, web_address
 from rawlabel.models.portable.records import ModelRecord
 
@@ -29,26 +26,6 @@ _CREDITS = (
     "class_id", "keyword", "source", "photo_id", "title", "author", "author_url", "license_name",
     "license_url", "page_url",
 )  # fmt: skip
-
-
-class _Interval(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    estimate: Measured | None = None
-    lower: Measured | None = None
-    upper: Measured | None = None
-
-
-class _Share(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    estimator: str
-    share: _Interval
-
-
-class _Evidence(Record):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    held_out_photos: int = 0
-    wrong_label_share: tuple[_Share, ...] = ()
-    caution: str = ""
 
 
 def card_files(run: Run, record: ModelRecord) -> dict[str, str]:
@@ -69,10 +46,7 @@ def _lines(run: Run, record: ModelRecord, manifest: Manifest | None) -> Iterator
     yield f"# {_title(run, record)}\n"
     yield (
         f"An image classifier of {len(record.classes)} classes, trained by "
-        f"[rawlabel](https://arxiv.org/abs/1910.09055) "
-        f"{record.origin.rawlabel} on *raw labels*: each photo's label is the keyword whose search found it, "
-        f"and nobody "
-        "looked at the photos."
+        f"[rawlabel](https://arxiv.org/abs/1910.09055) {record.origin.rawlabel} {_labels(manifest)}."
     )
     for title, lines in (
         ("Classes", _classes(record)),
@@ -88,6 +62,16 @@ def _lines(run: Run, record: ModelRecord, manifest: Manifest | None) -> Iterator
     ):
         yield f"\n## {title}\n"
         yield from lines
+
+
+def _labels(manifest: Manifest | None) -> str:
+    """What the labels are, and whether a person had a part in the set."""
+    if manifest is None:
+        return "on the labels that came with its photos; who gave these is not recorded"
+    raw = "on *raw labels*: each photo's label is the keyword whose search found it"
+    if not manifest.reviewed.looked_at:
+        return f"{raw}, and nobody looked at the photos"
+    return f"{raw}. The set is not without any person's work: {manifest.reviewed.describe()}"
 
 
 def _header(record: ModelRecord) -> Iterator[str]:
@@ -158,16 +142,25 @@ def _accuracy(run: Run) -> Iterator[str]:
             "that were held out is no accuracy, since some of these are wrong."
         )
         return
-    yield f"On {measured.images} test images with clean labels, which nothing in the training saw:\n"
-    yield "| weights | top-1 | interval | top-5 |"
-    yield "|---|--:|--:|--:|"
+    yield f"On {measured.images} test images with clean labels, by which nothing in the training was chosen:\n"
+    # With five classes or fewer it is always right, and not measured.
+    has_top5 = measured.selected.top5 is not None
+    yield f"| weights | top-1 | interval |{' top-5 |' if has_top5 else ''}"
+    yield f"|---|--:|--:|{'--:|' if has_top5 else ''}"
     for name, one in (
         ("this model", measured.selected),
         ("last epoch", measured.last),
         ("oracle", measured.oracle),
     ):
         if one is not None:
-            yield _accuracy_row(name, one)
+            yield _accuracy_row(name, one, has_top5)
+    copies = measured.decontamination
+    if copies is not None and copies.overlapping and copies.clean is not None:
+        lower, upper = copies.clean.interval
+        yield (
+            f"\nOf {copies.overlapping} of the test images there is a copy among the candidates; on the others "
+            f"this model has {copies.clean.accuracy:.2f} % ({lower:.2f} to {upper:.2f} %)."
+        )
     yield (
         f"\nIntervals at {100 * measured.confidence:g} % (Clopper and Pearson). The oracle is the epoch that "
         f"is best on "
@@ -177,10 +170,11 @@ def _accuracy(run: Run) -> Iterator[str]:
         yield f"Of {len(measured.classes)} of the {measured.training_classes} classes alone."
 
 
-def _accuracy_row(name: str, one: EpochAccuracy) -> str:
+def _accuracy_row(name: str, one: EpochAccuracy, has_top5: bool) -> str:
     lower, upper = one.top1.interval
-    top5 = "" if one.top5 is None else f"{one.top5.accuracy:.2f} %"
-    return f"| {name} (epoch {one.epoch}) | {one.top1.accuracy:.2f} % | {lower:.2f} to {upper:.2f} % | {top5} |"
+    top5 = "" if one.top5 is None else f" {one.top5.accuracy:.2f} %"
+    row = f"| {name} (epoch {one.epoch}) | {one.top1.accuracy:.2f} % | {lower:.2f} to {upper:.2f} % |"
+    return f"{row}{top5} |" if has_top5 else row
 
 
 def _data(run: Run, manifest: Manifest | None) -> Iterator[str]:
@@ -197,20 +191,18 @@ def _data(run: Run, manifest: Manifest | None) -> Iterator[str]:
 
 
 def _noise(run: Run) -> Iterator[str]:
-    path = run.path / "label_evidence.json"
+    """How many labels are doubted; no share of wrong ones: estimates missed it wherever that could be checked."""
+    path = run.path / SUSPICION
     if not path.is_file():
-        yield "- how many raw labels are wrong was not estimated (`rawlabel labels` does)"
+        yield "- which raw labels to doubt was not looked for (`rawlabel labels` does)"
         return
-    found = check_record(_Evidence, read_json(path, "evidence about labels"), path, "run `rawlabel labels` again")
-    for one in found.wrong_label_share:
-        if one.share.estimate is not None:
-            lower, upper = (100 * (end or 0.0) for end in (one.share.lower, one.share.upper))
-            yield (
-                f"- wrong raw labels, by {_escaped(one.estimator)}: {100 * one.share.estimate:.1f} % "
-                f"({lower:.1f} to {upper:.1f} %)"
-            )
-    if found.caution:
-        yield f"- {_escaped_sentence(found.caution)}"
+    total, doubted = 0, 0
+    for one in read_doubts(path):
+        total, doubted = total + 1, doubted + (one.label != one.preferred_class)
+    yield (
+        f"- {doubted} of {total} photos look more like another class than like their raw label (`rawlabel "
+        "labels`); how many labels really are wrong cannot be read off raw labels"
+    )
 
 
 def _escaped_sentence(text: str) -> str:
@@ -251,18 +243,28 @@ def _encoder(run: Run) -> Iterator[str]:
 
 
 def _certificate(run: Run) -> Iterator[str]:
-    found = read_certificates(run.path)
-    if not found:
-        yield "Not decontaminated: nobody searched the training photos for copies of the test photos."
-        for overlap in run.overlap.values():
-            yield (
-                f"\nCompared by fingerprints alone: {overlap.equal} of {overlap.test_images} test images are "
-                f"equal to "
-                f"one of the run, {overlap.near} are near copies."
-            )
+    """What is certified of just these photos and the test set that was measured, and what is not."""
+    measured = run.summary.test if run.is_finished else None
+    compared, found = measured.decontamination if measured else None, read_certificates(run.path)
+    if compared is not None and compared.is_certified:
+        yield f"Decontaminated (`decontamination.json`): {_escaped_sentence(compared.says)}."
         return
+    if compared is not None:
+        yield f"Not decontaminated: {_escaped_sentence(compared.says)}."
+    elif found and measured is None:
+        yield "Not yet known: no test set was measured, so none is known to be the one of the certificate."
+    else:
+        yield "Not decontaminated: nobody searched the training photos for copies of the test photos."
+    for overlap in run.overlap.values():
+        yield (
+            f"\nCompared by fingerprints alone: {overlap.equal} of {overlap.test_images} test images are equal to "
+            f"one of the run, {overlap.near} are near copies."
+        )
     for one in found:
-        yield f"Decontaminated (`decontamination.json`): {_escaped_sentence(one.describe())}."
+        whose = "another test set or other photos" if measured else "the test set"
+        yield f"\nThere is a certificate for {whose} ({_escaped(one.test.place or 'not named')}): " + (
+            f"{_escaped_sentence(one.describe())}."
+        )
 
 
 def _proof(record: ModelRecord) -> Iterator[str]:

@@ -24,12 +24,12 @@ def say_expected_time(seconds: float, config: TrainConfig, device: torch.device)
 
 def _what_takes_minutes(config: TrainConfig) -> str:
     """Flags that shorten a run, those that say something else than the run's own settings."""
+    if config.finetune:
+        return "--recipe transfer, which stops at the head; or fewer epochs (--epochs)"
     flags = [f"--epochs {max(1, config.epochs // 10)}"] if config.epochs > 1 else []
     flags += [f"--image-size {config.image_size // 2}"] if config.image_size >= 64 else []
     flags += ["--model small_convnet"] if config.model != "small_convnet" else []
-    recipe = (
-        "--recipe transfer, a head on a frozen network; or " if config.encoder is None or config.finetune else ""
-    )
+    recipe = "--recipe transfer, a head on a frozen network; or " if config.encoder is None else ""
     return f"{recipe}fewer epochs, smaller images or a smaller network ({', '.join(flags)}), one of these or all"
 
 

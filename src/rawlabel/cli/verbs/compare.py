@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from rawlabel.cli.next_steps import after_evaluating
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import CompareConfig
@@ -37,7 +40,7 @@ def _compare(config: CompareConfig) -> Ending:
     say(f"numbers: {page.with_suffix('.json')}")
     give(comparison)
     best = max(comparison.runs, key=lambda run: run.accuracy.correct)
-    return Ending(("report", "--run", best.path))
+    return Ending(after_evaluating(Path(best.path)))
 
 
 COMMAND = section_command("compare", CompareConfig, _compare)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Decontamination, EpochAccuracy
+from rawlabel.cli.next_steps import after_evaluating
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import EvaluateConfig
@@ -53,7 +54,7 @@ def _evaluate(config: EvaluateConfig) -> Ending:
             say(f"raw labels: {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says {config.truth}")
             document["raw_labels"] = raw
     give(document)
-    return Ending(("labels", config.run))
+    return Ending(after_evaluating(config.run))
 
 
 def _describe_fit(run: RunDirectory, truth: Path | None) -> Any:

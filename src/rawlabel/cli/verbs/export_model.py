@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from rawlabel.cli.next_steps import after_exporting_model
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ExportModelConfig
@@ -42,7 +45,7 @@ def _export_model(config: ExportModelConfig) -> Ending:
             f"{small.correct_float32}; some of these labels may be wrong"
         )
     give({"out": made.out, **record.as_json()})
-    return Ending(("predict", made.out, "photo.jpg") if config.format == "safetensors" else ("serve", config.run))
+    return Ending(after_exporting_model(config.run or Path(), made.out, config.format))
 
 
 COMMAND = section_command("export-model", ExportModelConfig, _export_model)

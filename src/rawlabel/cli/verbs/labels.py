@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rawlabel.cli.next_steps import after_doubting
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import LabelsConfig
@@ -47,7 +48,7 @@ def _labels(config: LabelsConfig) -> Ending:
     written = ["label_evidence.json", "suspicion.parquet", *([FILE] if groups else [])]
     say(f"written: {out}/{', '.join(written)}; no label changed")
     give(evidence)
-    return Ending(("evaluate", config.runs[0], "--test", "FOLDER"))
+    return Ending(after_doubting(config.runs[0]))
 
 
 def _percent(share: IntervalRow) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rawlabel.artifacts.run import Run
 from rawlabel.base import messages
 from rawlabel.base.untrusted_text import disarmed
+from rawlabel.cli.next_steps import after_predicting
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say, wants_json
 from rawlabel.config import PredictConfig
@@ -49,15 +49,7 @@ def _predict(config: PredictConfig) -> Ending:
     if image:
         _say_all(writer(image))
     give(predictions)
-    return Ending(_next(config.run), exit_code=1 if unreadable else 0)
-
-
-def _next(place: Path | None) -> tuple[object, ...]:
-    """Measure a run, hand over one that was measured, serve what was handed over."""
-    run = Run(place or Path())
-    if not run.is_finished:
-        return "serve", place
-    return ("evaluate", place, "--test", "FOLDER") if run.summary.test is None else ("export-model", place)
+    return Ending(after_predicting(config.run or Path()), exit_code=1 if unreadable else 0)
 
 
 def _say_all(lines: Iterable[str]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rawlabel.artifacts.run_records import Accuracy
+from rawlabel.cli.next_steps import after_evaluating
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ProbeConfig
@@ -33,7 +36,7 @@ def _probe(config: ProbeConfig) -> Ending:
     say(measured.remark)
     say(f"written: {config.run}/probe.json")
     give(measured.as_json())
-    return Ending(("labels", config.run))
+    return Ending(after_evaluating(config.run or Path()))
 
 
 def _test_accuracy(one: Accuracy | None) -> str:

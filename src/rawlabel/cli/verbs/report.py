@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rawlabel.cli.next_steps import after_reporting
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import ReportConfig
@@ -23,8 +24,7 @@ def _report(config: ReportConfig) -> Ending:
     say(f"report: {page}")
     say(f"numbers: {page.with_suffix('.json')}")
     give({"report": page, "numbers": page.with_suffix(".json")})
-    run = config.run or newest_run(config.project)
-    return Ending(("predict", run, "photo.jpg") if run else ("train", "--root", config.project))
+    return Ending(after_reporting(config.run or newest_run(config.project), config.project))
 
 
 def _measure_probe(run: Path) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.project import is_project
 from rawlabel.base import processes
+from rawlabel.cli.next_steps import after_training
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say, wants_json
 from rawlabel.config import TrainConfig, load_training
@@ -29,10 +29,8 @@ def _train(config: TrainConfig) -> Ending:
     if config.evaluate:
         return _evaluate(config)
     run = train(config, make_epoch_evaluator, find_copies)
-    has_page = is_project(config.root)
-    ending = Ending(("report", config.root, "--run", run.path) if has_page else ("predict", run.path, "photo.jpg"))
     if not processes.is_first():
-        return ending
+        return Ending(("watch", run.path))
     summary = run.summary()
     say(f"selected epoch {summary.selected_epoch} of 0..{summary.last_epoch}: {summary.why_selected()}")
     if summary.looked_at:
@@ -46,7 +44,7 @@ def _train(config: TrainConfig) -> Ending:
     if config.refit:
         say(f"refit on all raw data: {run.path / 'refit'}")
     give({"run": run.path, **summary.as_json()})
-    return ending
+    return Ending(after_training(run.path))
 
 
 def _evaluate(config: TrainConfig) -> Ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from rawlabel.cli.next_steps import after_training
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending
 from rawlabel.config import WatchConfig
@@ -17,7 +18,7 @@ def _watch(config: WatchConfig) -> Ending:
     from rawlabel.show.watch.stage import watch
 
     run = watch(config, sys.stdout)
-    return Ending(("evaluate", run.path) if run.is_finished else ("watch", run.path))
+    return Ending(after_training(run.path))
 
 
 COMMAND = section_command("watch", WatchConfig, _watch, has_json=False)

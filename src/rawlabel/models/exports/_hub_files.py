@@ -78,7 +78,7 @@ page = gradio.Interface(
     gradio.Image(type="pil", label="Photo"),
     gradio.Label(num_top_classes=5, label="Classes"),
     title=TITLE,
-    description="Trained on raw labels, which nobody looked at. It knows these classes and no other.",
+    description="It knows these classes and no other. Its card says what it was trained on, and how right it is.",
     flagging_mode="never",
 )
 

@@ -21,6 +21,8 @@ class CertificateSection:
     """All test photos, those without a copy among the candidates, and those with one."""
     certificates: list[tuple[str, str, int, int, str]]
     """Of each: test set, what was done, pairs compared, pairs left to review, digest of the test set."""
+    binds: str
+    """What these certificates say of the accuracy on this page."""
 
 
 def read_certificate(collection: CollectionEvidence, run: RunEvidence | None) -> CertificateSection:
@@ -43,7 +45,18 @@ def read_certificate(collection: CollectionEvidence, run: RunEvidence | None) ->
         tested,
         accuracies,
         [_row(one) for one in found],
+        _binds(run, tested),
     )
+
+
+def _binds(run: RunEvidence | None, tested: Decontamination | None) -> str:
+    if run is None or run.measurement is None:
+        return "No accuracy has been measured of which it could speak."
+    if tested is None:
+        return "Whether it speaks of these photos and this test set was not looked at; `rawlabel evaluate` does."
+    if tested.is_certified:
+        return ""
+    return "It speaks of other photos, or of another test set, so it says nothing of the accuracy on this page."
 
 
 def _row(one: Certificate) -> tuple[str, str, int, int, str]:

@@ -20,6 +20,7 @@ from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.manifest_rows import ManifestRows
 from rawlabel.artifacts.project import catalogue_path, runs_path
+from rawlabel.artifacts.review.answer_file import answers_path, read_answers
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Measurement
 from rawlabel.base.checked import check_record
@@ -97,6 +98,11 @@ class CollectionEvidence:
     def truth(self) -> SiteTruth | None:
         """What a simulated site says that its photos show; None where it is a real one, or says nothing."""
         return read_truth(self.project, self.manifest, self.rows) if self.is_simulated else None
+
+    @cached_property
+    def answered(self) -> int:
+        """Photos about which a person gave an answer in `rawlabel review`, whether or not it was applied."""
+        return len(read_answers(answers_path(self.project)).answers.looked_at)
 
     def web(self, address: str | None) -> str | None:
         """An address to link to; None where it is none, or the photos are simulated and it is other people's."""

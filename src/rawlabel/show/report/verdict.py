@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -83,7 +84,9 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
         said = collection.manifest.reviewed.describe()
         found.append(f"{said[0].upper()}{said[1:]}, so this set is not without any person's work.")
     if run is None:
-        found.append("There is no training run yet; run `rawlabel train`. This page shows the collection alone.")
+        found.append(
+            "There is no training run yet; `rawlabel train` makes one. This page shows the collection alone."
+        )
         return found
     if run.data_fingerprint and run.data_fingerprint != collection.manifest.fingerprint:
         found.append("The run was trained on other data than the manifest shown here.")
@@ -116,7 +119,7 @@ def _why_missing(run: RunEvidence | None, name: str) -> str:
         return "the training is not finished"
     if name == "oracle" and run.measurement is not None:
         return "it needs a test accuracy of every epoch on the same test set; train with --test"
-    return f"run `rawlabel evaluate {run.path}`" + ("" if run.config.test else " with --test FOLDER")
+    return f"run `{_evaluation(run)}`"
 
 
 def _hardware(start: Start) -> str:
@@ -146,28 +149,59 @@ def verdict_sentence(
     funnel = collection.manifest.funnel.total
     if run is None or run.measurement is None or classes is None:
         kept = f"{funnel.kept:,} of {funnel.found:,} search results were kept"
-        return Sentence(kept, "how right a classifier of them is has not been measured", _how_to_measure(run))
+        return Sentence(kept + _not_learned(collection, ", and {} has none"), *_not_measured(collection, run))
     top1 = run.measurement.selected.top1
     lower, upper = top1.interval
     right = (
         f"The classifier names {top1.accuracy:.1f}\N{NO-BREAK SPACE}% of {run.measurement.images:,} test photos "
         f"rightly ({lower:.1f} to {upper:.1f}\N{NO-BREAK SPACE}%)"
     )
+    unknown = _not_learned(collection, "it does not know {}, of which no photo was kept; ")
     worst = classes.rows[-1]
     if worst.correct == worst.trials:
-        return Sentence(right, "no class has an error", "test it on more photos before trusting that")
+        return Sentence(right, f"{unknown}no class has an error", "test it on more photos before trusting that")
     name, count = worst.taken_for[0] if worst.taken_for else ("", 0)
     taken = f", taken for {name} {count} time{'s' if count > 1 else ''}" if name else ""
-    said = f"it is worst at {worst.label} ({worst.correct:,} of {worst.trials:,} right{taken})"
+    said = f"{unknown}it is worst at {worst.label} ({worst.correct:,} of {worst.trials:,} right{taken})"
     return Sentence(right, said, _remedy(collection, worst, name, shared, suspects))
 
 
-def _how_to_measure(run: RunEvidence | None) -> str:
+def _not_learned(collection: CollectionEvidence, said: str) -> str:
+    """Name the classes of which no photo was kept, where there are some."""
+    names = [collection.label(one.class_id) for one in collection.manifest.left_out]
+    more = f" and {len(names) - 3} more classes" if len(names) > 3 else ""
+    return said.format(", ".join(names[:3]) + more) if names else ""
+
+
+def _not_measured(collection: CollectionEvidence, run: RunEvidence | None) -> tuple[str, str]:
+    """What is known of a classifier that no test set has measured, and what to do."""
     if run is None:
-        return "train one with `rawlabel train`"
+        what = "no classifier was trained on them yet"
+        return what, f"train one with `rawlabel train --root {collection.project}`"
     if not run.is_finished:
-        return "let the training end first"
-    return f"run `rawlabel evaluate {run.path}`" + ("" if run.config.test else " with --test FOLDER")
+        return (
+            f"the training has not ended ({len(run.epochs)} of {run.config.epochs} epochs)",
+            "the same `rawlabel train` command goes on from there",
+        )
+    return (
+        f"how often the classifier is right has not been measured{_agreement(run)}",
+        f"to measure it, run `{_evaluation(run)}`"
+        + ("" if run.config.test else " with photos that somebody checked"),
+    )
+
+
+def _agreement(run: RunEvidence) -> str:
+    """How many held-out raw labels it gives, which is no accuracy; empty where nothing was held out."""
+    chosen = next((one.holdout.acc1 for one in run.epochs if one.epoch == run.selected_epoch), None)
+    count = run.last_start.holdout_images
+    if chosen is None or not count:
+        return ""
+    share = f"{chosen:.1f}\N{NO-BREAK SPACE}%"
+    return f" (it gives {share} of {count:,} held-out photos their raw label, some of which are wrong)"
+
+
+def _evaluation(run: RunEvidence) -> str:
+    return shlex.join(["rawlabel", "evaluate", str(run.path), *([] if run.config.test else ["--test", "FOLDER"])])
 
 
 def _remedy(
