@@ -75,7 +75,8 @@ def test_page_json_and_lines_say_the_same_of_each_photo_and_class(runs, tmp_path
     assert "these photos do not tell first and second apart: +10.00 points" in said.out
     assert "differs: lr (0.05, 0.1)" in said.out
     page = Page(out.read_text("utf-8"))
-    assert "do not tell first and second apart" in page.section("sentence")
+    assert page.section("sentence").startswith("These photos do not tell first and second apart")
+    assert "tram (n00000002)" in page.section("classes-1")
     assert page.tables["pairs-table"][1][1:5] == ["1", "3", "14", "2"]
     assert page.tables["settings-table"][1][:3] == ["lr", "0.05", "0.1"]
     assert len([one for one in page.all("img") if one["alt"].startswith("test photo of bus")]) == 3

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from pydantic_core import to_json
 
+from rawlabel.artifacts.manifest import classes_of
 from rawlabel.base.files import atomic_write
 from rawlabel.base.progress import progress
 from rawlabel.base.untrusted_text import plain_text
@@ -43,13 +44,20 @@ def write_comparison(config: CompareConfig) -> tuple[Comparison, Path]:
     html = (
         _environment()
         .get_template("compare.html.j2")
-        .render(**page_parts(), comparison=comparison, flips=_flips(comparison, run))
+        .render(**page_parts(), comparison=comparison, flips=_flips(comparison, run), names=_names(run))
     )
     with atomic_write(config.out.with_suffix(".json")) as stream:
         stream.write(to_json(comparison, indent=1, inf_nan_mode="null") + b"\n")
     with atomic_write(config.out) as stream:
         stream.write(html.encode("utf-8", errors="replace"))
     return comparison, config.out
+
+
+def _names(run: RunEvidence) -> dict[str, str]:
+    """How classes are called on the page, by their ids, where the manifest that was trained on says."""
+    path = run.manifest_path
+    named = classes_of(path) if path is not None else {}
+    return {key: name if name == key else f"{name} ({key})" for key, name in named.items()}
 
 
 def _flips(comparison: Comparison, run: RunEvidence) -> dict[str, list[FlippedPhoto]]:
