@@ -208,7 +208,7 @@ def test_doubted_labels_are_counted_and_shown_and_no_share_is_estimated(project,
     assert shown.tables["ambiguous-table"][1][2:] == ["photos go mostly to one other class", "tram (n00000002)"]
     doubted = [one for one in shown.all("li") if one.get("data-kind") == "suspect"]
     assert {(one["data-label"], one["data-like"]) for one in doubted} == {("bus", "tram (n00000002)")}
-    assert "nobody has looked at a photo" in section
+    assert "no person's answer had a part in this set" in section
 
 
 def test_the_first_sentence_says_how_right_what_is_worst_and_what_helps(project, run, manifest):
@@ -222,7 +222,7 @@ def test_the_first_sentence_says_how_right_what_is_worst_and_what_helps(project,
     assert " ".join(said.split()).startswith(numbers["sentence"]["how_right"].replace("\xa0", " "))
     shutil.rmtree(run)
     write_run(project, manifest, evaluated=False)
-    assert "has not been measured; run rawlabel evaluate" in read_page(project).section("sentence")
+    assert "has not been measured; to measure it, run rawlabel evaluate" in read_page(project).section("sentence")
 
 
 def test_every_number_that_is_drawn_is_in_the_json_beside_the_page(project, run):

@@ -283,10 +283,12 @@ def _of_label_set(rows: Mapping[str, RowSummary], noise: str) -> str:
     losses = {method: row["oracle"]["mean"] - row["last"]["mean"] for method, row in of_set.items()}
     most, least = max(losses, key=losses.__getitem__), min(losses, key=losses.__getitem__)
     better = [method for method, row in of_set.items() if row["last"]["mean"] >= chosen[method]]
+    below = ", ".join(f"{method} {clean[method] - chosen[method]:.2f}" for method in chosen if method in clean)
     others = ", ".join(f"{method} {value:.2f}" for method, value in chosen.items() if method != best)
     return (
         f"{noise}: chosen on raw labels, best is {best} with {chosen[best]:.2f}, "
-        f"{max(clean.values()) - chosen[best]:.2f} below the best head on clean labels; others: {others}; the "
-        f"last epoch costs {losses[least]:.2f} ({least}) to {losses[most]:.2f} ({most}) against the oracle, and "
-        f"is as good as the chosen one or better for {', '.join(better) or 'none'}"
+        f"{max(clean.values()) - chosen[best]:.2f} below the best head on clean labels; others: {others}; "
+        f"each below itself on clean labels: {below}; the last epoch costs {losses[least]:.2f} ({least}) to "
+        f"{losses[most]:.2f} ({most}) against the oracle, and is as good as the chosen one or better for "
+        f"{', '.join(better) or 'none'}"
     )
