@@ -26,7 +26,7 @@ from rawlabel.show.serve.answers import Answer, GuessedClass, NotAPhoto, Pixels,
 from rawlabel.show.serve.limits import RateLimit
 from rawlabel.show.serve.server import Service, serve
 from tests.helpers.claimed_size import claiming
-from tests.serve.decode_stand_ins import DEADLY, SLOW, decode_or_misbehave
+from tests.helpers.misbehaving_decoder import DEADLY, SLOW, decode_or_misbehave
 
 pytestmark = pytest.mark.integration
 
