@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import multiprocessing
+import re
 import shutil
 import signal
 from dataclasses import replace

@@ -268,13 +268,13 @@ def test_pictures_carry_nothing_that_strangers_wrote_into_files(tmp_path: Path) 
 @pytest.mark.integration
 def test_the_page_s_order_finds_more_wrong_photos_than_chance(tmp_path: Path) -> None:
     """Digits of a simulated site, doubted by a small classifier of edges; the truth plays the person."""
-    site = PhotoSite.build(PhotoSiteConfig(seed=5, per_class=60, noise=0.3), NO_FAULTS)
+    site = PhotoSite.build(PhotoSiteConfig(seed=5, per_class=120, noise=0.3), NO_FAULTS)
     classes = tmp_path / "classes.txt"
     classes.write_text("two\nthree\nseven\n")
     site.write_truth(tmp_path / "truth.json")
     with running(site) as at:
         given = CollectConfig(
-            classes=classes, project=tmp_path, source=("flickr",), base_url=(at.base_url,), per_class=60,
+            classes=classes, project=tmp_path, source=("flickr",), base_url=(at.base_url,), per_class=120,
             allow_loopback=True,
         )  # fmt: skip
         collect(given, api_key="any")
@@ -282,7 +282,7 @@ def test_the_page_s_order_finds_more_wrong_photos_than_chance(tmp_path: Path) ->
     doubt_by_edges(manifest)
     is_wrong = is_wrong_of(manifest, tmp_path / "truth.json")
     session = open_session(tmp_path, evidence_of(tmp_path, manifest.path))
-    wrong, looks = sum(is_wrong.values()), 30
+    wrong, looks = sum(is_wrong.values()), 40
     seen = look(session, is_wrong, manifest.table["photo_id"].to_pylist(), looks)
     session.close()
     _, _, most_by_chance = chance(len(is_wrong), wrong, looks)

@@ -124,7 +124,9 @@ def test_a_published_checkpoint_brings_its_weights_and_its_epoch(few: Path, tmp_
         train(tiny(few, outpath=tmp_path / "wider", resume=str(path), num_planes=8))
 
 
-@pytest.mark.parametrize("content", [b"no checkpoint", {"epoch": 3}, {"state_dict": {"a": "text"}}, {"f": os.getcwd}])
+@pytest.mark.parametrize(
+    "content", [b"no checkpoint", {"epoch": 3}, {"state_dict": {"a": "text"}}, {"f": os.getcwd}]
+)
 def test_what_is_no_checkpoint_is_not_gone_on_from(few: Path, tmp_path: Path, content: Any) -> None:
     path = tmp_path / "foreign.pth.tar"
     if isinstance(content, bytes):
