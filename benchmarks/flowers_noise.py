@@ -122,7 +122,7 @@ def main() -> None:
 
 def write_table(runs: list[Judged], work: Path) -> None:
     """table.json and table.md."""
-    environment = describe_environment()
+    environment, usual = describe_environment(), load_training(None, {"recipe": "transfer"})
     seeds = 1 + max(one["seed"] for one in runs)
     table = {
         "command": f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}",
@@ -130,6 +130,7 @@ def write_table(runs: list[Judged], work: Path) -> None:
         "processor": environment.processor,
         "python": environment.python,
         "packages": dict(environment.packages),
+        "rule": f"{usual.stop}, {', '.join(usual.stop_option)}",
         "runs": runs,
     }
     write_json(work / "table.json", table)
@@ -155,7 +156,7 @@ def as_markdown(table: dict[str, Any]) -> str:
             cells = (kind, f"{100 * noise:.0f} %", *shares, *accuracies, said(aurocs, 3) if aurocs else "-")
             lines.append(f"| {' | '.join(cells)} | {len(own)} |")
     return "\n".join([
-        *lines, "", f"- command: `{table['command']}`",
+        *lines, "", f"- the epoch is chosen by {table['rule']}", f"- command: `{table['command']}`",
         f"- commit {table['commit']}; {table['processor']}, Python {table['python']}; seeds as in table.json",
     ]) + "\n"  # fmt: skip
 
