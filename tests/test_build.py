@@ -121,6 +121,21 @@ def test_each_stage_takes_its_settings_from_its_table_and_flags_win(settings: Pa
 
 
 @pytest.mark.parametrize(
+    ("training", "recipe"),
+    [("", "finetune"), ("device = 'cuda'", "finetune"), ("device = 'cpu'", "transfer"),
+     ("model = 'resnet18'", "paper"), ("recipe = 'scratch'", "scratch")],
+)  # fmt: skip
+def test_the_usual_recipe_is_that_of_train(
+    training: str, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "has_gpu", lambda: True)
+    path = tmp_path / "build.toml"
+    path.write_text(f"[collect]\nsource = ['openverse']\n[train]\n{training}\n", "utf-8")
+    stages = chain.settle(load_section(BuildConfig, path, {"names": NAMES, "project": tmp_path / "birds"}))
+    assert stages.train.recipe == recipe
+
+
+@pytest.mark.parametrize(
     ("table", "message"),
     [
         ("[collect]\nper_clas = 3", "per_clas: unknown setting; did you mean 'per_class'"),

@@ -124,14 +124,10 @@ def settle(config: BuildConfig) -> Stages:
         if not config.test.is_dir():
             raise ConfigError(f"--test: {config.test} is no folder; name one that holds a folder for each class")
         training["test"] = str(config.test.absolute())
-    is_named = {"recipe", "device"} & config.train.keys()
-    usual = (
-        {} if "recipe" in config.train else {"recipe": "finetune" if has_gpu() and not is_named else "transfer"}
-    )
     stages = Stages(
         collecting.model_copy(update={"classes": file}),
         load_stage(CurateConfig, config.curate, {"project": project}),
-        load_training_stage(usual | config.train, training),
+        load_training_stage(config.train, training, has_gpu=has_gpu),
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
     )
