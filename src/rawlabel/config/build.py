@@ -39,8 +39,8 @@ class BuildConfig(Section):
     )
     recipe: str | None = setting(
         None,
-        "How to train: transfer (minutes, the default), finetune (the default on a GPU), scratch or paper (hours); "
-        "see `rawlabel train --help`.",
+        "How to train: transfer (minutes, the default), finetune (the default on a GPU), scratch or "
+        "paper (hours); see `rawlabel train --help`.",
     )
     test: Path | None = setting(
         None, "Folder of class folders with clean test photos, if you have any: measured at the end, for people."
