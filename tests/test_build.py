@@ -164,6 +164,7 @@ def test_a_wrong_table_is_told_with_the_file(
         (["robin", "wren", "--contact", "a@example.org", "--test", "nowhere"], "--test: nowhere is no folder"),
         (["robin", "wren", "--recipe", "transfr"], "--recipe: no such recipe; did you mean 'transfer'"),
         (["nowhere.txt"], "nowhere.txt: no such file"),
+        (["robin", "--projet", "birds"], "`rawlabel build --help` shows what it takes"),
     ],
 )
 def test_what_cannot_be_built_is_told_before_anything_is_made(
@@ -175,3 +176,17 @@ def test_what_cannot_be_built_is_told_before_anything_is_made(
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
     assert not (tmp_path / "birds").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [([], "--input: name the folder"), (["--input", "nowhere"], "--input nowhere: is no folder; name the one")],
+)
+def test_photos_of_a_folder_are_asked_for_by_the_flag_that_the_line_names(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["robin", "wren", "--source", "folder", *flags, "--project", str(tmp_path / "birds")]
+    assert cli.run(["build", *given]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    config = BuildConfig(names=NAMES, project=tmp_path / "b", source=("folder",), input=tmp_path)
+    assert chain.settle(config).collect.input == tmp_path

@@ -167,6 +167,11 @@ class Run:
         noted = self.summary.data if self.is_finished else ""
         return noted or self.last_start.data.fingerprint
 
+    def is_trained_on(self, fingerprint: str) -> bool:
+        """Whether its data are those of that fingerprint, but for the copies of test images that it left out."""
+        left_out = self.left_out_copies
+        return fingerprint in (self.data_fingerprint, left_out.data if left_out else None)
+
     @property
     def manifest_path(self) -> Path | None:
         """The manifest that it was trained on, where it lies now; None where the data were something else."""

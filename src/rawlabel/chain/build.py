@@ -114,7 +114,7 @@ def settle(config: BuildConfig) -> Stages:
     Raises `ConfigError` or `ClassFileError` before anything is asked or downloaded.
     """
     project = config.project
-    flags = {key: getattr(config, key) for key in ("contact", "source", "per_class")}
+    flags = {key: getattr(config, key) for key in ("contact", "source", "input", "per_class")}
     flags = {key: value for key, value in flags.items() if value not in (None, ())}
     collecting = load_stage(CollectConfig, config.collect, flags | {"project": project})
     classes, file = _named(config, collecting)

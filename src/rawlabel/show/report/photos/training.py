@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rawlabel.artifacts.review.responsible_photos import ResponsiblePhotos
@@ -54,7 +55,10 @@ def beside_confusions(
             found[pair] = TrainingPhotos("doubted", [TrainingPhoto(one.photo) for one in doubted])
     missing = [pair for pair in pairs if pair not in found]
     drawn = draw_training_photos(collection, {predicted for _, predicted in missing}, MOST_DRAWN)
-    paths = [one.path for rows in drawn.values() for one in rows if one.path]
+    left_out = {Path(one).name for one in run.left_out_copies.images} if run.left_out_copies else set()
+    paths = [
+        one.path for rows in drawn.values() for one in rows if one.path and Path(one.path).name not in left_out
+    ]
     known = look_up(collection, paths, thumbnails)
     for pair in missing:
         photos = [TrainingPhoto(known[one.path]) for one in drawn[pair[1]] if one.path and one.path in known]
