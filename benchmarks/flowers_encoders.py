@@ -11,13 +11,13 @@ Killed at any moment, the same command goes on; features are kept under WORK. li
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from rawlabel.artifacts.run_directory import describe_environment
-from rawlabel.base.files import read_json, write_json
-from rawlabel.base.metrics import mean_interval
+from _tables import origin, parser_of, said, write_tables
+
+from rawlabel.artifacts.run import Run
+from rawlabel.base.files import read_json
 from rawlabel.config import EvaluateConfig, load_training
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
@@ -37,23 +37,21 @@ def measured(encoder: str, noise: float, seed: int, data: Path, work: Path) -> d
     train(load_training(None, given), make_epoch_evaluator)
     if not (path / "choice_regret.json").exists():
         evaluate(EvaluateConfig(run=path))
-    found, choice = read_run(path), read_json(path / "choice.json", "the choice of a head")
+    found, choice = read_run(path), Run(path).head_choice
+    assert choice is not None
     heads = read_json(path / "choice_regret.json", "what the choice of a head cost")["candidates"]
     return {
         "encoder": encoder, "wrong": noise, "seed": seed, "selected_epoch": found.selected_epoch,
-        "head": choice["candidates"][choice["chosen"]]["text"], "heads": heads,
+        "head": choice.best.text, "heads": heads,
         "selected": found.test[found.selected_epoch], "last": found.test[found.last_epoch],
-        "oracle": found.test[found.oracle_epoch], "chosen_head": heads[choice["chosen"]]["accuracy"],
+        "oracle": found.test[found.oracle_epoch], "chosen_head": heads[choice.chosen]["accuracy"],
         "best_head": max(one["accuracy"] for one in heads),
     }  # fmt: skip
 
 
 def main() -> None:
     """Measure, and write table.json and table.md after each run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.2, 0.4])
+    parser = parser_of(__doc__, [0.0, 0.2, 0.4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[5, 6, 7, 8, 9])
     parser.add_argument("--encoders", nargs="+", default=list(ENCODERS))
     asked = parser.parse_args()
@@ -63,25 +61,11 @@ def main() -> None:
         for noise in asked.noise:
             for encoder in asked.encoders:
                 rows.append(measured(encoder, noise, seed, asked.data, asked.work))
-                write_table(rows, asked.work)
+                command = "python benchmarks/flowers_encoders.py --data FLOWERS --work WORK"
+                write_tables(asked.work, origin(command) | {"runs": rows}, page(rows))
 
 
-def write_table(rows: list[dict[str, Any]], work: Path) -> None:
-    """table.json and table.md."""
-    environment = describe_environment()
-    table = {
-        "command": "python benchmarks/flowers_encoders.py --data FLOWERS --work WORK",
-        "commit": environment.commit,
-        "processor": environment.processor,
-        "python": environment.python,
-        "packages": dict(environment.packages),
-        "runs": rows,
-    }
-    write_json(work / "table.json", table)
-    (work / "table.md").write_text(as_markdown(table), "utf-8")
-
-
-def as_markdown(table: dict[str, Any]) -> str:
+def page(rows: list[dict[str, Any]]) -> list[str]:
     """One row an encoder and share of wrong labels."""
     lines = [
         "Test top-1 accuracy [%] on clean test photos of flowers by `--recipe transfer`, uniform noise; mean and "
@@ -90,21 +74,12 @@ def as_markdown(table: dict[str, Any]) -> str:
         "| wrong labels | encoder | chosen epoch | last | oracle epoch | chosen head, anew | best head | seeds |",
         "|--:|---|--:|--:|--:|--:|--:|---|",
     ]
-    for noise, encoder in sorted({(one["wrong"], one["encoder"]) for one in table["runs"]}):
-        own = [one for one in table["runs"] if (one["wrong"], one["encoder"]) == (noise, encoder)]
+    for noise, encoder in sorted({(one["wrong"], one["encoder"]) for one in rows}):
+        own = [one for one in rows if (one["wrong"], one["encoder"]) == (noise, encoder)]
         keys = ("selected", "last", "oracle", "chosen_head", "best_head")
-        cells = (f"{100 * noise:.0f} %", encoder, *(said([one[key] for one in own]) for key in keys))
+        cells = (f"{100 * noise:.0f} %", encoder, *(said([one[key] for one in own], 1) for key in keys))
         lines.append(f"| {' | '.join(cells)} | {', '.join(str(one['seed']) for one in own)} |")
-    return "\n".join([
-        *lines, "", f"- command: `{table['command']}`",
-        f"- commit {table['commit']}; {table['processor']}, Python {table['python']}",
-    ]) + "\n"  # fmt: skip
-
-
-def said(values: list[float]) -> str:
-    """A mean with its interval."""
-    mean, half = mean_interval(values)
-    return f"{mean:.1f}" + (f" ± {half:.1f}" if half is not None else "")
+    return [*lines, ""]
 
 
 if __name__ == "__main__":

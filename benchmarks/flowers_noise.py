@@ -11,16 +11,15 @@ Killed at any moment, the same command goes on; features are kept under WORK. Fi
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
+from _tables import origin, parser_of, said, write_tables
 from label_evidence._sites import collect_site
 
-from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
+from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import read_json, write_json
-from rawlabel.base.metrics import mean_interval
 from rawlabel.config import CurateConfig, PhotoSiteConfig, TrainConfig, load_training
 from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.finished_runs import read_run
@@ -86,22 +85,20 @@ def judge(kind: str, noise: float, seed: int, run: RunDirectory, work: Path) -> 
     raw = np.array(classes)[said.labels]
     is_wrong = true != raw
     suspicion = judge_suspicion(said.suspicion.score, is_wrong) if is_wrong.any() else None
-    choice = read_json(run.path / "choice.json", "the choice of a head")
+    choice = run.read().head_choice
+    assert choice is not None
     return {
         "kind": kind, "noise": noise, "seed": seed, "photos": len(raw), "wrong": 100 * float(is_wrong.mean()),
         "off_topic": 100 * float((~np.isin(true, classes)).mean()),
         "chosen": found.test[found.selected_epoch], "last": found.test[found.last_epoch],
         "oracle": found.test[found.oracle_epoch], "auroc": suspicion["auroc"] if suspicion else None,
-        "head": choice["candidates"][choice["chosen"]]["text"],
+        "head": choice.best.text,
     }  # fmt: skip
 
 
 def main() -> None:
     """Train what lacks, judge, and write table.json and table.md."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.2, 0.4, 0.6])
+    parser = parser_of(__doc__, [0.0, 0.2, 0.4, 0.6])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     asked = parser.parse_args()
@@ -122,22 +119,14 @@ def main() -> None:
 
 def write_table(runs: list[Judged], work: Path) -> None:
     """table.json and table.md."""
-    environment, usual = describe_environment(), load_training(None, {"recipe": "transfer"})
+    usual = load_training(None, {"recipe": "transfer"})
+    rule = f"{usual.stop}, {', '.join(usual.stop_option)}"
     seeds = 1 + max(one["seed"] for one in runs)
-    table = {
-        "command": f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}",
-        "commit": environment.commit,
-        "processor": environment.processor,
-        "python": environment.python,
-        "packages": dict(environment.packages),
-        "rule": f"{usual.stop}, {', '.join(usual.stop_option)}",
-        "runs": runs,
-    }
-    write_json(work / "table.json", table)
-    (work / "table.md").write_text(as_markdown(table), "utf-8")
+    command = f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}"
+    write_tables(work, origin(command) | {"rule": rule, "runs": runs}, page(runs, rule))
 
 
-def as_markdown(table: dict[str, Any]) -> str:
+def page(runs: list[Judged], rule: str) -> list[str]:
     """One row a kind and share of noise."""
     lines = [
         "Test accuracy [%] on clean test photos of flowers by `--recipe transfer`, and the AUROC of suspicion by "
@@ -148,23 +137,14 @@ def as_markdown(table: dict[str, Any]) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for kind in KINDS:
-        for noise in sorted({one["noise"] for one in table["runs"] if one["kind"] == kind}):
-            own = [one for one in table["runs"] if (one["kind"], one["noise"]) == (kind, noise)]
+        for noise in sorted({one["noise"] for one in runs if one["kind"] == kind}):
+            own = [one for one in runs if (one["kind"], one["noise"]) == (kind, noise)]
             accuracies = [said([one[key] for one in own], 1) for key in ("chosen", "last", "oracle")]
             aurocs = [one["auroc"] for one in own if one["auroc"] is not None]
             shares = [f"{np.mean([one[key] for one in own]):.1f} %" for key in ("wrong", "off_topic")]
             cells = (kind, f"{100 * noise:.0f} %", *shares, *accuracies, said(aurocs, 3) if aurocs else "-")
             lines.append(f"| {' | '.join(cells)} | {len(own)} |")
-    return "\n".join([
-        *lines, "", f"- the epoch is chosen by {table['rule']}", f"- command: `{table['command']}`",
-        f"- commit {table['commit']}; {table['processor']}, Python {table['python']}; seeds as in table.json",
-    ]) + "\n"  # fmt: skip
-
-
-def said(values: list[float], digits: int) -> str:
-    """A mean with its interval."""
-    mean, half = mean_interval(values)
-    return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half is not None else "")
+    return [*lines, "", f"- the epoch is chosen by {rule}", "- seeds as in table.json"]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from copies_of_tool import peak_memory
 from PIL import Image, ImageOps
 
 import rawlabel as rl
@@ -170,8 +170,7 @@ def run_passes(kind: str, precision: str, place: Path, photos: list[Path]) -> No
         started = time.perf_counter()
         what()
         seconds = time.perf_counter() - started
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": seconds, "peak_megabytes": peak}), flush=True)
+        print(json.dumps({"seconds": seconds, "peak_megabytes": peak_memory()}), flush=True)
 
 
 def _predict_pass(run: Path, precision: str, photos: list[Path]) -> Callable[[], object]:

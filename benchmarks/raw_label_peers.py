@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -28,13 +27,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from _tables import origin, parser_of, said, write_tables
+from copies_of_tool import peak_memory
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base.files import write_json
-from rawlabel.base.metrics import mean_interval
 from rawlabel.config import TrainConfig, load_training
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.input import InputRequest, read_input
@@ -133,9 +132,9 @@ def contend(name: str, asked: argparse.Namespace) -> None:
             if (noise, seed) in known:
                 continue
             config = settings(asked.data, asked.work, noise, seed)
-            found["runs"].append({"noise": noise, "seed": seed, **measured(name, config, asked)})
-            who = resource.RUSAGE_CHILDREN if name in FINE_TUNED else resource.RUSAGE_SELF
-            found["peak_mb"] = max(found["peak_mb"], resource.getrusage(who).ru_maxrss / 1024)
+            one = measured(name, config, asked)
+            found["peak_mb"] = max(found["peak_mb"], one.pop("peak_mb"))
+            found["runs"].append({"noise": noise, "seed": seed, **one})
             write_json(path, found)
 
 
@@ -153,7 +152,7 @@ def measured(name: str, config: TrainConfig, asked: argparse.Namespace) -> dict[
     began, used = time.perf_counter(), time.process_time()
     accuracy = ON_FEATURES[name](task) if name in ON_FEATURES else ours(config)
     return {"accuracy": accuracy, "seconds": time.perf_counter() - began,
-            "processor_seconds": time.process_time() - used}  # fmt: skip
+            "processor_seconds": time.process_time() - used, "peak_mb": peak_memory()}  # fmt: skip
 
 
 def ours(config: TrainConfig) -> float:
@@ -192,10 +191,7 @@ def seconds_of_features(config: TrainConfig) -> float:
 
 def main() -> None:
     """Measure, and write table.json and table.md."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.2, 0.4, 0.6])
+    parser = parser_of(__doc__, [0.0, 0.2, 0.4, 0.6])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--contestants", nargs="*", default=list(USUAL), choices=[*USUAL, *FINE_TUNED])
     parser.add_argument("--fastai-python", default=sys.executable)
@@ -214,25 +210,20 @@ def main() -> None:
 
 def write_table(work: Path, seconds: float, first: TrainConfig) -> None:
     """table.json and table.md of all that is kept."""
-    environment = describe_environment()
     found = {name: json.loads(kept(work, name).read_text()) for name in (*USUAL, *FINE_TUNED)
              if kept(work, name).exists()}  # fmt: skip
-    table = {
-        "commit": environment.commit,
-        "processor": environment.processor,
-        "python": environment.python,
-        "packages": dict(environment.packages) | {name: version(name) for name in ("cleanlab", "scikit-learn")},
-        "command": "python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 5",
+    table = origin("python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 5")
+    table["packages"] |= {name: version(name) for name in ("cleanlab", "scikit-learn")}
+    table |= {
         "rule": f"{first.stop}, {', '.join(first.stop_option)}",
         "seconds_of_features_a_photo": seconds,
         "missing": MISSING,
         "contestants": found,
     }
-    write_json(work / "table.json", table)
-    (work / "table.md").write_text(as_markdown(table))
+    write_tables(work, table, page(table))
 
 
-def as_markdown(table: dict[str, Any]) -> str:
+def page(table: dict[str, Any]) -> list[str]:
     """One row a contestant and share of wrong labels; seconds are medians."""
     found, per_photo = table["contestants"], 1000 * table["seconds_of_features_a_photo"]
     lines = [
@@ -250,13 +241,14 @@ def as_markdown(table: dict[str, Any]) -> str:
             seconds = float(np.median([run.get("processor_seconds", run["seconds"]) for run in runs.values()]))
             others = {run["seed"]: run["accuracy"] for run in found[OWN]["runs"] if run["noise"] == noise}
             differences = [others[seed] - run["accuracy"] for seed, run in runs.items() if seed in others]
-            ahead = "" if name == OWN or not differences else said(differences, "+.2f")
+            ahead = "" if name == OWN or not differences else said(differences, 2, "+")
             if ahead and np.mean(differences) <= 0:
                 behind.append(f"{name} at {100 * noise:.0f} % ({ahead})")
-            accuracy = said([run["accuracy"] for run in runs.values()], ".2f")
+            accuracy = said([run["accuracy"] for run in runs.values()], 2)
             cells = (name, f"{100 * noise:.0f} %", accuracy, ahead, f"{seconds:.1f}", f"{one['peak_mb']:.0f}")
             lines.append(f"| {' | '.join(cells)} | {len(runs)} |")
-    lines += [
+    return [
+        *lines,
         "",
         f"- not ahead of: {'; '.join(behind) or 'none of these'}",
         f"- {table['missing']}",
@@ -265,16 +257,7 @@ def as_markdown(table: dict[str, Any]) -> str:
         f"- heads stand on kept features; making them takes {per_photo:.0f} ms a photo here and is in no head's "
         "seconds",
         f"- the epoch is chosen by {table['rule']}",
-        f"- command: `{table['command']}`",
-        f"- commit {table['commit']}; {table['processor']}, Python {table['python']}",
     ]
-    return "\n".join(lines) + "\n"
-
-
-def said(values: list[float], form: str) -> str:
-    """A mean with its interval."""
-    mean, half = mean_interval(values)
-    return f"{mean:{form}}" + (f" ± {half:.2f}" if half is not None else "")
 
 
 if __name__ == "__main__":

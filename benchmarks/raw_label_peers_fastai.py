@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from copies_of_tool import peak_memory
+
 _EPOCHS, _SIDE, _BATCH = 1, 128, 64
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     right = torch.tensor([list(loaders.vocab).index(path.parent.name) for path in files])
     accuracy = float(100 * (said.argmax(dim=1) == right).float().mean())
     settings = f"one epoch of the head, {_EPOCHS} of all layers, {_SIDE} pixels, last epoch"
-    print(json.dumps({"accuracy": accuracy, "seconds": seconds, "settings": settings}))
+    print(json.dumps({"accuracy": accuracy, "seconds": seconds, "peak_mb": peak_memory(), "settings": settings}))
 
 
 if __name__ == "__main__":

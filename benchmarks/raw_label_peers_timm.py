@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from copies_of_tool import peak_memory
+
 _EPOCHS, _SIDE, _BATCH, _LR = 4, 128, 64, 0.02
 
 
@@ -64,7 +66,7 @@ def main() -> None:
             part = files[start : start + _BATCH]
             best = model(batch([str(path) for path in part], whole)).argmax(dim=1).tolist()
             right += sum(classes[one] == path.parent.name for one, path in zip(best, part, strict=True))
-    print(json.dumps({"accuracy": 100 * right / len(files), "seconds": seconds,
+    print(json.dumps({"accuracy": 100 * right / len(files), "seconds": seconds, "peak_mb": peak_memory(),
                       "settings": f"{_EPOCHS} epochs of all layers, {_SIDE} pixels, last epoch"}))  # fmt: skip
 
 

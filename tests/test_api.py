@@ -196,7 +196,7 @@ def test_what_a_run_says_of_its_labels_and_its_head_is_typed_or_one_line(tmp_pat
         "held_out_photos": 120,
         "runs": 1,
         "wrong_label_share": [{"estimator": "confident_joint", "share": share, "per_class": {"owl": share}}],
-        "ambiguous_classes": [{"class": "owl", "signature": "none", "lost": 0.25}],
+        "ambiguous_classes": [{"class": "owl", "signature": "none", "sibling": None, "lost": 0.25}],
         "of a later version": 1,
     }
     run = rl.Run(tmp_path)

@@ -178,6 +178,7 @@ def test_a_spoilt_folder(
         (("export", "nowhere"), "run `rawlabel curate` first"),
         (("report", "nowhere"), "nowhere"),
         (("figures", "--results", "nowhere"), "nowhere"),
+        (("train", "nowhere"), "unexpected extra argument (nowhere); `rawlabel train --help` shows what it takes"),
         (("train", "--root", "nowhere"), "nowhere: holds neither a manifest nor `candidate`"),
         (("train", "--root", "{root}", "--method", "elrr"), "no method is called 'elrr'"),
         (("train", "--root", "{root}", "--stop", "noisy_houldout"), "did you mean 'noisy_holdout'?"),

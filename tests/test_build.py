@@ -121,6 +121,21 @@ def test_each_stage_takes_its_settings_from_its_table_and_flags_win(settings: Pa
 
 
 @pytest.mark.parametrize(
+    ("training", "recipe"),
+    [("", "finetune"), ("device = 'cuda'", "finetune"), ("device = 'cpu'", "transfer"),
+     ("model = 'resnet18'", "paper"), ("recipe = 'scratch'", "scratch")],
+)  # fmt: skip
+def test_the_usual_recipe_is_that_of_train(
+    training: str, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "has_gpu", lambda: True)
+    path = tmp_path / "build.toml"
+    path.write_text(f"[collect]\nsource = ['openverse']\n[train]\n{training}\n", "utf-8")
+    stages = chain.settle(load_section(BuildConfig, path, {"names": NAMES, "project": tmp_path / "birds"}))
+    assert stages.train.recipe == recipe
+
+
+@pytest.mark.parametrize(
     ("table", "message"),
     [
         ("[collect]\nper_clas = 3", "per_clas: unknown setting; did you mean 'per_class'"),
@@ -149,6 +164,7 @@ def test_a_wrong_table_is_told_with_the_file(
         (["robin", "wren", "--contact", "a@example.org", "--test", "nowhere"], "--test: nowhere is no folder"),
         (["robin", "wren", "--recipe", "transfr"], "--recipe: no such recipe; did you mean 'transfer'"),
         (["nowhere.txt"], "nowhere.txt: no such file"),
+        (["robin", "--projet", "birds"], "`rawlabel build --help` shows what it takes"),
     ],
 )
 def test_what_cannot_be_built_is_told_before_anything_is_made(
@@ -160,3 +176,17 @@ def test_what_cannot_be_built_is_told_before_anything_is_made(
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
     assert not (tmp_path / "birds").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [([], "--input: name the folder"), (["--input", "nowhere"], "--input nowhere: is no folder; name the one")],
+)
+def test_photos_of_a_folder_are_asked_for_by_the_flag_that_the_line_names(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["robin", "wren", "--source", "folder", *flags, "--project", str(tmp_path / "birds")]
+    assert cli.run(["build", *given]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    config = BuildConfig(names=NAMES, project=tmp_path / "b", source=("folder",), input=tmp_path)
+    assert chain.settle(config).collect.input == tmp_path

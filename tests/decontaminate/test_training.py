@@ -6,8 +6,6 @@ import json
 import shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from rawlabel.artifacts.certificate import read_certificates
@@ -15,30 +13,21 @@ from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.cli import run as rawlabel
 from rawlabel.training.around.holdout import data_of_run
-from tests.helpers.pictures import photo
+from tests.helpers.pictures import photo, write_owls_and_robins, write_picture
 
 pytestmark = pytest.mark.integration
 SMALL = ["--model", "cifar_resnet8", "--image-size", "16", "--batch-size", "8", "--epochs", "2", "--seed", "7"]
-
-
-def write(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), pixels)
 
 
 @pytest.fixture(scope="module")
 def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of 24 photos three are of test photos: one as it is, one mirrored, one a crop."""
     root = tmp_path_factory.mktemp("leaky")
-    for number, name in enumerate(("owl", "robin")):
-        for one in range(12):
-            write(root / "candidate" / name / f"{one}.png", photo(100 * number + one, 160))
-        for one in range(4):
-            write(root / "test" / name / f"{one}.png", photo(1000 + 100 * number + one, 160))
+    write_owls_and_robins(root, 160, tests=4)
     shutil.copy(root / "test" / "owl" / "0.png", root / "candidate" / "robin" / "0.png")
-    write(root / "candidate" / "owl" / "1.jpg", photo(1001, 160)[:, ::-1])
+    write_picture(root / "candidate" / "owl" / "1.jpg", photo(1001, 160)[:, ::-1])
     (root / "candidate" / "owl" / "1.png").unlink()
-    write(root / "candidate" / "robin" / "2.jpg", photo(1102, 160)[10:155, 12:180])
+    write_picture(root / "candidate" / "robin" / "2.jpg", photo(1102, 160)[10:155, 12:180])
     (root / "candidate" / "robin" / "2.png").unlink()
     return root
 
@@ -111,7 +100,7 @@ def test_a_certificate_of_other_images_is_not_believed(
     run = train(leaky, "--outpath", str(tmp_path / "run"), "--overlap", "leave-out")
     other = tmp_path / "other"
     shutil.copytree(leaky / "test", other)
-    write(other / "owl" / "3.png", photo(77, 160))
+    write_picture(other / "owl" / "3.png", photo(77, 160))
     capsys.readouterr()
     assert rawlabel(["evaluate", str(run.path), "--test", str(other)]) == 0
     assert "not decontaminated: no certificate speaks of these" in capsys.readouterr().out

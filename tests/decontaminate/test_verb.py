@@ -6,21 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from rawlabel.artifacts.certificate import read_certificates
 from rawlabel.cli import run as rawlabel
-from tests.helpers.pictures import photo
+from tests.helpers.pictures import photo, write_picture
 
 pytestmark = pytest.mark.integration
-
-
-def write(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), pixels)
 
 
 @pytest.fixture
@@ -28,10 +21,10 @@ def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Ten photos, and four test photos in no class folder, of which one is a mirrored copy of a photo."""
     monkeypatch.chdir(tmp_path)
     for number in range(10):
-        write(tmp_path / "photos" / f"{number}.jpg", photo(number, 120))
+        write_picture(tmp_path / "photos" / f"{number}.jpg", photo(number, 120))
     for number in range(3):
-        write(tmp_path / "test" / f"{number}.jpg", photo(100 + number, 120))
-    write(tmp_path / "test" / "copy.png", photo(4, 120)[:, ::-1])
+        write_picture(tmp_path / "test" / f"{number}.jpg", photo(100 + number, 120))
+    write_picture(tmp_path / "test" / "copy.png", photo(4, 120)[:, ::-1])
     return tmp_path
 
 
@@ -88,7 +81,7 @@ def test_a_project_gets_a_manifest_with_a_reason_and_its_parent_stays(
     sides: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(12):
-        write(sides / "found" / ("owl", "robin")[number % 2] / f"{number}.jpg", photo(200 + number, 120))
+        write_picture(sides / "found" / ("owl", "robin")[number % 2] / f"{number}.jpg", photo(200 + number, 120))
     shutil.copy(sides / "found" / "owl" / "4.jpg", sides / "test" / "again.jpg")
     (sides / "classes.txt").write_text("owl\nrobin\n")
     collect = ["collect", "classes.txt", "--source", "folder", "--input", "found", "--project", "birds"]

@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 from rawlabel.artifacts.run_directory import RunDirectory
@@ -16,29 +14,20 @@ from rawlabel.cli import run as rawlabel
 from rawlabel.config import EvaluateConfig
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.training.stage import train
-from tests.helpers.pictures import photo
+from tests.helpers.pictures import photo, write_owls_and_robins, write_picture
 from tests.helpers.tiny_training import tiny
 
 pytestmark = pytest.mark.integration
-
-
-def write(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), pixels)
 
 
 @pytest.fixture(scope="module")
 def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of six test photos, one has the pixels of a training photo of another class, and one is a near copy."""
     root = tmp_path_factory.mktemp("leaky")
-    for number, name in enumerate(("owl", "robin")):
-        for one in range(12):
-            write(root / "candidate" / name / f"{one}.png", photo(100 * number + one, 90))
-        for one in range(3):
-            write(root / "test" / name / f"{one}.png", photo(1000 + 100 * number + one, 90))
+    write_owls_and_robins(root, 90, tests=3)
     shutil.copy(root / "candidate" / "owl" / "3.png", root / "test" / "robin" / "0.png")
     (root / "test" / "owl" / "1.png").unlink()
-    write(root / "test" / "owl" / "1.jpg", photo(105, 90))
+    write_picture(root / "test" / "owl" / "1.jpg", photo(105, 90))
     return root
 
 

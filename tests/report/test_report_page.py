@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rawlabel.base.files import write_json
+from rawlabel.artifacts.run_records import LeftOutCopies
+from rawlabel.base.files import read_json, write_json
 from rawlabel.cli import run as run_command
 from rawlabel.config import CurateConfig, ReportConfig
 from rawlabel.errors import DataError
@@ -371,6 +372,18 @@ def test_the_newest_run_is_taken_unless_one_is_named(project, manifest):
             os.utime(run / name, (time, time))
     assert f"evaluate {new}" in read_page(project).text
     assert f"evaluate {old}" in read_page(project, run=old).text
+
+
+def test_a_run_that_left_copies_of_test_images_out_was_trained_on_the_manifest(project, manifest, run):
+    summary = read_json(run / "summary.json", "a summary")
+    write_json(run / "summary.json", summary | {"data": "0" * 64})
+    assert "trained on other data" in read_page(project).text
+    photos = [row["path"] for row in manifest.kept().to_pylist()]
+    left_out = LeftOutCopies(data=manifest.fingerprint, rows=(0,), images=(photos[0],))
+    write_json(run / "test_copies.json", left_out.as_json())
+    shown = read_page(project)
+    assert "trained on other data" not in shown.text
+    assert [image for image in shown.all("img") if image["alt"].startswith("training photo")]
 
 
 def test_inputs_that_do_not_belong_together_are_pointed_out(project, run):

@@ -6,15 +6,42 @@ SHA-256 of each image's stored bytes [images, 32]. `rawlabel.models.transfer.sto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-_KEYS = ".keys.npy"
+KEYS = ".keys.npy"
+"""How the name of a piece's keys ends."""
 Features = npt.NDArray[np.float32]
 """[images, features]."""
+
+
+def pieces_in(folder: Path) -> Iterator[tuple[npt.NDArray[np.uint8], Features]]:
+    """The pieces in the folder of one encoder, by name: keys [images, 32], and features, mapped from the disk.
+
+    A piece that a kill has torn, or that is damaged, is none.
+    """
+    for path in sorted(folder.glob(f"*{KEYS}")):
+        try:
+            keys = np.load(path, allow_pickle=False)
+            features = np.load(path.with_name(path.name.removesuffix(KEYS) + ".npy"), "r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            continue
+        is_whole = keys.ndim == features.ndim == 2 and keys.shape == (len(features), 32)
+        if is_whole and keys.dtype == np.uint8 and features.dtype == np.float32:
+            yield keys, features
+
+
+def places_in(folder: Path) -> tuple[list[Features], dict[bytes, tuple[int, int]]]:
+    """The pieces in the folder of one encoder, and in which one, at which row, the features of each key are."""
+    pieces: list[Features] = []
+    places: dict[bytes, tuple[int, int]] = {}
+    for keys, features in pieces_in(folder):
+        places |= {key.tobytes(): (len(pieces), row) for row, key in enumerate(keys)}
+        pieces.append(features)
+    return pieces, places
 
 
 def kept_features(project: Path, digests: Sequence[str]) -> tuple[str, Features] | None:
@@ -30,20 +57,7 @@ def kept_features(project: Path, digests: Sequence[str]) -> tuple[str, Features]
 
 
 def _of_folder(folder: Path, keys: Sequence[bytes]) -> Features | None:
-    places: dict[bytes, tuple[int, int]] = {}
-    pieces: list[Features] = []
-    for path in sorted(folder.glob(f"*{_KEYS}")):
-        try:
-            known = np.load(path, allow_pickle=False)
-            piece = np.load(
-                path.with_name(path.name.removesuffix(_KEYS) + ".npy"), mmap_mode="r", allow_pickle=False
-            )
-        except (OSError, ValueError, EOFError):
-            continue
-        if known.shape != (len(piece), 32) or piece.ndim != 2:
-            continue
-        places |= {key.tobytes(): (len(pieces), row) for row, key in enumerate(known)}
-        pieces.append(piece)
+    pieces, places = places_in(folder)
     if not keys or not all(key in places for key in keys):
         return None
     features = np.empty((len(keys), pieces[0].shape[1]), dtype=np.float32)

@@ -22,6 +22,7 @@ from rawlabel.artifacts.certificate import Certificate, read_certificates
 from rawlabel.artifacts.evidence.head_choice import HeadChoice, read_head_choice
 from rawlabel.artifacts.evidence.labels import LabelEvidence, read_label_evidence
 from rawlabel.artifacts.evidence.probe import Probe, read_probes
+from rawlabel.artifacts.evidence.weights import WeightsChoice, read_weights_choice
 from rawlabel.artifacts.manifest import is_manifest
 from rawlabel.artifacts.project import export_path, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
@@ -36,7 +37,6 @@ from rawlabel.artifacts.run_records import (
     accuracies_on_test,
     oracle_epoch,
 )
-from rawlabel.artifacts.weights_choice import WeightsChoice
 from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
 from rawlabel.config import TrainConfig
@@ -110,10 +110,7 @@ class Run:
     @cached_property
     def weights_choice(self) -> WeightsChoice | None:
         """Which weights fine-tuning kept; None for every other run."""
-        path = self.path / "weights_choice.json"
-        if not path.is_file():
-            return None
-        return check_record(WeightsChoice, read_json(path, "the choice of weights"), path, AGAIN)
+        return read_weights_choice(self.path)
 
     @cached_property
     def epochs(self) -> tuple[Epoch, ...]:
@@ -169,6 +166,11 @@ class Run:
         """Fingerprint of the data it was trained on; empty when nothing says."""
         noted = self.summary.data if self.is_finished else ""
         return noted or self.last_start.data.fingerprint
+
+    def is_trained_on(self, fingerprint: str) -> bool:
+        """Whether its data are those of that fingerprint, but for the copies of test images that it left out."""
+        left_out = self.left_out_copies
+        return fingerprint in (self.data_fingerprint, left_out.data if left_out else None)
 
     @property
     def manifest_path(self) -> Path | None:

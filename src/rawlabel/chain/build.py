@@ -114,7 +114,7 @@ def settle(config: BuildConfig) -> Stages:
     Raises `ConfigError` or `ClassFileError` before anything is asked or downloaded.
     """
     project = config.project
-    flags = {key: getattr(config, key) for key in ("contact", "source", "per_class")}
+    flags = {key: getattr(config, key) for key in ("contact", "source", "input", "per_class")}
     flags = {key: value for key, value in flags.items() if value not in (None, ())}
     collecting = load_stage(CollectConfig, config.collect, flags | {"project": project})
     classes, file = _named(config, collecting)
@@ -124,14 +124,10 @@ def settle(config: BuildConfig) -> Stages:
         if not config.test.is_dir():
             raise ConfigError(f"--test: {config.test} is no folder; name one that holds a folder for each class")
         training["test"] = str(config.test.absolute())
-    is_named = {"recipe", "device"} & config.train.keys()
-    usual = (
-        {} if "recipe" in config.train else {"recipe": "finetune" if has_gpu() and not is_named else "transfer"}
-    )
     stages = Stages(
         collecting.model_copy(update={"classes": file}),
         load_stage(CurateConfig, config.curate, {"project": project}),
-        load_training_stage(usual | config.train, training),
+        load_training_stage(config.train, training, has_gpu=has_gpu),
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
     )

@@ -112,6 +112,10 @@ def run(arguments: list[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except RawlabelError as error:
         return _say(str(error), error.exit_code)
+    except click.UsageError as error:
+        verb = error.ctx.command_path if error.ctx else "rawlabel"
+        said = error.format_message().replace("\n", " ").rstrip(".")
+        return _say(f"{said}; `{verb} --help` shows what it takes", 2)
     except click.ClickException as error:
         return _say(error.format_message().replace("\n", " "), 2)
     except (click.Abort, KeyboardInterrupt):

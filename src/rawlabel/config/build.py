@@ -31,12 +31,16 @@ class BuildConfig(Section):
     source: tuple[str, ...] = setting(
         (), "Where to search, by default commons; may be given several times. `rawlabel sources` lists them."
     )
+    input: Path | None = setting(
+        None, "Tree of images, table of addresses or manifest that the sources folder, urls and manifest read."
+    )
     per_class: int | None = setting(
         None, "Good photos to gather for each class; by default 500, and 0 takes all there are.", ge=0
     )
     recipe: str | None = setting(
         None,
-        "How to train: transfer (minutes, the default), scratch or paper (hours); see `rawlabel train --help`.",
+        "How to train: transfer (minutes, the default), finetune (the default on a GPU), scratch or "
+        "paper (hours); see `rawlabel train --help`.",
     )
     test: Path | None = setting(
         None, "Folder of class folders with clean test photos, if you have any: measured at the end, for people."

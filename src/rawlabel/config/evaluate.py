@@ -16,7 +16,9 @@ class EvaluateConfig(Section):
     )
     batch_size: int = setting(256, "Images in a step.", ge=1)
     precision: Precision = setting(
-        "auto", "Arithmetic: bf16, fp32, or auto: what the run was trained in, where the machine has it."
+        "auto",
+        "Arithmetic: bf16, fp32, or auto: what the run was trained in, where the machine has it. A head on a "
+        "frozen encoder always computes in that of the features it was trained on.",
     )
     max_megapixels: float = pixel_limit()
     partial_test: bool = setting(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
@@ -19,15 +19,13 @@ from pydantic_core import ErrorDetails
 from rawlabel.base import messages, processes
 from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
-from rawlabel.config.recipe import FROM_PIXELS, RECIPES, VIEWS, read_recipe, usual_recipe
+from rawlabel.config.recipe import FROM_PIXELS, RECIPES, VIEWS, HasGpu, read_recipe, usual_recipe
 from rawlabel.config.train import TrainConfig
 from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.config.verbs import SECTIONS
 from rawlabel.errors import ConfigError, did_you_mean
 
 SectionType = TypeVar("SectionType", bound=Section)
-HasGpu = Callable[[], bool]
-"""Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
 
 
 def _without_gpu() -> bool:
@@ -89,10 +87,7 @@ def _training(
 ) -> TrainConfig:
     name = flags.get("recipe") or from_file.get("recipe")
     if name is None:
-        given = from_file | dict(flags)
-        name = usual_recipe(given, is_published_form=is_published)
-        if name == "transfer" and given.get("device", "auto") != "cpu" and has_gpu():
-            name = "finetune"
+        name = usual_recipe(from_file | dict(flags), has_gpu, is_published_form=is_published)
     recipe = read_recipe(name) if name in RECIPES else {}
     frozen = FROM_PIXELS - {"resume", "start_epoch"} - (VIEWS if "finetune" in recipe else frozenset())
     if "encoder" in recipe and (refused := frozen & flags.keys()):

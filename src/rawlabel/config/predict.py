@@ -25,7 +25,9 @@ class PredictConfig(Section):
     format: Literal["tsv", "csv", "jsonl"] = setting("tsv", "How lines are written.")
     batch_size: int = setting(64, "Images in a step.", ge=1)
     precision: Precision = setting(
-        "auto", "Arithmetic: bf16, fp32, or auto, the faster one in a short trial on this machine."
+        "auto",
+        "Arithmetic: bf16, fp32, or auto, the faster one in a short trial on this machine. A head on a frozen "
+        "encoder always computes in that of the features it was trained on.",
     )
     none_of_these: bool = setting(
         False,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+HasGpu = Callable[[], bool]
+"""Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
 _FOLDER = Path(__file__).parent / "recipes"
 RECIPES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """The names of all."""
@@ -27,6 +29,8 @@ def read_recipe(name: str) -> dict[str, object]:
     return {**tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8")), "recipe": name}
 
 
-def usual_recipe(given: Mapping[str, Any], *, is_published_form: bool) -> str:
+def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form: bool) -> str:
     """The recipe of settings that name none: what was published stays as it was."""
-    return "paper" if is_published_form or FROM_PIXELS & given.keys() else "transfer"
+    if is_published_form or FROM_PIXELS & given.keys():
+        return "paper"
+    return "finetune" if given.get("device", "auto") != "cpu" and has_gpu() else "transfer"

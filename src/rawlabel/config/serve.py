@@ -34,4 +34,8 @@ class ServeConfig(Section):
     )
     timeout: float = setting(20.0, "Time that the bytes of a photo may take to arrive [seconds].", gt=0)
     device: Device | None = setting(None, f"{DEVICE_HELP} By default the run's own.")
-    precision: Precision = setting("auto", "Arithmetic: bf16, fp32, or auto, what the run predicts in.")
+    precision: Precision = setting(
+        "auto",
+        "Arithmetic: bf16, fp32, or auto, what the run predicts in. A head on a frozen encoder always computes in "
+        "that of the features it was trained on.",
+    )

@@ -36,7 +36,8 @@ HEAD: TrainSettings = {
     "holdout": 0.05,
 }
 """What all share: the recipe `transfer`, with half its epochs in batches eight times as large, as there are twenty
-times its photos, at a rate twice as high, and views of 128 pixels for images of 32."""
+times its photos, at a rate twice as high, and views of 128 pixels for images of 32. The
+stopping rule is the one that the recipe had when the committed table was made."""
 _FREE: TrainSettings = {"hidden": 128, "weight_decay": 5e-4}
 """A head that can fit wrong labels: a hidden layer, and as much decay as networks have."""
 METHODS: dict[str, TrainSettings] = {

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from rawlabel.artifacts.manifest import Manifest
+from rawlabel.artifacts.review.suspicion import SUSPICION, count_doubts, read_doubts
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import EpochAccuracy, Measurement, Summary
 from rawlabel.base.metrics import clopper_pearson
@@ -108,12 +107,11 @@ class Suspect:
 
 def suspects(run: Run, most: int = _MOST_SUSPECTS) -> list[Suspect]:
     """The photos to look at first, as `rawlabel labels` has listed them; none where it has not."""
-    path = run.path / "suspicion.parquet"
+    path = run.path / SUSPICION
     if not path.is_file():
         return []
-    table = pq.read_table(path, columns=["photo", "label", "preferred_class"])
-    table = table.filter(pc.not_equal(table["label"], table["preferred_class"]))
-    return [Suspect(*row.values()) for row in table.slice(0, most).to_pylist()]
+    doubted = (one for one in read_doubts(path) if one.is_doubted)
+    return [Suspect(one.photo, one.label, one.preferred_class) for one in islice(doubted, most)]
 
 
 def suspect_line(run: Run, project: Path) -> str:
@@ -126,12 +124,11 @@ def suspect_line(run: Run, project: Path) -> str:
 
 def doubts_line(run: Run) -> str:
     """How many raw labels the evidence about them prefers another class to; else how to get it."""
-    path = run.path / "suspicion.parquet"
+    path = run.path / SUSPICION
     if not path.is_file():
         return "raw labels    none was doubted yet; `rawlabel labels` says which photos look like another class"
-    table = pq.read_table(path, columns=["label", "preferred_class"])
-    doubted = int(pc.sum(pc.not_equal(table["label"], table["preferred_class"])).as_py() or 0)
+    doubted, total = count_doubts(path)
     return (
-        f"raw labels    {doubted} of {table.num_rows} photos look more like another class; all are in {path.name} "
+        f"raw labels    {doubted} of {total} photos look more like another class; all are in {path.name} "
         "of the run, the most doubtful first"
     )

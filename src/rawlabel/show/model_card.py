@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from rawlabel.artifacts.certificate import read_certificates
 from rawlabel.artifacts.manifest import Manifest, read_manifest
-from rawlabel.artifacts.review.suspicion import SUSPICION, read_doubts
+from rawlabel.artifacts.review.suspicion import SUSPICION, count_doubts
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import EpochAccuracy
 from rawlabel.base.untrusted_text import disarmed, plain_text, web_address
@@ -216,9 +216,7 @@ def _noise(run: Run) -> Iterator[str]:
     if not path.is_file():
         yield "- which raw labels to doubt was not looked for (`rawlabel labels` does)"
         return
-    total, doubted = 0, 0
-    for one in read_doubts(path):
-        total, doubted = total + 1, doubted + (one.label != one.preferred_class)
+    doubted, total = count_doubts(path)
     yield (
         f"- {doubted} of {total} photos look more like another class than like their raw label (`rawlabel "
         "labels`); how many labels really are wrong cannot be read off raw labels"

@@ -40,9 +40,6 @@ def test_each_image_is_computed_once_whatever_list_it_is_in(tmp_path: Path) -> N
     np.testing.assert_allclose(again.numpy(), by_hand(PIXELS[rows]), rtol=1e-6)
     np.testing.assert_array_equal(again.at(torch.tensor([3, 1])).numpy(), again.numpy()[[3, 1]])
     assert maker.seen == 10
-    mirrored = store.features(ImageArray(PIXELS[:2], "array"), "features", is_mirrored=True)
-    np.testing.assert_allclose(mirrored.numpy(), by_hand(PIXELS[:2, :, ::-1]), rtol=1e-6)
-    assert maker.seen == 12
 
 
 def test_what_another_maker_made_is_not_taken(tmp_path: Path) -> None:

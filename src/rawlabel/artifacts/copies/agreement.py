@@ -45,7 +45,7 @@ Map = npt.NDArray[np.float32]
 """[2, 3], from places of the one picture to places of the other, in pixels."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How well two pictures agree where they show something."""
 

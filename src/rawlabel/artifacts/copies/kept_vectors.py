@@ -1,7 +1,6 @@
 """Features that a training kept of a project's photos, by the SHA-256 of their files, a block at a time.
 
-They lie in folders of one encoder each, piece by piece: `<name>.npy`, float32 [images, features], and
-`<name>.keys.npy`, the digests [images, 32]. Pieces are mapped from the disk, so memory holds a block alone.
+Their files (`rawlabel.artifacts.feature_files`) are mapped from the disk, so memory holds a block alone.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-_KEYS = ".keys.npy"
+from rawlabel.artifacts.feature_files import pieces_in
+
 Vectors = npt.NDArray[np.float32]
 """[pictures, features], each of length 1."""
 
@@ -27,9 +27,9 @@ class KeptVectors:
     @classmethod
     def of(cls, features: Path, digests: Sequence[str]) -> KeptVectors:
         """Those of files by their SHA-256 (hex), of the encoder under `features` that knows most of them."""
-        wanted = {bytes.fromhex(digest): row for row, digest in enumerate(digests)}
+        wanted = [bytes.fromhex(digest) for digest in digests]
         best = cls((), np.full((len(digests), 2), -1, dtype=np.int64))
-        for folder in sorted({path.parent for path in features.glob(f"*/*{_KEYS}")}):
+        for folder in sorted(path for path in features.glob("*") if path.is_dir()):
             one = _of_encoder(folder, wanted)
             best = one if one.known.sum() > best.known.sum() else best
         return best
@@ -53,20 +53,13 @@ class KeptVectors:
         return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), np.float32)
 
 
-def _of_encoder(folder: Path, wanted: dict[bytes, int]) -> KeptVectors:
+def _of_encoder(folder: Path, wanted: Sequence[bytes]) -> KeptVectors:
     pieces: list[npt.NDArray[np.float32]] = []
-    places = np.full((len(wanted), 2), -1, dtype=np.int64)
-    for path in sorted(folder.glob(f"*{_KEYS}")):
-        try:
-            keys = np.load(path, allow_pickle=False)
-            features = np.load(path.with_name(path.name.removesuffix(_KEYS) + ".npy"), "r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            continue  # a piece that a kill has torn is no piece
-        is_whole = keys.ndim == features.ndim == 2 and keys.shape == (len(features), 32)
-        if not is_whole or features.dtype != np.float32 or (pieces and pieces[0].shape[1] != features.shape[1]):
+    # Of the keys there may be many more than are wanted.
+    places: dict[bytes, tuple[int, int]] = dict.fromkeys(wanted, (-1, -1))
+    for keys, features in pieces_in(folder):
+        if pieces and pieces[0].shape[1] != features.shape[1]:
             continue
-        for row, key in enumerate(keys):
-            if (place := wanted.get(key.tobytes())) is not None:
-                places[place] = len(pieces), row
+        places |= {one: (len(pieces), row) for row, key in enumerate(keys) if (one := key.tobytes()) in places}
         pieces.append(features)
-    return KeptVectors(pieces, places)
+    return KeptVectors(pieces, np.array([places[one] for one in wanted], dtype=np.int64).reshape(-1, 2))

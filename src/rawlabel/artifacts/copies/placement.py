@@ -29,10 +29,10 @@ _MOST_ZOOM = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """Those of one picture, by places as shares of its sides."""
+    """Those of one picture at its reduced size."""
 
     places: npt.NDArray[np.float32]
-    """[keypoints, 2], pixels of the picture at its reduced size."""
+    """[keypoints, 2], across and down [pixels]."""
     descriptors: npt.NDArray[np.float32]
     """[keypoints, 128]."""
     size: tuple[int, int]

@@ -1,1 +1,1 @@
-"""What a run directory says beside its log, as frozen records: its head, simple classifiers, doubtful labels."""
+"""What a run directory says beside its log, as frozen records: head, weights, simple classifiers, labels."""

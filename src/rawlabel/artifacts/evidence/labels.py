@@ -54,7 +54,7 @@ class AmbiguousClass(Record):
     expected_damage: Measured = 0.0
     signature: str
     """What is striking; `none` where nothing is."""
-    sibling: str | None = None
+    sibling: str | None
     """The class that its photos look like."""
     lost: Measured
     """Share of its held-out photos that are taken for others."""
@@ -69,6 +69,7 @@ class LabelEvidence(Record):
     held_out_photos: Count
     runs: Count
     """Whose held-out predictions were pooled."""
+    ambiguous_classes: tuple[AmbiguousClass, ...]
     confidence: Measured | None = None
     """Of the intervals, from 0 to 1."""
     wrong_label_share: tuple[WrongLabelShare, ...] = ()
@@ -77,7 +78,6 @@ class LabelEvidence(Record):
     transition: tuple[tuple[float, ...], ...] = ()
     """Estimated share of the photos of class i (row) whose raw label is class j (column) [classes, classes]."""
     confusions: tuple[Confusion, ...] = ()
-    ambiguous_classes: tuple[AmbiguousClass, ...] = ()
 
 
 def read_label_evidence(run: Path) -> LabelEvidence | None:

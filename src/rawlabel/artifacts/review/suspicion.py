@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,11 @@ class Doubt(NamedTuple):
     suspicion: float
     """From 0 to 1; comparable within a file."""
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the photo looks more like another class than like its label."""
+        return self.label != self.preferred_class
+
 
 def newest_of_runs(project: Path, name: str) -> Path | None:
     """The file of that name in the run of a project that has the newest; None where none has it."""
@@ -43,3 +49,9 @@ def read_doubts(path: Path) -> Iterator[Doubt]:
                 yield from map(Doubt._make, zip(*columns, strict=True))
     except (OSError, KeyError, pa.ArrowException) as error:
         raise DataError(f"{path}: is no evidence about labels; run `rawlabel labels` again") from error
+
+
+def count_doubts(path: Path) -> tuple[int, int]:
+    """How many photos of a file are doubted, and how many there are. Raises `DataError` where it is damaged."""
+    counts = Counter(one.is_doubted for one in read_doubts(path))
+    return counts[True], counts.total()

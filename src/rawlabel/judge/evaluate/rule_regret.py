@@ -133,15 +133,11 @@ def _regret(name: str, rule: StoppingRule[Any], runs: Sequence[FinishedRun], con
 
 def _weights_regret(runs: Sequence[FinishedRun], confidence: float) -> WeightsRegret | None:
     """What is told by the choices that the runs have written down, once they had measured each."""
-    choices = [run.run.weights_choice for run in runs]
-    costs = tuple(cost for one in choices if one is not None and (cost := one.cost) is not None)
-    if len(costs) < len(runs):
+    told = [one for run in runs if (one := run.run.weights_choice) is not None and one.chosen in one.costs]
+    if len(told) < len(runs):
         return None
-    told = [one for one in choices if one is not None]
-    always = {
-        name: float(np.mean([one.model_copy(update={"chosen": name}).cost or 0.0 for one in told]))
-        for name in told[0].candidates
-    }
+    costs = tuple(one.costs[one.chosen] for one in told)
+    always = {name: float(np.mean([one.costs[name] for one in told])) for name in told[0].costs}
     return WeightsRegret(tuple(one.chosen for one in told), costs, *mean_interval(costs, confidence), always)
 
 

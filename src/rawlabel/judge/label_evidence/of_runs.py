@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from rawlabel.artifacts.class_overlap import class_overlap, pairs_to_tell
+from rawlabel.artifacts.evidence.labels import EVIDENCE
 from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.review.suspicion import SUSPICION
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import atomic_write, write_json
@@ -42,7 +44,6 @@ MOST_IMAGES = 100_000
 """Images of a run whose labels are looked at without being asked for: more take long on a processor."""
 _Columns = dict[str, list[str] | list[int] | npt.NDArray[np.float64]]
 """Columns of `suspicion.parquet` by name."""
-EVIDENCE, SUSPICION = "label_evidence.json", "suspicion.parquet"
 
 
 def gather_evidence(config: LabelsConfig) -> LabelEvidence:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from rawlabel.artifacts.feature_files import KEYS, places_in
 from rawlabel.base import distributed, messages, processes
 from rawlabel.base.files import atomic_write, disk_errors, write_json
 from rawlabel.base.progress import Task, progress
@@ -38,8 +39,6 @@ from rawlabel.models.transfer.encoding import Encoding, encoding_of
 CHUNK = 512
 """Images whose features are one piece; what a kill loses at most."""
 _BATCH = 64
-_KEYS = ".keys.npy"
-_MIRRORED = b"mirrored"
 
 
 class Maker(Protocol):
@@ -82,7 +81,7 @@ def kept_encoding(folder: Path, encoder: Encoder, device: torch.device, precisio
     if precision == "auto":
         for name in ("bf16", "fp32") if choose_precision("auto", device) == torch.bfloat16 else ("fp32",):
             known = Encoding(encoder, device, choose_precision(name, device))
-            if any(_place(folder, known).glob(f"*{_KEYS}")):
+            if any(_place(folder, known).glob(f"*{KEYS}")):
                 return known
     return encoding_of(encoder, device, precision)
 
@@ -95,19 +94,17 @@ class FeatureStore:
         self._workers, self._batch_size = workers or processes.own_cores(), batch_size
         self._parts = FittingParts()
 
-    def features(
-        self, source: ImageSource, title: str, device: torch.device | None = None, *, is_mirrored: bool = False
-    ) -> KeptFeatures:
-        """Features of all of `source`, or of its mirror images, to be used on `device`; progress shows `title`.
+    def features(self, source: ImageSource, title: str, device: torch.device | None = None) -> KeptFeatures:
+        """Features of all of `source`, to be used on `device`; progress shows `title`.
 
         Raises `DataError` for an image that cannot be read, or features that are no finite numbers, and
         `DiskError`.
         """
-        keys = distributed.from_first(lambda: self._keys_of(source, is_mirrored))
+        keys = distributed.from_first(lambda: self._keys_of(source))
         missing = distributed.from_first(lambda: self._missing(keys))
         if len(missing):
-            self._add(source, keys, missing, title, is_mirrored)
-        pieces, places = self._pieces()
+            self._add(source, keys, missing, title)
+        pieces, places = places_in(self._folder)
         try:
             where = np.array([places[key.tobytes()] for key in keys], dtype=np.int64).reshape(-1, 2)
         except KeyError as error:
@@ -117,9 +114,7 @@ class FeatureStore:
             ) from error
         return KeptFeatures(pieces, where[:, 0], where[:, 1], device or torch.device("cpu"))
 
-    def _add(
-        self, source: ImageSource, keys: npt.NDArray[np.uint8], missing: list[int], title: str, is_mirrored: bool
-    ) -> None:
+    def _add(self, source: ImageSource, keys: npt.NDArray[np.uint8], missing: list[int], title: str) -> None:
         """Compute and keep the features of the images at `missing`; of several processes, the first does.
 
         Others wait from piece to piece, so that none takes the first for lost.
@@ -129,7 +124,7 @@ class FeatureStore:
             task.advance(len(missing) - len(still))
             for start in range(0, len(still), CHUNK):
                 rows = still[start : start + CHUNK]
-                distributed.from_first(lambda rows=rows: self._compute(source, keys, rows, task, is_mirrored))  # type: ignore[misc]
+                distributed.from_first(lambda rows=rows: self._compute(source, keys, rows, task))  # type: ignore[misc]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -157,48 +152,30 @@ class FeatureStore:
 
     def _missing(self, keys: npt.NDArray[np.uint8]) -> list[int]:
         """Positions of images without features, each image once."""
-        known, found = self._pieces()[1], []
-        seen = set(known)
+        seen, found = set(places_in(self._folder)[1]), []
         for row, key in enumerate(keys):
             if (text := key.tobytes()) not in seen:
                 seen.add(text)
                 found.append(row)
         return found
 
-    def _pieces(self) -> tuple[list[npt.NDArray[np.float32]], dict[bytes, tuple[int, int]]]:
-        """The pieces, mapped from the disk, and in which one, at which row, the features of each key are."""
-        pieces: list[npt.NDArray[np.float32]] = []
-        places: dict[bytes, tuple[int, int]] = {}
-        for path in sorted(self._folder.glob(f"*{_KEYS}")):
-            keys = _read(path, np.uint8, 32)
-            features = _read(path.with_name(path.name.removesuffix(_KEYS) + ".npy"), np.float32, None)
-            if keys is None or features is None or len(keys) != len(features):
-                continue  # damaged: computed again
-            for row, key in enumerate(keys):
-                places[key.tobytes()] = len(pieces), row
-            pieces.append(features)
-        return pieces, places
-
-    def _keys_of(self, source: ImageSource, is_mirrored: bool) -> npt.NDArray[np.uint8]:
+    def _keys_of(self, source: ImageSource) -> npt.NDArray[np.uint8]:
         """What each image is made of, as [images, 32] bytes of SHA-256."""
 
         def key(index: int) -> bytes:
             stored = source.read(index)
             digest = hashlib.sha256(b"" if stored.ndim == 1 else repr(stored.shape).encode())
             digest.update(stored.tobytes())
-            digest.update(_MIRRORED if is_mirrored else b"")
             return digest.digest()
 
         with ThreadPoolExecutor(self._workers) as pool:
             joined = b"".join(pool.map(key, range(len(source))))
         return np.frombuffer(joined, dtype=np.uint8).reshape(-1, 32)
 
-    def _compute(
-        self, source: ImageSource, keys: npt.NDArray[np.uint8], rows: list[int], task: Task, is_mirrored: bool
-    ) -> None:
+    def _compute(self, source: ImageSource, keys: npt.NDArray[np.uint8], rows: list[int], task: Task) -> None:
         pieces: list[npt.NDArray[np.float32]] = []
         with ThreadPoolExecutor(self._workers) as pool:
-            for views in self._views(pool, source, rows, is_mirrored):
+            for views in self._views(pool, source, rows):
                 pieces += [part.float().cpu().numpy() for part in self._parts(self.maker, views)]
                 task.advance(len(views))
         features = np.concatenate(pieces)
@@ -211,17 +188,14 @@ class FeatureStore:
         name = hashlib.sha256(kept.tobytes()).hexdigest()[:24]
         with atomic_write(self._folder / f"{name}.npy") as stream:
             np.save(stream, features)
-        with atomic_write(self._folder / f"{name}{_KEYS}") as stream:
+        with atomic_write(self._folder / f"{name}{KEYS}") as stream:
             np.save(stream, kept)
 
-    def _views(
-        self, pool: ThreadPoolExecutor, source: ImageSource, rows: list[int], is_mirrored: bool
-    ) -> Iterator[Tensor]:
+    def _views(self, pool: ThreadPoolExecutor, source: ImageSource, rows: list[int]) -> Iterator[Tensor]:
         """Decode while a GPU computes; on a processor in turns, as both would only be in each other's way."""
 
         def view(row: int) -> Pixels:
-            pixels = self.maker.view(read_pixels(source, row, None))
-            return pixels[:, ::-1] if is_mirrored else pixels
+            return self.maker.view(read_pixels(source, row, None))
 
         batches = [rows[start : start + self._batch_size] for start in range(0, len(rows), self._batch_size)]
         step = 1 if self.maker.device.type == "cpu" else len(batches)
@@ -235,13 +209,3 @@ class FeatureStore:
 def _place(folder: Path, maker: Maker) -> Path:
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", maker.name)
     return folder / f"{slug}-{hashlib.sha256(maker.key.encode()).hexdigest()[:12]}"
-
-
-def _read(path: Path, dtype: type, width: int | None) -> npt.NDArray[Any] | None:
-    """The array [rows, width] in a file, mapped; None where there is none, or not what was written."""
-    try:
-        array = np.load(path, mmap_mode="r" if width is None else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    is_whole = array.ndim == 2 and array.dtype == dtype and width in (None, array.shape[1])
-    return array if is_whole else None

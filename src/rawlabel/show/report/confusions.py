@@ -78,7 +78,7 @@ def make_confusions(
     folder = run.test_folder or Path(measurement.folder)
     has_folder = folder.is_dir()
     wrong = _wrong_files(run) if has_folder else {}
-    same_data = run.data_fingerprint == collection.manifest.fingerprint
+    same_data = run.is_trained_on(collection.manifest.fingerprint)
     rows, label = [], collection.label
     pairs = [(run.class_ids[one.true], run.class_ids[one.predicted]) for one in top]
     training = beside_confusions(collection, run, pairs, suspects, thumbnails) if same_data else {}

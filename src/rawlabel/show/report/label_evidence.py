@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-
-from rawlabel.base.checked import check_record
-from rawlabel.base.files import read_json
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 from rawlabel.show.report.photos.suspects import Suspects
 
@@ -22,24 +18,6 @@ _SIGNATURES = {
     "diffuse loss": "photos go to many classes, or show two things",
     "none": "nothing unusual",
 }
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _AmbiguousClass(_Record):
-    # `class` is no name in Python.
-    class_id: str = Field(alias="class")
-    signature: str
-    sibling: str | None
-    lost: FiniteFloat
-
-
-class _Evidence(_Record):
-    held_out_photos: int
-    runs: int
-    ambiguous_classes: list[_AmbiguousClass]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +40,9 @@ def read_label_evidence(
     collection: CollectionEvidence, run: RunEvidence, suspects: Suspects | None
 ) -> LabelSection | None:
     """Read `label_evidence.json` of the run; None where there is none. Raises `DataError` when it is damaged."""
-    path = run.path / "label_evidence.json"
-    if not path.is_file() or suspects is None:
+    evidence = run.label_evidence
+    if evidence is None or suspects is None:
         return None
-    evidence = check_record(
-        _Evidence, read_json(path, "evidence about labels"), path, "run `rawlabel labels` again"
-    )
     label = collection.label
     ranked = sorted(suspects.pairs.items(), key=lambda one: (-one[1], one[0]))[:MOST_PAIRS]
     return LabelSection(

@@ -88,7 +88,7 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
             "There is no training run yet; `rawlabel train` makes one. This page shows the collection alone."
         )
         return found
-    if run.data_fingerprint and run.data_fingerprint != collection.manifest.fingerprint:
+    if run.data_fingerprint and not run.is_trained_on(collection.manifest.fingerprint):
         found.append("The run was trained on other data than the manifest shown here.")
     if run.encoder is not None:
         found.append(run.encoder.describe())

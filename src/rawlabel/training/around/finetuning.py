@@ -11,10 +11,10 @@ import torch
 from scipy.special import softmax
 from torch import Tensor
 
+from rawlabel.artifacts.evidence.weights import WEIGHTS_CHOICE, WeightsChoice, WeightsScore
 from rawlabel.artifacts.log_entry import TestAccuracies
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import EncoderRecord
-from rawlabel.artifacts.weights_choice import WeightsChoice, WeightsScore
 from rawlabel.base import distributed, messages, processes
 from rawlabel.base.correctness import is_right
 from rawlabel.base.files import atomic_write, disk_errors, write_json
@@ -158,7 +158,7 @@ def choose_weights(
     save_weights(run.selected_checkpoint, states[chosen], facts)
     choice = WeightsChoice(chosen=chosen, holdout_images=len(data.holdout), candidates=scores)
     if processes.is_first():
-        write_json(run.path / "weights_choice.json", choice.as_json())
+        write_json(run.path / WEIGHTS_CHOICE, choice.as_json())
         messages.inform(choice.describe())
     return choice
 

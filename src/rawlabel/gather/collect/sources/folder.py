@@ -121,11 +121,11 @@ class Folder(Source):
 
 
 def _tree(config: CollectConfig) -> Path:
-    """The folder to read. Raises `ConfigError` or `SourceError`."""
+    """The folder to read. Raises `ConfigError`."""
     if config.input is None:
         raise ConfigError("--input: name the folder whose sub-folders are the classes")
     if not config.input.is_dir():
-        raise SourceError(f"--input {config.input}: is no folder; name the one whose sub-folders are the classes")
+        raise ConfigError(f"--input {config.input}: is no folder; name the one whose sub-folders are the classes")
     return config.input
 
 

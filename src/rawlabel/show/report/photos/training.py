@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rawlabel.artifacts.review.responsible_photos import ResponsiblePhotos
@@ -48,25 +49,26 @@ def beside_confusions(
 
     Else those that `labels` doubts, else a random sample. Raises `DataError` for damaged evidence.
     """
-    nearest = _nearest(collection, run, pairs, thumbnails)
-    doubted = {
-        pair: TrainingPhotos("doubted", [TrainingPhoto(one.photo) for one in suspects.of_pairs.get(pair, [])])
-        for pair in pairs
-        if suspects
-    }
-    missing = {pair for pair in pairs if not (nearest.get(pair) or (pair in doubted and doubted[pair].photos))}
+    found = _nearest(collection, run, pairs, thumbnails)
+    for pair, doubted in (suspects.of_pairs if suspects else {}).items():
+        if pair in pairs and pair not in found:
+            found[pair] = TrainingPhotos("doubted", [TrainingPhoto(one.photo) for one in doubted])
+    missing = [pair for pair in pairs if pair not in found]
     drawn = draw_training_photos(collection, {predicted for _, predicted in missing}, MOST_DRAWN)
-    paths = [one.path for rows in drawn.values() for one in rows if one.path]
+    left_out = {Path(one).name for one in run.left_out_copies.images} if run.left_out_copies else set()
+    paths = [
+        one.path for rows in drawn.values() for one in rows if one.path and Path(one.path).name not in left_out
+    ]
     known = look_up(collection, paths, thumbnails)
     for pair in missing:
         photos = [TrainingPhoto(known[one.path]) for one in drawn[pair[1]] if one.path and one.path in known]
-        doubted[pair] = TrainingPhotos("drawn", photos)
-    return {pair: nearest.get(pair) or doubted[pair] for pair in pairs}
+        found[pair] = TrainingPhotos("drawn", photos)
+    return found
 
 
 def _nearest(
     collection: CollectionEvidence, run: RunEvidence, pairs: Collection[Pair], thumbnails: Thumbnails
-) -> Mapping[Pair, TrainingPhotos]:
+) -> dict[Pair, TrainingPhotos]:
     """What `responsible.json` of the run says of these pairs, as far as the photos can be shown."""
     read = ResponsiblePhotos.read(run.path)
     if read is None:

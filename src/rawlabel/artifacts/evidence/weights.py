@@ -1,10 +1,15 @@
-"""What fine-tuning wrote down about the weights it could keep: a frozen record of the run directory."""
+"""What `weights_choice.json` of a run directory holds: which weights fine-tuning kept, by raw labels alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from rawlabel.base.checked import Count, Measured, Record
+from rawlabel.base.checked import Count, Measured, Record, check_record
+from rawlabel.base.files import read_json
+
+WEIGHTS_CHOICE = "weights_choice.json"
+_REMEDY = "train again into another --outpath"
 
 
 class WeightsScore(Record):
@@ -19,17 +24,17 @@ class WeightsScore(Record):
 
 
 class WeightsChoice(Record):
-    """`weights_choice.json`: which of frozen, averaged and fine-tuned weights a run kept, by raw labels alone."""
+    """Frozen, averaged and fine-tuned weights, and which of these a run kept."""
 
     chosen: str
     holdout_images: Count
     candidates: Mapping[str, WeightsScore]
 
     @property
-    def cost(self) -> float | None:
-        """Points of test accuracy that the kept weights are below the best ones; None without a test set."""
+    def costs(self) -> dict[str, float]:
+        """Points of test accuracy by which each is below the best one; empty without a test set."""
         told = {name: one.test_accuracy for name, one in self.candidates.items() if one.test_accuracy is not None}
-        return max(told.values()) - told[self.chosen] if told else None
+        return {name: max(told.values()) - accuracy for name, accuracy in told.items()}
 
     def describe(self) -> str:
         """One line: what was kept, of what, and why."""
@@ -40,3 +45,11 @@ class WeightsChoice(Record):
             f"weights: {self.chosen}, by the likelihood of {self.holdout_images} held-out raw labels; right of "
             f"these: {each}"
         )
+
+
+def read_weights_choice(run: Path) -> WeightsChoice | None:
+    """The choice of a run directory; None where none was made. Raises `DataError` for a damaged file."""
+    path = run / WEIGHTS_CHOICE
+    if not path.is_file():
+        return None
+    return check_record(WeightsChoice, read_json(path, "the choice of weights"), path, _REMEDY)
