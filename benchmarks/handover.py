@@ -115,7 +115,7 @@ def speeds(run: Path, hub: Path, photos: list[Path], passes: int) -> list[dict[s
     list_of_photos.write_text("".join(f"{photo}\n" for photo in photos))
     ways = {
         "rawlabel predict": ("predict", "auto", run),
-        "rawlabel predict --precision fp32": ("predict", "fp32", run),
+        "rawlabel predict --precision fp32, features as they were kept": ("predict", "fp32", run),
         "plain timm loop, float32": ("timm", "fp32", hub),
         "plain timm loop, bfloat16 by autocast": ("timm", "bf16", hub),
     }
@@ -228,6 +228,7 @@ def main() -> None:
     given = parser.parse_args()
     command = "python benchmarks/handover.py RUN FLOWERS/test"
     command += f" --photos {given.photos}" if given.photos else ""
+    command += f" --passes {given.passes}"
     photos = sorted(given.test.rglob("*.jpg"))
     photos = photos[:: max(1, len(photos) // given.photos)] if given.photos else photos
     with TemporaryDirectory() as folder:
@@ -282,6 +283,13 @@ def page(result: dict) -> str:
         lines.append(
             f"| {one['way']} | {one['images_per_second']} | {slowest} to {fastest} | {one['peak_megabytes']} |"
         )
+    lines += [
+        "",
+        "`predict` decodes photos on as many threads as there are processors, the plain loop on one. The encoder",
+        "of a head computes in the arithmetic in which its features were kept, whatever `--precision` says: like",
+        "with like is it in",
+        f"{result['arithmetic_of_predict']}.",
+    ]
     run = f"a run of seed {result['seed']} and commit {result['commit']}"
     lines += ["", f"`{result['command']}`, {run}, {result['processor']}"]
     return "\n".join(lines) + "\n"
