@@ -119,12 +119,14 @@ def main() -> None:
 
 def write_table(runs: list[Judged], work: Path) -> None:
     """table.json and table.md."""
+    usual = load_training(None, {"recipe": "transfer"})
+    rule = f"{usual.stop}, {', '.join(usual.stop_option)}"
     seeds = 1 + max(one["seed"] for one in runs)
     command = f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}"
-    write_tables(work, origin(command) | {"runs": runs}, page(runs))
+    write_tables(work, origin(command) | {"rule": rule, "runs": runs}, page(runs, rule))
 
 
-def page(runs: list[Judged]) -> list[str]:
+def page(runs: list[Judged], rule: str) -> list[str]:
     """One row a kind and share of noise."""
     lines = [
         "Test accuracy [%] on clean test photos of flowers by `--recipe transfer`, and the AUROC of suspicion by "
@@ -142,7 +144,7 @@ def page(runs: list[Judged]) -> list[str]:
             shares = [f"{np.mean([one[key] for one in own]):.1f} %" for key in ("wrong", "off_topic")]
             cells = (kind, f"{100 * noise:.0f} %", *shares, *accuracies, said(aurocs, 3) if aurocs else "-")
             lines.append(f"| {' | '.join(cells)} | {len(own)} |")
-    return [*lines, "", "- seeds as in table.json"]
+    return [*lines, "", f"- the epoch is chosen by {rule}", "- seeds as in table.json"]
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from copies_of_tool import peak_memory
 from PIL import Image, ImageOps
 
 import rawlabel as rl
+from rawlabel.artifacts.run_directory import describe_environment
 
 BATCH = 64
 FORMATS = ("safetensors", "hub", "onnx")
@@ -225,6 +226,8 @@ def main() -> None:
     parser.add_argument("--photos", type=int, help="So many of the photos, evenly spaced; by default all.")
     parser.add_argument("--passes", type=int, default=7, help="Passes of each way whose median is the speed.")
     given = parser.parse_args()
+    command = "python benchmarks/handover.py RUN FLOWERS/test"
+    command += f" --photos {given.photos}" if given.photos else ""
     photos = sorted(given.test.rglob("*.jpg"))
     photos = photos[:: max(1, len(photos) // given.photos)] if given.photos else photos
     with TemporaryDirectory() as folder:
@@ -238,6 +241,9 @@ def main() -> None:
             "load_average": round(os.getloadavg()[1], 1),
             "processors": os.cpu_count(),
             "commit": record["origin"]["commit"],
+            "command": command,
+            "seed": rl.Run(given.run).config.seed,
+            "processor": describe_environment().processor,
         }
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "answers.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -276,6 +282,8 @@ def page(result: dict) -> str:
         lines.append(
             f"| {one['way']} | {one['images_per_second']} | {slowest} to {fastest} | {one['peak_megabytes']} |"
         )
+    run = f"a run of seed {result['seed']} and commit {result['commit']}"
+    lines += ["", f"`{result['command']}`, {run}, {result['processor']}"]
     return "\n".join(lines) + "\n"
 
 

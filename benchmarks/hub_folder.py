@@ -57,6 +57,12 @@ def by_app(folder: Path, photo: Path) -> dict[str, float]:
     return {one["label"]: one["confidence"] for one in said["confidences"]}
 
 
+def processor() -> str:
+    """What the machine computes with."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].partition(": ")[2]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -72,7 +78,11 @@ def main() -> None:
         # The page uses the folder's own program where there is one.
         if difference > 1e-5 and not (name == "demo/app.py" and has_program):
             raise SystemExit(f"{name} differs from timm by {difference}")
+    origin = json.loads((folder / "model.json").read_text())["origin"]
     result = {
+        "command": "python benchmarks/hub_folder.py FOLDER PHOTO",
+        "commit": origin["commit"],
+        "processor": processor(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "classes": list(own),
         "has_probabilities_program": has_program,

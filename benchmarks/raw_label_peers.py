@@ -205,16 +205,17 @@ def main() -> None:
     task_of(first)
     for name in asked.contestants:
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--alone", name], check=True)
-        write_table(asked.work, seconds_of_features(first))
+        write_table(asked.work, seconds_of_features(first), first)
 
 
-def write_table(work: Path, seconds: float) -> None:
+def write_table(work: Path, seconds: float, first: TrainConfig) -> None:
     """table.json and table.md of all that is kept."""
     found = {name: json.loads(kept(work, name).read_text()) for name in (*USUAL, *FINE_TUNED)
              if kept(work, name).exists()}  # fmt: skip
     table = origin("python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 5")
     table["packages"] |= {name: version(name) for name in ("cleanlab", "scikit-learn")}
     table |= {
+        "rule": f"{first.stop}, {', '.join(first.stop_option)}",
         "seconds_of_features_a_photo": seconds,
         "missing": MISSING,
         "contestants": found,
@@ -255,6 +256,7 @@ def page(table: dict[str, Any]) -> list[str]:
         *(f"- {name}: not yet measured; `--contestants {name}`" for name in FINE_TUNED if name not in found),
         f"- heads stand on kept features; making them takes {per_photo:.0f} ms a photo here and is in no head's "
         "seconds",
+        f"- the epoch is chosen by {table['rule']}",
     ]
 
 

@@ -204,17 +204,20 @@ def main() -> None:
     arguments = parser.parse_args()
     choose_device("cpu")
     torch.set_num_threads(1)
-    curves: dict[str, dict[str, Any]] = read_json(arguments.out, "curves") if arguments.out.exists() else {}
+    told = read_json(arguments.out, "curves") if arguments.out.exists() else {}
+    curves: dict[str, dict[str, Any]] = told.get("trainings", {})
     kept: dict[str, KeptFeatures] = {}
+    command = "python benchmarks/rule_of_heads.py --flowers FLOWERS --cifar10n CIFAR10N --out OUT"
     ends = time.monotonic() + arguments.seconds
     for name, head, seed in trials():
         key = f"{name}: {head}, seed {seed}"
         if key in curves or time.monotonic() > ends:
             continue
         curves[key] = curve(configuration(name, head, seed, arguments), kept)
-        write_json(arguments.out, curves)
+        environment = describe_environment()
+        facts = {"command": command, "commit": environment.commit, "processor": environment.processor}
+        write_json(arguments.out, {**facts, "trainings": curves})
         print(key, f"{max(curves[key]['test']):.2f}", flush=True)
-    command = "python benchmarks/rule_of_heads.py --flowers FLOWERS --cifar10n CIFAR10N --out OUT"
     with atomic_write(arguments.out.with_suffix(".md")) as stream:
         stream.write(table(curves, command).encode())
 

@@ -102,8 +102,12 @@ def test_an_address_that_is_refused_amid_others_is_not_asked_again(tmp_path: Pat
 def test_a_host_that_refuses_everything_is_given_up_after_two_runs(tmp_path: Path) -> None:
     with image_host() as host:
         host.refuses_after = 0
-        assert reasons(run(host, tmp_path, 40)) == {Reason.HTTP_ERROR: 40}
+        refused = run(host, tmp_path, 40)
+        assert reasons(refused) == {Reason.HTTP_ERROR: 40}
+        # What was not asked, since its host is left alone, is counted as no request.
+        assert sum(one.attempts for one in refused) == host.asked.total() < 40
         given_up = run(host, tmp_path, 40)
+        assert sum(one.attempts for one in given_up) == host.asked.total()
         assert reasons(given_up) == {Reason.FORBIDDEN: 40}
         assert all((one.detail or "").endswith("requests in 2 runs") for one in given_up)
         asked = host.asked.total()

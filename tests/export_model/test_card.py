@@ -59,3 +59,9 @@ def test_nearest_photos_are_credited(run: Path) -> None:
     assert len(answer.nearest) == 3 and served.model.training_photos > 30
     assert served.thumbnail(answer.nearest[0].number) is not None
     assert served.thumbnail(10_000) is None
+
+
+def test_the_card_names_the_versions_that_were_tried() -> None:
+    tried = json.loads((Path(__file__).parents[2] / "results/measured/handover/hub.json").read_text())["versions"]
+    for name in ("timm", "transformers", "huggingface_hub", "gradio"):
+        assert f"{name} {tried[name]}" in model_card.TRIED

@@ -20,10 +20,12 @@ from rawlabel.models.checkpoint import load_weights
 from rawlabel.models.encoder import load_encoder
 from rawlabel.models.portable.model import portable_model
 from rawlabel.models.predict import predict
-from rawlabel.models.predictor import load_predictor
+from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.models.transfer.head import FeatureHead
 from rawlabel.models.transfer.whole import mixed, rate_scales, whole_network
 from rawlabel.training import stage
+from rawlabel.training.around.finetuning import choose_weights
+from rawlabel.training.around.holdout import data_of_run
 from rawlabel.training.stage import train
 from tests.helpers.backbone import BACKBONE, weights
 from tests.helpers.runs import Crash, assert_same_run, crashing_after
@@ -131,6 +133,22 @@ def test_raw_labels_choose_the_weights_and_the_cost_is_told(
     lines = capsys.readouterr().out.splitlines()
     assert "  weights kept by raw labels: fine-tuned" in lines
     assert "4.00 ± ? (one run); always frozen 10.00, always averaged 0.00, always fine-tuned 4.00" in lines[-1]
+
+
+def test_no_clean_label_has_a_part_in_the_choice(whole: RunDirectory, tmp_path: Path) -> None:
+    run = RunDirectory(Path(shutil.copytree(whole.path, tmp_path / "run")))
+    settled, kept = run.read(), run.selected_checkpoint.read_bytes()
+    assert settled.weights_choice is not None
+    chosen = settled.weights_choice.chosen
+    lies = iter([0.0 if name == chosen else 100.0 for name in settled.weights_choice.candidates])
+
+    def liar(_: Predictor) -> Any:
+        return {"test": {"acc1": next(lies), "acc5": 100.0}}
+
+    for evaluator in (None, liar):
+        choice = choose_weights(settled.config, data_of_run(run), run, evaluator)
+        assert choice.chosen == chosen and run.selected_checkpoint.read_bytes() == kept
+    assert next(lies, None) is None and choice.candidates[chosen].test_accuracy == 0
 
 
 @pytest.mark.parametrize("after", [1, None])

@@ -44,10 +44,10 @@ _OWN = frozenset({"encoder", "weighing", "choose", "candidate"})
 """Settings of the recipe that are about the head."""
 _OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "feature_scale", "hidden")
 _WITHOUT_HOLDOUT = "averaged"
-"""Kept where no raw label can tell: seldom the best of the three, and seldom the worst."""
+"""Kept where no raw label can tell: a bet between the two others, on which nothing was measured."""
 _TRIAL_IMAGES, _TRIAL_PASSES = 8, 3
 _LIKE_STEPS = 1.15
-"""A step takes longer than its passes: the optimizer, the mean of the weights, the measuring after an epoch."""
+"""A step takes longer than its passes (the optimizer, the mean of weights, the measuring of epochs): a guess."""
 
 
 def frozen_run(run: RunDirectory) -> RunDirectory:

@@ -27,6 +27,8 @@ class Hop:
     location: str | None = None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_sent: bool = True
+    """Whether anything was asked; not of a host that is left alone."""
 
 
 def refused(hop: Hop) -> Hop:
@@ -56,11 +58,13 @@ def refused(hop: Hop) -> Hop:
 def left_for_later(pause: HostPaused) -> Hop:
     """What becomes of a photo whose host is left alone. It fails for this run, and says why and for how long."""
     if pause.answer is Answer.REFUSED:
-        return Hop(failure=Reason.HTTP_ERROR, detail="is not asked any more, since its host refuses every address")
+        detail = "is not asked any more, since its host refuses every address"
+        return Hop(failure=Reason.HTTP_ERROR, detail=detail, is_sent=False)
     reason = Reason.THROTTLED if pause.answer is Answer.THROTTLED else Reason.HTTP_ERROR
     return Hop(
         failure=reason,
         detail=f"is left for a later run, since its host asks for a pause of {in_words(pause.seconds)}",
+        is_sent=False,
     )
 
 

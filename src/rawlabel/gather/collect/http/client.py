@@ -175,7 +175,7 @@ class HttpClient:
             attempt += 1
             response, again_after = await self._follow(wish)
             if again_after is None or attempt >= self._config.attempts:
-                return replace(response, attempts=attempt)
+                return replace(response, attempts=attempt - 1 + response.attempts)
             back_off = min(FIRST_BACK_OFF * 2 ** (attempt - 1), LONGEST_BACK_OFF)
             await asyncio.sleep(max(back_off * random.uniform(0.8, 1.2), again_after))
 
@@ -219,7 +219,8 @@ class HttpClient:
         try:
             ticket = await self._limits.acquire(f"{url.raw_host}:{url.port}")
         except HostAway:
-            return Hop(failure=Reason.UNREACHABLE, detail="gave no answer several times in a row")
+            detail = "gave no answer several times in a row"
+            return Hop(failure=Reason.UNREACHABLE, detail=detail, is_sent=False)
         except HostPaused as pause:
             return left_for_later(pause)
         if ticket.number == 1:
@@ -347,6 +348,7 @@ def _response(url: URL, passed: list[URL], hop: Hop) -> Response:
         content_type=header_text(headers.get("Content-Type")),
         stated_size=stated_size(headers),
         redirects=tuple(map(_without_query, passed)),
+        attempts=int(bool(passed) or hop.is_sent),
     )
 
 
