@@ -20,6 +20,7 @@ from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.copies.fingerprint import Fingerprint
 from rawlabel.artifacts.copies.store import FingerprintStore, fingerprints_folder
 from rawlabel.artifacts.project import catalogue_path
+from rawlabel.base import ray_cluster
 from rawlabel.config import CollectConfig, CurateConfig, ExportConfig
 from rawlabel.errors import ConfigError, DataError, DiskError
 from rawlabel.gather.collect.engines import ray_engine
@@ -308,6 +309,19 @@ def test_fingerprints_made_by_a_cluster_whose_node_dies_are_those_made_here(
     (project / here.kept()["path"][0].as_py()).unlink()
     with pytest.raises(DataError, match="images"):
         curate(CurateConfig(project=project, engine="ray"))
+
+
+def test_what_no_other_process_survives_is_done_here(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster, "RETRIES", 0)
+    own = os.getpid()
+
+    def doubled(number: int) -> int:
+        if os.getpid() != own and number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 2 * number
+
+    calls = [(number,) for number in range(20)]
+    assert list(ray_cluster.results_of_tasks(doubled, calls, None, 2)) == [2 * number for number in range(20)]
 
 
 def test_shards_written_by_a_cluster_are_those_written_here(cluster: Any, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from rawlabel.artifacts.decision import Decision
 from rawlabel.artifacts.image_check import Decoded
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.config import CurateConfig
-from rawlabel.gather.curate import examined_by_ray, examining
+from rawlabel.gather.curate import examining
 from rawlabel.gather.curate.answer_lists import AnswerLists
 from rawlabel.gather.curate.near_copies import listed
 from rawlabel.gather.curate.stage import curate, decide_with
@@ -211,7 +211,7 @@ def test_a_manifest_without_a_list_of_copies_has_none(copied: Path) -> None:
 
 def test_a_photo_is_decoded_once(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = curate(CurateConfig(project=copied))
-    monkeypatch.setattr(examined_by_ray, "examine_image", None)
+    monkeypatch.setattr(examining, "examine_image", None)
     again = curate(CurateConfig(project=copied))
     assert (again.fingerprint, again.table) == (first.fingerprint, first.table)
     assert curate(CurateConfig(project=copied, min_side=205)).funnel.total.kept < first.funnel.total.kept

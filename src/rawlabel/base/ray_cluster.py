@@ -6,15 +6,23 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rawlabel.errors import ConfigError
+from rawlabel.errors import ConfigError, RawlabelError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+Result = TypeVar("Result")
 
 OBJECT_STORE_BYTES = 200_000_000
 """Memory of an own cluster for batches on their way; only photos that a source has itself are among them."""
 KNOCK_SECONDS = 5.0
+RETRIES = 3
+"""Times that Ray runs a task again whose process or machine was lost."""
 
 
 def import_ray(address: str | None) -> Any:
@@ -65,6 +73,47 @@ def connect(address: str | None, workers: int) -> bool:
                 "`ray start --head` or check the address"
             ) from error
     return True
+
+
+def results_of_tasks(
+    function: Callable[..., Result], calls: Iterable[tuple[Any, ...]], address: str | None, workers: int
+) -> Iterator[Result]:
+    """What `function` returns of the arguments of each call, in their order, computed as tasks of a cluster.
+
+    It may be run again from the start: by Ray, `RETRIES` times, where a process or machine is lost, and then here.
+    Raises what `import_ray` and `connect` raise, and the errors of `function`.
+    """
+    ray = import_ray(address)
+    is_own = connect(address, workers)
+    try:
+        task = ray.remote(function).options(max_retries=RETRIES, retry_exceptions=False)
+        # Enough that no process waits for its next one; memory holds the arguments and results of these alone.
+        most = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2
+        begun: deque[tuple[tuple[Any, ...], ObjectRef[Any]]] = deque()
+        for arguments in calls:
+            begun.append((arguments, task.remote(*arguments)))
+            if len(begun) >= most:
+                yield _result(function, *begun.popleft())
+        while begun:
+            yield _result(function, *begun.popleft())
+    finally:
+        if is_own:
+            ray.shutdown()
+
+
+def _result(function: Callable[..., Result], arguments: tuple[Any, ...], begun: ObjectRef[Any]) -> Result:
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    try:
+        found: Result = ray.get(begun)
+    except RayTaskError as error:
+        if isinstance(error.cause, RawlabelError):
+            raise error.cause from error
+        raise
+    except RayError:
+        return function(*arguments)
+    return found
 
 
 def _knock(address: str) -> None:

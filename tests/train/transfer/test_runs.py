@@ -24,7 +24,8 @@ from rawlabel.artifacts.review.responsible_photos import ResponsiblePhotos
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
-from rawlabel.errors import CheckpointError, ConfigError
+from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.models.calibration import Calibration
@@ -34,7 +35,7 @@ from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
 from rawlabel.training import loop
 from rawlabel.training.around import choosing
-from rawlabel.training.around.holdout import predict_holdout
+from rawlabel.training.around.holdout import data_of_run, predict_holdout
 from rawlabel.training.stage import train
 from tests.helpers.backbone import BACKBONE, weights
 from tests.helpers.runs import Crash, assert_same_run, crashing_after
@@ -290,6 +291,11 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
     assert cost.chosen.accuracy == pytest.approx(run.log()[-1]["test"]["acc1"], abs=10)
     with pytest.raises(ConfigError, match="other candidates"):
         train(config.model_copy(update={"candidate": heads[:1]}))
+    (run.path / "choice.json").write_text(json.dumps(record | {"chosen": 2}))
+    with pytest.raises(DataError, match=r"choice\.json: .* which chooses anew"):
+        train(config)
+    with pytest.raises(DataError, match=r"choice\.json: .* which chooses anew"):
+        choice_regret(run, data_of_run(run).holdout)
 
 
 def test_a_head_on_two_encoders_side_by_side_trains_and_predicts(data: Path, tmp_path: Path) -> None:

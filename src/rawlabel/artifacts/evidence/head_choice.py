@@ -12,7 +12,7 @@ from rawlabel.base.checked import Count, Measured, Record, check_record
 from rawlabel.base.files import read_json
 
 CHOICE = "choice.json"
-_REMEDY = "remove it and run the same command again, which chooses anew"
+REMEDY = "remove it and run the same command again, which chooses anew"
 
 
 class MeanOfPhotos(Record):
@@ -68,4 +68,4 @@ def read_head_choice(run: Path) -> HeadChoice | None:
     path = run / CHOICE
     if not path.is_file():
         return None
-    return check_record(HeadChoice, read_json(path, "the choice of a head"), path, _REMEDY)
+    return check_record(HeadChoice, read_json(path, "the choice of a head"), path, REMEDY)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +28,6 @@ _WORDS = {
     "": Answer.DROP, "drop": Answer.DROP, "keep": Answer.KEEP, "not_sure": Answer.NOT_SURE,
     "not sure": Answer.NOT_SURE,
 }  # fmt: skip
-_LINE = re.compile(r", (line|entry|row) \d+$")
 _FORMS = f"a column or key of {', '.join(_PHOTO)}, or lines of text with one photo each"
 
 
@@ -48,11 +46,8 @@ class Entry:
     """File and line, for messages."""
     is_stated: bool = True
     """Whether the list itself says what the answer is."""
-
-    @property
-    def file(self) -> str:
-        """The file that it is of, without the line, for messages."""
-        return _LINE.sub("", self.where)
+    file: str = ""
+    """The list that names it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def read_answer_lists(paths: Iterable[Path]) -> AnswerLists:
         if not path.is_file():
             raise DataError(f"--drop {path}: no such file; `rawlabel review` writes PROJECT/review.jsonl")
         found, answers, num_torn = _read(path)
-        entries += found
+        entries += [replace(one, file=str(path)) for one in found]
         torn += num_torn
         looked_at |= answers.looked_at
     return AnswerLists(tuple(entries), torn, frozenset(looked_at))

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from rawlabel.artifacts.catalogue.rows import Candidate
-from rawlabel.artifacts.copies.fingerprint import Pixels
+from rawlabel.artifacts.copies.fingerprint import Fingerprint, Pixels
 from rawlabel.artifacts.copies.store import PIECE, FingerprintStore
-from rawlabel.artifacts.image_check import Decoded, decode_image, decoded_of, within_limits
+from rawlabel.artifacts.image_check import Decoded, decode_image, decoded_of, examine_image, within_limits
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.base.progress import progress
+from rawlabel.base.ray_cluster import results_of_tasks
 from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError
-from rawlabel.gather.curate.examined_by_ray import Found, examine_stored, examined_by_ray
+
+Piece = Sequence[tuple[str, str]]
+"""SHA-256 and name of some stored photos."""
+Found = tuple[Decoded, Fingerprint | None]
 
 
 def examine_all(
@@ -34,7 +39,7 @@ def examine_all(
     }
     decoded = dict(_known(names, photos, store, config))
     missing = [digest for digest in names if digest not in decoded]
-    examined = examined_by_ray if config.engine == "ray" else _examined_here
+    examined = _examined_by_ray if config.engine == "ray" else _examined_here
     pieces = [[(digest, names[digest]) for digest in some] for some in _pieces(missing)]
     with progress("checking photos", len(names), done=len(decoded)) as task:
         # Piece by piece, so that whoever stops this loses one, and goes on from the others.
@@ -80,7 +85,7 @@ def _is_there(photos: ProjectPhotos, name: str) -> bool:
 
 
 def _examined_here(
-    pieces: Sequence[Sequence[tuple[str, str]]], photos: ProjectPhotos, config: CurateConfig
+    pieces: Sequence[Piece], photos: ProjectPhotos, config: CurateConfig
 ) -> Iterator[list[tuple[str, Found]]]:
     examine = partial(examine_stored, photos, config)
     with ThreadPoolExecutor(config.workers) as pool:
@@ -92,3 +97,23 @@ def _examined_here(
             # Whoever stops this does not want to wait for all the others.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _examined_by_ray(
+    pieces: Sequence[Piece], photos: ProjectPhotos, config: CurateConfig
+) -> Iterator[list[tuple[str, Found]]]:
+    if pieces:
+        # Other processes look for the photos from other working folders.
+        calls = ((photos.project.absolute(), config, some) for some in pieces)
+        yield from results_of_tasks(_examine_piece, calls, config.ray_address, config.workers)
+
+
+def _examine_piece(project: Path, config: CurateConfig, piece: Piece) -> list[tuple[str, Found]]:
+    photos = ProjectPhotos(project)
+    return [(digest, examine_stored(photos, config, name)) for digest, name in piece]
+
+
+def examine_stored(photos: ProjectPhotos, config: CurateConfig, name: str) -> Found:
+    """What is in the photo of that name. Raises `DataError`."""
+    decoded, fingerprint = examine_image(photos.read(name), config.max_megapixels)
+    return within_limits(decoded, config.min_side, config.max_megapixels), fingerprint

@@ -12,7 +12,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import ChoiceCost, HeadAccuracy
 from rawlabel.artifacts.split import folds
 from rawlabel.base import messages
-from rawlabel.base.files import read_json, write_json
+from rawlabel.base.files import write_json
 from rawlabel.base.progress import progress
 from rawlabel.config.training.transfer import HeadCandidate
 from rawlabel.errors import DataError
@@ -21,7 +21,6 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
 from rawlabel.models.transfer.choice import fitted_heads
 from rawlabel.models.transfer.encoded_views import encoding_store
-from rawlabel.training.around.choosing import choice_path
 from rawlabel.training.around.holdout import data_of_run
 
 
@@ -30,16 +29,16 @@ def choice_regret(run: RunDirectory, test: LabeledImages) -> ChoiceCost | None:
 
     None for a run that chose no head, and, which a line says, where its training photos are not as they were.
     """
-    if not choice_path(run).exists():
+    finished = run.read()
+    if (choice := finished.head_choice) is None:
         return None
     try:
         data = data_of_run(run)
     except DataError as error:
         messages.note(f"what the choice of the head cost is not known: {error}")
         return None
-    record = read_json(choice_path(run), "the choice of a head")
-    candidates = [HeadCandidate(**one["settings"]) for one in record["candidates"]]
-    finished, train, classes = run.read(), data.train, len(data.class_ids)
+    candidates = [HeadCandidate.model_validate(one.settings) for one in choice.candidates]
+    train, classes = data.train, len(data.class_ids)
     config, encoder = finished.settings, finished.encoder
     known = encoder.as_json() if encoder else None
     store = encoding_store(config, choose_device("cpu"), known)
@@ -55,7 +54,7 @@ def choice_regret(run: RunDirectory, test: LabeledImages) -> ChoiceCost | None:
         )  # fmt: skip
         right = [one[~is_trained_on, 0].argmax(axis=1) == test.labels for one in said]
     accuracies = [100 * float(one.mean()) for one in right]
-    chosen, oracle = record["chosen"], int(np.argmax(accuracies))
+    chosen, oracle = choice.chosen, int(np.argmax(accuracies))
     each = [HeadAccuracy(head=str(one), accuracy=value) for one, value in zip(candidates, accuracies, strict=True)]
     write_json(run.path / "choice_regret.json", {"candidates": [one.model_dump() for one in each]})
     cost = accuracies[oracle] - accuracies[chosen]

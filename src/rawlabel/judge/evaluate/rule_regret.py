@@ -204,17 +204,7 @@ class WeightsRow(TypedDict):
 
 
 def _as_json(group: RunGroup, confidence: float) -> GroupRow:
-    row = _without_weights(group, confidence)
-    if (one := group.weights) is not None:
-        row["weights"] = {
-            "chosen": list(one.chosen), "costs": list(one.costs), "mean_cost": one.mean,
-            "half_width": one.half_width, "always": dict(one.always),
-        }  # fmt: skip
-    return row
-
-
-def _without_weights(group: RunGroup, confidence: float) -> GroupRow:
-    return {
+    row: GroupRow = {
         "group": group.name,
         "confidence": confidence,
         "runs": [
@@ -238,3 +228,9 @@ def _without_weights(group: RunGroup, confidence: float) -> GroupRow:
             for one in group.rules
         ],
     }
+    if (chosen := group.weights) is not None:
+        row["weights"] = {
+            "chosen": list(chosen.chosen), "costs": list(chosen.costs), "mean_cost": chosen.mean,
+            "half_width": chosen.half_width, "always": dict(chosen.always),
+        }  # fmt: skip
+    return row

@@ -17,17 +17,14 @@ from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.base.progress import progress
-from rawlabel.base.ray_cluster import connect, import_ray
+from rawlabel.base.ray_cluster import results_of_tasks
 from rawlabel.config import ExportConfig
-from rawlabel.errors import RawlabelError
 from rawlabel.manifests.formats._folder import export_folder
 from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, shuffled
 from rawlabel.manifests.formats._provenance import provenance
 from rawlabel.records import Split
 
 _INDEX = "index.json"
-RETRIES = 3
-"""Times that Ray writes a shard again whose process or machine was lost."""
 Piece = tuple[Path, pa.Table]
 """A shard's file and its rows."""
 
@@ -83,20 +80,8 @@ def _shards_here(pieces: Sequence[Piece], class_ids: list[str], config: ExportCo
 
 def _shards_by_ray(pieces: Sequence[Piece], class_ids: list[str], config: ExportConfig) -> Iterator[Shard]:
     """As tasks of a cluster. A shard is written whole or not at all, so one that is lost is written again."""
-    ray = import_ray(config.ray_address)
-    is_own = connect(config.ray_address, config.workers)
-    try:
-        write = ray.remote(_shard).options(max_retries=RETRIES)
-        for result in [write.remote(path, rows, class_ids, config) for path, rows in pieces]:
-            try:
-                yield ray.get(result)
-            except ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, RawlabelError):
-                    raise error.cause from error
-                raise
-    finally:
-        if is_own:
-            ray.shutdown()
+    calls = ((path, rows, class_ids, config) for path, rows in pieces)
+    return results_of_tasks(_shard, calls, config.ray_address, config.workers)
 
 
 def _pieces(table: pa.Table, out: Path, split: Split, size: int) -> Iterator[tuple[Path, pa.Table]]:

@@ -4,52 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
+from rawlabel.artifacts.evidence.head_choice import CHOICE, REMEDY, HeadChoice, HeadScore, read_head_choice
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds
 from rawlabel.base import distributed
-from rawlabel.base.files import read_json, write_json
-from rawlabel.base.json_values import JsonObject
+from rawlabel.base.checked import check_record
+from rawlabel.base.files import write_json
 from rawlabel.base.progress import progress
 from rawlabel.config import TrainConfig
 from rawlabel.config.training.transfer import HeadCandidate, read_candidates
-from rawlabel.errors import ConfigError, DataError
+from rawlabel.errors import ConfigError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
-from rawlabel.models.transfer.choice import CandidateScores, Scores, compared_on, score, within_reach
+from rawlabel.models.transfer.choice import Scores, compared_on, score, within_reach
 from rawlabel.models.transfer.encoded_views import encoding_store, refuse_pixels
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.data import TrainingData
 
 
-class CandidateRow(CandidateScores):
-    """A candidate with how it did."""
-
-    text: str
-    settings: JsonObject
-
-
-class Choice(TypedDict):
-    """The content of `choice.json`."""
-
-    data: str
-    """Fingerprint of the photos."""
-    given: list[str]
-    """Candidates that were named, or none for the usual ones."""
-    photos: int
-    folds: int
-    chosen: int
-    """Position among `candidates`."""
-    candidates: list[CandidateRow]
-
-
 def choice_path(run: RunDirectory) -> Path:
     """Where a run keeps what came of its candidates."""
-    return run.path / "choice.json"
+    return run.path / CHOICE
 
 
 def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainConfig:
@@ -66,21 +46,19 @@ def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> T
         distributed.from_first(
             lambda: _choose(path, config, data, np.concatenate([one.numpy() for one in kept if len(one)]))
         )
-    record = distributed.from_first(lambda: _read(path, config, data))
-    chosen = HeadCandidate.model_validate(record["candidates"][record["chosen"]]["settings"])
+    chosen = distributed.from_first(lambda: _chosen(run, config, data))
     return config.model_copy(update=chosen.model_dump())
 
 
 def describe(run: RunDirectory) -> str:
     """One line: which head was chosen, of how many, and how it and the runner-up did."""
-    record: Choice = read_json(choice_path(run), "the choice of a head")
-    rows = record["candidates"]
-    best = rows[record["chosen"]]
-    accuracy = best["accuracy"]
-    is_level = sum(row["above"]["mean"] <= row["above"]["standard_error"] for row in rows) - 1
+    found = read_head_choice(run.path)
+    assert found is not None
+    rows, accuracy = found.candidates, found.best.accuracy
+    is_level = sum(row.above.mean <= row.above.standard_error for row in rows) - 1
     return (
-        f"head: {best['text']}; of {len(rows)}, by the likelihood of {record['photos']} raw labels in "
-        f"{FOLDS} folds: it says {accuracy['mean']:.1f} ± {accuracy['standard_error']:.1f} % of them, and "
+        f"head: {found.best.text}; of {len(rows)}, by the likelihood of {found.photos} raw labels in "
+        f"{FOLDS} folds: it says {accuracy.mean:.1f} ± {accuracy.standard_error:.1f} % of them, and "
         f"{is_level} others are within one standard error; all are in {choice_path(run)}"
     )
 
@@ -103,38 +81,33 @@ def _choose(path: Path, config: TrainConfig, data: TrainingData, features: np.nd
             neighbors=config.weighing_neighbors,
             advance=task.advance,
         )
-    write_json(path, _record(config, data, candidates, scores))
+    write_json(path, _record(config, data, candidates, scores).as_json())
 
 
 def _record(
     config: TrainConfig, data: TrainingData, candidates: Sequence[HeadCandidate], scores: Scores
-) -> Choice:
-    rows: list[CandidateRow] = [
-        {"text": str(one), "settings": one.model_dump(), **row}
+) -> HeadChoice:
+    rows = [
+        HeadScore.model_validate({"text": str(one), "settings": one.model_dump(), **row})
         for one, row in zip(candidates, scores.table(), strict=True)
     ]
-    return {
-        "data": data.fingerprint,
-        "given": list(config.candidate),
-        "photos": len(scores.losses),
-        "folds": FOLDS,
-        "chosen": scores.chosen(),
-        "candidates": rows,
-    }
+    return HeadChoice(
+        data=data.fingerprint,
+        given=config.candidate,
+        photos=len(scores.losses),
+        folds=FOLDS,
+        chosen=scores.chosen(),
+        candidates=tuple(rows),
+    )
 
 
-def _read(path: Path, config: TrainConfig, data: TrainingData) -> Choice:
-    """The record. Raises `DataError` where it is damaged, and `ConfigError` where it is about something else."""
-    record: Choice = read_json(path, "the choice of a head")
-    try:
-        is_same = record["data"] == data.fingerprint and record["given"] == list(config.candidate)
-        HeadCandidate.model_validate(record["candidates"][record["chosen"]]["settings"])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}: is damaged; remove it and run the same command again, which chooses anew"
-        ) from error
-    if not is_same:
+def _chosen(run: RunDirectory, config: TrainConfig, data: TrainingData) -> HeadCandidate:
+    """What was chosen. Raises `DataError` for a damaged record, and `ConfigError` for one of something else."""
+    found = read_head_choice(run.path)
+    assert found is not None
+    if (found.data, found.given) != (data.fingerprint, config.candidate):
         raise ConfigError(
-            f"--outpath: {path} was chosen on other data or of other candidates; choose another --outpath"
+            f"--outpath: {choice_path(run)} was chosen on other data or of other candidates; choose another "
+            "--outpath"
         )
-    return record
+    return check_record(HeadCandidate, found.best.settings, choice_path(run), REMEDY)
