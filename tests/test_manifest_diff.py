@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
@@ -39,6 +39,9 @@ OF_PHOTOS = {Kind.LICENSE, Kind.PIXELS, Kind.BYTES}
     edits=st.lists(st.sampled_from([*EDITS, "gone", None]), min_size=len(ROWS), max_size=len(ROWS)),
     num_new=st.integers(0, 3),
 )
+@example(edits=["rejected"] * len(ROWS), num_new=0)
+@example(edits=["rejected"] * len(ROWS), num_new=1)
+@example(edits=["gone"] * 6 + [None] * 5, num_new=0)
 def test_edits_are_told_all_of_them_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, edits: list[str | None], num_new: int
 ) -> None:
@@ -58,6 +61,9 @@ def test_edits_are_told_all_of_them_and_nothing_else(
     after += [kept_row(number, "robin") for number in range(20, 20 + num_new)]
     expected[Kind.EVENT_ADDED] = expected[Kind.PHOTO_ADDED] = num_new
     left = {row["photo_id"] for row in after}
+    # A class of which no photo is kept is left out, beside others of which some are.
+    kept = {row["class_id"] for row in after if row["verdict"] == "kept"}
+    expected[Kind.CLASS] = len({one.class_id for one in CLASSES} - kept) if kept else 0
     expected[Kind.PHOTO_REMOVED] = len({row["photo_id"] for row in ROWS} - left)
     one, other = write_rows(folder / "one", ROWS), write_rows(folder / "other", after)
     found = Counter(difference.kind for difference in differences_between(one, other))

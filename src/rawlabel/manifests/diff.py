@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,7 +51,7 @@ class Kind(StrEnum):
 
 
 _TEXT = {
-    Kind.CLASS: "classes with other names, keywords or definitions, or added or removed",
+    Kind.CLASS: "classes with other names, keywords or definitions, added, removed or left out",
     Kind.PHOTO_ADDED: "photos added",
     Kind.PHOTO_REMOVED: "photos removed",
     Kind.EVENT_ADDED: "label events added",
@@ -109,7 +109,7 @@ def diff(config: DiffConfig) -> tuple[Manifest, Manifest, list[Difference]]:
 
 def differences_between(before: Manifest, after: Manifest) -> Iterator[Difference]:
     """Everything but clock readings in which two manifests differ, sorted by kind, then by label event."""
-    yield from _classes(before.all_classes, after.all_classes)
+    yield from _classes(before, after)
     for key, added, removed in (
         (PHOTO_KEY, Kind.PHOTO_ADDED, Kind.PHOTO_REMOVED),
         (EVENT_KEY, Kind.EVENT_ADDED, Kind.EVENT_REMOVED),
@@ -129,20 +129,27 @@ def differences_between(before: Manifest, after: Manifest) -> Iterator[Differenc
         yield from _changed(kind, both, changed)
 
 
-def _classes(before: Sequence[ClassSpec], after: Sequence[ClassSpec]) -> Iterator[Difference]:
-    one, other = ({spec.class_id: spec for spec in specs} for specs in (before, after))
+def _classes(before: Manifest, after: Manifest) -> Iterator[Difference]:
+    one, other = (
+        {spec.class_id: (spec, spec in manifest.left_out) for spec in manifest.all_classes}
+        for manifest in (before, after)
+    )
     for class_id in dict.fromkeys([*one, *other]):
         was, now = one.get(class_id), other.get(class_id)
         if was != now:
             yield Difference(Kind.CLASS, None, None, class_id, None, _described(was), _described(now))
-    order = [class_id for class_id in one if class_id in other]
-    if order != [class_id for class_id in other if class_id in one]:
+    order = [class_id for class_id in before.class_ids if class_id in after.class_ids]
+    if order != [class_id for class_id in after.class_ids if class_id in before.class_ids]:
         # The order is what gives each class its index in training.
-        yield Difference(Kind.CLASS, None, None, None, None, " ".join(one), " ".join(other))
+        yield Difference(Kind.CLASS, None, None, None, None, *map(" ".join, (before.class_ids, after.class_ids)))
 
 
-def _described(spec: ClassSpec | None) -> str:
-    return "" if spec is None else f"{spec.name} ({', '.join(spec.keywords)}) {spec.definition}".rstrip()
+def _described(known: tuple[ClassSpec, bool] | None) -> str:
+    if known is None:
+        return ""
+    spec, is_left_out = known
+    said = f"{spec.name} ({', '.join(spec.keywords)}) {spec.definition}".rstrip()
+    return f"{said}, left out" if is_left_out else said
 
 
 def _lonely(table: pa.Table, other: pa.Table, key: list[str], kind: Kind) -> Iterator[Difference]:
