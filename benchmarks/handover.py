@@ -1,7 +1,7 @@
 """One model, five ways to ask it: `predict`, `serve`, the exported file, onnxruntime and plain timm, on flower
 photos.
 
-    python benchmarks/handover.py RUN TEST_FOLDER [--out results/measured/handover]
+    python -m benchmarks.handover RUN TEST_FOLDER [--out results/measured/handover]
 
 RUN is a finished run; TEST_FOLDER holds class folders with photos that it was not trained on. Writes what each
 says of each photo in short, and images a second and peak memory of `predict` beside a plain loop of timm on the
@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from copies_of_tool import peak_memory
+from benchmarks.copies_of_tool import peak_memory
 from PIL import Image, ImageOps
 
 import rawlabel as rl
@@ -148,7 +148,7 @@ def speeds(run: Path, hub: Path, photos: list[Path], passes: int) -> list[dict[s
 
 @contextmanager
 def _pass_process(kind: str, precision: str, place: Path, photos: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, __file__, "--pass-of", kind, precision, str(place), str(photos)]
+    command = [sys.executable, "-m", "benchmarks.handover", "--pass-of", kind, precision, str(place), str(photos)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         assert process.stdin is not None
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, help="So many of the photos, evenly spaced; by default all.")
     parser.add_argument("--passes", type=int, default=7, help="Passes of each way whose median is the speed.")
     given = parser.parse_args()
-    command = "python benchmarks/handover.py RUN FLOWERS/test"
+    command = "python -m benchmarks.handover RUN FLOWERS/test"
     command += f" --photos {given.photos}" if given.photos else ""
     command += f" --passes {given.passes}"
     photos = sorted(given.test.rglob("*.jpg"))
