@@ -33,6 +33,8 @@ from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.probes import Probe, is_small, probe_hashes
 
 FILE = "fingerprints.sqlite"
+_PROBES = 2
+"""Version of how the parts of a picture are cut and shrunk, beside that of the hash."""
 _CHUNK = 256
 """Images of a transaction."""
 _ROW = np.dtype(
@@ -129,7 +131,7 @@ class KeptFingerprints:
             hashes, there = probe_hashes(pixels, probes)
             return there.tobytes() + hashes.tobytes()
 
-        for start, values in self._values(source, f"probes {VERSION} {names}", make, title, pause):
+        for start, values in self._values(source, f"probes {VERSION}.{_PROBES} {names}", make, title, pause):
             hashes = np.zeros((len(values), len(probes), 32), dtype=np.uint8)
             there = np.zeros((len(values), len(probes)), dtype=np.bool_)
             for row, value in enumerate(values):
