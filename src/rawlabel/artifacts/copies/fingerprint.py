@@ -155,7 +155,7 @@ def tiles_of_parts(gray: npt.NDArray[np.uint8], parts: Sequence[Part]) -> npt.ND
 def _is_shared(rows: slice, across: slice) -> bool:
     """Whether `_tile` shrinks a part by area, and down its columns in one step."""
     height, width = rows.stop - rows.start, across.stop - across.start
-    return min(height, width) >= _TILE_SIDE and height < 4 * _TILE_SIDE
+    return bool(min(height, width) >= _TILE_SIDE and height < 4 * _TILE_SIDE)
 
 
 def _narrow(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
