@@ -98,7 +98,8 @@ def _ending(run: Run) -> str:
 
 
 def _screen(run: Run, console: Console) -> Panel:
-    width, height = max(min(console.width, 110) - 16, 20), max(min(console.height - 9, 18), 5)
+    # An odd number of rows has a middle one, whose value is a round one.
+    width, height = max(min(console.width, 110) - 16, 20), max(min(console.height - 10, 18), 5) // 2 * 2 + 1
     epochs = run.epochs
     if not epochs:
         return Panel(Text("no epoch is logged yet"), title=run.path.name, width=min(console.width, 110))
@@ -116,6 +117,11 @@ def _screen(run: Run, console: Console) -> Panel:
     last = epochs[-1]
     axis = f"epoch {epochs[0].epoch}{f'epoch {last.epoch}':>{max(width - len(str(epochs[0].epoch)) - 6, 1)}}"
     shown.append(Text(" " * 8 + axis, style="dim"))
+    if run.selected_epoch is not None:
+        positions = [one.epoch for one in epochs]
+        at = positions.index(run.selected_epoch) if run.selected_epoch in positions else len(positions) - 1
+        place = round(at * (2 * width - 1) / max(len(epochs) - 1, 1)) // 2
+        shown.append(Text(" " * (8 + place) + "▲ chosen" if place < width - 8 else f"{'chosen ▲':>{8 + place + 1}}"))
     legend = Text("\n        ")
     for (name, style), now in zip(_CURVES, _values(last), strict=True):
         if now is not None:
