@@ -215,7 +215,7 @@ def plain_head(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
 
 
 def site_config(config: DemoConfig, seed: int, project: Path) -> PhotoSiteConfig:
-    """Settings of the demo's photo site."""
+    """Settings of the photo site: the digits, with their test set, or the photos that are named."""
     return PhotoSiteConfig(
         seed=seed,
         noise=config.noise,
