@@ -26,10 +26,10 @@ from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.training.stage import train
+from tests.helpers.distributed_runs import make_runs
 from tests.helpers.runs import arguments, assert_same_run, numbers
 from tests.helpers.several_processes import Launched, train_by_command
 from tests.helpers.tiny_training import make_class_folders, tiny
-from tests.train.distributed_runs import make_runs
 
 # No batch norm, whose statistics are those of a share.
 PLAIN: dict[str, Any] = {"epochs": 2, "precision": "fp32", "model": "timm/test_convnext", "image_size": 32}
