@@ -98,4 +98,4 @@ def test_heads_that_are_fitted_together_say_what_each_says_alone(monkeypatch: py
     monkeypatch.setattr("rawlabel.models.transfer.choice.MOST_NUMBERS", 1)
     alone = cross_fitted_heads(features, raw, CLASSES, folds, CANDIDATES)
     for one, two in zip(together, alone, strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+        np.testing.assert_allclose(one, two, atol=1e-4)
