@@ -182,9 +182,8 @@ def _accuracy(run: Run) -> Iterator[str]:
             f"this model has {copies.clean.accuracy:.2f} % ({lower:.2f} to {upper:.2f} %)."
         )
     yield (
-        f"\nIntervals at {100 * measured.confidence:g} % (Clopper and Pearson). The oracle is the epoch that "
-        f"is best on "
-        "this test set, which nobody could have chosen."
+        f"\nThe intervals are exact ones of {100 * measured.confidence:g} %. The oracle is the epoch that is best "
+        "on this test set, which nobody could have chosen without its labels."
     )
     if measured.classes is not None:
         yield f"Of {len(measured.classes)} of the {measured.training_classes} classes alone."

@@ -43,7 +43,7 @@ class RunFacts:
 _TITLES = {
     "selected": "Test accuracy at the chosen epoch",
     "last": "Test accuracy at the last epoch",
-    "oracle": "Test accuracy at the oracle epoch",
+    "oracle": "Test accuracy at the best epoch",
 }
 
 
