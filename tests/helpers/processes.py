@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel import cli
+from rawlabel.models import precision
+from tests.helpers.trials import fp32_is_faster
 
 FORKS = multiprocessing.get_context("forkserver")
 _LOADED = (
@@ -181,6 +183,7 @@ def _main(arguments: list[str], environment: dict[str, str], said: list[Path], b
     for number, path in enumerate(said, start=1):
         with path.open("w", encoding="utf-8") as stream:
             os.dup2(stream.fileno(), number)
+    precision._trial = fp32_is_faster
     if by_self:
         by_self.prepare()
     cli.main(arguments)
