@@ -126,7 +126,10 @@ def curate(project: Place = "project", **settings: Any) -> Manifest:
     """
     from rawlabel.gather.curate.stage import curate as run_curate
 
-    return run_curate(_settings(CurateConfig, settings, project=_path(project)))
+    config, make_features = _settings(CurateConfig, settings, project=_path(project)), None
+    if config.crops:
+        from rawlabel.models.transfer.for_curating import make_features
+    return run_curate(config, make_features)
 
 
 @_stopped_as_python_is

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from rawlabel import cli
 from rawlabel.artifacts.copies.listed import listed_copies
 from rawlabel.config import CurateConfig
+from rawlabel.errors import ConfigError
 from rawlabel.gather.curate.stage import curate
 from tests.helpers.pictures import photo
 from tests.helpers.stored_photos import jpeg, project_of
@@ -38,12 +38,12 @@ def photos() -> list[tuple[str, str, bytes]]:
 
 
 def test_a_crop_is_left_out_and_a_neighbour_of_another_picture_stays(
-    photos: list[tuple[str, str, bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photos: list[tuple[str, str, bytes]], tmp_path: Path
 ) -> None:
     project = project_of(tmp_path / "p", photos)
     assert curate(CurateConfig(project=project)).funnel.total.kept == 8  # two copies of a crop
-    assert cli.run(["curate", str(project), "--crops"]) == 2
-    assert "--crops: no features" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="--crops: no features"):
+        curate(CurateConfig(project=project, crops=True))
     # All are neighbours, so that features alone would leave one of them.
     turned = [*(0.01 * place for place in range(7)), 0.002, 0.001]
     keep_features(project, {data: np.array([1, one]) for (_, _, data), one in zip(photos, turned, strict=True)})
@@ -55,4 +55,5 @@ def test_a_crop_is_left_out_and_a_neighbour_of_another_picture_stays(
     # A torn piece is no piece.
     (piece,) = project.glob("features/*/piece.npy")
     piece.write_bytes(piece.read_bytes()[:50])
-    assert cli.run(["curate", str(project), "--crops"]) == 2
+    with pytest.raises(ConfigError, match="--crops: no features"):
+        curate(CurateConfig(project=project, crops=True))

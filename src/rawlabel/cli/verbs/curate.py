@@ -19,7 +19,11 @@ SUMMARY = "clean a collection without touching its labels"
 def _curate(config: CurateConfig) -> Ending:
     from rawlabel.gather.curate.stage import curate
 
-    manifest = curate(config)
+    make_features = None
+    if config.crops:
+        # Encoders take seconds to be imported, and nothing else here needs them.
+        from rawlabel.models.transfer.for_curating import make_features
+    manifest = curate(config, make_features)
     counts = manifest.funnel.total
     say(f"found {counts.found} = kept {counts.kept} + rejected {counts.rejected} + failed {counts.failed}")
     for verdict in (Verdict.REJECTED, Verdict.FAILED):

@@ -68,7 +68,7 @@ class Found:
             yield cls(stream, listed, hear)
 
     def add(self, match: Match) -> None:
-        """Take a copy, or a pair for a person."""
+        """Take a copy, or a pair that a person should look at."""
         if match.tier == "review":
             bits = _NO_BITS if match.bits is None else match.bits
             correlation = np.nan if match.correlation is None else match.correlation
