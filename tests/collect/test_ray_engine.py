@@ -37,7 +37,6 @@ from rawlabel.gather.curate import examining
 from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.decontaminate import hashes
 from rawlabel.judge.decontaminate.stage import decontaminate_stage
-from rawlabel.judge.decontaminate.verifying import Verifier
 from rawlabel.manifests.export import export
 from rawlabel.models.transfer import store
 from rawlabel.models.transfer.for_curating import make_features
@@ -323,7 +322,7 @@ def test_fingerprints_made_by_a_cluster_whose_node_dies_are_those_made_here(
 def test_features_and_searches_of_a_cluster_whose_node_dies_are_those_made_here(
     second_node: Any, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One node dies among the features, another one while test images are searched for."""
+    """It dies among the features; the search within the set comes before, that for test images after."""
     for module, name, value in ((hamming, "TASK_HASHES", 16), (store, "CHUNK", 4), (hashes, "_AT_ONCE", 200)):
         monkeypatch.setattr(module, name, value)
     pictures = [photo(number, 240) for number in range(14)]
@@ -334,23 +333,16 @@ def test_features_and_searches_of_a_cluster_whose_node_dies_are_those_made_here(
     (tmp_path / "test" / "owl").mkdir(parents=True)
     for number, one in enumerate(pictures[11:14]):
         (tmp_path / "test" / "owl" / f"{number}.jpg").write_bytes(jpeg(one, 60))
-    project, nodes = project_of(tmp_path / "p", photos), [second_node]
-    died: list[str] = []
+    project, died = project_of(tmp_path / "p", photos), list[int]()
+    kept = FeatureStore._keep
 
-    def and_a_node_dies(kind: type, name: str) -> None:
-        of_kind = getattr(kind, name)
+    def keep(*arguments: Any) -> None:
+        kept(*arguments)
+        if not died:
+            died.append(1)
+            cluster.remove_node(second_node, allow_graceful=False)
 
-        def do(*arguments: Any) -> None:
-            of_kind(*arguments)
-            if name not in died:
-                died.append(name)
-                cluster.remove_node(nodes.pop(), allow_graceful=False)
-                nodes.append(cluster.add_node(**NODE) if len(died) == 1 else None)
-
-        monkeypatch.setattr(kind, name, do)
-
-    and_a_node_dies(FeatureStore, "_keep")
-    and_a_node_dies(Verifier, "take")
+    monkeypatch.setattr(FeatureStore, "_keep", keep)
     told = []
     for engine in ("ray", "local"):
         manifest = curate(CurateConfig(project=project, engine=engine, crops=True), make_features)
@@ -361,7 +353,7 @@ def test_features_and_searches_of_a_cluster_whose_node_dies_are_those_made_here(
         told.append((manifest.table, manifest.funnel, features, found.certificate.as_json()))
         for name in ("features", "fingerprints", "manifests"):
             shutil.rmtree(project / name)
-    assert died == ["_keep", "take"]
+    assert died
     assert told[0] == told[1]
     _, funnel, features, certificate = told[0]
     assert (funnel.total.kept, len(features), len(certificate["removed"])) == (14, 8, 3)
