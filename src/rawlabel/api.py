@@ -126,10 +126,13 @@ def curate(project: Place = "project", **settings: Any) -> Manifest:
     """
     from rawlabel.gather.curate.stage import curate as run_curate
 
-    config, make_features = _settings(CurateConfig, settings, project=_path(project)), None
-    if config.crops:
-        from rawlabel.models.transfer.for_curating import make_features
-    return run_curate(config, make_features)
+    return run_curate(_settings(CurateConfig, settings, project=_path(project)), _make_features)
+
+
+def _make_features(config: CurateConfig, names: Sequence[str]) -> None:
+    from rawlabel.models.transfer.for_curating import make_features
+
+    make_features(config, names)
 
 
 @_stopped_as_python_is
