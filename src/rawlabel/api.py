@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, get_args, get_origin
 
