@@ -7,7 +7,7 @@ hashes where it is installed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,12 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel.artifacts.copies.fingerprint import BITS
+from rawlabel.base.ray_cluster import Cluster, Shared
 from rawlabel.errors import ConfigError
 
 FAISS_FROM = 100_000
 """Hashes on the larger side from which `auto` takes faiss."""
 BLOCK, OTHER_BLOCK = 2048, 8192
 """Hashes that are compared at once: 32 MB of distances."""
+TASK_HASHES = 65_536
+"""Hashes of a set that one task of a cluster looks among."""
 _WORDS, _ROWS = 4, 16
 """Words of a hash, and hashes whose words stay in the processor's cache while they are compared."""
 
@@ -66,6 +69,49 @@ def pairs_within(
         for found in pairs_between(hashes[start : start + BLOCK], hashes[start:], most_bits, pause, backend):
             is_later = found.others > found.ones
             yield Pairs(found.ones[is_later] + start, found.others[is_later] + start, found.bits[is_later])
+
+
+class SearchedHashes:
+    """Hashes of a set, among which near ones are looked for: here, or by the tasks of a cluster."""
+
+    def __init__(self, hashes: Hashes, backend: Backend = "auto", cluster: Cluster | None = None) -> None:
+        self._hashes, self._backend, self._cluster = Shared(hashes), backend, cluster
+
+    def near(
+        self,
+        asked: Sequence[Hashes],
+        spans: Sequence[tuple[int, int]],
+        most_bits: int,
+        pause: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[int, Pairs]]:
+        """The pairs of each array of `asked`, whose number comes with them, and the hashes at `spans` of rows.
+
+        `pause` is called now and then and may raise. Raises what `pairs_between` raises.
+        """
+        if self._cluster is None:
+            whole = self._hashes.value
+            for number, ones in enumerate(asked):
+                for start, stop in spans:
+                    for found in pairs_between(ones, whole[start:stop], most_bits, pause, self._backend):
+                        yield number, Pairs(found.ones, found.others + start, found.bits)
+            return
+        parts = [
+            (start, min(start + TASK_HASHES, stop))
+            for first, stop in spans
+            for start in range(first, stop, TASK_HASHES)
+        ]
+        numbers = [number for number in range(len(asked)) for _ in parts]
+        calls = ((self._hashes, *part, ones, most_bits, self._backend) for ones in asked for part in parts)
+        for number, pairs in zip(numbers, self._cluster.results(_pairs_in_part, calls), strict=True):
+            pause()
+            yield number, pairs
+
+
+def _pairs_in_part(
+    hashes: Hashes, start: int, stop: int, asked: Hashes, most_bits: int, backend: Backend
+) -> Pairs:
+    found = _in_order(list(pairs_between(asked, hashes[start:stop], most_bits, backend=backend)))
+    return Pairs(found.ones, found.others + start, found.bits)
 
 
 def distances(ones: Hashes, others: Hashes) -> npt.NDArray[np.uint16]:

@@ -7,7 +7,7 @@ thumbnails roughly, which is quick, and then their details (`rawlabel.artifacts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,10 @@ import numpy.typing as npt
 from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.copies.hamming import Hashes
 from rawlabel.artifacts.copies.stars import SURE_BITS
+from rawlabel.base.ray_cluster import Cluster, Shared
 from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.correlation import AlikePairs, Likest, Nearest, alike, correlate
-from rawlabel.judge.decontaminate.hashes import Tests, near_pairs
+from rawlabel.judge.decontaminate.hashes import HashPairs, Kinds, Tests, near_pairs
 from rawlabel.judge.decontaminate.kept_fingerprints import Fingerprints, KeptFingerprints
 from rawlabel.judge.decontaminate.matches import LISTED, Found, Match
 from rawlabel.judge.decontaminate.probes import (
@@ -64,6 +65,8 @@ class Settings:
     thorough: bool = False
     """All probes, however long that takes."""
     canaries: bool = True
+    cluster: Cluster | None = None
+    """What makes fingerprints and compares hashes; None for this process."""
     pause: Callable[[], None] = field(default=lambda: None)
     """Called now and then; may raise."""
 
@@ -139,12 +142,24 @@ def _by_hashes(
     # Nobody is to look at a list, so nothing is listed of what no pixels would confirm.
     most_bits = REVIEW_BITS if settings.listed else VERIFIED_BITS
     made = kept.probes(sides.tests.select(places), probes, "cutting probes of test images", settings.pause)
+    parts = (
+        part
+        for start, hashes, there in made
+        for part in Tests(places[start : start + len(hashes)], hashes, there).parts(len(sides.candidate_prints))
+    )
     with own_threads() as pool:
         verifier = Verifier(sides.candidates, sides.candidate_prints, sides.tests, probes, pool)
-        for start, hashes, there in made:
-            tests = Tests(places[start : start + len(hashes)], hashes, there)
-            for some in tests.parts(len(sides.candidate_prints)):
-                verifier.take(near_pairs(own, some, most_bits, settings.pause), is_verified, found, settings.pause)
+        for pairs in _near_pairs(own, parts, most_bits, settings):
+            verifier.take(pairs, is_verified, found, settings.pause)
+
+
+def _near_pairs(own: Kinds, parts: Iterable[Tests], most_bits: int, settings: Settings) -> Iterator[HashPairs]:
+    """Part by part, here or by the tasks of a cluster, which finds the same."""
+    if settings.cluster is None:
+        yield from (near_pairs(own, part, most_bits, settings.pause) for part in parts)
+    else:
+        shared = Shared(own)
+        yield from settings.cluster.results(near_pairs, ((shared, part, most_bits) for part in parts))
 
 
 def candidate_hashes(

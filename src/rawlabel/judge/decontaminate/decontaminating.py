@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def decontaminate(
     who took each candidate and when, where that is known. Raises what `settings.pause` raises.
     """
     settings = settings or Settings()
-    with KeptFingerprints.open(cache) as kept:
+    is_joined = settings.cluster.joined() if settings.cluster is not None else nullcontext()
+    with is_joined, KeptFingerprints.open(cache, settings.cluster) as kept:
         own = kept.of(candidates, titles[0], settings.pause)
         theirs = kept.of(tests, titles[1], settings.pause)
         sides = Sides(candidates, own, tests, theirs)
