@@ -75,7 +75,7 @@ def end_by_signal(
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     return Ended(process.returncode, out, err)
 
 
@@ -170,7 +170,7 @@ def forked(
             process.join(0.01)
         if process.exitcode is None and process.pid is not None:
             os.kill(process.pid, number)
-        process.join(60)
+        process.join(240)
         code = process.exitcode
         assert code is not None
         process.close()
