@@ -61,7 +61,7 @@ def _launch(folder: Path, run: Callable[..., None], arguments: tuple[str, ...]) 
             os.dup2(stream.fileno(), number)
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=2, run_id=str(uuid.uuid4()), rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0", start_method="forkserver", max_restarts=0,
+        rdzv_endpoint="localhost:0", start_method="fork", max_restarts=0,
     )  # fmt: skip
     elastic_launch(config, _run)(str(folder), run, arguments)
 
