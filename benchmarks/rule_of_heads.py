@@ -104,7 +104,7 @@ def curve(config: TrainConfig, kept: dict[str, KeptFeatures]) -> dict[str, Any]:
     if key not in kept:
         kept[key] = store.features(test.source, "features of test images")
     train, held = (store.features(one.source, "features") for one in (data.train, data.holdout))
-    centre(method, train.mean(), train.deviation())
+    centre(method, train)
     optimizer, loader = make_optimizer(config, method), FeatureLoader(train, config.batch_size, config.seed or 0)
     labels, entries, tested = torch.from_numpy(data.train.labels), [], []
     for epoch in range(config.epochs):

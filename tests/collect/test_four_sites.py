@@ -17,7 +17,7 @@ from rawlabel.gather.collect.source import Presence
 from rawlabel.gather.collect.stage import collect
 from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Photo, Verdict
-from rawlabel_photo_site.web.server import running
+from rawlabel_photo_site.web.server import ENTRANCES, running
 from rawlabel_photo_site.world.changes import Change, changed
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.rules import SiteRules
@@ -63,6 +63,17 @@ def test_no_picture_is_in_a_class_twice(tmp_path: Path) -> None:
         shown[row["class_id"], picture].append(row)
     repeated = [group for group in shown.values() if len({row["source"] for row in group}) > 1]
     assert not repeated
+
+
+def test_an_address_may_be_given_with_its_path_as_the_simulated_site_prints_it(tmp_path: Path) -> None:
+    printed = (
+        f"{name}=http://127.0.0.1:8765{path}" for name, path in zip(SITES, dict(ENTRANCES).values(), strict=True)
+    )
+    config = CollectConfig(classes=tmp_path / "c", project=tmp_path / "p", source=SITES, base_url=tuple(printed),
+                           allow_loopback=True)  # fmt: skip
+    with Catalogue(catalogue_path(config.project), create=True) as catalogue:
+        session = Session(config, catalogue, requested_sources(config), None)
+    assert {one.context.base_url for one in session.sources.values()} == {"http://127.0.0.1:8765"}
 
 
 def test_each_site_says_what_was_taken_down_and_what_has_another_license(tmp_path: Path) -> None:

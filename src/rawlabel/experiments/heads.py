@@ -29,15 +29,14 @@ HEAD: TrainSettings = {
     "lr": 0.2,
     "lr_schedule": "cosine",
     "weight_decay": 0.02,
-    "stop_option": ("window=10", "early=1"),
+    "stop_option": ("window=10", "shorter=0.5"),
     "train_accuracy": (),
     "keep_predictions": False,
     "compile": "off",
     "holdout": 0.05,
 }
 """What all share: the recipe `transfer`, with half its epochs in batches eight times as large, as there are twenty
-times its photos, at a rate twice as high, and views of 128 pixels for images of 32. The
-stopping rule is the one that the recipe had when the committed table was made."""
+times its photos, at a rate twice as high, and views of 128 pixels for images of 32."""
 _FREE: TrainSettings = {"hidden": 128, "weight_decay": 5e-4}
 """A head that can fit wrong labels: a hidden layer, and as much decay as networks have."""
 METHODS: dict[str, TrainSettings] = {
@@ -73,7 +72,7 @@ LEFT_OUT = {
 NOISES = ("clean", "aggregate", "random1", "worst")
 RULE_VARIANTS = (
     "noisy_holdout:window=3", "noisy_holdout:window=5", "noisy_holdout:window=10",
-    "noisy_holdout:window=10,early=1",
+    "noisy_holdout:window=10,early=1", "noisy_holdout:window=10,shorter=0.5",
     "label_wave:halt=at_once,patience=1",
 )  # fmt: skip
 """Settings of rules beside their defaults; the last is Label Wave's first minimum, as it is published."""

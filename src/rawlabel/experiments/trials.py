@@ -40,7 +40,8 @@ class Trial:
     row: str
     config: TrainConfig
     is_compared: bool = True
-    """Whether test images are looked for among its own, which takes longer than the training of a head."""
+    """Whether test images are looked for among its own, and it is calibrated for use: each takes longer than the
+    training of a head."""
 
     def __str__(self) -> str:
         return f"{self.row}, seed {self.config.seed}"
@@ -75,7 +76,7 @@ def _train(trial: Trial) -> None:
             config if trial.is_compared else config.model_copy(update={"outpath": None}), data
         )
 
-    train(trial.config, make)
+    train(trial.config, make, is_for_use=trial.is_compared)
 
 
 def _usual_jobs(device: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ class KeptFeatures:
     def at(self, ids: Tensor) -> Tensor:
         """The features of the images at `ids` [some], in that order, on the device."""
         if self._whole is not None:
-            return self._whole[ids.to(self._whole.device)]
+            return self._whole.index_select(0, ids.to(self._whole.device))
         return self._read(ids.cpu().numpy()).to(self._device)
 
     def select(self, ids: npt.NDArray[np.int64]) -> KeptFeatures:
@@ -57,16 +57,23 @@ class KeptFeatures:
     def mean(self) -> Tensor:
         """Their mean [features]; the sums are exact enough not to depend on how they are added up."""
         total = torch.zeros(self.num_features, dtype=torch.float64)
-        for ids in torch.split(torch.arange(len(self)), _CHUNK):
-            total += self.at(ids).cpu().double().sum(dim=0)
+        for some in self._in_order():
+            total += some.sum(dim=0, dtype=torch.float64)
         return (total / max(1, len(self))).float()
 
     def deviation(self) -> Tensor:
         """Their standard deviation [features], as exact."""
         mean, total = self.mean().double(), torch.zeros(self.num_features, dtype=torch.float64)
-        for ids in torch.split(torch.arange(len(self)), _CHUNK):
-            total += (self.at(ids).cpu().double() - mean).square().sum(dim=0)
+        for some in self._in_order():
+            total += (some.double() - mean).square().sum(dim=0)
         return (total / max(1, len(self))).sqrt().float()
+
+    def _in_order(self) -> Iterator[Tensor]:
+        """All features, some [images, features] at a time, on the processor."""
+        if self._whole is not None:
+            yield from (some.cpu() for some in torch.split(self._whole, _CHUNK))
+        else:
+            yield from (self.at(ids).cpu() for ids in torch.split(torch.arange(len(self)), _CHUNK))
 
     def _read(self, ids: npt.NDArray[np.int64]) -> Tensor:
         read = np.empty((len(ids), self.num_features), dtype=np.float32)

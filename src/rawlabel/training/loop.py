@@ -115,7 +115,7 @@ class Trainer:
         self._resume()
         train, holdout = self._decode(self.data.train, "train"), self._decode(self.data.holdout, "holdout")
         if isinstance(train, KeptFeatures):
-            centre(self.method, train.mean(), train.deviation())
+            centre(self.method, train)
         self.run.log_timing(cache={"train": train.place, "holdout": holdout.place})
         passes = make_loader(train, self.config, self.predictor)
         loader: BatchLoader = passes if self.num_steps is None else StepBudgetLoader(passes, self.num_steps)

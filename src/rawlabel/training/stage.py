@@ -52,10 +52,13 @@ def train(
     config: TrainConfig,
     make_evaluator: MakeEvaluator | None = None,
     find_copies: FindCopies | None = None,
+    *,
+    is_for_use: bool = True,
 ) -> RunDirectory:
     """Train as `config` says and return the run directory; an interrupted run goes on, a finished one stays.
 
-    The copies of test images that `find_copies` finds are left out of training and holdout.
+    The copies of test images that `find_copies` finds are left out of training and holdout. A run that is not
+    for use, but for a row of a table, is not calibrated, which takes longer than the training of a head.
 
     A teacher has a run directory of its own inside, `teacher`, so has a refit, `refit`, and so have the networks
     that judge the labels, `folds/0` and so on. Raises `ConfigError`, `DataError`, `CheckpointError`, `DiskError`,
@@ -75,7 +78,7 @@ def train(
             settled = distributed.from_first(lambda: _settle_seed(config, run))
             settle = _train_head if settled.finetune else _prepare
             settled, data = settle(settled, data, run, make_evaluator)
-            _run(settled, data, run, make_evaluator)
+            _run(settled, data, run, make_evaluator, is_for_use=is_for_use)
         if copies is not None:
             copies.record(run.path)
         return run
@@ -133,7 +136,12 @@ def _refuse_unwritable(path: Path | None) -> None:
 
 
 def _run(
-    config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
+    config: TrainConfig,
+    data: TrainingData,
+    run: RunDirectory,
+    make_evaluator: MakeEvaluator | None,
+    *,
+    is_for_use: bool = True,
 ) -> RunDirectory:
     """Train on `data` in `run`: the teacher, if one is asked for, the run itself, and its refit."""
     distributed.from_first(lambda: _refuse_other_settings(config, run))
@@ -146,7 +154,7 @@ def _run(
         _say_not_measured(config, run)
     if is_finished and not config.refit:
         return run
-    teacher = _teach(config, data, run, make_evaluator) if config.student else None
+    teacher = _teach(config, data, run, make_evaluator, is_for_use) if config.student else None
     evaluator = make_evaluator(config.model_copy(update={"outpath": run.path}), data) if make_evaluator else None
     if not is_finished:
         labeled = labeled_by(teacher, data, config) if teacher else data
@@ -157,7 +165,8 @@ def _run(
             if config.finetune:
                 chosen = finetuning.choose_weights(trainer.config, labeled, run, evaluator)
                 selection = replace(selection, why=f"{selection.why}; {chosen.describe()}")
-            calibrate(run, data)
+            if is_for_use:
+                calibrate(run, data)
         doubt = holdout_doubt(trainer.records, selection.epoch, len(data.holdout)) if rule.needs_holdout else None
         run.write_summary(
             Summary(
@@ -261,7 +270,7 @@ def _prune(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
 
     def train_fold(fold: int, others: TrainingData) -> RunDirectory:
         place = RunDirectory(run.path / "folds" / str(fold))
-        return _run(own.model_copy(update={"outpath": place.path}), others, place, None)
+        return _run(own.model_copy(update={"outpath": place.path}), others, place, None, is_for_use=False)
 
     kept = prune(data, config, run, train_fold)
     if processes.is_first():
@@ -295,7 +304,11 @@ def _note_settings(config: TrainConfig, run: RunDirectory) -> None:
 
 
 def _teach(
-    config: TrainConfig, data: TrainingData, run: RunDirectory, make_evaluator: MakeEvaluator | None
+    config: TrainConfig,
+    data: TrainingData,
+    run: RunDirectory,
+    make_evaluator: MakeEvaluator | None,
+    is_for_use: bool,
 ) -> RunDirectory:
     """Train the teacher of `run`, in a folder of its own and on the same split."""
     _note_settings(config, run)
@@ -303,7 +316,7 @@ def _teach(
     # Its images are the pruned ones too, so it says so.
     same = {"confident_learning": config.confident_learning, "weighing": config.weighing}
     own = _around(config, outpath=teacher.path, **same)
-    return _run(own, data, teacher, make_evaluator)
+    return _run(own, data, teacher, make_evaluator, is_for_use=is_for_use)
 
 
 def _refit(

@@ -22,12 +22,13 @@ from rawlabel_photo_site.web.applications import make_application
 from rawlabel_photo_site.web.routes import IMAGE_LOG, REQUESTS, ImageRequest
 from rawlabel_photo_site.world.site import PhotoSite
 
-_ENTRANCES = (
+ENTRANCES = (
     ("Flickr", "/services/rest/"),
     ("Wikimedia Commons", "/w/api.php"),
     ("Openverse", "/v1/images/"),
     ("iNaturalist", "/v1/observations"),
 )
+"""What the site stands in for, and where its searches are."""
 _SHUTDOWN_SECONDS = 2.0
 _START_SECONDS = 30.0
 
@@ -126,7 +127,7 @@ def serve(config: PhotoSiteConfig, announce: Callable[[str], None]) -> None:
         async with _listening(site, config.host, config.port) as served:
             with _stopped_by_signals(stop):
                 announce(f"{len(site.photos)} photos of {len(site.classes)} classes at {served.base_url}/")
-                for name, path in _ENTRANCES:
+                for name, path in ENTRANCES:
                     announce(f"  {name:<18}{served.base_url}{path}")
                 await stop.wait()
 

@@ -90,3 +90,12 @@ def test_what_is_given_is_not_chosen() -> None:
 def test_a_candidate_that_is_none_is_named(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=f"--candidate.*'{text}': {complaint}"):
         load_training(None, {"recipe": "transfer", "candidate": (text,)})
+
+
+def test_heads_that_are_fitted_together_say_what_each_says_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _, raw, folds = photos(0.3)
+    together = cross_fitted_heads(features, raw, CLASSES, folds, CANDIDATES)
+    monkeypatch.setattr("rawlabel.models.transfer.choice.MOST_NUMBERS", 1)
+    alone = cross_fitted_heads(features, raw, CLASSES, folds, CANDIDATES)
+    for one, two in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)

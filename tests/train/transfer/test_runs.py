@@ -149,6 +149,14 @@ def test_a_second_training_computes_no_features(
     assert run.summary().last_epoch == 5
 
 
+def test_a_row_of_a_table_is_the_same_training_and_no_calibration(
+    whole: RunDirectory, data: Path, weights: Path, tmp_path: Path
+) -> None:
+    row = train(settings(data, weights, tmp_path / "run"), make_epoch_evaluator, is_for_use=False)
+    assert row.log() == whole.log() and (whole.path / "calibration.json").exists()
+    assert not (row.path / "calibration.json").exists()
+
+
 def test_a_run_is_not_used_with_other_weights(data: Path, weights: Path, tmp_path: Path) -> None:
     copy = tmp_path / "model.safetensors"
     copy.write_bytes(weights.read_bytes())

@@ -67,6 +67,7 @@ class Session:
         for name, kind in source_types.items():
             api = self._apis[name] = Api(name, self.http, catalogue, config.attempts)
             address = addresses.get(name) or addresses.get("") or kind.base_url
+            address = address.removesuffix(kind.search_path)
             try:
                 source = self.sources[name] = kind(SourceContext(api, config, address, api_key))
             except SourceError as error:

@@ -113,6 +113,8 @@ class Source(ABC):
 
     base_url: ClassVar[str]
     """Address of the API; empty for sources on this machine's disk."""
+    search_path: ClassVar[str] = ""
+    """Where its searches are below that address, without a slash at the end; an address may be given with it."""
     key_variables: ClassVar[tuple[str, ...]] = ()
     """Environment variables that hold the API's keys."""
     needs_key: ClassVar[bool] = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypedDict
 
 import numpy as np
@@ -26,7 +27,7 @@ from rawlabel.models.transfer.agreement import (
     nearest_neighbors,
 )
 from rawlabel.models.transfer.head import SCALE
-from rawlabel.models.transfer.many_heads import Axes, Heads, fitted, principal_axes
+from rawlabel.models.transfer.many_heads import MOST_NUMBERS, Axes, Heads, fitted, principal_axes
 
 Floats = npt.NDArray[np.float64]
 
@@ -186,15 +187,29 @@ def fitted_heads(
     if any(one.weighing != "none" for one in candidates):
         nearest = nearest_neighbors(by_length, min(neighbors, len(labels) - 1))
         shares = _shares(axes["length"], nearest, labels, num_classes, others, inner, rounds)
-    for one in candidates:
-        if one.feature_scale not in axes:
-            axes[one.feature_scale] = principal_axes(SCALE * deviations(features), _MOST_AXES)
-        columns = others.shape[1]
-        decays = np.full(columns, one.weight_decay * decay_scale)
-        exponents = np.full(columns, GCE_EXPONENT if one.method == "gce" else 0.0)
-        weights = _weights(one, shares) * others
-        yield fitted(axes[one.feature_scale], labels, num_classes, Heads(weights, decays, exponents))
-        advance(1)
+    columns = others.shape[1]
+    for some in _fitted_together(candidates, len(labels) * columns * num_classes):
+        scale = some[0].feature_scale
+        if scale not in axes:
+            axes[scale] = principal_axes(SCALE * deviations(features), _MOST_AXES)
+        decays = np.repeat([one.weight_decay * decay_scale for one in some], columns)
+        exponents = np.repeat([GCE_EXPONENT if one.method == "gce" else 0.0 for one in some], columns)
+        weights = np.concatenate([_weights(one, shares) * others for one in some], axis=1)
+        said = fitted(axes[scale], labels, num_classes, Heads(weights, decays, exponents))
+        for head in np.split(said, len(some), axis=1):
+            yield head
+            advance(1)
+
+
+def _fitted_together(candidates: Sequence[HeadCandidate], numbers: int) -> Iterator[Sequence[HeadCandidate]]:
+    """Neighbors among `candidates` on the same features: fewer and larger products of matrices.
+
+    As many at once as fit into memory where each says so many `numbers`.
+    """
+    most = max(1, MOST_NUMBERS // max(1, numbers))
+    for _, group in groupby(candidates, key=lambda one: one.feature_scale):
+        alike = list(group)
+        yield from (alike[start : start + most] for start in range(0, len(alike), most))
 
 
 def deviations(features: Features) -> Features:

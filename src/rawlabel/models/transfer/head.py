@@ -6,8 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rawlabel.images.kept_features import KeptFeatures
+
 SCALE = 16.0
 """Length of what the layers see: about the root of some hundred features, for which usual rates are right."""
+_SHORTEST = 1e-12
+"""Length below which features are not made longer, as in torch's `normalize`."""
 
 
 class FeatureHead(nn.Module):
@@ -46,17 +50,29 @@ class FeatureHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [batch, classes] for features [batch, features]."""
-        centred = features - self.mean
-        seen = centred * self.rate if self.by_deviation else F.normalize(centred, dim=1)
-        logits: Tensor = self.layers(SCALE * seen)
+        logits: Tensor = self.layers(self._seen(features - self.mean))
         return logits
 
+    def _seen(self, centred: Tensor) -> Tensor:
+        """What the layers see of features less their mean, which are overwritten where no gradient needs them.
 
-def centre(network: nn.Module, mean: Tensor, deviation: Tensor) -> None:
-    """Give every head in `network` mean and deviation of each feature on the training images."""
-    for module in network.modules():
-        if isinstance(module, FeatureHead):
-            module.mean.copy_(mean)
-            if module.by_deviation:
-                spread = deviation * len(deviation) ** 0.5
-                module.rate.copy_(torch.where(spread > 0, 1 / spread.clamp(min=1e-12), 0))
+        New memory for each step of it takes a kept batch longer than the layers do; the numbers are the same to
+        the bit, `SCALE` being a power of two.
+        """
+        if centred.requires_grad:
+            return SCALE * (centred * self.rate if self.by_deviation else F.normalize(centred, dim=1))
+        if self.by_deviation:
+            return centred.mul_(self.rate).mul_(SCALE)
+        return centred.div_(torch.linalg.vector_norm(centred, dim=1, keepdim=True).clamp_min(_SHORTEST) / SCALE)
+
+
+def centre(network: nn.Module, train: KeptFeatures) -> None:
+    """Give every head in `network` the mean of each feature on the training images, and what else it goes by."""
+    mean, heads = train.mean(), [one for one in network.modules() if isinstance(one, FeatureHead)]
+    for head in heads:
+        head.mean.copy_(mean)
+    if any(head.by_deviation for head in heads):
+        spread = train.deviation() * train.num_features**0.5
+        rate = torch.where(spread > 0, 1 / spread.clamp(min=1e-12), 0)
+        for head in heads:
+            head.rate.copy_(rate)

@@ -17,7 +17,7 @@ from rawlabel.models.transfer.agreement import Features, Labels
 
 Floats = npt.NDArray[np.float32]
 STEPS = 50
-_MOST_NUMBERS = 2**25
+MOST_NUMBERS = 2**25
 """Probabilities held in memory at a time."""
 
 
@@ -55,7 +55,7 @@ def principal_axes(features: Features, most: int) -> Axes:
 
 def fitted(axes: Axes, labels: Labels, num_classes: int, heads: Heads) -> npt.NDArray[np.float32]:
     """What each of `heads` says of all photos, as probabilities [photos, heads, classes]."""
-    size = max(1, _MOST_NUMBERS // (len(labels) * num_classes))
+    size = max(1, MOST_NUMBERS // (len(labels) * num_classes))
     said = np.empty((len(labels), len(heads.decays), num_classes), dtype=np.float32)
     for start in range(0, len(heads.decays), size):
         part = slice(start, start + size)
@@ -65,36 +65,39 @@ def fitted(axes: Axes, labels: Labels, num_classes: int, heads: Heads) -> npt.ND
 
 
 def _fitted(axes: Axes, labels: Labels, num_classes: int, heads: Heads) -> Floats:
+    """As `fitted`. Inside, heads come last: NumPy is slow along the few classes, were these last."""
     sums = np.maximum(heads.weights.sum(axis=0), 1e-12)
     weights, decays = (heads.weights / sums).astype(np.float32), heads.decays.astype(np.float32)
     exponents, rows = heads.exponents.astype(np.float32), np.arange(len(labels))
-    shape = (axes.features.shape[1], len(decays), num_classes)
+    is_robust = bool(exponents.any())
+    shape = (axes.features.shape[1], num_classes, len(decays))
     matrix: Floats = np.zeros(shape, dtype=np.float32)
     offset: Floats = np.zeros(shape[1:], dtype=np.float32)
     ahead, offset_ahead, time = matrix, offset, 1.0
-    rates: Floats = (1 / (axes.variances[:, None] / 2 + decays))[:, :, None].astype(np.float32)
+    rates: Floats = (1 / (axes.variances[:, None] / 2 + decays))[:, None, :].astype(np.float32)
     for _ in range(STEPS):
         said = _said(axes.features, ahead, offset_ahead)
-        counts = weights * said[rows, :, labels] ** exponents
-        said[rows, :, labels] -= 1
-        said *= counts[:, :, None]
-        slope: Floats = (axes.features.T @ said.reshape(len(labels), -1)).reshape(shape) + decays[:, None] * ahead
+        counts = weights * said[rows, labels] ** exponents if is_robust else weights
+        said[rows, labels] -= 1
+        said *= counts[:, None, :]
+        slope: Floats = (axes.features.T @ said.reshape(len(labels), -1)).reshape(shape) + decays * ahead
         next_matrix: Floats = ahead - rates * slope
         next_offset: Floats = offset_ahead - 2 * said.sum(axis=0)
-        is_uphill = (slope * (next_matrix - matrix)).sum(axis=(0, 2)) > 0
+        is_uphill = (slope * (next_matrix - matrix)).sum(axis=(0, 1)) > 0
         next_time = (1 + (1 + 4 * time**2) ** 0.5) / 2
-        momentum: Floats = np.where(is_uphill, 0, (time - 1) / next_time).astype(np.float32)[:, None]
+        momentum: Floats = np.where(is_uphill, 0, (time - 1) / next_time).astype(np.float32)
         ahead = next_matrix + momentum * (next_matrix - matrix)
         offset_ahead = next_offset + momentum * (next_offset - offset)
         matrix, offset, time = next_matrix, next_offset, next_time
-    return _said(axes.features, matrix, offset)
+    return _said(axes.features, matrix, offset).transpose(0, 2, 1)
 
 
 def _said(features: Floats, matrix: Floats, offset: Floats) -> Floats:
-    """Probabilities [photos, heads, classes]."""
-    logits = (features @ matrix.reshape(len(matrix), -1)).reshape(len(features), *offset.shape) + offset
-    logits -= logits.max(axis=2, keepdims=True)
+    """Probabilities [photos, classes, heads]."""
+    logits = (features @ matrix.reshape(len(matrix), -1)).reshape(len(features), *offset.shape)
+    logits += offset
+    logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=2, keepdims=True)
+    logits /= logits.sum(axis=1, keepdims=True)
     said: Floats = logits
     return said

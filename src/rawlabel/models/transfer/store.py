@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -101,10 +101,11 @@ class FeatureStore:
         `DiskError`.
         """
         keys = distributed.from_first(lambda: self._keys_of(source))
-        missing = distributed.from_first(lambda: self._missing(keys))
+        pieces, places = places_in(self._folder)
+        missing = distributed.from_first(lambda: _missing(keys, places))
         if len(missing):
             self._add(source, keys, missing, title)
-        pieces, places = places_in(self._folder)
+            pieces, places = places_in(self._folder)
         try:
             where = np.array([places[key.tobytes()] for key in keys], dtype=np.int64).reshape(-1, 2)
         except KeyError as error:
@@ -120,7 +121,7 @@ class FeatureStore:
         Others wait from piece to piece, so that none takes the first for lost.
         """
         with self._alone(), progress(title, len(keys), done=len(keys) - len(missing)) as task:
-            still = distributed.from_first(lambda: self._missing(keys))
+            still = distributed.from_first(lambda: _missing(keys, places_in(self._folder)[1]))
             task.advance(len(missing) - len(still))
             for start in range(0, len(still), CHUNK):
                 rows = still[start : start + CHUNK]
@@ -150,15 +151,6 @@ class FeatureStore:
                 write_json(self._folder / "maker.json", {"name": self.maker.name, "key": self.maker.key})
             yield
 
-    def _missing(self, keys: npt.NDArray[np.uint8]) -> list[int]:
-        """Positions of images without features, each image once."""
-        seen, found = set(places_in(self._folder)[1]), []
-        for row, key in enumerate(keys):
-            if (text := key.tobytes()) not in seen:
-                seen.add(text)
-                found.append(row)
-        return found
-
     def _keys_of(self, source: ImageSource) -> npt.NDArray[np.uint8]:
         """What each image is made of, as [images, 32] bytes of SHA-256."""
 
@@ -168,8 +160,11 @@ class FeatureStore:
             digest.update(stored.tobytes())
             return digest.digest()
 
+        def keys(start: int) -> bytes:
+            return b"".join(map(key, range(start, min(start + CHUNK, len(source)))))
+
         with ThreadPoolExecutor(self._workers) as pool:
-            joined = b"".join(pool.map(key, range(len(source))))
+            joined = b"".join(pool.map(keys, range(0, len(source), CHUNK)))
         return np.frombuffer(joined, dtype=np.uint8).reshape(-1, 32)
 
     def _compute(self, source: ImageSource, keys: npt.NDArray[np.uint8], rows: list[int], task: Task) -> None:
@@ -209,3 +204,9 @@ class FeatureStore:
 def _place(folder: Path, maker: Maker) -> Path:
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", maker.name)
     return folder / f"{slug}-{hashlib.sha256(maker.key.encode()).hexdigest()[:12]}"
+
+
+def _missing(keys: npt.NDArray[np.uint8], places: Collection[bytes]) -> list[int]:
+    """Positions of the images of `keys` that are not among `places`, each image once."""
+    first = {key.tobytes(): row for row, key in reversed([*enumerate(keys)])}
+    return sorted(row for key, row in first.items() if key not in places)

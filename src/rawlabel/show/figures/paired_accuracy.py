@@ -66,8 +66,8 @@ def draw_paired(out: FigureFolder, folders: ResultFolders, raw: ClassResults, cl
             if pair.raw.class_ids[position] in excluded:
                 tick.set_fontstyle("italic")
     note = (
-        "thin lines: 95 % Clopper-Pearson intervals; bold: the models differ (Fisher's exact test, Holm's p ≤ "
-        f"{_SIGNIFICANT})"
+        "thin lines: 95 % Clopper-Pearson intervals\n"
+        f"bold: the models differ (Fisher's exact test, Holm's p ≤ {_SIGNIFICANT})"
     )
     if excluded:
         note += "\nitalic: class left out of the 100-class figures"

@@ -121,13 +121,18 @@ class HeadTap:
         # d without its length, which underflows for the surest images: a softmax among the other classes, and -1.
         direction = logits.scatter(1, own[:, None], -torch.inf).softmax(dim=1).scatter(1, own[:, None], -1.0)
         outputs = logits if self._head.bias is None else logits - self._head.bias
-        length, size = features.abs().amax(dim=1), torch.linalg.vector_norm(weight)
+        length, size = _largest(features), torch.linalg.vector_norm(weight)
         smallest = torch.finfo(length.dtype).tiny
         features = features / length.clamp(min=smallest)[:, None]
         product = -(direction * outputs).sum(dim=1) / length.clamp(min=smallest)
         cosine = product / (features.norm(dim=1) * direction.norm(dim=1) * size).clamp(min=smallest)
         cosine = torch.where((length > 0) & (size > 0), cosine.clamp(-1, 1), 0)
         return distributed.whole_batch(cosine, len(labels))
+
+
+def _largest(features: Tensor) -> Tensor:
+    """The largest absolute value of each row, without a second array of all."""
+    return torch.maximum(features.amax(dim=1), -features.amin(dim=1))
 
 
 def holdout_statistics(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> HoldoutEntry:

@@ -78,6 +78,7 @@ class Commons(Source):
     """Wikimedia Commons: freely licensed photos, without a key."""
 
     base_url = "https://commons.wikimedia.org"
+    search_path = "/w/api.php"
     terms = (
         "name a contact (--contact), at most two downloads at a time, credit the author and the license of each "
         "file; every license allows commercial use and changes"
@@ -168,7 +169,7 @@ class Commons(Source):
 
     async def _query(self, parameters: Mapping[str, str], asked: str = "the search") -> Mapping[str, object]:
         common = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5"}
-        address = f"{self.context.base_url}/w/api.php"
+        address = self.context.base_url + self.search_path
         try:
             reply = await self.context.api.get_json(
                 address, {**common, **parameters}, partial(self._explain, asked=asked)

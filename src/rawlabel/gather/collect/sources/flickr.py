@@ -71,6 +71,7 @@ class Flickr(Source):
     """Flickr's photo search; one call returns up to 500 photos with their image addresses."""
 
     base_url = "https://api.flickr.com"
+    search_path = "/services/rest"
     key_variables = ("FLICKR_API_KEY",)
     needs_key = True
     splits = True
@@ -185,7 +186,9 @@ class Flickr(Source):
     ) -> Mapping[str, object]:
         """Call the API; faults come with HTTP status 200 and a code."""
         query = {"method": method, "api_key": self._key, "format": "json", "nojsoncallback": "1", **parameters}
-        reply = await self.context.api.get_json(f"{self._site}/services/rest/", query, explain or self._explain)
+        reply = await self.context.api.get_json(
+            f"{self._site}{self.search_path}/", query, explain or self._explain
+        )
         assert isinstance(reply, dict)
         return reply
 

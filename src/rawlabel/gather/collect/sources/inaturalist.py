@@ -53,6 +53,7 @@ class Inaturalist(Source):
     """iNaturalist's observations; one may have several photos."""
 
     base_url = "https://api.inaturalist.org"
+    search_path = "/v1/observations"
     terms = (
         "at most 60 calls a minute and 10,000 a day, and 5 GB of photos an hour; the API is for applications, not "
         "for scraping: for whole taxa use the open data set on AWS; credit each photo's author and license"
@@ -91,7 +92,7 @@ class Inaturalist(Source):
         found: dict[str, Presence] = {}
         for start in range(0, len(ids), OBSERVATIONS_AT_ONCE):
             some = ids[start : start + OBSERVATIONS_AT_ONCE]
-            reply = await self._get(f"/v1/observations/{','.join(some)}", {}, ABOUT_PHOTOS)
+            reply = await self._get(f"{self.search_path}/{','.join(some)}", {}, ABOUT_PHOTOS)
             there = {
                 text(photo.get("id")): LICENSES.get(text(photo.get("license_code")), ("All Rights Reserved", ""))
                 for one in items(reply.get("results"))
@@ -115,7 +116,7 @@ class Inaturalist(Source):
             parameters["photo_license"] = ",".join(
                 code for code, named in LICENSES.items() if preset.allows(*named)
             )
-        return await self._get("/v1/observations", parameters)
+        return await self._get(self.search_path, parameters)
 
     async def _get(
         self, path: str, parameters: Mapping[str, str], asked: str = "the search"

@@ -66,6 +66,7 @@ class Openverse(Source):
     """Openverse: openly licensed images of Flickr, Wikimedia Commons, museums and many others."""
 
     base_url = "https://api.openverse.org"
+    search_path = "/v1/images"
     key_variables = ("OPENVERSE_CLIENT_ID", "OPENVERSE_CLIENT_SECRET")
     terms = (
         "no scraping of the catalog and no evading of its limits (anonymous: 20 calls a minute, 200 a day; "
@@ -104,7 +105,7 @@ class Openverse(Source):
         preset = self.context.config.licenses
         if "license" not in parameters and preset is not LicensePreset.ANY:
             parameters["license"] = ",".join(self._wanted_licenses())
-        reply = await self._get("/v1/images/", parameters)
+        reply = await self._get(f"{self.search_path}/", parameters)
         results = [one for one in items(reply.get("results")) if isinstance(one, dict)]
         photos = tuple(photo for one in results if (photo := self._photo(one)) is not None)
         total = integer(reply.get("result_count"))
@@ -156,7 +157,7 @@ class Openverse(Source):
         await self.prepare_once()
         found = {}
         for photo in photos:
-            reply = await self._get(f"/v1/images/{quote(photo.photo_id, safe='')}/", {}, ABOUT_PHOTOS)
+            reply = await self._get(f"{self.search_path}/{quote(photo.photo_id, safe='')}/", {}, ABOUT_PHOTOS)
             is_there = text(reply.get("id")) == photo.photo_id
             found[photo.photo_id] = Presence(is_there, *(_license(reply)[1:] if is_there else (None, None)))
         return found
