@@ -309,7 +309,7 @@ def _search_table(rows: Sequence[_Json]) -> list[str]:
     return [
         *lines, "",
         "The machine did other work beside this; seconds of CPU, of one thread, say what it takes. `faiss` is the "
-        "extra `rawlabel[faiss]`; what it finds is what products of matrices find.", "",
+        "extra `rawlabel[faiss]`; what it finds is what numpy finds by counting bits.", "",
     ]  # fmt: skip
 
 

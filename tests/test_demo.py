@@ -21,6 +21,7 @@ from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.helpers.pictures import photo
 from tests.helpers.processes import forked
+from tests.helpers.small_demo import serve_few
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +33,7 @@ ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     """What the demo came to; its files are there already."""
     folder = tmp_path_factory.mktemp("demo")
-    [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve)
+    [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve_few)
     return only
 
 
@@ -74,7 +75,10 @@ def two_seeds(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return out, run_demo(config, serve)
 
 
-def test_the_demo_ends_with_ten_lines_and_the_evidence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_ends_with_ten_lines_and_the_evidence(
+    out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rawlabel.cli.verbs.photo_site.serve", serve_few)
     assert cli.run(["demo", "--out", str(out), *ARGUMENTS]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10

@@ -14,6 +14,7 @@ LIGHT = {
     "manifests": ("manifests.export", "manifests.noise", "manifests.verify.stage", "manifests.rebuild.stage"),
     "gather": ("gather.collect.stage", "gather.curate.stage", "gather.prepare.stage", "manifests.prune.stage"),
     "show": ("show.report.stage", "show.figures.drawing", "show.figures.worth"),
+    "the site of the demo": ("chain.demo_site", "cli.verbs.photo_site"),
     "stopping rules": ("training.stopping", "training.stopping_rule", "config"),
 }
 RULES = ("gwa", "label_wave", "last_epoch", "noisy_holdout", "noisy_holdout_loss", "patience")

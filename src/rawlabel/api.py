@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, get_args, get_origin
 
@@ -126,7 +126,13 @@ def curate(project: Place = "project", **settings: Any) -> Manifest:
     """
     from rawlabel.gather.curate.stage import curate as run_curate
 
-    return run_curate(_settings(CurateConfig, settings, project=_path(project)))
+    return run_curate(_settings(CurateConfig, settings, project=_path(project)), _make_features)
+
+
+def _make_features(config: CurateConfig, names: Sequence[str]) -> None:
+    from rawlabel.models.transfer.for_curating import make_features
+
+    make_features(config, names)
 
 
 @_stopped_as_python_is

@@ -139,6 +139,16 @@ def test_the_command_line_shows_messages_as_lines_and_leaves_no_handler(
     assert messages.logger.handlers == before
 
 
+def test_a_library_that_logs_by_the_root_logger_has_nothing_said_twice(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with messages.on_stderr():
+        messages.note("a note")
+    assert (capsys.readouterr().err, caplog.records) == ("note: a note\n", [])
+    messages.warn("a warning")
+    assert len(caplog.records) == 1
+
+
 def test_progress_is_turned_off_in_one_place(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="rawlabel")
     before = progress.show(False)

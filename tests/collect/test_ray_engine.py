@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
+from rawlabel.artifacts.copies import hamming
 from rawlabel.artifacts.copies.fingerprint import Fingerprint
 from rawlabel.artifacts.copies.store import FingerprintStore, fingerprints_folder
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.base import ray_cluster
-from rawlabel.config import CollectConfig, CurateConfig, ExportConfig
+from rawlabel.config import CollectConfig, CurateConfig, DecontaminateConfig, ExportConfig
 from rawlabel.errors import ConfigError, DataError, DiskError
 from rawlabel.gather.collect.engines import ray_engine
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
@@ -32,7 +35,12 @@ from rawlabel.gather.collect.sources.flickr import PLUGIN as Flickr
 from rawlabel.gather.collect.stage import collect
 from rawlabel.gather.curate import examining
 from rawlabel.gather.curate.stage import curate
+from rawlabel.judge.decontaminate import hashes
+from rawlabel.judge.decontaminate.stage import decontaminate_stage
 from rawlabel.manifests.export import export
+from rawlabel.models.transfer import store
+from rawlabel.models.transfer.for_curating import make_features
+from rawlabel.models.transfer.store import FeatureStore
 from rawlabel.records import Outcome, Photo, Reason, Status
 from rawlabel_photo_site.web.server import RunningSite
 from tests.helpers.collected_project import make_project
@@ -309,6 +317,46 @@ def test_fingerprints_made_by_a_cluster_whose_node_dies_are_those_made_here(
     (project / here.kept()["path"][0].as_py()).unlink()
     with pytest.raises(DataError, match="images"):
         curate(CurateConfig(project=project, engine="ray"))
+
+
+def test_features_and_searches_of_a_cluster_whose_node_dies_are_those_made_here(
+    second_node: Any, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies among the features; the search within the set comes before, that for test images after."""
+    for module, name, value in ((hamming, "TASK_HASHES", 16), (store, "CHUNK", 4), (hashes, "_AT_ONCE", 200)):
+        monkeypatch.setattr(module, name, value)
+    pictures = [photo(number, 240) for number in range(14)]
+    crop = pictures[7][37:231, 22:197]
+    pictures.append(cv2.resize(crop, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA))
+    pictures.append(np.ascontiguousarray(pictures[1][:, ::-1]))
+    photos = [(str(number), "owl", jpeg(one, 85)) for number, one in enumerate(pictures)]
+    (tmp_path / "test" / "owl").mkdir(parents=True)
+    for number, one in enumerate(pictures[11:14]):
+        (tmp_path / "test" / "owl" / f"{number}.jpg").write_bytes(jpeg(one, 60))
+    project, died = project_of(tmp_path / "p", photos), list[int]()
+    kept = FeatureStore._keep
+
+    def keep(*arguments: Any) -> None:
+        kept(*arguments)
+        if not died:
+            died.append(1)
+            cluster.remove_node(second_node, allow_graceful=False)
+
+    monkeypatch.setattr(FeatureStore, "_keep", keep)
+    told = []
+    for engine in ("ray", "local"):
+        manifest = curate(CurateConfig(project=project, engine=engine, crops=True), make_features)
+        found = decontaminate_stage(
+            DecontaminateConfig(data=str(project), test=str(tmp_path / "test"), engine=engine)
+        )
+        features = {path.name: path.read_bytes() for path in sorted((project / "features").rglob("*.npy"))}
+        told.append((manifest.table, manifest.funnel, features, found.certificate.as_json()))
+        for name in ("features", "fingerprints", "manifests"):
+            shutil.rmtree(project / name)
+    assert died
+    assert told[0] == told[1]
+    _, funnel, features, certificate = told[0]
+    assert (funnel.total.kept, len(features), len(certificate["removed"])) == (14, 8, 3)
 
 
 def test_what_no_other_process_survives_is_done_here(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:

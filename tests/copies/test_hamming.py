@@ -36,8 +36,8 @@ def one_by_one(ones: np.ndarray, others: np.ndarray, most_bits: int) -> list[tup
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("most_bits", [0, 51, 64, 90])
 def test_all_pairs_are_found(monkeypatch: pytest.MonkeyPatch, backend: str, most_bits: int) -> None:
-    monkeypatch.setattr(hamming, "_BLOCK", 7)
-    monkeypatch.setattr(hamming, "_OTHER_BLOCK", 11)
+    monkeypatch.setattr(hamming, "BLOCK", 7)
+    monkeypatch.setattr(hamming, "OTHER_BLOCK", 11)
     hashes, others, pauses = planted(90, 1), np.concatenate([planted(90, 1)[40:60], planted(31, 2)]), []
     found = [
         row

@@ -51,8 +51,8 @@ def test_unreadable_pictures_are_like_none() -> None:
 
 def test_the_nearest_of_many_is_found_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against all pairs, one by one; some bits of the copies differ, so that distances are around the limit."""
-    monkeypatch.setattr(hamming, "_BLOCK", 7)
-    monkeypatch.setattr(hamming, "_OTHER_BLOCK", 11)
+    monkeypatch.setattr(hamming, "BLOCK", 7)
+    monkeypatch.setattr(hamming, "OTHER_BLOCK", 11)
     rng, pauses = np.random.default_rng(1), []
     originals = rng.integers(0, 2, (50, 256))
     copies = [originals[row % 50] ^ (rng.random(256) < rng.uniform(0, 0.4)) for row in range(30)]

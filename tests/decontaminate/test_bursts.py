@@ -7,8 +7,9 @@ import pytest
 
 from rawlabel.images.image_source import ImageArray
 from rawlabel.judge.decontaminate.bursts import BURST_SECONDS, Shot, bursts, shot_of
-from rawlabel.judge.decontaminate.comparing import Match, Settings
+from rawlabel.judge.decontaminate.comparing import Settings
 from rawlabel.judge.decontaminate.decontaminating import decontaminate
+from rawlabel.judge.decontaminate.matches import Match
 
 
 @pytest.mark.parametrize(

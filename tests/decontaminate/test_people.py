@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from rawlabel.artifacts.review.answer_file import AnswerFile, answers_path
 from rawlabel.artifacts.review.answers import Answer, Answers, Look, Subject
-from rawlabel.judge.decontaminate.comparing import Match
 from rawlabel.judge.decontaminate.listing import people_said
+from rawlabel.judge.decontaminate.matches import Match
 from tests.helpers.manifest_rows import kept_row, write_rows
 
 OWL = Subject("flickr", "001", "owl")

@@ -23,7 +23,7 @@ def jpeg(size: tuple[int, int], color: int = 120, exif: Image.Exif | None = None
     return stream.getvalue()
 
 
-def make_project(folder: Path, photos: int = 12) -> Path:
+def make_project(folder: Path, photos: int = 12, page_url: str | None = None) -> Path:
     store = ImageStore(images_path(folder))
     store.open_for_writing()
     classes = [ClassSpec("owl", "owl", ("owl",)), ClassSpec("robin", "robin", ("robin",))]
@@ -36,7 +36,7 @@ def make_project(folder: Path, photos: int = 12) -> Path:
                 photo_id = f"{index}{rank:03d}"
                 page.append(
                     (
-                        Photo("flickr", photo_id, "http://host/", author_id=photo_id),
+                        Photo("flickr", photo_id, "http://host/", author_id=photo_id, page_url=page_url),
                         LabelEvent("flickr", photo_id, query.class_id, query.keyword, rank),
                     )
                 )

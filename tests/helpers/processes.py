@@ -18,7 +18,7 @@ from typing import Any
 
 from rawlabel import cli
 
-_FORKS = multiprocessing.get_context("forkserver")
+FORKS = multiprocessing.get_context("forkserver")
 _LOADED = (
     "rawlabel.cli.verbs.collect",
     "rawlabel.cli.verbs.train",
@@ -26,12 +26,16 @@ _LOADED = (
     "rawlabel.judge.evaluate.stage",
     "rawlabel.training.loop",
     "rawlabel.models.networks.staged_resnet",
+    "rawlabel.judge.decontaminate.decontaminating",
+    "rawlabel.show.report.stage",
+    "timm",
     "torch._dynamo",
+    "torch.distributed.launcher.api",
     "pandas",
     "matplotlib.pyplot",
 )
-"""What collecting and training load, that which they load when it is needed included."""
-_FORKS.set_forkserver_preload(list(_LOADED))
+"""What the stages load, that which they load when it is needed included."""
+FORKS.set_forkserver_preload(list(_LOADED))
 
 
 @dataclass
@@ -156,7 +160,7 @@ def forked(
     """As `rawlabel` or `end_by_signal`, several seconds faster: the process is forked with all modules loaded."""
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder, name) for name in ("out", "err")]
-        process = _FORKS.Process(target=_main, args=(list(map(str, arguments)), environment, said, by_self))
+        process = FORKS.Process(target=_main, args=(list(map(str, arguments)), environment, said, by_self))
         process.start()
         deadline = time.monotonic() + 240
         while process.exitcode is None and not when():

@@ -62,6 +62,12 @@ def test_a_count_a_class_and_a_cell_open_their_photos_by_keyboard(browser, page_
         page.press("Enter")
         assert page.count('#accuracy-table th[aria-sort="descending"]') == 1
         assert (page.errors, page.requests) == ([], [])
+        page.do(lambda one: one.emulate_media(media="print"))
+        # Numbers that are folded are printed; photos that are folded, and what needs a click, are not.
+        assert page.count("#epoch-table", visible=True) == page.count("#words dl", visible=True) == 1
+        assert page.count("#suspects", visible=True) == 1
+        page.run("document.querySelector('#suspects').closest('details').open = false")
+        assert page.count("#suspects", visible=True) == page.count("nav", visible=True) == 0
         assert page.pdf(tmp_path / "report.pdf").stat().st_size > 10_000
 
 

@@ -50,11 +50,11 @@ def test_the_result_stands_first_with_intervals_and_image_counts(project, run):
     # 15 of 20: the exact limits, from tables of the beta distribution.
     chosen = shown.section("accuracy-selected")
     assert "75.00\xa0%" in shown.texts["accuracy-selected"]
-    assert "50.90 % to 91.34 % (Clopper–Pearson); 15 of 20 images; epoch 1" in chosen
+    assert "50.90 % to 91.34 %; 15 of 20 images; epoch 1" in chosen
     assert "10 of 20 images; epoch 3" in shown.section("accuracy-last")
     assert "nobody could have chosen" in shown.section("accuracy-oracle")
-    assert "No stopping rule saw it" in verdict
-    assert "no interval over seeds" in verdict
+    assert "What chose the epoch saw raw labels alone" in verdict
+    assert "another one, which differs by chance alone, may lie outside" in verdict
     for fact in ("7", "0123456789ab", "Example Processor 9000", "2026-01-02T03:04:05Z"):
         assert fact in verdict
 
@@ -161,6 +161,15 @@ def test_the_montage_shows_kept_rejected_and_failed_with_attribution(project):
     for text in ("by author b0", "CC BY 2.0", "result 1 for “bus”", "rejected: too small", "failed: http gone"):
         assert text in re.sub(" ,", ",", shown.text)
     assert "the photo is gone (HTTP 404 or 410)" in shown.section("montage")
+
+
+def test_terms_of_the_trade_stand_in_the_words_alone_which_explain_them(project, run):
+    shown = read_page(project)
+    words = shown.section("words")
+    for term in ("raw label", "held out", "oracle", "95 % interval", "decontaminated", "Clopper"):
+        assert term in words
+    for term in ("Clopper", "calibrated", "augmentation", "Top-1", "frozen network"):
+        assert shown.text.count(term) == words.count(term), term
 
 
 def test_curves_mark_the_selected_the_last_and_the_oracle_epoch(project, run):

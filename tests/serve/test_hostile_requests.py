@@ -20,6 +20,7 @@ from PIL import Image
 
 from rawlabel.base.image_header import NotDecodable
 from rawlabel.config import ServeConfig
+from rawlabel.errors import ConfigError
 from rawlabel.gather.collect.engines.pixel_pool import PixelPool
 from rawlabel.show.serve import server as server_module
 from rawlabel.show.serve.answers import Answer, GuessedClass, NotAPhoto, Pixels, ServedModel
@@ -320,6 +321,28 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_again() -> None:
         assert [one[0] for one in answers] == [200, 200, 200, 429, 429]
         assert 1 <= int(answers[3][1]["Retry-After"]) <= 21
         assert exchange(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
+
+
+def test_behind_a_proxy_each_client_has_a_limit_of_its_own_and_nobody_else_is_believed() -> None:
+    def statuses(port: int, *forwarded: str) -> list[int]:
+        sent = (post(photo(), Host="birds.example", X_Forwarded_For=one) for one in forwarded)
+        return [exchange(port, one)[0] for one in sent]
+
+    with served(rate=2, proxy=("127.0.0.1", "10.0.0.7")) as (port, _):
+        assert statuses(port, *["198.51.100.1"] * 3) == [200, 200, 429]
+        # The last proxy is the inner one, and what a client wrote before its own address is no news.
+        assert statuses(port, *[f"198.51.100.{9 + one}, 2001:db8::2, 10.0.0.7" for one in range(3)]) == [
+            200,
+            200,
+            429,
+        ]
+        assert statuses(port, "2001:DB8:0::2", "nonsense") == [429, 200]
+    with served(rate=2) as (port, _):
+        assert statuses(port, "198.51.100.1") == [403]  # a name that is not the server's, from no proxy
+        sent = [post(photo(), X_Forwarded_For=f"198.51.100.{one}") for one in range(3)]
+        assert [exchange(port, one)[0] for one in sent] == [200, 200, 429]
+    with pytest.raises(ConfigError, match="--proxy nginx: is no IP address"):
+        Service(ServeConfig(proxy=("nginx",)), Stub(None))  # type: ignore[arg-type]
 
 
 def test_the_rate_limit_refills_and_forgets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -26,7 +26,9 @@ from rawlabel.errors import ConfigError
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.training.stage import train
+from tests.helpers.distributed_runs import make_runs
 from tests.helpers.runs import arguments, assert_same_run, numbers
+from tests.helpers.several_processes import Launched, train_by_command
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 # No batch norm, whose statistics are those of a share.
@@ -68,52 +70,38 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def torchrun(*arguments: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
-    return subprocess.Popen(
-        [str(one) for one in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-
-def ranks(launcher: subprocess.Popen[str]) -> dict[str, psutil.Process]:
-    return {one.environ().get("RANK", ""): one for one in psutil.Process(launcher.pid).children()}
-
-
-def wait_for_epochs(run: RunDirectory, count: int, launcher: subprocess.Popen[str]) -> None:
+def wait_for_epochs(run: RunDirectory, count: int, launched: Launched) -> None:
     deadline = time.monotonic() + 120
     while len(run.log()) < count:
-        assert launcher.poll() is None and time.monotonic() < deadline
+        assert not launched.is_over() and time.monotonic() < deadline
         time.sleep(0.01)
 
 
 class Unfinished(NamedTuple):
     run: RunDirectory
     said_when_stopped: str
-    killed: dict[str, tuple[str, float]]
-    """By the rank that was killed: what was said, and the seconds until all had ended."""
+    codes_when_stopped: list[str]
+    killed: dict[int, str]
+    """What was said, by the rank that was killed."""
 
 
 @pytest.fixture(scope="module")
 def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinished:
     """A run of which one process was told to stop, and that went on until one process was killed, and another."""
-    run = RunDirectory(tmp_path_factory.mktemp("unfinished"))
-    launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
-    wait_for_epochs(run, 1, launcher)
-    ranks(launcher)["1"].send_signal(signal.SIGTERM)
-    said_when_stopped = launcher.communicate(timeout=60)[0]
+    run, said = RunDirectory(tmp_path_factory.mktemp("unfinished")), tmp_path_factory.mktemp("said")
+    launched = Launched(said / "stopped", train_by_command, *arguments(noisy, run.path, **KILLED))
+    wait_for_epochs(run, 1, launched)
+    os.kill(launched.pid_of(1), signal.SIGTERM)
+    said_when_stopped = launched.end(60)
+    codes = launched.codes()
     killed = {}
-    for rank in ("1", "0"):
-        launcher = torchrun("-m", "rawlabel", *arguments(noisy, run.path, **KILLED))
-        wait_for_epochs(run, len(run.log()) + 1, launcher)
-        started = time.monotonic()
-        ranks(launcher)[rank].kill()
-        said = launcher.communicate(timeout=60)[0]
-        killed[rank] = said, time.monotonic() - started
-    return Unfinished(run, said_when_stopped, killed)
+    for rank in (1, 0):
+        launched = Launched(said / f"killed {rank}", train_by_command, *arguments(noisy, run.path, **KILLED))
+        wait_for_epochs(run, len(run.log()) + 1, launched)
+        os.kill(launched.pid_of(rank), signal.SIGKILL)
+        # Longer than any wait of the other for the one that is gone would be a hang.
+        killed[rank] = launched.end(60)
+    return Unfinished(run, said_when_stopped, codes, killed)
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +113,9 @@ def two(
     assert not (unfinished.run.path / "summary.json").exists(), "it was too fast to be killed"
     places = {name: out / str(number) for number, name in enumerate(RUNS)} | {"killed": unfinished.run.path}
     changes = [json.dumps({**one, "outpath": str(places[name])}) for name, one in RUNS.items()]
-    process = torchrun("-m", "tests.train.distributed_runs", noisy, out, *changes)
-    said = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, said
+    launched = Launched(out / "launched", make_runs, noisy, out, *changes)
+    said = launched.end(240)
+    assert launched.codes() == ["0", "0"], said
     assert said.count("selected epoch ") == len(RUNS), said
     return lambda name: RunDirectory(places[name])
 
@@ -194,16 +182,15 @@ def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None
     assert said.count("rawlabel: ") == said.count("rawlabel: stopped; the same command goes on from here") == 1, (
         said
     )
-    assert said.count("exitcode  : 143") == 2, said
+    assert unfinished.codes_when_stopped == ["143", "143"], said
     assert "src/rawlabel" not in said, said
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("rank", ["0", "1"])
-def test_when_one_process_is_killed_the_other_ends(rank: str, unfinished: Unfinished) -> None:
-    """The first, which writes, or another."""
-    said, seconds = unfinished.killed[rank]
-    assert seconds < 40, "it hung"
+@pytest.mark.parametrize("rank", [0, 1])
+def test_when_one_process_is_killed_the_other_ends(rank: int, unfinished: Unfinished) -> None:
+    """The first, which writes, or another; that none hung, the waiting for its end has seen."""
+    said = unfinished.killed[rank]
     # torchrun sends it SIGTERM as soon as it has seen the loss, perhaps before the process itself has.
     outcomes = ("the same command goes on from the last checkpoint", "stopped; the same command goes on from here")
     heard = said.count("rawlabel: stopping as soon as what is under way is finished")
@@ -213,10 +200,12 @@ def test_when_one_process_is_killed_the_other_ends(rank: str, unfinished: Unfini
 
 
 @pytest.mark.integration
-def test_one_process_says_what_is_wrong(noisy: Path) -> None:
-    launcher = torchrun("-m", "rawlabel", "train", "--root", noisy, "--main", "absent", "--device", "cpu")
-    said = launcher.communicate(timeout=60)[0]
-    assert launcher.returncode != 0
+def test_by_torchrun_one_process_says_what_is_wrong(noisy: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "rawlabel", "train", "--root", noisy, "--main", "absent", "--device", "cpu"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+    said = ended.stdout
+    assert ended.returncode != 0
     lines = [line for line in said.splitlines() if line.startswith("rawlabel: ")]
     assert len(lines) == 1 and "absent: no such folder" in lines[0], said
     assert "exitcode  : 2" in said

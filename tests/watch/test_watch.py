@@ -119,5 +119,7 @@ def test_a_terminal_gets_curves_and_ctrl_c_ends_it_cleanly(run):
     os.close(ours)
     text = seen.decode("utf-8", "replace")
     assert "2 of 3 epochs" in text
+    assert "   60 %" in text and "   50 %" in text and "   40 %" in text
+    assert "\u25b2 chosen" in text
     assert any("\u2801" <= one <= "\u28ff" for one in text)
     assert "Traceback" not in text

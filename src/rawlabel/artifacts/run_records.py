@@ -204,7 +204,7 @@ class EncoderRecord(Record):
         what = (
             f"The classifier is fine-tuned from the network {self.name}"
             if self.is_finetuned
-            else f"The classifier is a head on the frozen network {self.name}"
+            else f"Only the last part of the classifier was trained here; it sees through the network {self.name}"
         )
         return (
             f"{what} (license: {self.license}), which was trained on {self.trained_on}, with labels of "

@@ -57,13 +57,16 @@ class _StandardError(logging.Handler):
 @contextmanager
 def on_stderr(level: int = logging.INFO, *, is_timed: bool = False) -> Iterator[None]:
     """Show the messages from `level` on as lines of the standard error, within the block."""
-    handler, before = _StandardError(), logger.level
+    handler, before, propagates = _StandardError(), logger.level, logger.propagate
     handler.setFormatter(_Line(is_timed))
     handler.setLevel(level)
     logger.addHandler(handler)
     logger.setLevel(level)
+    # A library that logs by the root logger (onnxruntime does) gives it a handler, which would say all again.
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+        logger.propagate = propagates

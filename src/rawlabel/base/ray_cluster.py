@@ -9,14 +9,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rawlabel.base import processes
 from rawlabel.errors import ConfigError, RawlabelError
 
 if TYPE_CHECKING:
     from ray import ObjectRef
 
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 OBJECT_STORE_BYTES = 200_000_000
 """Memory of an own cluster for batches on their way; only photos that a source has itself are among them."""
@@ -75,30 +78,76 @@ def connect(address: str | None, workers: int) -> bool:
     return True
 
 
+class Shared(Generic[Value]):
+    """A value that many tasks take, such as the hashes of a whole set, and that is sent to a cluster once."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        self._sent: tuple[str, ObjectRef[Value]] | None = None
+
+    def _reference(self) -> ObjectRef[Value]:
+        """Where it is in the memory of the cluster that this process is connected with."""
+        import ray
+
+        job = ray.get_runtime_context().get_job_id()
+        if self._sent is None or self._sent[0] != job:
+            self._sent = job, ray.put(self.value)
+        return self._sent[1]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where tasks run: the cluster at an address, or one of so many processes on this machine."""
+
+    address: str | None
+    workers: int
+
+    @classmethod
+    def of(cls, engine: str, address: str | None, workers: int | None) -> Cluster | None:
+        """What `--engine`, `--ray-address` and `--workers` mean; None for this process alone."""
+        return cls(address, workers or processes.own_cores()) if engine == "ray" else None
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Stay connected for several rounds of tasks, since a start takes seconds.
+
+        Raises what `import_ray` and `connect` raise.
+        """
+        ray = import_ray(self.address)
+        is_own = connect(self.address, self.workers)
+        try:
+            yield
+        finally:
+            if is_own:
+                ray.shutdown()
+
+    def results(self, function: Callable[..., Result], calls: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+        """As `results_of_tasks`, on this cluster; it stays connected where `joined` holds."""
+        return results_of_tasks(function, calls, self.address, self.workers)
+
+
 def results_of_tasks(
     function: Callable[..., Result], calls: Iterable[tuple[Any, ...]], address: str | None, workers: int
 ) -> Iterator[Result]:
     """What `function` returns of the arguments of each call, in their order, computed as tasks of a cluster.
 
-    It may be run again from the start: by Ray, `RETRIES` times, where a process or machine is lost, and then here.
-    Raises what `import_ray` and `connect` raise, and the errors of `function`.
+    An argument that is `Shared` is handed over as its value. A call may be made again: by Ray, `RETRIES` times,
+    where a process or machine is lost, and then here. Raises what `import_ray` and `connect` raise, and the errors
+    of `function`.
     """
-    ray = import_ray(address)
-    is_own = connect(address, workers)
-    try:
+    with Cluster(address, workers).joined():
+        ray = import_ray(address)
         task = ray.remote(function).options(max_retries=RETRIES, retry_exceptions=False)
         # Enough that no process waits for its next one; memory holds the arguments and results of these alone.
         most = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2
         begun: deque[tuple[tuple[Any, ...], ObjectRef[Any]]] = deque()
         for arguments in calls:
-            begun.append((arguments, task.remote(*arguments)))
+            sent = [one._reference() if isinstance(one, Shared) else one for one in arguments]
+            begun.append((arguments, task.remote(*sent)))
             if len(begun) >= most:
                 yield _result(function, *begun.popleft())
         while begun:
             yield _result(function, *begun.popleft())
-    finally:
-        if is_own:
-            ray.shutdown()
 
 
 def _result(function: Callable[..., Result], arguments: tuple[Any, ...], begun: ObjectRef[Any]) -> Result:
@@ -112,7 +161,7 @@ def _result(function: Callable[..., Result], arguments: tuple[Any, ...], begun: 
             raise error.cause from error
         raise
     except RayError:
-        return function(*arguments)
+        return function(*(one.value if isinstance(one, Shared) else one for one in arguments))
     return found
 
 

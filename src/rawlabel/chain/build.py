@@ -45,6 +45,7 @@ from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.models.device import has_gpu
+from rawlabel.models.transfer.for_curating import make_features
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
     collection_lines,
@@ -261,7 +262,7 @@ def run_stages(
             note(line)
     if problem := problem_of(counts):
         raise DataError(f"{project}: {problem}")
-    manifest = curate(stages.curate)
+    manifest = curate(stages.curate, make_features)
     for warning in manifest.warnings():
         note(warning)
     run = train(stages.train, make_epoch_evaluator, find_copies)

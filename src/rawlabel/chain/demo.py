@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import Measurement, Start, Summary
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
-from rawlabel.base.spawning import spawn_context
 from rawlabel.chain.build import Built, Stages, run_stages
+from rawlabel.chain.demo_site import Serve, photo_site
 from rawlabel.config import (
     CollectConfig,
     CurateConfig,
@@ -32,7 +25,7 @@ from rawlabel.config import (
     TrainConfig,
     load_training_stage,
 )
-from rawlabel.errors import ConfigError, DataError, RawlabelError, SourceError
+from rawlabel.errors import ConfigError, DataError
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.left_out import find_copies
@@ -104,11 +97,6 @@ class SeedRow:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-Serve = Callable[[PhotoSiteConfig, Callable[[str], None]], None]
-"""Serves a simulated photo site until told to stop, and says where on its first line; another process must be able
-to import it. It is handed in from above: nothing below the command line knows the simulator."""
-
-
 def run_demo(config: DemoConfig, serve: Serve) -> list[DemoResult]:
     """Run the chain for each seed; with more than one, also write `seeds.json` and `seeds.md`.
 
@@ -140,7 +128,7 @@ def _chain(config: DemoConfig, seed: int, project: Path, serve: Serve) -> DemoRe
             beside = train(plain_head(config, seed, project), make_epoch_evaluator, find_copies)
             plain.append(evaluate(EvaluateConfig(run=beside.path)))
 
-    with _photo_site(serve, config, seed, project, truth) as base_url:
+    with photo_site(serve, site_config(config, seed, project), project / "site.json") as base_url:
         stages = Stages(
             CollectConfig(
                 classes=classes,
@@ -226,58 +214,17 @@ def plain_head(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
     return load_training_stage({"recipe": "transfer", **plain}, own)
 
 
-@contextmanager
-def _photo_site(serve: Serve, config: DemoConfig, seed: int, project: Path, truth: Path) -> Iterator[str]:
-    """Serve the photos from a process of its own; yields the site's address.
-
-    The catalogue holds the photos' addresses, so a demo that goes on needs its site where it was.
-    """
-    place = project / "site.json"
-    port = read_json(place, "the port of the demo's site")["port"] if place.exists() else 0
-    site = PhotoSiteConfig(
-        port=port,
+def site_config(config: DemoConfig, seed: int, project: Path) -> PhotoSiteConfig:
+    """Settings of the photo site: the digits, with their test set, or the photos that are named."""
+    return PhotoSiteConfig(
         seed=seed,
         noise=config.noise,
-        truth=truth,
+        truth=project / "truth.json",
         photos=config.photos,
         test_photos=config.test_photos,
         write_test_set=None if config.photos else project / "test",
         per_class=config.per_class or (None if config.photos else DIGITS_PER_CLASS),
     )
-    spawn = spawn_context()
-    here, there = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_serve, args=(serve, site, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        announced = here.recv()
-        address = next((word for word in announced.split() if word.startswith("http://")), None)
-        if address is None:
-            raise SourceError(announced)
-        write_json(place, {"port": urlsplit(address).port})
-        yield address
-    except EOFError as error:
-        raise SourceError("the simulated photo site did not start; try `rawlabel photo-site`") from error
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(serve: Serve, config: PhotoSiteConfig, announce: Connection) -> None:
-    """Serve until told to stop or the demo is gone; sends the line that says where, or what is wrong."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        serve(config, announce.send)
-    except RawlabelError as error:
-        announce.send(str(error))
-
-
-def _end_with_parent() -> None:
-    """A demo that is killed cannot stop its site, and a site left behind would keep the port."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def describe(result: DemoResult) -> list[str]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rawlabel.artifacts.manifest import read_manifest
+from rawlabel.artifacts.projects import SIMULATED, has_simulated_photos
 from rawlabel.artifacts.run import Run
 from rawlabel.base import messages
 from rawlabel.base.image_header import NotDecodable
@@ -157,13 +158,16 @@ def load_served(config: ServeConfig) -> ServedRun:
     file = exported_file(config.run)
     if file is not None:
         record, _ = read_export(file)
-        names, photos, notes = dict(record.labels), None, (record.origin.encoder,)
+        names, photos, notes = dict(record.labels), None, [record.origin.encoder]
         name = record.origin.run
     else:
         run = Run(config.run)
         names, name = labels_of(run), config.run.resolve().name
         photos = _training_photos(run, classifier) if config.nearest else None
-        notes = ("" if run.encoder is None else run.encoder.describe(),)
+        notes = [
+            SIMULATED if has_simulated_photos(run.manifest_path) else "",
+            "" if run.encoder is None else run.encoder.describe(),
+        ]
     shown = tuple(names.get(one, one) for one in classifier.class_ids)
     model = ServedModel(
         title="What is on this photo?", run=name, epoch=classifier.epoch, classes=shown,
@@ -216,12 +220,13 @@ def _credits(run: Run) -> dict[str, Credit]:
     path = run.manifest_path
     if path is None:
         return {}
+    is_simulated = has_simulated_photos(path)
     rows = read_manifest(path).kept().select(["path", "author", "license_name", "license_id", "page_url"])
     return {
         one["path"]: Credit(
             plain_text(one["author"]),
             plain_text(one["license_name"] or one["license_id"]),
-            web_address(one["page_url"]),
+            None if is_simulated else web_address(one["page_url"]),
         )
         for one in rows.to_pylist()
     }

@@ -39,8 +39,8 @@ class CurateConfig(Section):
     )
     crops: bool = setting(
         False,
-        "Also look for crops and edits that no hash survives, among photos of which a training has kept features; "
-        "keypoints and pixels confirm each.",
+        "Also look for crops and edits that no hash survives, among neighbours in features of an encoder (made "
+        "unless a training has kept them); keypoints and pixels confirm each.",
     )
     drop: tuple[Path, ...] = setting(
         (),
@@ -58,8 +58,8 @@ class CurateConfig(Section):
     workers: int = setting(2, "Threads that decode photos, or processes of a Ray of this machine's own.", ge=1)
     engine: Literal["local", "ray"] = setting(
         "local",
-        "What decodes photos and makes their fingerprints: this process, or a Ray cluster (`pip install "
-        "'rawlabel[ray]'`).",
+        "What decodes photos, makes their fingerprints and features, and compares them: this process, or a Ray "
+        "cluster (`pip install 'rawlabel[ray]'`).",
     )
     ray_address: str | None = setting(
         None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine."

@@ -25,6 +25,11 @@ class ServeConfig(Section):
     )
     decode_seconds: float = setting(5.0, "Longest time for decoding one photo [seconds].", gt=0)
     decode_megabytes: int = setting(1024, "Most memory of a process that decodes [megabytes].", ge=256)
+    proxy: tuple[str, ...] = setting(
+        (),
+        "Address of a proxy before this server, such as 127.0.0.1: whom its X-Forwarded-For names is the client, "
+        "and the name that it passes on as Host is the server's; may be given several times.",
+    )
     rate: int = setting(60, "Photos that one client may send [per minute].", ge=1)
     waiting: int = setting(
         16,

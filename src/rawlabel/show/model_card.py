@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from rawlabel.artifacts.certificate import read_certificates
 from rawlabel.artifacts.manifest import Manifest, read_manifest
+from rawlabel.artifacts.projects import SIMULATED, has_simulated_photos
 from rawlabel.artifacts.review.suspicion import SUSPICION, count_doubts
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import EpochAccuracy
@@ -42,7 +43,7 @@ def card_files(run: Run, record: ModelRecord) -> dict[str, str]:
     manifest = None if path is None else read_manifest(path)
     files = {CARD: "\n".join(_lines(run, record, manifest)) + "\n"}
     if manifest is not None:
-        files[ATTRIBUTIONS] = _attributions(manifest)
+        files[ATTRIBUTIONS] = _attributions(manifest, has_simulated_photos(path))
     return files
 
 
@@ -182,9 +183,8 @@ def _accuracy(run: Run) -> Iterator[str]:
             f"this model has {copies.clean.accuracy:.2f} % ({lower:.2f} to {upper:.2f} %)."
         )
     yield (
-        f"\nIntervals at {100 * measured.confidence:g} % (Clopper and Pearson). The oracle is the epoch that "
-        f"is best on "
-        "this test set, which nobody could have chosen."
+        f"\nThe intervals are exact ones of {100 * measured.confidence:g} %. The oracle is the epoch that is best "
+        "on this test set, which nobody could have chosen without its labels."
     )
     if measured.classes is not None:
         yield f"Of {len(measured.classes)} of the {measured.training_classes} classes alone."
@@ -202,6 +202,8 @@ def _data(run: Run, manifest: Manifest | None) -> Iterator[str]:
     if start.training_images is not None:
         yield f"- {start.training_images} photos trained on, and {start.holdout_images or 0} held out"
     yield f"- fingerprint of the data: `{run.data_fingerprint or 'not recorded'}`"
+    if has_simulated_photos(run.manifest_path):
+        yield f"- **{SIMULATED}**"
     if manifest is not None:
         sources = Counter(manifest.kept()["source"].to_pylist())
         yield "- found at " + ", ".join(f"{_escaped(name)} ({count})" for name, count in sources.most_common())
@@ -317,8 +319,12 @@ def _credits(manifest: Manifest | None) -> Iterator[str]:
         yield "The run was not trained on a manifest, so authors and licenses of its photos are not recorded."
         return
     kept = manifest.kept().to_pylist()
+    is_simulated = has_simulated_photos(manifest.path)
     licenses = Counter(
-        (plain_text(one["license_name"] or one["license_id"]) or "not stated", web_address(one["license_url"]))
+        (
+            plain_text(one["license_name"] or one["license_id"]) or "not stated",
+            None if is_simulated else web_address(one["license_url"]),
+        )
         for one in kept
     )
     yield f"Author, license and page of each of the {len(kept)} photos: [{ATTRIBUTIONS}]({ATTRIBUTIONS}).\n"
@@ -333,11 +339,11 @@ def _credits(manifest: Manifest | None) -> Iterator[str]:
     yield f"\nAuthors: {most}{more}."
 
 
-def _attributions(manifest: Manifest) -> str:
-    """A table of the kept photos that no spreadsheet runs."""
+def _attributions(manifest: Manifest, is_simulated: bool) -> str:
+    """A table of the kept photos that no spreadsheet runs; simulated ones have no address on the web."""
     stream = io.StringIO()
     table = manifest.kept()
-    names = [one for one in _CREDITS if one in table.column_names]
+    names = [one for one in _CREDITS if one in table.column_names and not (is_simulated and one.endswith("_url"))]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     for row in table.select(names).to_pylist():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -123,22 +124,41 @@ def _agreements(ours: Plane, theirs: Plane, placed: Map) -> Iterator[Agreement]:
     nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     cover = np.asarray(cv2.warpAffine(ones, placed, size, flags=nearest), dtype=np.float32)
     bar = round(_BAR * height)
+    both = _Blurred.of(ours), _Blurred.of(laid)
     for rows in (slice(None), slice(0, height - bar), slice(bar, height)):
         shown = np.zeros_like(cover)
         shown[rows] = cover[rows]
         if shown.mean() >= _LEAST_COVER:
-            yield Agreement(_detail(ours[..., 0], laid[..., 0], shown), _color(ours, laid, shown))
+            yield Agreement(_detail(*both, shown), _color(*both, shown))
 
 
-def _detail(ours: Plane, laid: Plane, shown: Plane) -> float:
+class _Blurred(NamedTuple):
+    """What is compared of a picture."""
+
+    detail: Plane
+    """Brightness without the noise of single pixels."""
+    colors: Plane
+    """Two differences of color about 0, of larger places."""
+    is_lit: npt.NDArray[np.bool_]
+    """What is neither as dark nor as bright as can be, and so has its color."""
+
+    @classmethod
+    def of(cls, planes: Plane) -> _Blurred:
+        brightness = planes[..., 0]
+        detail = np.asarray(cv2.GaussianBlur(brightness, (0, 0), _BLUR), np.float32)
+        colors = np.asarray(cv2.GaussianBlur(planes[..., 1:], (0, 0), 2), np.float32)
+        return cls(detail, colors, (brightness > _DARK) & (brightness < _BRIGHT))
+
+
+def _detail(ours: _Blurred, laid: _Blurred, shown: Plane) -> float:
     """The median, weighed by contrast, of the correlation of small places; 0 where nothing is to be seen."""
-    first, second = (np.asarray(cv2.GaussianBlur(one, (0, 0), _BLUR), np.float32) for one in (ours, laid))
+    first, second = ours.detail, laid.detail
 
     def total(plane: Plane) -> Plane:
         box = cv2.boxFilter(plane * shown, -1, (_PLACE, _PLACE), normalize=False, borderType=cv2.BORDER_CONSTANT)
         return np.asarray(box, dtype=np.float32)
 
-    count = np.maximum(total(np.ones_like(ours)), 1)
+    count = np.maximum(total(np.ones_like(first)), 1)
     mean, other_mean = total(first) / count, total(second) / count
     variance = np.maximum(total(first * first) / count - mean**2, 0)
     other_variance = np.maximum(total(second * second) / count - other_mean**2, 0)
@@ -156,10 +176,9 @@ def _detail(ours: Plane, laid: Plane, shown: Plane) -> float:
     return float(np.clip(correlation[order][np.searchsorted(weight, weight[-1] / 2)], -1, 1))
 
 
-def _color(ours: Plane, laid: Plane, shown: Plane) -> float:
-    # What is as dark or bright as can be has lost its color.
-    is_lit = (shown > 0) & (np.minimum(ours, laid)[..., 0] > _DARK) & (np.maximum(ours, laid)[..., 0] < _BRIGHT)
-    first, second = (cv2.GaussianBlur(one[..., 1:], (0, 0), 2)[is_lit] for one in (ours, laid))
+def _color(ours: _Blurred, laid: _Blurred, shown: Plane) -> float:
+    is_lit = (shown > 0) & ours.is_lit & laid.is_lit
+    first, second = ours.colors[is_lit], laid.colors[is_lit]
     if not is_lit.any() or min(float(np.linalg.norm(it, axis=1).mean()) for it in (first, second)) < _COLORLESS:
         return 1.0
     return float((first * second).sum() / (np.linalg.norm(first) * np.linalg.norm(second)))

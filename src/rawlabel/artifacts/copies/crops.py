@@ -1,8 +1,8 @@
 """The second stage: crops and edits that no hash survives, where features of the photos are kept.
 
 Neighbours in the features of an encoder are proposals and nothing more: photos of one kind are neighbours too. A
-pair is a copy if many keypoints of both agree on where one lies in the other (`placement`), and the pixels, laid
-over each other there, agree in their details (`agreement`).
+pair is a copy if many keypoints of both agree on where one, or its mirror image, lies in the other (`placement`),
+and the pixels, laid over each other there, agree in their details (`agreement`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawlabel.artifacts.copies.agreement import agreement
+from rawlabel.artifacts.copies.fingerprint import Pixels
 from rawlabel.artifacts.copies.kept_vectors import KeptVectors
 from rawlabel.artifacts.copies.placement import Keypoints, keypoints, placement
 from rawlabel.artifacts.copies.stars import Copy, Read
@@ -104,20 +105,30 @@ class _Looked:
     def __init__(self, read: Read) -> None:
         self._read = lru_cache(maxsize=4)(read)
         self._keypoints = lru_cache(maxsize=_REMEMBERED)(self._made)
+        self._mirrored = lru_cache(maxsize=4)(self._of_mirror_image)
 
     def is_copy(self, one: int, other: int) -> bool | None:
         """Whether one is a part of the other; None where nothing speaks for it."""
         try:
-            ours, theirs = self._keypoints(one), self._keypoints(other)
-            where = placement(theirs, ours)
-            if where is None:
-                return None
-            return agreement(self._read(other), self._read(one), where).is_copy
+            theirs = self._keypoints(other)
+            for is_mirrored in (False, True):
+                where = placement(theirs, self._mirrored(one) if is_mirrored else self._keypoints(one))
+                if where is not None:
+                    shown = _mirror_image(self._read(one)) if is_mirrored else self._read(one)
+                    return agreement(self._read(other), shown, where).is_copy
         except DataError:
-            return None
+            pass
+        return None
+
+    def _of_mirror_image(self, place: int) -> Keypoints:
+        return keypoints(_mirror_image(self._read(place)))
 
     def _made(self, place: int) -> Keypoints:
         return keypoints(self._read(place))
+
+
+def _mirror_image(pixels: Pixels) -> Pixels:
+    return np.ascontiguousarray(pixels[:, ::-1])
 
 
 def open_places(count: int, copies: list[Copy]) -> npt.NDArray[np.bool_]:

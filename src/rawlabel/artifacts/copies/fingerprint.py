@@ -13,6 +13,7 @@ Whatever changes a bit takes a new `VERSION`.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -33,8 +34,12 @@ LEAST_QUALITY = 10
 
 Pixels = npt.NDArray[np.uint8]
 """[height, width, 3], RGB, upright."""
+Part = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 _HASH_SIDE, _TILE_SIDE = 16, 64
+_GRID = 4
+"""Parts with the same rows from which they are shrunk together."""
 _FEWEST_SET = 112
 """Half the bits of a hash are set, unless so many frequencies of the picture are 0 that their median is too."""
 _BORDER_MEAN, _BORDER_MOST = 8, 96
@@ -114,6 +119,54 @@ def hashes_of(pictures: Sequence[Pixels]) -> npt.NDArray[np.uint8]:
     return _signs(_low_frequencies(np.stack(tiles)))
 
 
+def hashes_of_tiles(tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The hashes [pictures, 32] of gray tiles [pictures, 64, 64]."""
+    return _signs(_low_frequencies(tiles))
+
+
+def tiles_of_parts(gray: npt.NDArray[np.uint8], parts: Sequence[Part]) -> npt.NDArray[np.uint8]:
+    """The tiles [parts, 64, 64] of parts of a gray picture, each as if it were shrunk alone.
+
+    Shrinking by area goes along the rows and then down the columns, so of a grid of crops those with the same
+    columns share the first half, and those with the same rows the second, which takes a fourth of the time. A gray
+    level in some thousands is rounded the other way, and a bit in a hundred thousand turned.
+    """
+    tiles = np.zeros((len(parts), _TILE_SIDE, _TILE_SIDE), dtype=np.uint8)
+    rows_of = [(rows.start, rows.stop) if _is_shared(rows, across) else None for rows, across in parts]
+    count = Counter(rows_of)
+    in_grid = [place for place, ends in enumerate(rows_of) if ends is not None and count[ends] >= _GRID]
+    for place in set(range(len(parts))) - set(in_grid):
+        tiles[place] = _tile(gray[parts[place]])
+    if not in_grid:
+        return tiles
+    across = [(parts[place][1].start, parts[place][1].stop) for place in in_grid]
+    columns = {ends: number for number, ends in enumerate(sorted(set(across)))}
+    narrow = np.hstack([_narrow(gray[:, start:stop]) for start, stop in columns])
+    small: dict[tuple[int, int] | None, npt.NDArray[np.uint8]] = {}
+    for place, ends in zip(in_grid, across, strict=True):
+        rows = rows_of[place]
+        if rows not in small:
+            shrunk = _by_area(narrow[parts[place][0]], (narrow.shape[1], _TILE_SIDE))
+            small[rows] = np.asarray(cv2.convertScaleAbs(shrunk), np.uint8)
+        tiles[place] = small[rows][:, columns[ends] * _TILE_SIDE :][:, :_TILE_SIDE]
+    return tiles
+
+
+def _is_shared(rows: slice, across: slice) -> bool:
+    """Whether `_tile` shrinks a part by area, and down its columns in one step."""
+    height, width = rows.stop - rows.start, across.stop - across.start
+    return bool(min(height, width) >= _TILE_SIDE and height < 4 * _TILE_SIDE)
+
+
+def _narrow(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Columns of a picture [height, width], shrunk along the rows as `_tile` does it [height, 64]."""
+    return _by_area(_by_whole_numbers(gray, down=1).astype(np.float32), (_TILE_SIDE, len(gray)))
+
+
+def _by_area(picture: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
 def qualities(tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """How much there is to see in gray tiles [pictures, 64, 64], from 0 to 100 (PDQ's measure)."""
     levels = tiles.astype(np.int64)
@@ -154,17 +207,26 @@ def trimmed(pixels: Pixels) -> Pixels:
 
 def _within(gray: npt.NDArray[np.uint8], axis: int) -> slice:
     """The rows (axis 1) or columns (axis 0) from the first to the last that belongs to no border."""
-    ends = []
-    for first in (0, -1):
-        level = np.uint8(np.median(gray[first] if axis else gray[:, first]))
-        off = np.maximum(gray, level) - np.minimum(gray, level)
-        mean = np.asarray(cv2.reduce(off, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F)).ravel()
-        most = np.asarray(cv2.reduce(off, axis, cv2.REDUCE_MAX)).ravel()
-        inner = np.flatnonzero((mean > _BORDER_MEAN) | (most > _BORDER_MOST))
-        if not len(inner):
-            return slice(0, len(mean))
-        ends.append(int(inner[first]))
-    return slice(ends[0], ends[1] + 1)
+    length = gray.shape[1 - axis]
+    first, last = (_first_inner(gray if axis else gray.T, is_turned) for is_turned in (False, True))
+    return slice(0, length) if first is None or last is None else slice(first, length - last)
+
+
+def _first_inner(rows: npt.NDArray[np.uint8], is_turned: bool) -> int | None:
+    """How many rows from one end belong to a border; None where all do."""
+    rows = rows[::-1] if is_turned else rows
+    level = np.uint8(np.median(rows[0]))
+    start, count = 0, 4
+    # Few pictures have borders, so most are known by their first rows.
+    while start < len(rows):
+        some = np.ascontiguousarray(rows[start : start + count])
+        off = np.maximum(some, level) - np.minimum(some, level)
+        mean = np.asarray(cv2.reduce(off, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)).ravel()
+        inner = np.flatnonzero((mean > _BORDER_MEAN) | (off.max(axis=1) > _BORDER_MOST))
+        if len(inner):
+            return start + int(inner[0])
+        start, count = start + count, 4 * count
+    return None
 
 
 def _gray(pixels: Pixels) -> npt.NDArray[np.uint8]:
@@ -173,14 +235,22 @@ def _gray(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 def _tile(gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """A gray picture [64, 64]; shrinking by area keeps it the same for every size of the picture."""
-    # By whole numbers first, which nearly halves the time and changes three bits of 256 on the mean.
-    down, across = (max(1, side // (2 * _TILE_SIDE)) for side in gray.shape)
-    if down > 1 or across > 1:
-        whole = gray[: gray.shape[0] // down * down, : gray.shape[1] // across * across]
-        size = (whole.shape[1] // across, whole.shape[0] // down)
-        gray = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     size = (_TILE_SIDE, _TILE_SIDE)
-    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(_by_whole_numbers(gray), size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _by_whole_numbers(gray: npt.NDArray[np.uint8], down: int | None = None) -> npt.NDArray[np.uint8]:
+    """A picture shrunk by whole numbers first, which nearly halves the time.
+
+    Three bits of 256 change on the mean.
+    """
+    down = down or max(1, gray.shape[0] // (2 * _TILE_SIDE))
+    across = max(1, gray.shape[1] // (2 * _TILE_SIDE))
+    if down == across == 1:
+        return gray
+    whole = gray[: gray.shape[0] // down * down, : gray.shape[1] // across * across]
+    size = (whole.shape[1] // across, whole.shape[0] // down)
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _cosines() -> npt.NDArray[np.float64]:

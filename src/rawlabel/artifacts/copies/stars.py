@@ -20,8 +20,9 @@ import numpy.typing as npt
 from rawlabel.artifacts.copies.agreement import agreement
 from rawlabel.artifacts.copies.alignment import likeness
 from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, Pixels, trimmed
-from rawlabel.artifacts.copies.hamming import Backend, pairs_between
+from rawlabel.artifacts.copies.hamming import Backend, SearchedHashes
 from rawlabel.artifacts.copies.table import Fingerprints
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.errors import DataError
 
 Read = Callable[[int], Pixels]
@@ -64,15 +65,20 @@ def stars_within(
     advance: Callable[[int], None] = lambda _: None,
     pause: Callable[[], None] = lambda: None,
     backend: Backend = "auto",
+    cluster: Cluster | None = None,
 ) -> list[Copy]:
     """The stars of a set whose best representatives come first, as the copies of each middle, and then the doubts.
 
     A picture that belongs to a star is compared with no later one, of a middle's copies that belong to better
     stars the first is told, and of a picture's doubts the first: so the list, and the memory, grow with the
     pictures and not with the pairs. `advance` hears how many pictures are done, and `pause` is called now and then
-    and may raise.
+    and may raise. With a `cluster`, its tasks compare the hashes, and what they find is the same.
     """
-    search, is_taken, found = _Search(pictures, read, backend), np.zeros(len(pictures), dtype=np.bool_), []
+    search, is_taken, found = (
+        _Search(pictures, read, backend, cluster),
+        np.zeros(len(pictures), dtype=np.bool_),
+        [],
+    )
     doubts: dict[int, Copy] = {}
     start, rows = 0, _FIRST_ROWS
     while start < len(pictures):
@@ -114,11 +120,14 @@ class _Candidates(NamedTuple):
 class _Search:
     """What may be a copy of what within one set."""
 
-    def __init__(self, pictures: Fingerprints, read: Read, backend: Backend) -> None:
-        self._pictures, self._read, self._backend = pictures, lru_cache(maxsize=4)(read), backend
+    def __init__(self, pictures: Fingerprints, read: Read, backend: Backend, cluster: Cluster | None) -> None:
+        self._pictures, self._read = pictures, lru_cache(maxsize=4)(read)
         self._is_telling, self._is_small = pictures.is_telling, pictures.is_small
         self._bordered = np.flatnonzero(pictures.is_bordered & self._is_telling)
         self._telling = np.flatnonzero(self._is_telling)
+        self._owners = np.concatenate([self._telling, self._bordered])
+        hashes = np.concatenate([pictures.hash[self._telling], pictures.trimmed[self._bordered]])
+        self._hashes = SearchedHashes(hashes, backend, cluster)
 
     def candidates(self, block: npt.NDArray[np.int64], pause: Callable[[], None]) -> _Candidates:
         """Pairs of the pictures at `block`, ascending, with those behind them."""
@@ -126,18 +135,19 @@ class _Search:
         if not len(block):
             return _Candidates(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
         one = self._pictures
-        plain, bordered = (rows[rows > block[0]] for rows in (self._telling, self._bordered))
-        owners = np.concatenate([plain, bordered])
-        hashes = np.concatenate([one.hash[plain], one.trimmed[bordered]])
+        count = len(self._telling)
+        plain, bordered = (np.searchsorted(rows, block[0], "right") for rows in (self._telling, self._bordered))
+        spans = [(int(plain), count), (count + int(bordered), len(self._owners))]
         framed = np.intersect1d(block, self._bordered)
-        found: list[_Candidates] = []
-        for asked, ours in ((block, one.hash), (framed, one.trimmed), (block, one.mirrored)):
-            for pairs in pairs_between(ours[asked], hashes, MOST_BITS, pause, self._backend):
-                ones, others = asked[pairs.ones], owners[pairs.others]
-                kinds = np.where((pairs.others >= len(plain)) | (ours is one.trimmed), 1, 0)
-                kinds = np.full(len(ones), 2) if ours is one.mirrored else kinds
-                is_later = others > ones
-                found.append(_Candidates(*(part[is_later] for part in (ones, others, kinds, pairs.bits))))
+        asked = (block, framed, block)
+        hashes = (one.hash[block], one.trimmed[framed], one.mirrored[block])
+        found = [_Candidates(*(np.zeros(0, dtype=np.int64) for _ in range(4)))]
+        for number, pairs in self._hashes.near(hashes, spans, MOST_BITS, pause):
+            ones, others = asked[number][pairs.ones], self._owners[pairs.others]
+            kinds = np.where((pairs.others >= count) | (number == 1), 1, 0)
+            kinds = np.full(len(ones), 2) if number == 2 else kinds
+            is_later = others > ones
+            found.append(_Candidates(*(part[is_later] for part in (ones, others, kinds, pairs.bits))))
         ones, others, kinds, bits = (np.concatenate(column) for column in zip(*found, strict=True))
         order = np.lexsort((kinds, bits, others, ones))
         is_first = np.ones(len(order), dtype=np.bool_)

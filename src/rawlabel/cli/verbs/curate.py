@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rawlabel.artifacts.class_overlap import pairs_to_tell, read_class_overlap
 from rawlabel.artifacts.funnel import Loss
 from rawlabel.artifacts.review.reviewed import Reviewed
@@ -19,7 +21,7 @@ SUMMARY = "clean a collection without touching its labels"
 def _curate(config: CurateConfig) -> Ending:
     from rawlabel.gather.curate.stage import curate
 
-    manifest = curate(config)
+    manifest = curate(config, _make_features)
     counts = manifest.funnel.total
     say(f"found {counts.found} = kept {counts.kept} + rejected {counts.rejected} + failed {counts.failed}")
     for verdict in (Verdict.REJECTED, Verdict.FAILED):
@@ -45,6 +47,13 @@ def _curate(config: CurateConfig) -> Ending:
         }
     )
     return Ending(("train", "--root", config.project) if counts.kept else ("report", config.project))
+
+
+def _make_features(config: CurateConfig, names: Sequence[str]) -> None:
+    # Encoders take seconds to be imported, and nothing else here needs them.
+    from rawlabel.models.transfer.for_curating import make_features
+
+    make_features(config, names)
 
 
 def _say_reviewed(reviewed: Reviewed) -> None:

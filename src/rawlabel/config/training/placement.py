@@ -49,6 +49,15 @@ class PlacementSettings(Section):
         ge=1,
         role=Role.SPEED,
     )
+    engine: Literal["local", "ray"] = setting(
+        "local",
+        "What makes features and fingerprints, and compares these, before the training: this process, or a Ray "
+        "cluster (`pip install 'rawlabel[ray]'`).",
+        role=Role.SPEED,
+    )
+    ray_address: str | None = setting(
+        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine.", role=Role.SPEED
+    )
     resume: str | None = setting(
         None,
         "Checkpoint to go on from: a run directory or its checkpoints/last.pt, weights of a run (.safetensors), "

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from typing import NamedTuple
@@ -44,6 +45,7 @@ from rawlabel.artifacts.review.reviewed import Reviewed
 from rawlabel.artifacts.split import splits_of
 from rawlabel.base import messages
 from rawlabel.base.progress import progress
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.config import CurateConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.gather.curate.answer_lists import AnswerLists, read_answer_lists
@@ -61,9 +63,14 @@ _OF_PHOTO = [one.name for one in fields(Photo) if one.name in _COLUMNS - _DECIDE
 _OF_OUTCOME = [one.name for one in fields(Outcome) if one.name in _COLUMNS - _DECIDED - {"source", "photo_id"}]
 
 
-def curate(config: CurateConfig) -> Manifest:
+MakeFeatures = Callable[[CurateConfig, Sequence[str]], None]
+"""Keeps features of the project's photos of these names; handed in from above, since encoders lie there."""
+
+
+def curate(config: CurateConfig, make_features: MakeFeatures | None = None) -> Manifest:
     """Decide about every label event of the project's catalogue and freeze the decisions.
 
+    `make_features` makes those that `config.crops` needs and that no training has kept.
     A class of which nothing is left is left out, which the manifest says. Raises `DataError` when there is no
     catalogue, no class has anything left or a file of `drop` cannot be read, and `DiskError`.
     """
@@ -76,9 +83,17 @@ def curate(config: CurateConfig) -> Manifest:
         raise DataError(f"{config.project}: the catalogue holds no photos; run `rawlabel collect` again")
     photos = ProjectPhotos(config.project)
     store = FingerprintStore(fingerprints_folder(config.project))
-    decoded = examine_all(candidates, photos, store, config)
-    find = partial(_copies, store, pixels_of(candidates, photos, config), config)
-    decided = decide_with(lists, candidates, decoded, config, find)
+    cluster = Cluster.of(config.engine, config.ray_address, config.workers)
+
+    def keep_features(digests: Sequence[str]) -> None:
+        types = {one.outcome.stored_sha256: one.outcome.media_type for one in candidates}
+        if make_features is not None:
+            make_features(config, [photos.name(one, types[one] or "") for one in digests])
+
+    with cluster.joined() if cluster is not None else nullcontext():
+        decoded = examine_all(candidates, photos, store, config)
+        find = partial(_copies, store, pixels_of(candidates, photos, config), config, cluster, keep_features)
+        decided = decide_with(lists, candidates, decoded, config, find)
     decisions = [
         replace(one, path=photos.name(one.stored_sha256, one.media_type or "")) if one.stored_sha256 else one
         for one in decided.decisions
@@ -103,13 +118,21 @@ def curate(config: CurateConfig) -> Manifest:
 
 
 def _copies(
-    store: FingerprintStore, read: Callable[[str], Pixels], config: CurateConfig, digests: Sequence[str]
+    store: FingerprintStore,
+    read: Callable[[str], Pixels],
+    config: CurateConfig,
+    cluster: Cluster | None,
+    keep_features: Callable[[Sequence[str]], None],
+    digests: Sequence[str],
 ) -> list[Copy]:
     if not config.near_copies or len(digests) < 2:
         return []
     with progress("comparing photos", len(digests)) as task:
-        found = stars_within(store.table(digests), lambda place: read(digests[place]), task.advance)
+        table = store.table(digests)
+        found = stars_within(table, lambda place: read(digests[place]), task.advance, cluster=cluster)
     if config.crops:
+        if not KeptVectors.of(config.project / "features", digests).known.all():
+            keep_features(digests)
         found += _crops(config, digests, read, found)
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rawlabel.judge.decontaminate.comparing import Match
+from rawlabel.judge.decontaminate.matches import Match
 
 BURST_SECONDS = 120
 

@@ -22,9 +22,11 @@ from rawlabel.base.progress import progress
 from rawlabel.errors import DataError
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.image_source import ImageSource
-from rawlabel.judge.decontaminate.comparing import Match, Sides
+from rawlabel.judge.decontaminate.comparing import Sides
 from rawlabel.judge.decontaminate.kept_fingerprints import Fingerprints, empty_rows, row_of
+from rawlabel.judge.decontaminate.matches import Match
 from rawlabel.judge.decontaminate.probes import is_small
+from rawlabel.judge.decontaminate.verifying import own_threads
 
 MOST = 1000
 A_TEST_IMAGE = 4
@@ -154,14 +156,28 @@ SMALL_TRANSFORMS: dict[str, Transform] = {
 
 @dataclass(frozen=True)
 class Canary:
-    """A planted picture: the test image that it was made of, and how."""
+    """A planted picture, made anew whenever it is looked at: a thousand large ones would fill the memory."""
 
     test: int
+    """Position of the test image that it is made of."""
     transform: str
-    pixels: Pixels
+    seed: tuple[int, int]
+    """Of what is random in the transform."""
+    is_small: bool
+    """Whether the test image is compared by its pixels."""
+
+    def pixels(self, tests: ImageSource) -> Pixels:
+        """The picture [height, width, 3] in RGB. Raises `DataError` where the test image cannot be read."""
+        transforms = SMALL_TRANSFORMS if self.is_small else PHOTO_TRANSFORMS
+        shown = read_pixels(tests, self.test, None)
+        return transforms[self.transform](shown, np.random.default_rng(self.seed))
 
 
-def make_canaries(tests: ImageSource, prints: Fingerprints, seed: str) -> list[Canary]:
+Made = tuple[Canary, np.void]
+"""A canary, and its fingerprint as a row of `Fingerprints`."""
+
+
+def make_canaries(tests: ImageSource, prints: Fingerprints, seed: str) -> list[Made]:
     """Canaries of the test images that can be told from others: up to four an image and a thousand in all.
 
     Flat images, which nothing but equal pixels tells apart, have none.
@@ -173,21 +189,28 @@ def make_canaries(tests: ImageSource, prints: Fingerprints, seed: str) -> list[C
         return []
     count = min(MOST, A_TEST_IMAGE * len(places))
     drawn = np.concatenate([chance.permutation(places) for _ in range(-(-count // len(places)))])[:count]
-    turn, made = Counter[bool](), []
-    with progress("making canaries", count) as task:
-        for place in drawn.tolist():
-            is_one = bool(small[place])
-            transforms = SMALL_TRANSFORMS if is_one else PHOTO_TRANSFORMS
-            # Each in turn, so that all occur; the turn does not depend on the image.
-            name = list(transforms)[turn[is_one] % len(transforms)]
-            turn[is_one] += 1
-            own = np.random.default_rng(chance.integers(0, 2**63, 2))
-            try:
-                pixels = transforms[name](read_pixels(tests, place, None), own)
-            except DataError:
-                continue
-            if is_small(pixels.shape[1], pixels.shape[0]) == is_one:
-                made.append(Canary(place, name, pixels))
+    turn, planned = Counter[bool](), []
+    for place in drawn.tolist():
+        is_one = bool(small[place])
+        transforms = SMALL_TRANSFORMS if is_one else PHOTO_TRANSFORMS
+        # Each in turn, so that all occur; the turn does not depend on the image.
+        name = list(transforms)[turn[is_one] % len(transforms)]
+        turn[is_one] += 1
+        own = chance.integers(0, 2**63, 2).tolist()
+        planned.append(Canary(place, name, (own[0], own[1]), is_one))
+
+    def make(one: Canary) -> Made | None:
+        try:
+            pixels = one.pixels(tests)
+        except DataError:
+            return None
+        is_alike = is_small(pixels.shape[1], pixels.shape[0]) == one.is_small
+        return (one, row_of(fingerprint(pixels))[0]) if is_alike else None
+
+    with own_threads() as pool, progress("making canaries", count) as task:
+        made = []
+        for found in pool.map(make, planned):
+            made += [found] if found is not None else []
             task.advance()
     return made
 
@@ -201,8 +224,10 @@ def _is_told(prints: Fingerprints) -> npt.NDArray[np.bool_]:
 class _Planted(ImageSource):
     """Candidates with canaries among them."""
 
-    def __init__(self, source: ImageSource, canaries: Sequence[Canary], order: npt.NDArray[np.int64]) -> None:
-        self._source, self._canaries, self._order = source, canaries, order
+    def __init__(
+        self, source: ImageSource, canaries: Sequence[Canary], tests: ImageSource, order: npt.NDArray[np.int64]
+    ) -> None:
+        self._source, self._canaries, self._tests, self._order = source, canaries, tests, order
 
     def __len__(self) -> int:
         return len(self._order)
@@ -211,7 +236,7 @@ class _Planted(ImageSource):
         place = int(self._order[index])
         if place < len(self._source):
             return self._source.read(place)
-        return self._canaries[place - len(self._source)].pixels
+        return self._canaries[place - len(self._source)].pixels(self._tests)
 
     def name(self, index: int) -> str:
         return str(index)
@@ -261,7 +286,8 @@ class Planting:
 
 def plant(sides: Sides, seed: str, with_canaries: bool = True) -> Planting:
     """Put canaries at secret places among the candidates; `seed` is a digest (hex) of the two sets."""
-    canaries = make_canaries(sides.tests, sides.test_prints, seed) if with_canaries else []
+    made = make_canaries(sides.tests, sides.test_prints, seed) if with_canaries else []
+    canaries = [one for one, _ in made]
     own, count = sides.candidate_prints, len(sides.candidate_prints)
     chance = np.random.default_rng([*np.frombuffer(bytes.fromhex(seed), dtype=np.uint32).tolist(), 1])
     order = chance.permutation(count + len(canaries)).astype(np.int64)
@@ -269,8 +295,7 @@ def plant(sides: Sides, seed: str, with_canaries: bool = True) -> Planting:
     is_real = order < count
     rows[is_real], known[is_real] = own.rows[order[is_real]], own.known[order[is_real]]
     for place in np.flatnonzero(~is_real).tolist():
-        rows[place] = row_of(fingerprint(canaries[int(order[place]) - count].pixels))[0]
-    planted = Sides(
-        _Planted(sides.candidates, canaries, order), Fingerprints(rows, known), sides.tests, sides.test_prints
-    )
+        rows[place] = made[int(order[place]) - count][1]
+    shown = _Planted(sides.candidates, canaries, sides.tests, order)
+    planted = Sides(shown, Fingerprints(rows, known), sides.tests, sides.test_prints)
     return Planting(planted, canaries, order, count)

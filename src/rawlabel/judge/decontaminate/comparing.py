@@ -7,71 +7,37 @@ thumbnails roughly, which is quick, and then their details (`rawlabel.artifacts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.artifacts.copies.agreement import agreement
-from rawlabel.artifacts.copies.alignment import likeness
-from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, SMALL_SIDE, Pixels, thumbnail, trimmed
+from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
+from rawlabel.artifacts.copies.hamming import Hashes
 from rawlabel.artifacts.copies.stars import SURE_BITS
-from rawlabel.errors import DataError
-from rawlabel.images.decoding import read_pixels
+from rawlabel.base.ray_cluster import Cluster, Shared
 from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.correlation import AlikePairs, Likest, Nearest, alike, correlate
-from rawlabel.judge.decontaminate.hashes import HashPairs, near_pairs
+from rawlabel.judge.decontaminate.hashes import HashPairs, Kinds, Tests, near_pairs
 from rawlabel.judge.decontaminate.kept_fingerprints import Fingerprints, KeptFingerprints
+from rawlabel.judge.decontaminate.matches import LISTED, Found, Match
 from rawlabel.judge.decontaminate.probes import (
     FINE,
     SMALL_PROBES,
     Probe,
     SmallProbe,
     photo_probes,
-    probe_part,
     small_probes,
 )
+from rawlabel.judge.decontaminate.verifying import KINDS, VERIFIED_BITS, Verifier, own_threads
 
 RULES = 2
 """Of what is a copy; whatever changes them takes a new number, since outcomes are kept."""
-VERIFIED_BITS = 64
-"""Most bits in which a copy differs that its pixels confirm."""
 REVIEW_BITS = 90
 """Most bits at which a pair is listed for a person; unrelated photos differ in 84 or more."""
-_LEAST_LIKENESS = 0.80
-"""Least correlation of the thumbnails from which the details are compared."""
 AUTOMATIC_CORRELATION = 0.90
 """Least correlation at which a small image is a copy."""
-LISTED = 10
-"""Candidates of each test image that are listed for a person, at most."""
-_KINDS = ("", ", flipped", ", trimmed")
-"""What the hashes of a candidate are of, as a match's probe has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A candidate that shows a test image, or may."""
-
-    candidate: int
-    test: int
-    tier: str
-    """`equal`, `copy`, `star`, `burst`, or `review`."""
-    probe: str
-    bits: int | None = None
-    correlation: float | None = None
-    """Of the pixels, -1 to 1; None where nothing asked for it."""
-
-    @property
-    def doubt(self) -> float:
-        """How unlike the two are, from 0 to 1, by which pairs are ranked."""
-        if self.tier == "equal":
-            return 0.0
-        if self.bits is not None:
-            return self.bits / 256
-        # Rounding may bring equal pixels above 1, and what is equal comes first.
-        return max(0.0, (1 - (self.correlation or 0.0)) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +46,6 @@ class Comparison:
 
     matches: tuple[Match, ...]
     """The copies, one a candidate: of the test image that it is likest to."""
-    hits: tuple[Match, ...]
-    """All pairs that are copies, as they were found; a candidate may show several test images."""
     review: tuple[Match, ...]
     """Pairs to be looked at, likest first, of candidates that are no copies."""
     pairs_compared: int
@@ -101,6 +65,8 @@ class Settings:
     thorough: bool = False
     """All probes, however long that takes."""
     canaries: bool = True
+    cluster: Cluster | None = None
+    """What makes fingerprints and compares hashes; None for this process."""
     pause: Callable[[], None] = field(default=lambda: None)
     """Called now and then; may raise."""
 
@@ -115,10 +81,22 @@ class Sides:
     test_prints: Fingerprints
 
 
-def compare(sides: Sides, kept: KeptFingerprints, settings: Settings | None = None) -> Comparison:
-    """Compare every candidate with every test image. Raises what `settings.pause` raises."""
-    settings = settings or Settings()
-    found = _Found(settings.listed)
+def compare(
+    sides: Sides,
+    kept: KeptFingerprints,
+    settings: Settings | None = None,
+    hear: Callable[[Match], None] = lambda _: None,
+) -> Comparison:
+    """Compare every candidate with every test image. Raises what `settings.pause` raises.
+
+    `hear` is told each pair that is a copy; a candidate may show several test images. Memory grows with the images
+    and not with the pairs.
+    """
+    with Found.kept((settings or Settings()).listed, hear) as found:
+        return _compare(sides, kept, settings or Settings(), found)
+
+
+def _compare(sides: Sides, kept: KeptFingerprints, settings: Settings, found: Found) -> Comparison:
     if "equal" not in settings.without:
         _equal(sides, found)
     large, large_tests = sides.candidate_prints.large(), sides.test_prints.large()
@@ -128,13 +106,12 @@ def compare(sides: Sides, kept: KeptFingerprints, settings: Settings | None = No
     small = tuple(one for one in small if one.stage not in settings.without)
     num_pairs = 0
     if probes and large.any() and large_tests.any():
-        pairs = _hash_pairs(sides, kept, probes, settings)
         num_pairs += int(large.sum()) * int(large_tests.sum()) * len(probes)
-        _take_hashes(pairs, _Verifier(sides, probes), settings, probes, found)
+        _by_hashes(sides, kept, probes, settings, found)
     if small and "correlation" not in settings.without:
         num_pairs += _correlations(sides, small, settings, found)
     matches = tuple(found.best[place] for place in sorted(found.best))
-    return Comparison(matches, tuple(found.hits), found.ranked(), num_pairs, probes, small)
+    return Comparison(matches, found.ranked(), num_pairs, probes, small)
 
 
 def _num_small(sides: Sides) -> int:
@@ -145,32 +122,7 @@ def _num_small(sides: Sides) -> int:
     return theirs[1] * own[0] + (theirs[0] - theirs[1]) * own[1]
 
 
-class _Found:
-    """Matches as they are found: the best of each candidate, and for review the best of each test image."""
-
-    def __init__(self, listed: int) -> None:
-        self.best: dict[int, Match] = {}
-        self.hits: list[Match] = []
-        self._review: dict[int, list[Match]] = {}
-        self._listed = listed
-
-    def add(self, match: Match) -> None:
-        if match.tier == "review":
-            self._review.setdefault(match.test, []).append(match)
-            return
-        if match.candidate not in self.best or match.doubt < self.best[match.candidate].doubt:
-            self.best[match.candidate] = match
-        self.hits.append(match)
-
-    def ranked(self) -> tuple[Match, ...]:
-        listed: list[Match] = []
-        for matches in self._review.values():
-            open_ones = [one for one in matches if one.candidate not in self.best]
-            listed += sorted(open_ones, key=lambda one: (one.doubt, one.candidate))[: self._listed]
-        return tuple(sorted(listed, key=lambda one: (one.doubt, one.test, one.candidate)))
-
-
-def _equal(sides: Sides, found: _Found) -> None:
+def _equal(sides: Sides, found: Found) -> None:
     places: dict[bytes, int] = {}
     for place, digest in enumerate(sides.test_prints.pixel_digests()):
         if digest is not None:
@@ -180,17 +132,39 @@ def _equal(sides: Sides, found: _Found) -> None:
             found.add(Match(place, places[digest], "equal", "whole", 0, 1.0))
 
 
-def _hash_pairs(sides: Sides, kept: KeptFingerprints, probes: Sequence[Probe], settings: Settings) -> HashPairs:
-    is_test = sides.test_prints.large()
-    places = np.flatnonzero(is_test)
+def _by_hashes(
+    sides: Sides, kept: KeptFingerprints, probes: Sequence[Probe], settings: Settings, found: Found
+) -> None:
+    """Compare some test images at a time, of which nothing is kept but what was found."""
+    places = np.flatnonzero(sides.test_prints.large())
+    own = candidate_hashes(sides.candidate_prints, settings.without)
+    is_verified = "verification" not in settings.without
+    # Nobody is to look at a list, so nothing is listed of what no pixels would confirm.
+    most_bits = REVIEW_BITS if settings.listed else VERIFIED_BITS
     made = kept.probes(sides.tests.select(places), probes, "cutting probes of test images", settings.pause)
-    tests = ((places[start : start + len(hashes)], hashes, there) for start, hashes, there in made)
-    return near_pairs(candidate_hashes(sides.candidate_prints, settings.without), tests, REVIEW_BITS)
+    parts = (
+        part
+        for start, hashes, there in made
+        for part in Tests(places[start : start + len(hashes)], hashes, there).parts(len(sides.candidate_prints))
+    )
+    with own_threads() as pool:
+        verifier = Verifier(sides.candidates, sides.candidate_prints, sides.tests, probes, pool)
+        for pairs in _near_pairs(own, parts, most_bits, settings):
+            verifier.take(pairs, is_verified, found, settings.pause)
+
+
+def _near_pairs(own: Kinds, parts: Iterable[Tests], most_bits: int, settings: Settings) -> Iterator[HashPairs]:
+    """Part by part, here or by the tasks of a cluster, which finds the same."""
+    if settings.cluster is None:
+        yield from (near_pairs(own, part, most_bits, settings.pause) for part in parts)
+    else:
+        shared = Shared(own)
+        yield from settings.cluster.results(near_pairs, ((shared, part, most_bits) for part in parts))
 
 
 def candidate_hashes(
     prints: Fingerprints, without: frozenset[str] = frozenset()
-) -> list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+) -> list[tuple[Hashes, npt.NDArray[np.int64]]]:
     """The hashes of candidates, as they are, mirrored, and without borders, and whose each is."""
     large = prints.large()
     masks = {"hash": large, "mirrored": large, "trimmed": large & prints.rows["has_trimmed"]}
@@ -200,59 +174,7 @@ def candidate_hashes(
     return [(np.ascontiguousarray(prints.rows[name][rows]), rows) for name, rows in places.items()]
 
 
-class _Verifier:
-    """Lays a candidate over the part of the test image that it is like."""
-
-    def __init__(self, sides: Sides, probes: Sequence[Probe]) -> None:
-        self._sides, self._probes = sides, probes
-        self._test = lru_cache(maxsize=16)(lambda place: read_pixels(sides.tests, place, None))
-
-    def likeness(self, candidate: int, test: int, probe: int, kind: int) -> float:
-        """Correlation of their thumbnails, -1 to 1; 0 where one cannot be read any more."""
-        try:
-            part = thumbnail(probe_part(self._test(test), self._probes[probe]))
-            if _KINDS[kind] == ", trimmed":
-                return likeness(thumbnail(self._shown(candidate, kind)), part)
-        except DataError:
-            return 0.0
-        own: Pixels = np.asarray(self._sides.candidate_prints.rows["thumbnail"][candidate])
-        return likeness(np.ascontiguousarray(own[:, ::-1]) if kind else own, part)
-
-    def is_confirmed(self, candidate: int, test: int, probe: int, kind: int) -> bool:
-        """Whether their details agree; False where one cannot be read any more."""
-        try:
-            part = probe_part(self._test(test), self._probes[probe])
-            return agreement(self._shown(candidate, kind), part).is_copy
-        except DataError:
-            return False
-
-    def _shown(self, candidate: int, kind: int) -> Pixels:
-        pixels = read_pixels(self._sides.candidates, candidate, None)
-        if _KINDS[kind] == ", trimmed":
-            return trimmed(pixels)
-        return np.ascontiguousarray(pixels[:, ::-1]) if kind else pixels
-
-
-def _take_hashes(
-    pairs: HashPairs, verifier: _Verifier, settings: Settings, probes: Sequence[Probe], found: _Found
-) -> None:
-    for candidate, test, bits, probe, kind in zip(
-        *(one.tolist() for one in (pairs.candidates, pairs.tests, pairs.bits, pairs.probes, pairs.kinds)),
-        strict=True,
-    ):
-        settings.pause()
-        tier, correlation = "review", None
-        is_whole = probes[probe].stage != "grid"
-        if bits <= SURE_BITS and is_whole:
-            tier = "copy"
-        elif bits <= VERIFIED_BITS and "verification" not in settings.without:
-            correlation = verifier.likeness(candidate, test, probe, kind)
-            is_likely = correlation >= _LEAST_LIKENESS or (bits <= NEAR_COPY_BITS and is_whole)
-            tier = "copy" if is_likely and verifier.is_confirmed(candidate, test, probe, kind) else "review"
-        found.add(Match(candidate, test, tier, probes[probe].name + _KINDS[kind], bits, correlation))
-
-
-def _correlations(sides: Sides, probes: Sequence[SmallProbe], settings: Settings, found: _Found) -> int:
+def _correlations(sides: Sides, probes: Sequence[SmallProbe], settings: Settings, found: Found) -> int:
     """Compare the small images of either side with all of the other; returns how many pairs that were."""
     known, small = sides.candidate_prints.known, sides.candidate_prints.small()
     known_tests, small_tests = sides.test_prints.known, sides.test_prints.small()
@@ -279,7 +201,7 @@ def _correlations(sides: Sides, probes: Sequence[SmallProbe], settings: Settings
 
 
 def _take_alike(
-    pairs: AlikePairs, tests: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], found: _Found
+    pairs: AlikePairs, tests: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], found: Found
 ) -> None:
     order = np.lexsort((pairs.candidates, pairs.tests))
     for test, place, value in zip(
@@ -291,7 +213,7 @@ def _take_alike(
 
 def _take_likest(
     likest: Likest, tests: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], probes: Sequence[SmallProbe],
-    found: _Found,
+    found: Found,
 ) -> None:  # fmt: skip
     for row in np.flatnonzero(likest.correlations >= AUTOMATIC_CORRELATION).tolist():
         value, probe = float(likest.correlations[row]), probes[int(likest.probes[row])].name
@@ -300,7 +222,7 @@ def _take_likest(
 
 def _take_nearest(
     nearest: Nearest, tests: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64],
-    probes: Sequence[SmallProbe], found: _Found,
+    probes: Sequence[SmallProbe], found: Found,
 ) -> None:  # fmt: skip
     for row, column in np.argwhere(nearest.candidates >= 0).tolist():
         value, probe = float(nearest.correlations[row, column]), probes[int(nearest.probes[row, column])].name
@@ -328,8 +250,7 @@ def stars(sides: Sides, centres: Sequence[Match], pause: Callable[[], None] = la
 
     One step alone, from the candidate that is left out, so that no chain of ever less like photos goes.
     """
-    prints, whole = sides.candidate_prints, (Probe("whole", "identity"),)
-    own = _Verifier(Sides(sides.candidates, prints, sides.candidates, prints), whole)
+    prints = sides.candidate_prints
     of = {one.candidate: one for one in centres}
     found: dict[int, Match] = {}
     digests = prints.pixel_digests()
@@ -337,20 +258,8 @@ def stars(sides: Sides, centres: Sequence[Match], pause: Callable[[], None] = la
     for place, digest in enumerate(digests):
         if place not in of and digest is not None and digest in equal:
             found[place] = Match(place, of[equal[digest]].test, "star", "whole", 0, 1.0)
-    large, small = prints.large(), prints.small()
-    middles = np.array([place for place in of if large[place]], dtype=np.int64)
-    hashes = prints.rows["hash"][middles][:, None, :]
-    pairs = near_pairs(
-        candidate_hashes(prints), [(middles, hashes, np.ones((len(middles), 1), dtype=np.bool_))], NEAR_COPY_BITS
-    )
-    for place, centre, bits, kind in zip(
-        pairs.candidates.tolist(), pairs.tests.tolist(), pairs.bits.tolist(), pairs.kinds.tolist(), strict=True
-    ):
-        pause()
-        if place in of or place in found:
-            continue
-        if bits <= SURE_BITS or own.is_confirmed(place, centre, 0, kind):
-            found[place] = Match(place, of[centre].test, "star", f"whole{_KINDS[kind]}", bits)
+    _stars_by_hashes(sides, of, found, pause)
+    small = prints.small()
     middles, others = np.array([one for one in of if small[one]], dtype=np.int64), np.flatnonzero(small)
     if len(middles):
         shown = prints.rows["thumbnail"][middles]
@@ -363,4 +272,22 @@ def stars(sides: Sides, centres: Sequence[Match], pause: Callable[[], None] = la
     return [found[place] for place in sorted(found)]
 
 
-__all__ = ["SMALL_SIDE", "Comparison", "Match", "Settings", "Sides", "compare", "stars"]
+def _stars_by_hashes(
+    sides: Sides, of: dict[int, Match], found: dict[int, Match], pause: Callable[[], None]
+) -> None:
+    prints, whole = sides.candidate_prints, (Probe("whole", "identity"),)
+    large = prints.large()
+    middles = np.array([place for place in of if large[place]], dtype=np.int64)
+    own, is_there = candidate_hashes(prints), np.ones((len(middles), 1), dtype=np.bool_)
+    with own_threads() as pool:
+        verifier = Verifier(sides.candidates, prints, sides.candidates, whole, pool)
+        for some in Tests(middles, prints.rows["hash"][middles][:, None, :], is_there).parts(len(prints)):
+            pairs = near_pairs(own, some, NEAR_COPY_BITS, pause)
+            for place, centre, bits, kind in zip(
+                *(one.tolist() for one in (pairs.candidates, pairs.tests, pairs.bits, pairs.kinds)), strict=True
+            ):
+                pause()
+                if place in of or place in found:
+                    continue
+                if bits <= SURE_BITS or verifier.is_confirmed(place, centre, 0, kind):
+                    found[place] = Match(place, of[centre].test, "star", f"whole{KINDS[kind]}", bits)

@@ -20,6 +20,8 @@ from rawlabel.base.progress import progress
 from rawlabel.judge.decontaminate.probes import SmallProbe
 
 _TEST_BLOCK, _CANDIDATE_BLOCK = 1024, 4096
+_PROBE_BLOCK = 2048
+"""Probes of test images that are in memory at once: 12 kB each."""
 _FLAT = 1.0
 """Standard deviation [levels of 255] below which an image shows nothing: it correlates with none."""
 
@@ -69,10 +71,11 @@ def correlate(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     places, values, which = [], [], []
     own = _Best(len(candidates))
-    steps = -(-len(tests) // _TEST_BLOCK) * -(-len(candidates) // _CANDIDATE_BLOCK)
+    rows = min(_TEST_BLOCK, max(1, _PROBE_BLOCK // len(probes)))
+    steps = -(-len(tests) // rows) * -(-len(candidates) // _CANDIDATE_BLOCK)
     with progress("comparing small images", steps) as task:
-        for first in range(0, len(tests), _TEST_BLOCK):
-            shown = tests[first : first + _TEST_BLOCK]
+        for first in range(0, len(tests), rows):
+            shown = tests[first : first + rows]
             turned = [features(probe.of(shown)).to(where) for probe in probes]
             best = _Top(len(shown), keep)
             for start in range(0, len(candidates), _CANDIDATE_BLOCK):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -17,19 +18,19 @@ from rawlabel.artifacts.copies.stars import SURE_BITS
 from rawlabel.base.version import __version__
 from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.bursts import BURST_SECONDS, Shot, bursts
-from rawlabel.judge.decontaminate.canaries import plant
+from rawlabel.judge.decontaminate.canaries import Planting, plant
 from rawlabel.judge.decontaminate.comparing import (
     AUTOMATIC_CORRELATION,
     REVIEW_BITS,
     RULES,
-    VERIFIED_BITS,
-    Match,
     Settings,
     Sides,
     compare,
     stars,
 )
 from rawlabel.judge.decontaminate.kept_fingerprints import KeptFingerprints
+from rawlabel.judge.decontaminate.matches import Match
+from rawlabel.judge.decontaminate.verifying import VERIFIED_BITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,8 @@ def decontaminate(
     who took each candidate and when, where that is known. Raises what `settings.pause` raises.
     """
     settings = settings or Settings()
-    with KeptFingerprints.open(cache) as kept:
+    is_joined = settings.cluster.joined() if settings.cluster is not None else nullcontext()
+    with is_joined, KeptFingerprints.open(cache, settings.cluster) as kept:
         own = kept.of(candidates, titles[0], settings.pause)
         theirs = kept.of(tests, titles[1], settings.pause)
         sides = Sides(candidates, own, tests, theirs)
@@ -174,12 +176,13 @@ def _pass(sides: Sides, kept: KeptFingerprints, settings: Settings) -> _Outcome:
     """Plant canaries, compare, judge the canaries, and find the whole stars of what is left out."""
     seed = hashlib.sha256("/".join(map(digest_of, _digests(sides))).encode()).hexdigest()
     planting = plant(sides, seed, settings.canaries)
-    comparison = compare(planting.sides, kept, settings)
+    overlap = _Overlap(planting)
+    comparison = compare(planting.sides, kept, settings, overlap.hear)
     matches = planting.real(comparison.matches)
     matches += stars(sides, matches, settings.pause)
     return _Outcome(
         tuple(matches),
-        tuple(_best_of_tests(planting.real(comparison.hits))),
+        overlap.matches(),
         tuple(planting.real(comparison.review)),
         comparison.pairs_compared,
         tuple(one.name for one in comparison.probes),
@@ -189,12 +192,22 @@ def _pass(sides: Sides, kept: KeptFingerprints, settings: Settings) -> _Outcome:
     )
 
 
-def _best_of_tests(pairs: Sequence[Match]) -> list[Match]:
-    """One a test image of which there is a copy: the likest."""
-    best: dict[int, Match] = {}
-    for one in sorted(pairs, key=lambda one: (one.doubt, one.candidate)):
-        best.setdefault(one.test, one)
-    return [best[test] for test in sorted(best)]
+class _Overlap:
+    """Of each test image of which there is a copy, the likest of real ones."""
+
+    def __init__(self, planting: Planting) -> None:
+        self._planting, self._best = planting, dict[int, Match]()
+
+    def hear(self, match: Match) -> None:
+        """Take a pair that is a copy; of canaries, nothing is kept."""
+        for one in self._planting.real([match]):
+            best = self._best.get(one.test)
+            if best is None or (one.doubt, one.candidate) < (best.doubt, best.candidate):
+                self._best[one.test] = one
+
+    def matches(self) -> tuple[Match, ...]:
+        """Them, by test image."""
+        return tuple(self._best[test] for test in sorted(self._best))
 
 
 def pixel_digests(

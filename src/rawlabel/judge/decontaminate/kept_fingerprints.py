@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +27,21 @@ from rawlabel.artifacts.copies.fingerprint import (
     thumbnail,
 )
 from rawlabel.base import processes
+from rawlabel.base.image_header import NotDecodable
 from rawlabel.base.progress import note, progress
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.errors import DataError
-from rawlabel.images.decoding import read_pixels
-from rawlabel.images.image_source import ImageSource
+from rawlabel.images.decoding import decode_image
+from rawlabel.images.image_source import ImageSource, StoredImage
 from rawlabel.judge.decontaminate.probes import Probe, is_small, probe_hashes
 
 FILE = "fingerprints.sqlite"
+_PROBES = 2
+"""Version of how the parts of a picture are cut and shrunk, beside that of the hash."""
 _CHUNK = 256
 """Images of a transaction."""
+_TASK = 32
+"""Images of a task of a cluster."""
 _ROW = np.dtype(
     [
         ("pixels", "u1", 32), ("hash", "u1", 32), ("mirrored", "u1", 32), ("trimmed", "u1", 32),
@@ -93,15 +100,16 @@ def empty_rows(count: int) -> npt.NDArray[np.void]:
 class KeptFingerprints:
     """A file of fingerprints by the content of images."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, cluster: Cluster | None = None) -> None:
+        """With a `cluster`, its tasks make what is missing."""
+        self._connection, self._cluster = connection, cluster
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path | None) -> Iterator[KeptFingerprints]:
+    def open(cls, folder: Path | None, cluster: Cluster | None = None) -> Iterator[KeptFingerprints]:
         """Open the file in `folder`, and make it; without a folder, or where nothing can be written, keep none."""
         with closing(_connect(folder)) as connection:
-            yield cls(connection)
+            yield cls(connection, cluster)
 
     def of(self, source: ImageSource, title: str, pause: Callable[[], None] = lambda: None) -> Fingerprints:
         """The fingerprints of all images of `source`, with progress under `title`.
@@ -125,11 +133,8 @@ class KeptFingerprints:
         """Of some images at a time: position of the first, hashes [images, probes, 32], which there are."""
         names = hashlib.sha256("".join(one.name for one in probes).encode()).hexdigest()[:16]
 
-        def make(pixels: Pixels) -> bytes:
-            hashes, there = probe_hashes(pixels, probes)
-            return there.tobytes() + hashes.tobytes()
-
-        for start, values in self._values(source, f"probes {VERSION} {names}", make, title, pause):
+        make = partial(_bytes_of_probes, probes)
+        for start, values in self._values(source, f"probes {VERSION}.{_PROBES} {names}", make, title, pause):
             hashes = np.zeros((len(values), len(probes), 32), dtype=np.uint8)
             there = np.zeros((len(values), len(probes)), dtype=np.bool_)
             for row, value in enumerate(values):
@@ -164,7 +169,7 @@ class KeptFingerprints:
                 keys = list(pool.map(lambda place: _key(source, place), places))
                 values = self._known(kind, keys)
                 missing = [place for place, key in zip(places, keys, strict=True) if key and key not in values]
-                made = pool.map(lambda place: _made(source, place, make), missing)
+                made = self._made(source, missing, make, pool)
                 new = {
                     key: value
                     for place, value in zip(missing, made, strict=True)
@@ -174,6 +179,21 @@ class KeptFingerprints:
                 values |= new
                 yield start, [values.get(key) if key else None for key in keys]
                 task.advance(len(places))
+
+    def _made(
+        self, source: ImageSource, places: Sequence[int], make: Callable[[Pixels], bytes], pool: ThreadPoolExecutor
+    ) -> Iterator[bytes | None]:
+        """What `make` says of the images at `places`; None of one that cannot be read or decoded."""
+        if self._cluster is None:
+            yield from pool.map(lambda place: _made(_stored(source, place), source.max_megapixels, make), places)
+            return
+        # Stored images go to the tasks, since their machines and working folders have other files.
+        calls = (
+            ([_stored(source, place) for place in places[start : start + _TASK]], source.max_megapixels, make)
+            for start in range(0, len(places), _TASK)
+        )
+        for some in self._cluster.results(_all_made, calls):
+            yield from some
 
     def _known(self, kind: str, keys: Sequence[bytes | None]) -> dict[bytes, bytes]:
         wanted = [key for key in keys if key is not None]
@@ -218,11 +238,29 @@ def _key(source: ImageSource, place: int) -> bytes | None:
     return digest.digest()
 
 
-def _made(source: ImageSource, place: int, make: Callable[[Pixels], bytes]) -> bytes | None:
+def _stored(source: ImageSource, place: int) -> StoredImage | None:
     try:
-        return make(read_pixels(source, place, None))
+        return source.read(place)
     except DataError:
         return None
+
+
+def _made(stored: StoredImage | None, max_megapixels: float, make: Callable[[Pixels], bytes]) -> bytes | None:
+    try:
+        return None if stored is None else make(decode_image(stored, None, max_megapixels))
+    except (DataError, NotDecodable):
+        return None
+
+
+def _all_made(
+    stored: Sequence[StoredImage | None], max_megapixels: float, make: Callable[[Pixels], bytes]
+) -> list[bytes | None]:
+    return [_made(one, max_megapixels, make) for one in stored]
+
+
+def _bytes_of_probes(probes: Sequence[Probe], pixels: Pixels) -> bytes:
+    hashes, there = probe_hashes(pixels, probes)
+    return there.tobytes() + hashes.tobytes()
 
 
 def _bytes_of_fingerprint(pixels: Pixels) -> bytes:

@@ -15,7 +15,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rawlabel.artifacts.copies.fingerprint import SMALL_SIDE, Pixels, hashes_of, without_borders
+from rawlabel.artifacts.copies.fingerprint import (
+    SMALL_SIDE,
+    Pixels,
+    hashes_of_tiles,
+    tiles_of_parts,
+    without_borders,
+)
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom edge, as shares of the sides."""
@@ -107,13 +113,16 @@ def probe_hashes(pixels: Pixels, probes: Sequence[Probe]) -> tuple[npt.NDArray[n
     there = np.array([place is not None for place in places])
     hashes = np.zeros((len(probes), 32), dtype=np.uint8)
     if there.any():
-        hashes[there] = hashes_of([gray[place] for place in places if place is not None])
+        hashes[there] = hashes_of_tiles(tiles_of_parts(gray, [place for place in places if place is not None]))
     return hashes, there
 
 
 def probe_part(pixels: Pixels, probe: Probe) -> Pixels:
     """What a probe shows of a picture; all of it where it has no borders to trim."""
-    place = probe.within(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
+    # Only borders are found by what is there to see.
+    is_trim = probe.stage == "trim"
+    gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8) if is_trim else pixels[..., 0]
+    place = probe.within(gray)
     return pixels if place is None else np.ascontiguousarray(pixels[place])
 
 

@@ -15,6 +15,7 @@ from rawlabel.artifacts.project import is_project, manifests_path
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.image_files import images_below
 from rawlabel.base.image_header import extra_extensions
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.config import DecontaminateConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.image_source import ImageFiles, ImageSource
@@ -62,7 +63,11 @@ def decontaminate_stage(config: DecontaminateConfig) -> Decontaminated:
         tests,
         cache,
         shots=None if config.keep_bursts else shots_of(path, names),
-        settings=Settings(listed=config.listed, thorough=config.thorough),
+        settings=Settings(
+            listed=config.listed,
+            thorough=config.thorough,
+            cluster=Cluster.of(config.engine, config.ray_address, config.workers),
+        ),
     )
     if manifest is None:
         certificate = found.certificate(str(path), config.test)

@@ -9,6 +9,7 @@ from rawlabel.artifacts.certificate import FILE
 from rawlabel.base import messages
 from rawlabel.base.files import write_json
 from rawlabel.base.progress import note
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.config import TrainConfig
 from rawlabel.images.image_source import JoinedImages
 from rawlabel.images.input import InputSet
@@ -84,7 +85,8 @@ def find_copies(config: TrainConfig, data: TrainingData) -> Copies | None:
 def _look(config: TrainConfig, data: TrainingData, place: Path, test: InputSet) -> _Looked:
     names = [*data.train.names(), *data.holdout.names()]
     shots = shots_of(data.origin, names)
+    settings = Settings(cluster=Cluster.of(config.engine, config.ray_address, config.workers))
     found = decontaminate(
-        images_of(data), test.images.source, cache_of(config.root), shots=shots, settings=Settings()
+        images_of(data), test.images.source, cache_of(config.root), shots=shots, settings=settings
     )
     return _Looked(place, found)

@@ -22,8 +22,9 @@ from rawlabel.base.progress import note
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.image_source import ImageSource
 from rawlabel.images.input import InputSet
-from rawlabel.judge.decontaminate.comparing import Match, Settings
+from rawlabel.judge.decontaminate.comparing import Settings
 from rawlabel.judge.decontaminate.decontaminating import Decontamination, decontaminate, pixel_digests
+from rawlabel.judge.decontaminate.matches import Match
 from rawlabel.judge.evaluate.left_out import QUICK, cache_of, images_of
 from rawlabel.training.around.holdout import data_of_run
 from rawlabel.training.data import TrainingData

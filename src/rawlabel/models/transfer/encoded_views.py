@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rawlabel.artifacts.run_records import EncoderRecord
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.config import TrainConfig
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.images.decoding import Pixels, Transform
 from rawlabel.models.device import choose_precision
-from rawlabel.models.encoder import load_encoder
+from rawlabel.models.encoder import PACKAGED, Encoder, load_encoder
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.networks.normalization import Normalization
+from rawlabel.models.transfer.by_tasks import ByTasks
 from rawlabel.models.transfer.encoding import Encoding
-from rawlabel.models.transfer.store import FeatureStore, features_folder, kept_encoding
+from rawlabel.models.transfer.store import BATCH, FeatureStore, features_folder, kept_encoding
 
 _AS_THEY_ARE = 1 << 20
 """A side that no photo is shrunk to."""
@@ -73,8 +76,11 @@ def encoding_store(
     assert config.encoder is not None
     encoder = load_encoder(config.encoder, config.weights)
     folder = features_folder(config.root)
+    cluster = Cluster.of(config.engine, config.ray_address, config.workers)
     if known is None:
-        return FeatureStore(folder, kept_encoding(folder, encoder, device, config.precision), config.workers)
+        return stored_features(
+            folder, encoder, device, config.precision, config.workers, config.weights, cluster, config.encoder
+        )
     if encoder.weights_sha256 != known["weights_sha256"]:
         raise CheckpointError(
             f"--encoder {config.encoder}: its weights are not those that the run was trained with; put those "
@@ -82,6 +88,29 @@ def encoding_store(
         )
     precision = choose_precision("bf16" if known["arithmetic"] == "bfloat16" else "fp32", device)
     return FeatureStore(folder, Encoding(encoder, device, precision), config.workers)
+
+
+def stored_features(
+    folder: Path,
+    encoder: Encoder,
+    device: torch.device,
+    precision: str,
+    workers: int | None = None,
+    weights: Path | None = None,
+    cluster: Cluster | None = None,
+    name: str = PACKAGED,
+) -> FeatureStore:
+    """The store of an encoder's features under `folder`, in the arithmetic that `precision` says.
+
+    With a `cluster`, its tasks make what is missing, where the encoder has this `name` and its weights lie in the
+    file `weights`, if any.
+    """
+    encoding = kept_encoding(folder, encoder, device, precision)
+    elsewhere = None
+    if cluster is not None:
+        known = "bf16" if encoding.arithmetic == "bfloat16" else "fp32"
+        elsewhere = ByTasks(cluster, name, weights.absolute() if weights else None, known, BATCH)
+    return FeatureStore(folder, encoding, workers, elsewhere=elsewhere)
 
 
 def encoding_in(store: FeatureStore) -> Encoding:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -38,7 +38,10 @@ from rawlabel.models.transfer.encoding import Encoding, encoding_of
 
 CHUNK = 512
 """Images whose features are one piece; what a kill loses at most."""
-_BATCH = 64
+BATCH = 64
+"""Images that an encoder is handed at once."""
+Elsewhere = Callable[[ImageSource, Iterable[Sequence[int]]], Iterator[npt.NDArray[np.float32]]]
+"""From images, and positions of some of them at a time, to the features of these."""
 
 
 class Maker(Protocol):
@@ -89,8 +92,16 @@ def kept_encoding(folder: Path, encoder: Encoder, device: torch.device, precisio
 class FeatureStore:
     """The features that `maker` makes, in a folder of their own under `folder`."""
 
-    def __init__(self, folder: Path, maker: Maker, workers: int | None = None, batch_size: int = _BATCH) -> None:
-        self.maker, self._folder = maker, _place(folder, maker)
+    def __init__(
+        self,
+        folder: Path,
+        maker: Maker,
+        workers: int | None = None,
+        batch_size: int = BATCH,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        """With `elsewhere`, features that are missing are made by that, and here only where it is None."""
+        self.maker, self._folder, self._elsewhere = maker, _place(folder, maker), elsewhere
         self._workers, self._batch_size = workers or processes.own_cores(), batch_size
         self._parts = FittingParts()
 
@@ -123,9 +134,12 @@ class FeatureStore:
         with self._alone(), progress(title, len(keys), done=len(keys) - len(missing)) as task:
             still = distributed.from_first(lambda: _missing(keys, places_in(self._folder)[1]))
             task.advance(len(missing) - len(still))
-            for start in range(0, len(still), CHUNK):
-                rows = still[start : start + CHUNK]
-                distributed.from_first(lambda rows=rows: self._compute(source, keys, rows, task))  # type: ignore[misc]
+            pieces = [still[start : start + CHUNK] for start in range(0, len(still), CHUNK)]
+            # Nothing is begun before the first process asks for a piece, and the others never do.
+            made = self._made(source, pieces, task)
+            for rows in pieces:
+                distributed.from_first(lambda rows=rows: self._keep(source, keys, rows, next(made)))  # type: ignore[misc]
+            made.close()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -167,13 +181,30 @@ class FeatureStore:
             joined = b"".join(pool.map(keys, range(0, len(source), CHUNK)))
         return np.frombuffer(joined, dtype=np.uint8).reshape(-1, 32)
 
-    def _compute(self, source: ImageSource, keys: npt.NDArray[np.uint8], rows: list[int], task: Task) -> None:
-        pieces: list[npt.NDArray[np.float32]] = []
-        with ThreadPoolExecutor(self._workers) as pool:
-            for views in self._views(pool, source, rows):
-                pieces += [part.float().cpu().numpy() for part in self._parts(self.maker, views)]
-                task.advance(len(views))
-        features = np.concatenate(pieces)
+    def _made(
+        self, source: ImageSource, pieces: Sequence[list[int]], task: Task
+    ) -> Generator[npt.NDArray[np.float32]]:
+        """The features of the images at the positions of each piece."""
+        if self._elsewhere is not None:
+            for rows, features in zip(pieces, self._elsewhere(source, pieces), strict=True):
+                task.advance(len(rows))
+                yield features
+            return
+        for rows in pieces:
+            found: list[npt.NDArray[np.float32]] = []
+            with ThreadPoolExecutor(self._workers) as pool:
+                for views in self._views(pool, source, rows):
+                    found += [part.float().cpu().numpy() for part in self._parts(self.maker, views)]
+                    task.advance(len(views))
+            yield np.concatenate(found)
+
+    def _keep(
+        self,
+        source: ImageSource,
+        keys: npt.NDArray[np.uint8],
+        rows: list[int],
+        features: npt.NDArray[np.float32],
+    ) -> None:
         if not np.isfinite(features).all():
             raise DataError(
                 f"{self.maker.name}: its features of {source.where(rows[0])} and following images are no finite "

@@ -27,7 +27,10 @@ class ConfusedPhoto:
     """A test photo that was taken for another class."""
 
     picture: str
-    caption: str
+    name: str
+    """Of its file."""
+    sure: float
+    """Probability that the network gave its answer [percent]."""
     true: str
     predicted: str
 
@@ -132,7 +135,7 @@ def _test_photos(
             continue
         picture = thumbnails.address(folder / relative)
         if picture is not None:
-            caption = f"{plain_text(relative.name, 40)}, {100 * row.probability:.0f}\N{NO-BREAK SPACE}% sure"
+            name = plain_text(relative.name, 40)
             predicted = label(row.predicted_class) if row.predicted_class is not None else "no answer"
-            photos.append(ConfusedPhoto(picture, caption, label(row.true_class), predicted))
+            photos.append(ConfusedPhoto(picture, name, 100 * row.probability, label(row.true_class), predicted))
     return photos

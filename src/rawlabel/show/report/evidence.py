@@ -20,6 +20,7 @@ from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.manifest_rows import ManifestRows
 from rawlabel.artifacts.project import catalogue_path, runs_path
+from rawlabel.artifacts.projects import collect_settings, is_simulated
 from rawlabel.artifacts.review.answer_file import answers_path, read_answers
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Measurement
@@ -29,7 +30,7 @@ from rawlabel.base.untrusted_text import web_address
 from rawlabel.config import CollectConfig, CurateConfig
 from rawlabel.errors import DataError
 from rawlabel.show.report.photos.counting import Counted, count_photos
-from rawlabel.show.report.simulated import SiteTruth, is_simulated, read_truth
+from rawlabel.show.report.simulated import SiteTruth, read_truth
 
 NARROW = ("source", "class_id", "keyword", "verdict", "reason", "split")
 """Columns with few different texts, which are kept in memory."""
@@ -170,18 +171,13 @@ def read_collection(project: Path) -> CollectionEvidence:
         raise DataError(f"{project}: nothing has been curated yet; run `rawlabel curate` first")
     manifest = read_manifest(path, NARROW)
     header = json.loads(manifest.table.schema.metadata[b"rawlabel"])
-    collect_path = project / "collect.json"
-    collect = None
-    if collect_path.is_file():
-        settings = read_json(collect_path, "the settings of `rawlabel collect`")
-        collect = check_record(CollectConfig, settings, collect_path, "collect again")
     return CollectionEvidence(
         project,
         manifest,
         queries,
         fingerprint,
         str(header.get("catalogue_fingerprint", "")),
-        collect,
+        collect_settings(project),
         check_record(CurateConfig, header.get("config"), path, "run `rawlabel curate` again"),
     )
 

@@ -1,19 +1,16 @@
-"""Whether photos come from a simulated photo site, and what that site says of them; never asked by training."""
+"""What a simulated photo site says of its photos; never asked by training."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pyarrow.compute as pc
 
 from rawlabel.artifacts.manifest import Manifest, read_manifest
 from rawlabel.artifacts.manifest_rows import ManifestRows
 from rawlabel.artifacts.run import Run
-from rawlabel.config import CollectConfig
 from rawlabel.judge.evaluate.planted import PlantedCopies, find_planted
 from rawlabel.judge.evaluate.truth import is_site_truth, photo_contents
 from rawlabel.records import Verdict
@@ -38,19 +35,6 @@ class SiteTruth:
     def percent(self) -> float:
         """Share of the kept raw labels that are right [percent]."""
         return 100 * self.right / max(self.total, 1)
-
-
-def is_simulated(collect: CollectConfig | None) -> bool:
-    """Whether all photos were searched on addresses of this machine, where no photo site of the world is."""
-    return collect is not None and bool(collect.base_url) and all(map(_is_loopback, collect.base_url))
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        host = urlsplit(address).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_truth(project: Path, manifest: Manifest, rows: ManifestRows) -> SiteTruth | None:

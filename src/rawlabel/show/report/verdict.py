@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rawlabel.artifacts.projects import SIMULATED
 from rawlabel.artifacts.run_records import EpochAccuracy, Start
 from rawlabel.show.report.class_accuracy import ClassAccuracies, ClassAccuracy
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
@@ -43,7 +44,7 @@ class RunFacts:
 _TITLES = {
     "selected": "Test accuracy at the chosen epoch",
     "last": "Test accuracy at the last epoch",
-    "oracle": "Test accuracy at the oracle epoch",
+    "oracle": "Test accuracy at the best epoch",
 }
 
 
@@ -101,13 +102,10 @@ def notices(collection: CollectionEvidence, run: RunEvidence | None) -> list[str
 
 
 def _simulated(collection: CollectionEvidence) -> str:
-    said = (
-        "Simulated photos: they, their authors and their licenses come from a simulated photo site on this machine"
-    )
     if (truth := collection.truth) is None:
-        return f"{said}, so nothing here links to a real site."
+        return SIMULATED
     return (
-        f"{said}, so nothing here links to a real site. By that site's own account {truth.right:,} of "
+        f"{SIMULATED} By that site's own account {truth.right:,} of "
         f"{truth.total:,} kept raw labels are right ({truth.percent:.1f} %); training never saw it."
     )
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from rawlabel.artifacts.copies.listed import FILE
 from rawlabel.artifacts.manifest import METADATA_KEY
+from rawlabel.artifacts.projects import has_simulated_photos
 from rawlabel.artifacts.review.pairs import LEAKS, leaks_of, pairs_of
 from rawlabel.artifacts.review.photo_groups import FILE as GROUPS
 from rawlabel.artifacts.review.photo_groups import PhotoGroups
@@ -28,7 +29,7 @@ from rawlabel.base.progress import Task, progress
 from rawlabel.base.untrusted_text import plain_text
 from rawlabel.errors import DataError
 
-VERSION = 4
+VERSION = 5
 """Of the tables; an index of another one is made anew."""
 _AT_ONCE = 5000
 _LEAST_OF_GROUP = 3
@@ -191,6 +192,9 @@ def _fill(database: sqlite3.Connection, evidence: Evidence) -> None:
         database.executemany(
             f"INSERT INTO photo VALUES ({', '.join('?' * 18)})", _photos(file, str(fingerprint), task)
         )
+    if has_simulated_photos(evidence.manifest):
+        # Their addresses belong to other people's photos, or to nobody's.
+        database.execute("UPDATE photo SET page = NULL")
     database.executescript(_INDEXES)
     if evidence.suspicion is not None:
         with progress("listing suspects", _count(evidence.suspicion)) as task:

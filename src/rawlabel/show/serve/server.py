@@ -28,7 +28,7 @@ from rawlabel.config import ServeConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.show.serve import openapi
 from rawlabel.show.serve.answers import Answerer, Fault, NotAPhoto
-from rawlabel.show.serve.limits import RateLimit
+from rawlabel.show.serve.limits import Proxies, RateLimit
 from rawlabel.show.serve.metrics import Metrics
 
 _STATIC = Path(__file__).parent / "static"
@@ -74,6 +74,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self._rate = RateLimit(self.config.rate)
+        self._proxies = Proxies(self.config.proxy)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="serve")
         self._at_work: Counter[str] = Counter()
         self._connections: dict[RequestHandler, _Connection] = {}
@@ -125,7 +126,8 @@ class Service:
     def _refuse_foreign(self, request: web.Request) -> None:
         """Refuse what a page of somebody else has a browser ask: by another name of this machine, or as itself."""
         name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
-        if _is_loopback(self.config.host) and not _is_loopback(name):
+        is_proxied = (request.remote or "") in self._proxies
+        if _is_loopback(self.config.host) and not _is_loopback(name) and not is_proxied:
             raise _Refused(403, "host", "this address is not the server's own; open the one that it printed")
         origin = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
@@ -184,7 +186,8 @@ class Service:
     async def _predict(self, request: web.Request) -> web.StreamResponse:
         top = _whole(request, "top", self.config.top, 1, 1000)
         nearest = _whole(request, "nearest", self.config.nearest, 0, 50)
-        if wait := self._rate.wait_seconds(request.remote or ""):
+        client = self._proxies.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        if wait := self._rate.wait_seconds(client):
             seconds = str(int(wait) + 1)
             raise _Refused(
                 429,
@@ -192,7 +195,6 @@ class Service:
                 f"too many photos a minute; ask again in {seconds} seconds",
                 **{"Retry-After": seconds},
             )
-        client = request.remote or ""
         # Half of the places at most, so that one client's slow photos are no reason to send others away.
         is_greedy = self._at_work[client] >= max(1, self.config.waiting // 2)
         if is_greedy or self.metrics.waiting >= self.config.waiting:

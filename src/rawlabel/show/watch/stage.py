@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -20,6 +21,8 @@ from rawlabel.errors import ConfigError
 from rawlabel.show.watch.plot import plot
 
 _CURVES = (("training", "dark_orange"), ("holdout", "green"), ("test", "bright_blue"))
+_SCALE = 8
+"""Characters of the scale at the left of the curves."""
 _SILENCE = 5.0
 """Time without news after which it is asked whether anybody still trains [seconds]."""
 
@@ -98,32 +101,49 @@ def _ending(run: Run) -> str:
 
 
 def _screen(run: Run, console: Console) -> Panel:
-    width, height = max(min(console.width, 110) - 16, 20), max(min(console.height - 9, 18), 5)
+    full = min(console.width, 110)
     epochs = run.epochs
     if not epochs:
-        return Panel(Text("no epoch is logged yet"), title=run.path.name, width=min(console.width, 110))
+        return Panel(Text("no epoch is logged yet"), title=run.path.name, width=full)
+    width = max(full - 16, 20)
+    below = _below(run, epochs, width)
+    taken = sum(len(one.wrap(console, full - 4)) for one in below)
+    # An odd number of rows has a middle one, whose value is a round one.
+    height = max(min(console.height - taken - 5, 18), 3) // 2 * 2 - 1
+    title = f"{run.path.name}: {len(epochs)} of {run.config.epochs} epochs"
+    return Panel(Group(*_above(epochs, width, height), *below), title=title, width=full, border_style="dim")
+
+
+def _above(epochs: Sequence[Epoch], width: int, height: int) -> list[Text]:
+    """The curves, with the scale at their left."""
     series = [[_values(one)[i] for one in epochs] for i in range(len(_CURVES))]
     known = [value for values in series for value in values if value is not None]
     low = 10 * math.floor(min(known, default=0) / 10)
     high = max(10 * math.ceil(max(known, default=100) / 10), low + 10)
     curves = [(style, values) for (_, style), values in zip(_CURVES, series, strict=True)]
-    rows = plot(curves, width, height, low, high)
     shown: list[Text] = []
-    for position, row in enumerate(rows):
+    for position, row in enumerate(plot(curves, width, height, low, high)):
         value = high - (high - low) * position / max(height - 1, 1)
-        label = f"{value:5.0f} % " if position in (0, height // 2, height - 1) else " " * 8
+        label = f"{value:5.0f} % " if position in (0, height // 2, height - 1) else " " * _SCALE
         shown.append(Text.assemble((label, "dim"), row))
+    return shown
+
+
+def _below(run: Run, epochs: Sequence[Epoch], width: int) -> list[Text]:
+    """The axis, the epoch that is chosen so far, what the colours mean, and how it stands."""
     last = epochs[-1]
     axis = f"epoch {epochs[0].epoch}{f'epoch {last.epoch}':>{max(width - len(str(epochs[0].epoch)) - 6, 1)}}"
-    shown.append(Text(" " * 8 + axis, style="dim"))
-    legend = Text("\n        ")
+    shown = [Text(" " * _SCALE + axis, style="dim")]
+    numbers = [one.epoch for one in epochs]
+    if run.selected_epoch in numbers:
+        place = round(numbers.index(run.selected_epoch) * (width - 1) / max(len(numbers) - 1, 1))
+        mark = "▲ chosen" if place < width - 8 else "chosen ▲"
+        shown.append(Text(" " * (_SCALE + place - (7 if mark.endswith("▲") else 0)) + mark))
+    legend = Text()
     for (name, style), now in zip(_CURVES, _values(last), strict=True):
         if now is not None:
             legend.append(f"● {name} {now:.2f} %   ", style=style)
     legend.append("(test is for people only)" if last.test.acc1 is not None else "", style="dim")
-    shown.append(legend)
     rate = f", learning rate {last.lr:.3g}" if last.lr is not None else ""
     chosen = f"chosen so far without clean labels: epoch {run.selected_epoch}{rate}; Ctrl-C stops watching"
-    shown.append(Text("        " + (_ending(run) if run.is_finished else chosen)))
-    title = f"{run.path.name}: {len(epochs)} of {run.config.epochs} epochs"
-    return Panel(Group(*shown), title=title, width=min(console.width, 110), border_style="dim")
+    return [*shown, legend, Text(_ending(run) if run.is_finished else chosen)]

@@ -1,16 +1,10 @@
-"""Several runs one after the other in the same processes, for what starts several: `torchrun` is slow to start.
-
-Arguments: folder of the data, folder for the runs, then one JSON object of changed settings for each run. With
-`is_stopped` in it, the second process is told to stop behind the steps of the first epoch, and the run goes on
-afterwards. Every run is ended by the command, in each process.
-"""
+"""Several runs one after the other in the same two processes, which start once."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +47,12 @@ def stop(config: TrainConfig) -> None:
     raise AssertionError("the run was not stopped")
 
 
-def main(data: str, out: str, *changes: str) -> None:
+def make_runs(data: str, out: str, *changes: str) -> None:
+    """Make a run in each of two processes for each JSON object of changed settings, in folders by number.
+
+    With `is_stopped` in it, the second process is told to stop behind the steps of the first epoch, and the run
+    goes on afterwards. Every run is ended by the command.
+    """
     with joined():
         for number, change in enumerate(changes):
             values = {"outpath": Path(out) / str(number), **json.loads(change)}
@@ -64,7 +63,3 @@ def main(data: str, out: str, *changes: str) -> None:
             file = Path(out) / f"{number}-of-{processes.rank()}.json"
             file.write_text(json.dumps(config.as_json()))
             assert cli.run(["train", "--config", str(file)]) == 0
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
