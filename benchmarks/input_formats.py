@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.train.input_writers import WRITERS
+from tests.helpers.input_writers import WRITERS
 
 from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base.files import write_json

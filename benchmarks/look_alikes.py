@@ -24,7 +24,8 @@ from rawlabel.artifacts.copies.listed import listed_copies
 from rawlabel.artifacts.manifest import Manifest
 from rawlabel.artifacts.run_directory import describe_environment
 from rawlabel.base.metrics import clopper_pearson
-from rawlabel.chain.demo import DIGITS, _photo_site
+from rawlabel.chain.demo import DIGITS, site_config
+from rawlabel.chain.demo_site import photo_site
 from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import CollectConfig, CurateConfig, DemoConfig
 from rawlabel.gather.collect.stage import collect
@@ -42,7 +43,7 @@ def collected(seed: int, project: Path) -> Manifest:
     project.mkdir(parents=True, exist_ok=True)
     classes.write_text("".join(f"{name}\n" for name in DIGITS))
     if not truth.exists():
-        with _photo_site(serve, DemoConfig(), seed, project, truth) as url:
+        with photo_site(serve, site_config(DemoConfig(), seed, project), project / "site.json") as url:
             wanted = {"classes": classes, "project": project, "base_url": (url,), "image_size": 64}
             collect(
                 CollectConfig(**wanted, source=("flickr",), per_class=4000, allow_loopback=True), api_key="any"

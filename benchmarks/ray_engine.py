@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.collect.image_host import image_host
+from tests.helpers.image_host import image_host
 
 from rawlabel.config import CollectConfig
 from rawlabel.gather.collect.engines.engine import make_engine

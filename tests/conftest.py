@@ -18,6 +18,7 @@ pytest.register_assert_rewrite("tests.helpers")
 
 from tests.helpers.browser import Browser, running_browser  # noqa: E402
 from tests.helpers.long_files import LONG_FILES  # noqa: E402
+from tests.helpers.trials import TRIAL, fp32_is_faster  # noqa: E402
 
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -28,9 +29,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
-# What a trial of a test says of this machine is no user's.
-os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
-atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
+# What a trial of a test says of this machine is no user's; the processes of one run of the tests share it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["RAWLABEL_CACHE"] = tempfile.mkdtemp(prefix="rawlabel-tests-")
+    atexit.register(shutil.rmtree, os.environ["RAWLABEL_CACHE"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,3 +90,21 @@ def one_thread() -> Iterator[None]:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_trials() -> Iterator[None]:
+    """Which arithmetic is faster depends on what else the machine does, so without a trial it is fp32."""
+    from rawlabel.models import precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "_trial", fp32_is_faster)
+        yield
+
+
+@pytest.fixture
+def timed_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arithmetic is chosen as users have it, by time."""
+    from rawlabel.models import precision
+
+    monkeypatch.setattr(precision, "_trial", TRIAL)

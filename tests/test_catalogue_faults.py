@@ -102,19 +102,22 @@ def at_once(count: int, action: Callable[[], None]) -> list[BaseException]:
 
 
 def test_of_two_that_collect_into_a_new_project_one_is_told_why(tmp_path: Path) -> None:
-    is_done = threading.Event()
+    is_told = threading.Event()
 
     def collect() -> None:
-        with Catalogue(tmp_path / "new" / "catalogue.sqlite", create=True):
-            is_done.wait(1)
+        try:
+            with Catalogue(tmp_path / "new" / "catalogue.sqlite", create=True):
+                is_told.wait(120)
+        except Exception:
+            is_told.set()
+            raise
 
     for _ in range(5):
+        is_told.clear()
         raised = at_once(2, collect)
         assert len(raised) == 1
         assert "another rawlabel process is writing it" in str(raised[0])
         shutil.rmtree(tmp_path / "new")
-        is_done.set()
-        is_done.clear()
 
 
 def of_version(path: Path, version: int) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.project import images_path
 from rawlabel.artifacts.run import Run
-from rawlabel.chain.demo import DemoResult, describe, run_demo, training_config
+from rawlabel.chain.demo import DemoResult, describe, run_demo, site_config, training_config
+from rawlabel.chain.demo_site import photo_site
 from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig
 from rawlabel.errors import DataError
@@ -133,6 +136,25 @@ def test_a_demo_that_was_stopped_at_each_stage_goes_on(
     ended = forked(command)
     assert ended.code == 0, ended.err
     assert (stopped / log).read_bytes() == (two_seeds[0] / "seed-0" / log).read_bytes()
+
+
+def test_a_demo_waits_for_the_port_of_one_that_was_killed(photos: Path, tmp_path: Path) -> None:
+    """Its site notices a moment later than whoever begins the same demo again."""
+    with socket.create_server(("127.0.0.1", 0)) as old:
+        port = old.getsockname()[1]
+        (tmp_path / "site.json").write_text(f'{{"port": {port}}}')
+
+        def end() -> None:
+            asked, _ = old.accept()
+            asked.close()
+            old.close()
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        settings = site_config(on_photos(photos, tmp_path), 0, tmp_path)
+        with photo_site(serve, settings, tmp_path / "site.json") as address:
+            assert address.rstrip("/") == f"http://127.0.0.1:{port}"
+        ending.join()
 
 
 def test_by_default_a_robust_head_stands_beside_a_plain_one(photos: Path, tmp_path: Path) -> None:

@@ -44,14 +44,14 @@ def test_ctrl_c_in_a_running_loop_cancels_and_waits_until_all_is_tidy() -> None:
     seen = []
 
     async def works() -> None:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         finally:
             await asyncio.sleep(0.1)
             seen.append("tidied up")
 
     async def in_a_notebook() -> None:
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         # asyncio's own handler of Ctrl-C would only note it; a notebook's kernel has Python's.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with pytest.raises(KeyboardInterrupt):
@@ -60,7 +60,7 @@ def test_ctrl_c_in_a_running_loop_cancels_and_waits_until_all_is_tidy() -> None:
     started = time.monotonic()
     asyncio.run(in_a_notebook())
     assert seen == ["tidied up"]
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300
 
 
 @pytest.mark.integration

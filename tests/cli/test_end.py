@@ -112,7 +112,7 @@ def test_the_same_signal_again_ends_the_command_at_once_and_without_a_traceback(
         )
     time.sleep(0.3)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 128 + number
     assert "Traceback" not in errors
     assert errors.count("\n") == 1, errors

@@ -259,9 +259,11 @@ def test_export_names_lead_back_to_their_photos(project: Path) -> None:
 
 @pytest.mark.integration
 def test_a_run_says_that_somebody_looked_at_its_photos(project: Path, tmp_path: Path) -> None:
+    from rawlabel.training.around.holdout import data_of_run
     from rawlabel.training.stage import train
     from tests.helpers.tiny_training import tiny
 
+    runs = []
     chosen = tmp_path / "list.txt"
     chosen.write_text("0000\n", encoding="utf-8")
     for lists, looked_at in (((), 0), ((chosen,), 1)):
@@ -270,3 +272,7 @@ def test_a_run_says_that_somebody_looked_at_its_photos(project: Path, tmp_path: 
         assert run_of.summary().looked_at == looked_at
         written = json.loads((run_of.path / "summary.json").read_text())
         assert written.get("looked_at", 0) == looked_at
+        runs.append(run_of)
+    # Each is read with the manifest that it was trained on, though a newer one lies beside it.
+    images = [len(data.train) + len(data.holdout) for data in map(data_of_run, runs)]
+    assert images[0] == images[1] + 1

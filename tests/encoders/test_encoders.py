@@ -262,6 +262,7 @@ class _SlowInHalf(nn.Module):
         return images.mean(dim=(2, 3))
 
 
+@pytest.mark.usefixtures("timed_trials")
 @pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
 def test_the_arithmetic_is_chosen_by_a_trial(
     slow: torch.dtype, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

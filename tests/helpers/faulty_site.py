@@ -41,12 +41,12 @@ def served(handle: Handler, port: int = 0) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(120)
     try:
         yield str(state["address"])
     finally:
         state["loop"].call_soon_threadsafe(state["stop"].set)  # type: ignore[attr-defined]
-        thread.join(10)
+        thread.join(120)
 
 
 def settings_for(address: str, folder: Path, **changes: object) -> CollectConfig:

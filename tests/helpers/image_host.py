@@ -71,10 +71,10 @@ def image_host(seconds: float = 0.0, per_second: int | None = None) -> Iterator[
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(120)
     try:
         yield host
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(120)
         loop.close()

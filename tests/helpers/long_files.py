@@ -4,7 +4,8 @@ Whole files go to one of several processes; a long one that starts last leaves t
 """
 
 LONG_FILES = (
-    "export_model/test_flowers.py", "test_demo.py", "collect/test_ray_engine.py", "train/test_distributed.py",
-    "collect/test_collect.py", "train/test_training.py", "test_published_readme.py", "test_examples.py",
-    "experiments/test_experiments.py", "report/test_report_page.py", "bench/test_bench.py", "serve/test_serve.py",
+    "collect/test_ray_engine.py", "collect/test_collect.py", "experiments/test_experiments.py", "test_demo.py",
+    "test_published_readme.py", "train/test_training.py", "export_model/test_flowers.py", "bench/test_bench.py",
+    "train/test_distributed.py", "test_examples.py", "train/test_method_runs.py", "copies/test_promises.py",
+    "rebuild/test_rebuild.py", "train/transfer/test_runs.py", "report/test_report_page.py", "serve/test_serve.py",
 )  # fmt: skip

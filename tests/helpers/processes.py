@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rawlabel import cli
+from rawlabel.models import precision
+from tests.helpers.trials import fp32_is_faster
 
 FORKS = multiprocessing.get_context("forkserver")
 _LOADED = (
@@ -73,7 +75,7 @@ def end_by_signal(
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     return Ended(process.returncode, out, err)
 
 
@@ -168,7 +170,7 @@ def forked(
             process.join(0.01)
         if process.exitcode is None and process.pid is not None:
             os.kill(process.pid, number)
-        process.join(60)
+        process.join(240)
         code = process.exitcode
         assert code is not None
         process.close()
@@ -181,6 +183,7 @@ def _main(arguments: list[str], environment: dict[str, str], said: list[Path], b
     for number, path in enumerate(said, start=1):
         with path.open("w", encoding="utf-8") as stream:
             os.dup2(stream.fileno(), number)
+    precision._trial = fp32_is_faster
     if by_self:
         by_self.prepare()
     cli.main(arguments)

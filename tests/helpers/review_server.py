@@ -44,14 +44,14 @@ class Served:
         where = path if path.startswith("http") else self.address + path
         try:
             request = urllib.request.Request(where, data, given)  # noqa: S310 (its own server)
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
                 return answer.status, json.loads(answer.read())
         except HTTPError as error:
             return error.code, json.loads(error.read())
 
     def fetch(self, path: str, header: str = "Content-Type") -> tuple[str, bytes]:
         """One header and the bytes of what lies there."""
-        with urllib.request.urlopen(self.address + path, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(self.address + path, timeout=120) as answer:  # noqa: S310
             return answer.headers[header], answer.read()
 
     def answer(
@@ -84,7 +84,7 @@ def serving(project: Path, manifest: Path) -> Iterator[Served]:
 
     thread = threading.Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(main()))
     thread.start()
-    started.wait(20)
+    started.wait(120)
     try:
         yield Served(project, ports[0])
     finally:

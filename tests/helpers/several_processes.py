@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rawlabel import cli
+from rawlabel.models import precision
 from tests.helpers.processes import FORKS
+from tests.helpers.trials import fp32_is_faster
 
 
 def train_by_command(*arguments: str) -> None:
@@ -65,6 +67,7 @@ def _launch(folder: Path, run: Callable[..., None], arguments: tuple[str, ...]) 
 
 
 def _run(folder: str, run: Callable[..., None], arguments: tuple[str, ...]) -> None:
+    precision._trial = fp32_is_faster
     rank = os.environ["RANK"]
     said = os.open(Path(folder, "said"), os.O_WRONLY | os.O_APPEND)
     for number in (1, 2):

@@ -36,7 +36,7 @@ def get(url: str, data: bytes | None = None, **headers: str) -> Reply:
     named = {"User-Agent": AGENT} | {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, data=data, headers=named)  # noqa: S310 - always the site's own address
     try:
-        with _OPENER.open(request, timeout=20) as reply:
+        with _OPENER.open(request, timeout=120) as reply:
             return Reply(reply.status, reply.headers, reply.read())
     except urllib.error.HTTPError as error:
         with error:

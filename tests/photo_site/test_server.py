@@ -392,7 +392,7 @@ def test_the_command_writes_its_files_announces_its_addresses_and_returns_on_a_s
         replies = [get(f"{address}?{query}") for address, query in zip(entrances, queries, strict=True)]
         assert [reply.status for reply in replies] == [200] * 4
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=240)
     assert (process.returncode, output, errors) == (0, "returned True\n", "")
     assert len(json.loads(files[0].read_text())["photos"]) > 30
     assert len(list(tmp_path.rglob("*.jpg"))) == (599 if writes_test_set else 0)

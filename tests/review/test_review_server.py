@@ -220,7 +220,7 @@ def test_the_command_serves_is_killed_and_goes_on(project: Path, capsys: pytest.
         return process, Served(project, int(found[1]), found[2])
 
     process, page = start()
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert second.returncode == 2
     assert "another `rawlabel review` serves it" in second.stderr and second.stderr.count("\n") == 1
     kept = [one["photos"][0]["row"] for one in page.queue()[:3]]
@@ -230,7 +230,7 @@ def test_the_command_serves_is_killed_and_goes_on(project: Path, capsys: pytest.
     process, page = start()
     assert not set(kept) & {one["photos"][0]["row"] for one in page.queue()}
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0
     assert "3 photos looked at so far: 3 to drop" in out
     assert f"next: rawlabel curate {project} --drop {answers_path(project)}" in err

@@ -48,7 +48,7 @@ class Stub:
             raise NotAPhoto(f"this {error}") from error
 
     def answer(self, pixels: Pixels, top: int, nearest: int) -> Answer:
-        self.hold.wait(20)
+        self.hold.wait(120)
         best = GuessedClass(class_id="red", name="red", probability=float(pixels[..., 0].mean() / 255))
         return Answer(classes=(best,), milliseconds=1.0)
 
@@ -85,7 +85,7 @@ def served(**changes: object) -> Iterator[tuple[int, Stub]]:
     finally:
         stub.hold.set()
         loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
-        thread.join(20)
+        thread.join(120)
     assert ended.is_set(), "it did not end"
 
 
@@ -249,7 +249,7 @@ def test_what_is_no_photo_is_answered_with_one_sentence(port: int, make: Callabl
 def test_a_body_that_trickles_and_one_that_never_comes_are_given_up(port: int) -> None:
     started = time.monotonic()
     status, _, body = exchange(port, post(b"\xff\xd8\xff", Content_Length="5000"))
-    assert (status, time.monotonic() - started < 10) == (408, True)
+    assert (status, time.monotonic() - started < 60) == (408, True)
     assert "did not arrive within 1 seconds" in json.loads(body)["error"]
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
         line.sendall(post(b"", Content_Length="400000"))
@@ -280,7 +280,7 @@ def test_a_photo_that_hangs_or_kills_what_decodes_it_holds_up_nobody(port: int) 
     assert exchange(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
     assert found.count(415) < 4
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert found == [415] * 4
     assert exchange(port, post(photo()))[0] == 200
 
@@ -367,12 +367,12 @@ def test_photos_beyond_those_that_may_wait_are_sent_away_and_all_others_answered
         ]
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while found.count(503) < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
         stub.hold.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(120)
         assert sorted(found) == [200] * 3 + [503] * 5
         counts = exchange(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")[2].decode()
         assert 'rawlabel_refused_total{reason="busy"} 5' in counts

@@ -48,7 +48,7 @@ def serving(*arguments: str) -> Iterator[str]:
             yield line.split()[0]
         finally:
             process.send_signal(signal.SIGINT)
-            code = process.wait(30)
+            code = process.wait(240)
         assert code == 128 + signal.SIGINT
         assert "Traceback" not in process.stderr.read()
 

@@ -35,7 +35,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     ready, save = threading.Event(), checkpoint_writer.save_checkpoint
 
     def save_when_ready(*values: Any) -> None:
-        assert ready.wait(60), "training waited for the disk"
+        assert ready.wait(240), "training waited for the disk"
         save(*values)
 
     monkeypatch.setattr(checkpoint_writer, "save_checkpoint", save_when_ready)

@@ -71,7 +71,7 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wait_for_epochs(run: RunDirectory, count: int, launched: Launched) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while len(run.log()) < count:
         assert not launched.is_over() and time.monotonic() < deadline
         time.sleep(0.01)
@@ -92,7 +92,7 @@ def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinis
     launched = Launched(said / "stopped", train_by_command, *arguments(noisy, run.path, **KILLED))
     wait_for_epochs(run, 1, launched)
     os.kill(launched.pid_of(1), signal.SIGTERM)
-    said_when_stopped = launched.end(60)
+    said_when_stopped = launched.end(240)
     codes = launched.codes()
     killed = {}
     for rank in (1, 0):
@@ -100,7 +100,7 @@ def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinis
         wait_for_epochs(run, len(run.log()) + 1, launched)
         os.kill(launched.pid_of(rank), signal.SIGKILL)
         # Longer than any wait of the other for the one that is gone would be a hang.
-        killed[rank] = launched.end(60)
+        killed[rank] = launched.end(240)
     return Unfinished(run, said_when_stopped, codes, killed)
 
 

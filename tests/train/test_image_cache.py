@@ -213,7 +213,7 @@ class Watched(ImageArray):
         with self._has_come:
             self.readers.add(threading.get_ident())
             self._has_come.notify_all()
-            self._has_come.wait_for(lambda: len(self.readers) >= self._count, timeout=30)
+            self._has_come.wait_for(lambda: len(self.readers) >= self._count, timeout=240)
         return super().read(index)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from rawlabel.models.precision import precision_of_run, settle_precision
 from tests.helpers.runs import arguments
 from tests.helpers.tiny_training import make_class_folders, tiny
 
+pytestmark = pytest.mark.usefixtures("timed_trials")
 CPU = torch.device("cpu")
 
 
@@ -72,6 +76,31 @@ def test_a_trial_times_both_and_leaves_the_network_alone(tmp_path: Path, monkeyp
     assert all(
         set(one["seconds"]) == {"fp32", "bf16"} and min(one["seconds"].values()) > 0 for one in kept.values()
     )
+
+
+def test_processes_that_begin_together_take_what_one_of_them_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else equal runs side by side might be made in different arithmetic, and one forget what another found."""
+    monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
+    together = threading.Barrier(4)
+    tried: list[str] = []
+
+    def settle(number: int) -> torch.dtype:
+        def passes() -> Callable[[torch.dtype], float]:
+            tried.append(f"model {number % 2}")
+            # The first of each finds one, who comes later the other one.
+            faster = torch.bfloat16 if tried.count(tried[-1]) == 1 else torch.float32
+            return lambda dtype: 1.0 if dtype == faster else 2.0
+
+        together.wait()
+        return precision.faster_precision(CPU, {"model": number % 2}, passes)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(settle, range(4))) == 4 * [torch.bfloat16]
+    assert sorted(tried) == ["model 0", "model 1"]
+    assert len(json.loads((tmp_path / "precision.json").read_text())) == 2
 
 
 def test_a_processor_without_bf16_has_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_lines_come_as_the_epochs_do_and_a_reader_that_leaves_is_no_fault(run):
             assert watching.stdout.readline().startswith(f"epoch {epoch}:".encode())
         log(run, 3)
         finish(run)
-        out, err = watching.communicate(timeout=60)
+        out, err = watching.communicate(timeout=240)
     assert b"finished: epoch 1 was chosen" in out
     assert watching.returncode == 0
     assert b"Traceback" not in err

@@ -11,12 +11,13 @@ import copy
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import platformdirs
 import torch
+from filelock import FileLock
 from torch import nn
 
 from rawlabel.artifacts.run_directory import RunDirectory, processor_name
@@ -32,6 +33,8 @@ PassSeconds = Callable[[torch.dtype], float]
 _NAMES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 _PASSES, _ENOUGH_SECONDS = 6, 10.0
 """Passes of each arithmetic, of which the first is not counted; seconds after which two of each will do."""
+_LONGEST_WAIT = 300.0
+"""Most seconds that a process waits for another one's trial."""
 _FEW_IMAGES = 16
 """Most images of a pass on a processor, where a whole batch would take long."""
 
@@ -85,19 +88,43 @@ def precision_of_run(run: RunDirectory, device: torch.device) -> str:
 
 def _known_or_tried(device: torch.device, key: str, passes: Callable[[], PassSeconds]) -> str:
     path = _kept_in()
-    kept = _read(path)
-    chosen = kept.get(key, {}).get("chosen")
-    if chosen in _NAMES.values():
-        return str(chosen)
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            seconds = _trial(passes(), device)
-    except RuntimeError:
-        return "bf16" if device.type == "cuda" else "fp32"
-    chosen = min(seconds, key=lambda name: seconds[name])
-    with suppress(DiskError):
-        write_json(path, _read(path) | {key: {"chosen": chosen, "seconds": seconds}})
+    known = _known(path, key)
+    if known is not None:
+        return known
+    with _alone(path):
+        # Another process may have tried the same meanwhile, and both shall take what it found.
+        known = _known(path, key)
+        if known is not None:
+            return known
+        try:
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                seconds = _trial(passes(), device)
+        except RuntimeError:
+            return "bf16" if device.type == "cuda" else "fp32"
+        chosen = min(seconds, key=lambda name: seconds[name])
+        with suppress(DiskError):
+            write_json(path, _read(path) | {key: {"chosen": chosen, "seconds": seconds}})
     return chosen
+
+
+def _known(path: Path, key: str) -> str | None:
+    chosen = _read(path).get(key, {}).get("chosen")
+    return str(chosen) if chosen in _NAMES.values() else None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for other processes that have a trial, which would disturb this one, and whose outcome must stay.
+
+    Where nothing can be locked, and after more time than a trial takes, it goes on.
+    """
+    lock = FileLock(path.with_suffix(".lock"), timeout=_LONGEST_WAIT)
+    # A file system without locks, a folder that nobody may write to, another process that hangs.
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    with lock if lock.is_locked else nullcontext():
+        yield
 
 
 def _trial(pass_seconds: PassSeconds, device: torch.device) -> dict[str, float]:

@@ -108,7 +108,7 @@ def test_killed_it_goes_on_and_processes_do_not_get_in_each_others_way(tmp_path:
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     two = [start(tmp_path, 0.1) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in two]
+    said = [process.communicate(timeout=240) for process in two]
     seen = sorted(int(out.split()[0]) for out, _ in said)
     # One has computed what was left, and the other has waited for it.
     assert seen[0] == 0 and 0 < seen[1] <= 6
