@@ -127,7 +127,7 @@ def contend(name: str, asked: argparse.Namespace) -> None:
     path = kept(asked.work, name)
     found = json.loads(path.read_text()) if path.exists() else {"runs": [], "peak_mb": 0.0}
     known = {(one["noise"], one["seed"]) for one in found["runs"]}
-    for seed in range(asked.seeds):
+    for seed in asked.seeds:
         for noise in asked.noise:
             if (noise, seed) in known:
                 continue
@@ -192,7 +192,7 @@ def seconds_of_features(config: TrainConfig) -> float:
 def main() -> None:
     """Measure, and write table.json and table.md."""
     parser = parser_of(__doc__, [0.0, 0.2, 0.4, 0.6])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[5, 6, 7, 8, 9])
     parser.add_argument("--contestants", nargs="*", default=list(USUAL), choices=[*USUAL, *FINE_TUNED])
     parser.add_argument("--fastai-python", default=sys.executable)
     parser.add_argument("--alone", help="used by this script itself: one contestant")
@@ -201,7 +201,7 @@ def main() -> None:
     if asked.alone:
         contend(asked.alone, asked)
         return
-    first = settings(asked.data, asked.work, 0.0, 0)
+    first = settings(asked.data, asked.work, 0.0, asked.seeds[0])
     task_of(first)
     for name in asked.contestants:
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--alone", name], check=True)
@@ -212,7 +212,7 @@ def write_table(work: Path, seconds: float, first: TrainConfig) -> None:
     """table.json and table.md of all that is kept."""
     found = {name: json.loads(kept(work, name).read_text()) for name in (*USUAL, *FINE_TUNED)
              if kept(work, name).exists()}  # fmt: skip
-    table = origin("python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 5")
+    table = origin("python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 5 6 7 8 9")
     table["packages"] |= {name: version(name) for name in ("cleanlab", "scikit-learn")}
     table |= {
         "rule": f"{first.stop}, {', '.join(first.stop_option)}",

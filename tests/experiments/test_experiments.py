@@ -40,9 +40,10 @@ from tests.helpers.processes import end_by_signal
 EPOCHS = 8
 
 
-def fake_training(config: TrainConfig, _: Any) -> RunDirectory:
+def fake_training(config: TrainConfig, _: Any, *, is_for_use: bool) -> RunDirectory:
     """A finished run whose accuracies depend on its settings alone, as a training's would."""
     assert config.outpath is not None
+    assert is_for_use == (config.encoder is None), "a head is calibrated for no table, as that takes longer"
     run = RunDirectory(config.outpath)
     rng = np.random.default_rng([config.seed or 0, len(str(config.outpath))])
     size = config.train_size or 45_000
@@ -184,8 +185,8 @@ def test_a_target_is_met_by_what_it_asks_for(kind: Any, measured: float, is_met:
 def test_a_table_names_every_rule_that_selected_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of runs whose options nobody recorded: then it says so, and takes no default for granted."""
 
-    def trained(config: TrainConfig, evaluator: Any) -> RunDirectory:
-        run = fake_training(config, evaluator)
+    def trained(config: TrainConfig, evaluator: Any, **settings: bool) -> RunDirectory:
+        run = fake_training(config, evaluator, **settings)
         if config.method == "elr":
             run.write_summary(Summary(selected_epoch=5, rule="noisy_holdout"))
         return run

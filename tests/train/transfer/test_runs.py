@@ -144,7 +144,7 @@ def test_kept_features_and_photos_give_the_same_predictions(
 def test_a_second_training_computes_no_features(
     whole: RunDirectory, data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.FeatureStore, "_compute", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(store.FeatureStore, "_made", lambda *_: pytest.fail("computed again"))
     run = train(settings(data, weights, tmp_path / "run", seed=8, method="gce"), make_epoch_evaluator)
     assert run.summary().last_epoch == 5
 

@@ -1,7 +1,7 @@
 """All pairs of hashes that differ in few bits: exactly, and in blocks, so that memory does not grow with them.
 
-Bits that differ are counted by words of 64, which takes a quarter of the time of a product of matrices of signs.
-`faiss` (the extra `rawlabel[faiss]`) takes half of that, finds the same pairs, and is used above `FAISS_FROM`
+Bits that differ are counted by words of 64, which takes less time than a product of matrices of signs.
+`faiss` (the extra `rawlabel[faiss]`) is quicker still, finds the same pairs, and is used above `FAISS_FROM`
 hashes where it is installed.
 """
 

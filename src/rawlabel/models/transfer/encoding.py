@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -56,19 +57,25 @@ class Encoding:
         """The precision in a word: float32 or bfloat16."""
         return str(self.precision).removeprefix("torch.")
 
-    @torch.inference_mode()
     def __call__(self, views: Tensor) -> Tensor:
         """Features [batch, features] float, on the device, of views [batch, side, side, 3] uint8."""
-        network = self.encoder.network
         if not self._is_there:
-            network.to(self.device)
+            self.encoder.network.to(self.device)
             self._is_there = True
+        with threads(self._threads):
+            if self.device.type != "cpu" or min(self._threads, len(views)) < 2:
+                return self._features(views)
+            # Threads that share each layer wait for each other at its end: twice the time where other work,
+            # such as decoding, takes a core now and then. So each has images of its own.
+            with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                return torch.cat(list(pool.map(self._features, views.chunk(self._threads))))
+
+    @torch.inference_mode()
+    def _features(self, views: Tensor) -> Tensor:
+        """What the network, on its device by now, makes of views in as many threads as the calling one has."""
         images = self._normalizer(views)
-        with (
-            threads(self._threads),
-            torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32),
-        ):
-            features: Tensor = network(images)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            features: Tensor = self.encoder.network(images)
         return features.float()
 
 
