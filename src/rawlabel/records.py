@@ -273,3 +273,7 @@ class EpochRecord:
     """Mean over the held-out classes of the top-1 accuracy on the raw labels of each."""
     class_size_ratio: float | None = None
     """Training images of the largest class over those of the smallest, by raw label; the same in all epochs."""
+    holdout_images: int | None = None
+    """Images that are held out."""
+    epochs_left: int | None = None
+    """Epochs that the run was asked for beyond this one."""

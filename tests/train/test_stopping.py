@@ -27,6 +27,7 @@ SETTINGS = [
     ("noisy_holdout", ("window=3",)),
     ("noisy_holdout", ("window=3", "early=1")),
     ("noisy_holdout", ("window=3", "shorter=0.5")),
+    ("noisy_holdout", ("window=3", "band=1")),
     ("noisy_holdout", ("balanced=always",)),
     ("patience", ("signal=holdout_balanced_accuracy",)),
     ("label_wave", ("halt=at_once", "patience=1", "window=1")),
@@ -168,6 +169,31 @@ def test_a_shorter_mean_must_be_further_ahead(lead: float, epoch: int) -> None:
     assert rule.select(run_of(holdout_accuracy=[60 + lead, 55, 55, 55, 60, 60, 60, 60])).epoch == epoch
     two = [60.5, 60.5, 55, 55, 60, 60, 60, 60]
     assert rule.select(run_of(holdout_accuracy=two)).epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "left", "images", "epoch"),
+    [
+        ([80, 82, 81], 0, 400, 2),  # one standard error of 82 % of 400 is 1.92 points
+        ([80, 84, 81], 0, 400, 1),
+        ([80, 82, 81], 0, 4000, 1),  # more labels, less chance
+        ([80, 82, 81], 5, 400, 1),  # the run is not at its end
+        ([80, 82, 81], None, None, 1),  # a log of before
+    ],
+)
+def test_a_whole_run_s_last_epoch_is_taken_unless_another_is_ahead_beyond_chance(
+    held: list[float], left: int | None, images: int | None, epoch: int
+) -> None:
+    rule = rule_of("noisy_holdout", ["band=1"])
+    run = run_of(holdout_accuracy=held, holdout_images=[images] * 3, epochs_left=[None, None, left])
+    assert rule.select(run).epoch == epoch
+    assert rule_of("noisy_holdout", []).select(run).epoch == 1
+    # Gone on with: its weights are the ones that are kept, until an epoch is higher than all.
+    more = run_of(
+        holdout_accuracy=[*held, 81.5, 85], holdout_images=[images] * 5, epochs_left=[None, None, left, 9, 8]
+    )
+    assert rule.select(more[:4]).epoch == epoch
+    assert rule.select(more).epoch == 4
 
 
 @pytest.mark.parametrize("window", [1, 3])

@@ -44,6 +44,8 @@ class Signals(Record):
     alignment_mean: Number | None = None
     alignment_kurtosis: Number | None = None
     class_size_ratio: Number | None = None
+    holdout_images: Count | None = None
+    epochs_left: Count | None = None
 
     @classmethod
     def of(cls, record: EpochRecord) -> Signals:
@@ -97,6 +99,8 @@ class Epoch(Record):
             alignment_kurtosis=self.signals.alignment_kurtosis if told else None,
             holdout_balanced_accuracy=self.holdout.balanced_acc1 if told else None,
             class_size_ratio=self.signals.class_size_ratio,
+            holdout_images=self.signals.holdout_images,
+            epochs_left=self.signals.epochs_left,
         )
 
 

@@ -296,6 +296,8 @@ class Trainer:
             alignment_mean=alignment_mean,
             alignment_kurtosis=alignment_kurtosis,
             class_size_ratio=class_size_ratio(self.data.train.labels),
+            holdout_images=held and len(self.data.holdout),
+            epochs_left=max(0, self.config.epochs - 1 - self.epoch),
         )
         # One record for all processes, so that none halts while others go on.
         self.records.append(distributed.from_first(lambda: record))

@@ -40,6 +40,12 @@ class NoisyHoldoutOptions(Section):
         "root of window / length is above 1.",
         ge=0,
     )
+    band: float | None = setting(
+        None,
+        "Standard errors of the accuracy by which the highest mean must be above that of a whole run's last epoch, "
+        "or else that one is taken; without it, any lead will do.",
+        ge=0,
+    )
     balanced: Literal["auto", "always", "never"] = setting(
         "auto",
         "Whether every class counts the same, however few of its photos are held out; auto: where one class has "
@@ -62,29 +68,51 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
     def signals(self) -> tuple[str, ...]:
         """The accuracy on the raw holdout, as noisy as training, of all photos alike or all classes alike."""
         plain, balanced = ("holdout_accuracy",), ("holdout_balanced_accuracy",)
-        by_option = {"never": plain, "always": balanced, "auto": (*plain, *self.spare_signals)}
-        return by_option[self.options.balanced]
+        by_option = {"never": plain, "always": balanced, "auto": plain}
+        return (*by_option[self.options.balanced], *self.spare_signals)
 
     @property
     def spare_signals(self) -> tuple[str, ...]:
-        """Those about classes, without which all photos count alike."""
-        return ("holdout_balanced_accuracy", "class_size_ratio") if self.options.balanced == "auto" else ()
+        """Those about classes, without which all photos count alike, and those that `band` needs."""
+        classes = ("holdout_balanced_accuracy", "class_size_ratio") if self.options.balanced == "auto" else ()
+        return classes if self.options.band is None else (*classes, "holdout_images", "epochs_left")
 
     def select(self, records: Sequence[EpochRecord]) -> Selection:
         """Select the first epoch that ends the best window; before there is a whole one, the newest epoch.
 
         With `early`, the first epochs have windows from the first epoch on, which are shorter and so less sure.
+        With `band`, the last epoch of a whole run is selected unless the best one is ahead of it beyond chance.
         """
         window, is_balanced = self.options.window, self._is_balanced(records[0])
         signal = "holdout_balanced_accuracy" if is_balanced else "holdout_accuracy"
         what = f"{'class-balanced ' if is_balanced else ''}raw holdout accuracy"
         values = values_of(records, signal)
         means = trailing_means(values, window)
-        best = first_highest(means - self._handicaps(values, means))
+        scores = means - self._handicaps(values, means)
+        best = first_highest(scores)
         if best is None:
             return newest(records, window, what)
+        if (found := self._last_of_a_whole_run(records, scores)) is not None:
+            last, below = found
+            why = f"last epoch, whose {mean_of(what, min(window, last + 1))}, {means[last]:.2f} %, "
+            return Selection(records[last].epoch, f"{why}is {below:.2f} points below the highest, within chance")
         why = f"highest {mean_of(what, min(window, best + 1))}, {means[best]:.2f} %"
         return Selection(records[best].epoch, why)
+
+    def _last_of_a_whole_run(self, records: Sequence[EpochRecord], scores: Values) -> tuple[int, float] | None:
+        """Position of a run's last epoch, and how far below the highest it is, if by no more than chance [points].
+
+        A run that goes on for more epochs keeps it until one of them is higher than all before.
+        """
+        found, highest = None, -np.inf
+        for position, (record, score) in enumerate(zip(records, scores, strict=True)):
+            if score > highest:
+                found, highest = None, score
+            elif self.options.band is not None and record.epochs_left == 0 and record.holdout_images:
+                share = min(max(highest / 100, 0), 1)
+                error = 100 * (share * (1 - share) / record.holdout_images) ** 0.5
+                found = (position, highest - score) if highest - score <= self.options.band * error else found
+        return found
 
     def _handicaps(self, values: Values, means: Values) -> Values:
         """What each epoch's mean must be above others' by [points]; fills `means` of the first epochs."""
