@@ -42,7 +42,7 @@ class NoisyHoldoutOptions(Section):
     )
     band: float | None = setting(
         None,
-        "Standard errors of the accuracy by which the highest mean must be above that of a whole run's last epoch, "
+        "Standard errors of the accuracy by which the highest mean must be above the last epoch's of a whole run, "
         "or else that one is taken; without it, any lead will do.",
         ge=0,
     )
