@@ -3,8 +3,8 @@
     python -m benchmarks.review_scale WORK_FOLDER OUT_FOLDER [--events 200000 1000000] [--classes 1000]
 
 The projects are those of `benchmarks.report_scale`. `rawlabel review` runs in a process of its own and is asked
-over HTTP for what the page asks for, one request after the other; its peak memory is what Linux says of it. What an
-earlier pass left of answers, index and small pictures is deleted first.
+over HTTP for what the page asks for, one request after the other; its peak memory is what Linux says of it. What
+an earlier pass left of answers, index and small pictures is deleted first.
 """
 
 from __future__ import annotations
@@ -202,10 +202,11 @@ def page_of(about: Mapping[str, Any], found: Sequence[Measured]) -> str:
         [
             "# The review page of many photos",
             "",
-            "`rawlabel review PROJECT` on projects of `benchmarks/report_scale.py`: seven of ten label events "
-            f"kept and all of those in the list of suspects, {found[0].classes:,} classes, no pairs and no groups; "
-            "5,000 photos of 160 x 120 pixels, to which all events point. A start is timed until the page, what it is "
-            "made of and its first questions are answered; requests come one after the other, median (longest). "
+            "`rawlabel review PROJECT` on projects of `benchmarks/report_scale.py`: seven of ten label "
+            f"events kept, all of these in the list of suspects, {found[0].classes:,} classes, no pairs and no "
+            "groups; 5,000 photos of 160 x 120 pixels, to which all events point. A start is timed until the "
+            "page, what it is made of and its first questions are there; requests come one after the other, "
+            "median (longest). "
             f"The second start knows {found[0].answers} answers. Peak memory is Linux's figure for the process.",
             "",
             "| label events | " + " | ".join(f"{one.events:,}" for one in found) + " |",
