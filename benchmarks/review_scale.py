@@ -55,6 +55,10 @@ class Start:
     peak_mb: float
     """Largest resident memory of the process until it was ended [MiB]."""
 
+    def said(self) -> str:
+        """Its seconds, and those of CPU in brackets."""
+        return f"{self.seconds:.1f} ({self.cpu_seconds:.1f})"
+
 
 @dataclass
 class Timed:
@@ -194,10 +198,8 @@ def measure(work: Path, events: int, classes: int, source: Path) -> Measured:
 def page_of(about: Mapping[str, Any], found: Sequence[Measured]) -> str:
     """The table as Markdown."""
     rows = {
-        "first start, the index made [s] (of CPU)": [
-            f"{one.first.seconds:.1f} ({one.first.cpu_seconds:.1f})" for one in found
-        ],
-        "second start [s] (of CPU)": [f"{one.second.seconds:.1f} ({one.second.cpu_seconds:.1f})" for one in found],
+        "first start, the index made [s] (of CPU)": [one.first.said() for one in found],
+        "second start [s] (of CPU)": [one.second.said() for one in found],
         "peak memory, first sitting [MiB]": [f"{one.first.peak_mb:,.0f}" for one in found],
         "peak memory, second start [MiB]": [f"{one.second.peak_mb:,.0f}" for one in found],
         "index on the disk [MB]": [f"{one.index_mb:,.0f}" for one in found],
@@ -212,17 +214,17 @@ def page_of(about: Mapping[str, Any], found: Sequence[Measured]) -> str:
             "# The review page of many photos",
             "",
             "`rawlabel review PROJECT` on projects of `benchmarks/report_scale.py`: nine of ten label "
-            f"events have a photo, seven are kept and in the list of suspects; {found[0].classes:,} classes, no pairs and no "
-            "groups; 5,000 photos of 160 x 120 pixels, to which all events point. A start is timed until the "
-            "page, what it is made of and its first questions are there; requests come one after the other, "
-            "median (longest). "
-            f"The second start knows {found[0].answers} answers. Peak memory is Linux's figure for the process.",
+            f"events have a photo, seven are kept and in the list of suspects; {found[0].classes:,} "
+            "classes, no pairs and no groups; 5,000 photos of 160 x 120 pixels, to which all events point. "
+            "A start is timed until the page, what it is made of and its first questions are there; requests come one "
+            f"after the other, median (longest). The second start knows {found[0].answers} answers. Peak memory is Linux's figure for the process.",
             "",
             "| label events | " + " | ".join(f"{one.events:,}" for one in found) + " |",
             "|---|" + "--:|" * len(found),
             *(f"| {name} | " + " | ".join(values) + " |" for name, values in rows.items()),
             "",
-            f"The machine was busy with other work (a load of {loads}), so times are upper bounds, and those of two columns compare roughly.",
+            f"The machine was busy with other work (a load of {loads}), so times are upper "
+            "bounds, and those of two columns compare roughly.",
             "",
             f"Commit {about['commit'][:12]}, {about['processor']}, {os.cpu_count()} cores; `{about['command']}`.",
             "",
