@@ -216,8 +216,9 @@ def page_of(about: Mapping[str, Any], found: Sequence[Measured]) -> str:
             "`rawlabel review PROJECT` on projects of `benchmarks/report_scale.py`: nine of ten label "
             f"events have a photo, seven are kept and in the list of suspects; {found[0].classes:,} "
             "classes, no pairs and no groups; 5,000 photos of 160 x 120 pixels, to which all events point. "
-            "A start is timed until the page, what it is made of and its first questions are there; requests come one "
-            f"after the other, median (longest). The second start knows {found[0].answers} answers. Peak memory is Linux's figure for the process.",
+            "A start is timed until the page, what it is made of and its first questions are there; requests come "
+            "one after the other, median (longest). "
+            f"The second start knows {found[0].answers} answers. Peak memory is Linux's figure for the process.",
             "",
             "| label events | " + " | ".join(f"{one.events:,}" for one in found) + " |",
             "|---|" + "--:|" * len(found),
