@@ -21,16 +21,17 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from rawlabel.artifacts.copies.listed import EQUAL, FILE, LOOK_ALIKE, ListedCopy, table_of_copies
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
-from rawlabel.artifacts.review.answer_file import answers_path, read_answers
+from rawlabel.artifacts.review.answer_file import AnswerFile, answers_path, read_answers
 from rawlabel.artifacts.review.answers import Answer
 from rawlabel.artifacts.review.photo_groups import PhotoGroup, PhotoGroups
 from rawlabel.cli.command import run
 from rawlabel.config import CollectConfig, CurateConfig, PhotoSiteConfig
 from rawlabel.gather.collect.stage import collect
 from rawlabel.gather.curate.stage import curate
-from rawlabel.show.review.index import evidence_of
+from rawlabel.show.review.index import evidence_of, open_index
 from rawlabel.show.review.pictures import Pictures
-from rawlabel.show.review.stage import open_session
+from rawlabel.show.review.session import Session
+from rawlabel.show.review.stage import FOLDER, open_session
 from rawlabel_photo_site.web.server import running
 from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
@@ -139,6 +140,34 @@ def test_pages_of_a_class_hold_all_its_photos_once(served: Served) -> None:
             break
         after = f"&after={page['after']}"
     assert len(seen) == len(set(seen)) == page["total"] == 12
+
+
+def test_what_the_page_asks_is_found_by_an_index_however_many_photos_there_are(project: Path) -> None:
+    path = newest_manifest(project)
+    assert path is not None
+    database = open_index(evidence_of(project, path), project / FOLDER)
+    session = Session(database, read_answers(answers_path(project)).answers, AnswerFile(answers_path(project)))
+    asked: list[str] = []
+    database.set_trace_callback(asked.append)
+    (question, *_) = session.queue("suspects", 0).questions
+    for pairs in ("copies", "conflicts", "leaks"):
+        session.queue(pairs, 0)
+    session.answer("0" * 16, "suspects", {question.photos[0].row: Answer.DROP})
+    session.classes()
+    session.of_class("owl", None)
+    session.of_class("owl", 5)
+    for group in session.groups():
+        session.of_group(group.place, 3)
+    session.undo("1" * 16)
+    session.progress()
+    session.path(question.photos[0].row)
+    database.set_trace_callback(None)
+    assert len(asked) > 20
+    plans = {one: [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {one}")] for one in asked}
+    session.close()
+    # Groups alone are gone through, with their photos.
+    slow = r"SCAN (photo|suspect|pair|one|other)\b"
+    assert not [one for one, plan in plans.items() if any(re.match(slow, step) for step in plan)]
 
 
 def _told(answers: dict[str, str], look: str = "0" * 16) -> dict[str, object]:

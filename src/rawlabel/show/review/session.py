@@ -189,8 +189,10 @@ class Session:
 
     def classes(self) -> list[ClassRow]:
         """All classes that have kept photos, with how many there are."""
+        # Left alone, SQLite goes through all photos, which are in the order of their classes in another index.
         query = (
-            "SELECT class_id, count(*) FROM photo WHERE answer IS NOT NULL AND verdict = 'kept' GROUP BY class_id"
+            "SELECT class_id, count(*) FROM photo INDEXED BY photo_answered "
+            "WHERE answer IS NOT NULL AND verdict = 'kept' GROUP BY class_id"
         )
         answered = {str(class_id): int(count) for class_id, count in self._database.execute(query)}
         return [ClassRow(name, kept, answered.get(name, 0)) for name, kept in self._kept.items()]
