@@ -258,12 +258,16 @@ def test_export_names_lead_back_to_their_photos(project: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_run_says_that_somebody_looked_at_its_photos(project: Path, tmp_path: Path) -> None:
+def test_a_run_says_that_somebody_looked_at_its_photos(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rawlabel.training.around.holdout import data_of_run
     from rawlabel.training.stage import train
     from tests.helpers.tiny_training import tiny
 
     runs = []
+    monkeypatch.chdir(project.parent)  # projects are mostly named from where they lie
+    project = Path(project.name)
     chosen = tmp_path / "list.txt"
     chosen.write_text("0000\n", encoding="utf-8")
     for lists, looked_at in (((), 0), ((chosen,), 1)):

@@ -31,6 +31,7 @@ from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import RawLabelAccuracy, raw_label_accuracy
+from rawlabel.models.encoder import PACKAGED
 from rawlabel.show.ending import accuracies, collection_lines, epoch_line, test_lines
 from rawlabel.training.stage import train
 
@@ -187,7 +188,9 @@ def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig
         "seed": seed,
     }
     if config.recipe == "transfer":
-        return load_training_stage({"recipe": "transfer"}, own)
+        # The digits stand in the middle of their pictures, which the network's published views show larger.
+        encoder = {} if config.photos else {"encoder": PACKAGED}
+        return load_training_stage({"recipe": "transfer", **encoder}, own)
     return TrainConfig(
         **own,
         model=config.model or ("resnet18" if config.photos else "cifar_resnet20"),
@@ -208,7 +211,7 @@ def plain_head(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
 
     The paper's effect shows on it, as on a network that is trained whole; one epoch a window, its best are so few.
     """
-    own = training_config(config, seed, project).model_dump(include={"root", "test", "epochs", "seed"})
+    own = training_config(config, seed, project).model_dump(include={"root", "test", "epochs", "seed", "encoder"})
     own["outpath"] = project / "runs" / "plain_head"
     plain = {"hidden": 256, "weighing": "none", "weight_decay": 0.0, "lr": 0.05, "stop_option": ["window=1"]}
     return load_training_stage({"recipe": "transfer", **plain}, own)
