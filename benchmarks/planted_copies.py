@@ -35,7 +35,7 @@ from rawlabel_photo_site.world.rates import NO_FAULTS
 from rawlabel_photo_site.world.site import PhotoSite
 
 OUT = Path("results/measured/planted_copies")
-NOISE, PER_CLASS, SIDE = 0.4, {"digits": 80, "flowers": 120}, {"digits": 64, "flowers": 96}
+NOISE, PER_CLASS, SIDE = 0.4, {"digits": 80, "flowers": 120}, {"digits": 160, "flowers": 96}
 HEAD = ["--choose", "off", "--weighing", "soft", "--weight-decay", "0.03"]
 """One of the heads among which the recipe would choose; with small views, a seed takes a minute."""
 ARMS = {
