@@ -188,7 +188,7 @@ def training_config(config: DemoConfig, seed: int, project: Path) -> TrainConfig
         "seed": seed,
     }
     if config.recipe == "transfer":
-        # The digits stand in the middle of their pictures, which the network's published views show larger.
+        # On the recipe's larger views the network tells drawn digits worse, other than photos (LOG.md).
         encoder = {} if config.photos else {"encoder": PACKAGED}
         return load_training_stage({"recipe": "transfer", **encoder}, own)
     return TrainConfig(
