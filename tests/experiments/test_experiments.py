@@ -103,7 +103,7 @@ def test_every_experiment_concludes_at_every_scale(
         whole = table["regrets"]
         assert table["largest_mean_regret"] == {rule: max(means.values()) for rule, means in whole.items()}
         assert whole["last_epoch"]["cross_entropy, worst, step"] == pytest.approx(4, abs=1)
-        options = {"window": 5, "balanced": "auto", "early": None, "shorter": None}
+        options = {"window": 5, "balanced": "auto", "early": None, "shorter": None, "band": None}
         assert table["rule_options"]["noisy_holdout:window=5"] == options
         assert (tmp_path / "out" / "rule_regret.png").stat().st_size > 10_000
     if name == "raw_against_clean":
