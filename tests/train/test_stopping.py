@@ -19,7 +19,7 @@ from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.records import EpochRecord
 from rawlabel.training.measuring.statistics import class_size_ratio, holdout_statistics
-from rawlabel.training.stopping_rule import StoppingRule
+from rawlabel.training.stopping_rule import Selection, StoppingRule
 
 NAMES = families.names(Family.STOPPING_RULE)
 SETTINGS = [
@@ -187,6 +187,7 @@ def test_a_whole_run_s_last_epoch_is_taken_unless_another_is_ahead_beyond_chance
     rule = rule_of("noisy_holdout", ["band=1"])
     run = run_of(holdout_accuracy=held, holdout_images=[images] * 3, epochs_left=[None, None, left])
     assert rule.select(run).epoch == epoch
+    assert rule.select(run).why.endswith("1.00 points below the highest, within chance") == (epoch == 2)
     assert rule_of("noisy_holdout", []).select(run).epoch == 1
     # Gone on with: its weights are the ones that are kept, until an epoch is higher than all.
     more = run_of(
@@ -194,6 +195,12 @@ def test_a_whole_run_s_last_epoch_is_taken_unless_another_is_ahead_beyond_chance
     )
     assert rule.select(more[:4]).epoch == epoch
     assert rule.select(more).epoch == 4
+
+
+def test_a_last_epoch_as_high_as_the_best_is_not_said_to_be_below_it() -> None:
+    run = run_of(holdout_accuracy=[80.0, 82.0, 82.0], holdout_images=[400] * 3, epochs_left=[2, 1, 0])
+    why = "last epoch, whose raw holdout accuracy, 82.00 %, is as high as any before"
+    assert rule_of("noisy_holdout", ["band=1"]).select(run) == Selection(2, why)
 
 
 @pytest.mark.parametrize("window", [1, 3])
