@@ -146,6 +146,7 @@ class Trainer:
                         if self.epoch + 1 < self.config.epochs:
                             loader.prepare(self.epoch + 1)
                         measured = self._measure_others(on_train, holdout)
+                        task.pass_over(time.perf_counter() - trained)
                     self._finish_epoch(measured)
                     timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
                     log_timing(self.run, self.epoch - 1, timing, self.statistics.seen - self.seen_before)
