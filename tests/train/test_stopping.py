@@ -64,12 +64,16 @@ def random_run(seed: int) -> list[EpochRecord]:
     def value() -> float | None:
         return rng.choice(ODD) if rng.random() < oddity else rng.uniform(-5, 100)
 
-    return [
-        EpochRecord(
-            i, decays_left=sum(at > i for at in decays) if is_known else None, **{s: value() for s in SIGNALS}
-        )
-        for i in range(length)
-    ]
+    def record(epoch: int) -> EpochRecord:
+        signals = {name: value() for name in SIGNALS} | {
+            "decays_left": sum(at > epoch for at in decays) if is_known else None,
+            "holdout_images": rng.choice((None, 20, 300)),
+            # A run may be gone on with after its end, and more than once.
+            "epochs_left": rng.choice((None, 0, 3)),
+        }
+        return EpochRecord(epoch, **signals)
+
+    return [record(epoch) for epoch in range(length)]
 
 
 runs = st.builds(random_run, st.integers(0, 2**32))
