@@ -32,6 +32,7 @@ from rawlabel.models.classifier import Classifier
 from rawlabel.models.features import features_heard, joined
 from rawlabel.models.portable.loading import exported_file, open_classifier, read_export
 from rawlabel.show.serve.answers import Answer, GuessedClass, Neighbour, NotAPhoto, ServedModel
+from rawlabel.show.serve.limits import Proxies
 from rawlabel.show.serve.server import Service
 from rawlabel.show.serve.server import serve as serve_pages
 from rawlabel.training.around.leaving_out import as_trained
@@ -238,6 +239,7 @@ def serve(config: ServeConfig, announce: Callable[[str], None]) -> None:
 
     Raises what `load_served` raises, and `ConfigError` where the address cannot be listened on.
     """
+    Proxies(config.proxy)  # refused before minutes go into the features of training photos
     run_until_stopped(_serve(config, load_served(config), announce))
 
 
