@@ -185,6 +185,8 @@ def test_a_spoilt_folder(
         (("train", "--root", "{root}", "--model", "resnet5O"), "no network is called 'resnet5O'"),
         (("train", "--root", "{root}", "--holdout", "0"), "nothing is held out"),
         (("train", "--root", "{root}", "--device", "cuda"), "finds no GPU here"),
+        # Told before the model is loaded and the features of its training photos are made.
+        (("serve", "nowhere", "--proxy", "nginx"), "--proxy nginx: is no IP address"),
         (("photo-site", "--photos", "nowhere"), "nowhere"),
         (("photo-site", "--host", "0.0.0.0"), "0.0.0.0"),
     ],

@@ -18,6 +18,7 @@ from rawlabel.chain.build import build
 from rawlabel.config import BuildConfig, load_section
 from rawlabel.errors import ConfigError
 from rawlabel_photo_site.local_site import LocalPhotoSite
+from tests.helpers.pictures import photo, write_picture
 from tests.helpers.processes import AtStep, forked
 
 pytestmark = pytest.mark.integration
@@ -162,6 +163,10 @@ def test_a_wrong_table_is_told_with_the_file(
         (["robin", "{file}"], "is a file; name a class file alone"),
         (["robin", "wren"], "--contact: commons asks for"),
         (["robin", "wren", "--contact", "a@example.org", "--test", "nowhere"], "--test: nowhere is no folder"),
+        (
+            ["robin", "wren", "--contact", "a@example.org", "--test", "{test}"],
+            "has class 'owl', which is not among",
+        ),
         (["robin", "wren", "--recipe", "transfr"], "--recipe: no such recipe; did you mean 'transfer'"),
         (["nowhere.txt"], "nowhere.txt: no such file"),
         (["robin", "--projet", "birds"], "`rawlabel build --help` shows what it takes"),
@@ -171,7 +176,9 @@ def test_what_cannot_be_built_is_told_before_anything_is_made(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "classes.txt").write_text("robin\nwren\n")
-    given = [one.format(file=tmp_path / "classes.txt") for one in arguments]
+    for name in ("owl", "robin", "wren"):
+        write_picture(tmp_path / "test" / name / "a.jpg", photo(0))
+    given = [one.format(file=tmp_path / "classes.txt", test=tmp_path / "test") for one in arguments]
     assert cli.run(["build", *given, "--project", str(tmp_path / "birds")]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1

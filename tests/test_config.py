@@ -47,6 +47,7 @@ def test_published_keys_mean_the_same_settings(tmp_path: Path, key: str, field: 
         ("a.toml", "[trian]\nepochs = 3\n", "unknown section 'trian'; did you mean 'train'?"),
         ("a.toml", "[train]\nepcohs = 3\n", "did you mean 'epochs'?"),
         ("a.json", '{"epochs": "many"}', "a.json: epochs: input should be a valid integer"),
+        ("a.json", '{"candidate": "q=1"}', "a.json: candidate: input should be a list, got"),
         ("a.json", '{"epochs": 0}', "greater than or equal to 1"),
         ("a.json", '{"augment": "mirror"}', "augment: input should be 'auto'"),
         ("a.json", "[1]", "write an object with settings"),

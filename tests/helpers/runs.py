@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,15 +52,8 @@ def same_weights(one: Path, two: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def assert_same_run(one: RunDirectory, two: RunDirectory, *, is_planned_alike: bool = True) -> None:
-    """With `is_planned_alike=False` their logs may differ in how many epochs were to follow each."""
-    if is_planned_alike:
-        assert one.log_path.read_bytes() == two.log_path.read_bytes()
-    else:
-        logs = [json.loads(run.log_path.read_bytes()) for run in (one, two)]
-        for entry in (*logs[0], *logs[1]):
-            entry["signals"].pop("epochs_left")
-        assert logs[0] == logs[1]
+def assert_same_run(one: RunDirectory, two: RunDirectory) -> None:
+    assert one.log_path.read_bytes() == two.log_path.read_bytes()
     assert same_weights(one.last_weights, two.last_weights)
     assert same_weights(one.selected_checkpoint, two.selected_checkpoint)
     assert one.summary() == two.summary()

@@ -90,7 +90,7 @@ def test_another_runs_checkpoint_is_gone_on_from(few: Path, tmp_path: Path) -> N
     first = train(tiny(few, outpath=tmp_path / "first", epochs=2, decay_epochs=9), make_epoch_evaluator)
     longer = tiny(few, outpath=tmp_path / "longer", epochs=3, decay_epochs=9, resume=str(first.path))
     gone_on = train(longer, make_epoch_evaluator)
-    assert_same_run(whole, gone_on, is_planned_alike=False)
+    assert_same_run(whole, gone_on)
     kept = [run.training_predictions() for run in (whole, gone_on)]
     assert kept[0] is not None and kept[1] is not None
     assert (kept[0] == kept[1]).all()

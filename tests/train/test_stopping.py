@@ -19,7 +19,7 @@ from rawlabel.config import load_options
 from rawlabel.errors import ConfigError
 from rawlabel.records import EpochRecord
 from rawlabel.training.measuring.statistics import class_size_ratio, holdout_statistics
-from rawlabel.training.stopping_rule import StoppingRule
+from rawlabel.training.stopping_rule import Selection, StoppingRule
 
 NAMES = families.names(Family.STOPPING_RULE)
 SETTINGS = [
@@ -64,12 +64,16 @@ def random_run(seed: int) -> list[EpochRecord]:
     def value() -> float | None:
         return rng.choice(ODD) if rng.random() < oddity else rng.uniform(-5, 100)
 
-    return [
-        EpochRecord(
-            i, decays_left=sum(at > i for at in decays) if is_known else None, **{s: value() for s in SIGNALS}
-        )
-        for i in range(length)
-    ]
+    def record(epoch: int) -> EpochRecord:
+        signals = {name: value() for name in SIGNALS} | {
+            "decays_left": sum(at > epoch for at in decays) if is_known else None,
+            "holdout_images": rng.choice((None, 20, 300)),
+            # A run may be gone on with after its end, and more than once.
+            "epochs_left": rng.choice((None, 0, 3)),
+        }
+        return EpochRecord(epoch, **signals)
+
+    return [record(epoch) for epoch in range(length)]
 
 
 runs = st.builds(random_run, st.integers(0, 2**32))
@@ -187,6 +191,7 @@ def test_a_whole_run_s_last_epoch_is_taken_unless_another_is_ahead_beyond_chance
     rule = rule_of("noisy_holdout", ["band=1"])
     run = run_of(holdout_accuracy=held, holdout_images=[images] * 3, epochs_left=[None, None, left])
     assert rule.select(run).epoch == epoch
+    assert rule.select(run).why.endswith("1.00 points below the highest, within chance") == (epoch == 2)
     assert rule_of("noisy_holdout", []).select(run).epoch == 1
     # Gone on with: its weights are the ones that are kept, until an epoch is higher than all.
     more = run_of(
@@ -194,6 +199,12 @@ def test_a_whole_run_s_last_epoch_is_taken_unless_another_is_ahead_beyond_chance
     )
     assert rule.select(more[:4]).epoch == epoch
     assert rule.select(more).epoch == 4
+
+
+def test_a_last_epoch_as_high_as_the_best_is_not_said_to_be_below_it() -> None:
+    run = run_of(holdout_accuracy=[80.0, 82.0, 82.0], holdout_images=[400] * 3, epochs_left=[2, 1, 0])
+    why = "last epoch, whose raw holdout accuracy, 82.00 %, is as high as any before"
+    assert rule_of("noisy_holdout", ["band=1"]).select(run) == Selection(2, why)
 
 
 @pytest.mark.parametrize("window", [1, 3])

@@ -99,6 +99,11 @@ class Task:
             self.when_estimated = None
             tell((now - self._first_at) * (self.total - self.done) / (count - self._counted_from))
 
+    def pass_over(self, seconds: float) -> None:
+        """Leave time [seconds] that went into something else than the items out of the estimate."""
+        if self._first_at is not None:
+            self._first_at += seconds
+
     def tell_wait(self, who: str, words: str) -> None:
         """Say who makes the work wait and how long: at once, or nothing would be said until it goes on."""
         now = time.monotonic()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.manifest import Manifest
@@ -40,8 +41,10 @@ from rawlabel.gather.collect.session import requested_sources
 from rawlabel.gather.collect.stage import collect, require_contact
 from rawlabel.gather.collect.summary import failure_lines, incomplete_lines, problem_of
 from rawlabel.gather.curate.stage import curate
+from rawlabel.images.input import read_input
 from rawlabel.judge.evaluate.frozen_probe import add_own_probe
 from rawlabel.judge.evaluate.left_out import find_copies
+from rawlabel.judge.evaluate.opening import test_request
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.models.device import has_gpu
@@ -132,6 +135,8 @@ def settle(config: BuildConfig) -> Stages:
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
     )
+    if config.test is not None and (told := classes or (read_classes(file) if file else None)):
+        _refuse_others(config.test, stages.train, {one.class_id for one in told})
     if classes is not None:
         write_classes(project / _CLASSES, classes, force=True)
     return stages
@@ -174,6 +179,16 @@ def _refuse_fewer(project: Path, named: set[str]) -> None:
             f"--project: {project} holds other classes too ({', '.join(others[:_MOST_TOLD])}); name them as well, "
             "or choose another folder"
         )
+
+
+def _refuse_others(test: Path, training: TrainConfig, named: set[str]) -> None:
+    """A test set with photos of a class that is not named would be refused only after hours of collecting."""
+    known = {normalize("NFC", one) for one in named}
+    for found in read_input(test, test_request(training)).class_ids:
+        if normalize("NFC", found) not in known:
+            raise ConfigError(
+                f"--test: {test} has class '{found}', which is not among those named; name it too, or leave it out"
+            )
 
 
 def _plan(config: CollectConfig, api_key: str | None) -> CollectionPlan:

@@ -32,8 +32,10 @@ from rawlabel.models.classifier import Classifier
 from rawlabel.models.features import features_heard, joined
 from rawlabel.models.portable.loading import exported_file, open_classifier, read_export
 from rawlabel.show.serve.answers import Answer, GuessedClass, Neighbour, NotAPhoto, ServedModel
+from rawlabel.show.serve.limits import Proxies
 from rawlabel.show.serve.server import Service
 from rawlabel.show.serve.server import serve as serve_pages
+from rawlabel.training.around.leaving_out import as_trained
 from rawlabel.training.data import load_training_data
 
 _MOST_NEIGHBOURS = 20_000
@@ -182,7 +184,7 @@ def load_served(config: ServeConfig) -> ServedRun:
 def _training_photos(run: Run, classifier: Classifier) -> TrainingPhotos | None:
     """The training photos with their features; None, with a warning, where they are not at hand."""
     try:
-        images = load_training_data(run.settings).train
+        images = as_trained(run, load_training_data(run.settings)).train
         most = _MOST_SEEN if classifier.predictor.store is None else _MOST_NEIGHBOURS
         if len(images) > most:
             images = images.select(np.sort(np.random.default_rng(0).permutation(len(images))[:most]))
@@ -237,6 +239,7 @@ def serve(config: ServeConfig, announce: Callable[[str], None]) -> None:
 
     Raises what `load_served` raises, and `ConfigError` where the address cannot be listened on.
     """
+    Proxies(config.proxy)  # refused before minutes go into the features of training photos
     run_until_stopped(_serve(config, load_served(config), announce))
 
 

@@ -215,5 +215,5 @@ def _explain(error: ErrorDetails, section: type[Section], file: Path | None, fla
 
 def _reason(error: ErrorDetails) -> str:
     """What is wrong with a value; pydantic says of which kind our own reasons are, which helps nobody."""
-    text = error["msg"].removeprefix("Value error, ")
+    text = error["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     return f"{text[0].lower()}{text[1:]}, got {quoted(error['input'])}"

@@ -146,6 +146,7 @@ class Trainer:
                         if self.epoch + 1 < self.config.epochs:
                             loader.prepare(self.epoch + 1)
                         measured = self._measure_others(on_train, holdout)
+                        task.pass_over(time.perf_counter() - trained)
                     self._finish_epoch(measured)
                     timing = EpochTiming(started, first_batch or started, trained, time.perf_counter())
                     log_timing(self.run, self.epoch - 1, timing, self.statistics.seen - self.seen_before)
@@ -283,6 +284,7 @@ class Trainer:
         """Let the rule choose, log, and write the checkpoints; then the epoch counts as done."""
         train, held = self.statistics.entry(len(self.data.class_ids)), measured.holdout
         alignment_mean, alignment_kurtosis = self.statistics.alignment_moments()
+        reads_epochs_left = "epochs_left" in self.rule.signals
         record = EpochRecord(
             epoch=self.epoch,
             learning_rate=learning_rate(self.schedule_config, self.epoch, self.step - 1, self.step),
@@ -297,7 +299,8 @@ class Trainer:
             alignment_kurtosis=alignment_kurtosis,
             class_size_ratio=class_size_ratio(self.data.train.labels),
             holdout_images=held and len(self.data.holdout),
-            epochs_left=max(0, self.config.epochs - 1 - self.epoch),
+            # How far a run was to go is no part of what came of it: only the log of a rule that reads it says so.
+            epochs_left=max(0, self.config.epochs - 1 - self.epoch) if reads_epochs_left else None,
         )
         # One record for all processes, so that none halts while others go on.
         self.records.append(distributed.from_first(lambda: record))

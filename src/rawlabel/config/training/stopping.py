@@ -12,7 +12,9 @@ class StoppingSettings(Section):
         "noisy_holdout", "Rule that selects the epoch; `rawlabel methods` lists them.", common=True
     )
     stop_option: tuple[str, ...] = setting(
-        (), "Option of the rule as KEY=VALUE, such as window=5; may be given several times."
+        (),
+        "Option of the rule as KEY=VALUE, such as window=5; may be given several times. Those given take the "
+        "place of all of the recipe's.",
     )
     refit: bool = setting(
         False,

@@ -94,8 +94,9 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
             return newest(records, window, what)
         if (found := self._last_of_a_whole_run(records, scores)) is not None:
             last, below = found
-            why = f"last epoch, whose {mean_of(what, min(window, last + 1))}, {means[last]:.2f} %, "
-            return Selection(records[last].epoch, f"{why}is {below:.2f} points below the highest, within chance")
+            why = f"last epoch, whose {mean_of(what, min(window, last + 1))}, {means[last]:.2f} %, is "
+            lead = f"{below:.2f} points below the highest, within chance"
+            return Selection(records[last].epoch, why + (lead if below else "as high as any before"))
         why = f"highest {mean_of(what, min(window, best + 1))}, {means[best]:.2f} %"
         return Selection(records[best].epoch, why)
 
