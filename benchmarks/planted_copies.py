@@ -20,6 +20,7 @@ from typing import Any
 from rawlabel.artifacts.manifest import newest_manifest, read_manifest
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import describe_environment
+from rawlabel.artifacts.run_records import Environment
 from rawlabel.base.files import atomic_write, read_json, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.cli.command import run
@@ -57,13 +58,14 @@ def main() -> None:
     parser.add_argument("--without-training", action="store_true", help="count what is found alone")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     asked = parser.parse_args()
-    rows = []
+    # Before the first table is written, which changes the tree.
+    known, rows = describe_environment(), []
     for seed in asked.seeds:
         done = asked.work / f"{asked.site}-{seed}.json"
         if not done.is_file():
             write_json(done, measure(asked, seed))
         rows.append(read_json(done, "what a seed came to"))
-        write(asked, rows)
+        write(asked, rows, known)
 
 
 def measure(asked: argparse.Namespace, seed: int) -> _Json:
@@ -156,9 +158,8 @@ def counts(planted: PlantedCopies) -> dict[str, int]:
     }  # fmt: skip
 
 
-def write(asked: argparse.Namespace, rows: Sequence[_Json]) -> None:
+def write(asked: argparse.Namespace, rows: Sequence[_Json], known: Environment) -> None:
     """Write both tables of a site."""
-    known = describe_environment()
     about = {
         "command": f"python -m benchmarks.planted_copies {asked.site} WORK"
         + (" --data FLOWERS" if asked.data else "") + f" --seeds {' '.join(str(one['seed']) for one in rows)}",

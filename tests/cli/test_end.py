@@ -58,30 +58,30 @@ from rawlabel import cli; from rawlabel.base import signals
 
 def wait():
     print("waiting", flush=True)
-    time.sleep(20)
+    time.sleep(600)
 
 def in_a_step():
     with signals.stop_requests():
-        for _ in range(200):
+        for _ in range(6000):
             time.sleep(0.1)
 
 def in_a_loop():
     async def main():
         try:
-            await asyncio.sleep(20)
+            await asyncio.sleep(600)
         finally:
-            time.sleep(20)
+            time.sleep(600)
     signals.run_until_stopped(main())
 
 def while_tidying_up():
     try:
-        time.sleep(20)
+        time.sleep(600)
     finally:
-        time.sleep(20)
+        time.sleep(600)
 
 def while_ending():
     import threading
-    thread = threading.Thread(target=time.sleep, args=(20,))
+    thread = threading.Thread(target=time.sleep, args=(600,))
     thread.start()
     thread.join()
 

@@ -18,7 +18,7 @@ async def main(wish: str) -> None:
     from rawlabel.gather.collect.engines.decode_pool import DecodePool
 
     image_worker.examine_all = {"hang": hang, "begin": hang, "modules": loaded, "misbehave": misbehave}[wish]
-    seconds = 1.0 if wish == "misbehave" else 60.0
+    seconds = 1.0 if wish == "misbehave" else 600.0
     photos = [*GOOD[:7], SLOW, GREEDY, *GOOD[7:15], DEADLY, *GOOD[15:]] if wish == "misbehave" else [b"photo"]
     limits = image_worker.WorkerLimits(600, 64.0)
     async with DecodePool(limits, workers=2, seconds=seconds) as pool:

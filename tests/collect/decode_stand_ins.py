@@ -12,7 +12,7 @@ SLOW, GREEDY, DEADLY = b"slow", b"greedy", b"deadly"
 
 
 def hang(photos: list[bytes]) -> list[Any]:
-    time.sleep(100)
+    time.sleep(600)
     return []
 
 
@@ -30,7 +30,7 @@ def misbehave(photos: list[bytes]) -> list[Any]:
     for photo in photos:
         reason = None
         if photo == SLOW:
-            time.sleep(60)
+            time.sleep(600)
         elif photo == DEADLY:
             os.kill(os.getpid(), signal.SIGSEGV)
         elif photo == GREEDY:

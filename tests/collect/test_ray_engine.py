@@ -369,7 +369,7 @@ def test_what_no_other_process_survives_is_done_here(cluster: Any, monkeypatch: 
         return 2 * number
 
     calls = [(number,) for number in range(20)]
-    assert list(ray_cluster.results_of_tasks(doubled, calls, None, 2)) == [2 * number for number in range(20)]
+    assert list(ray_cluster.Cluster(None, 2).results(doubled, calls)) == [2 * number for number in range(20)]
 
 
 def test_shards_written_by_a_cluster_are_those_written_here(cluster: Any, tmp_path: Path) -> None:

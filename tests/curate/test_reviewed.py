@@ -261,6 +261,8 @@ def test_export_names_lead_back_to_their_photos(project: Path) -> None:
 def test_a_run_says_that_somebody_looked_at_its_photos(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from rawlabel.chain.export_model import photos_of
+    from rawlabel.judge.evaluate.fit_curves import write_fit_curves
     from rawlabel.training.around.holdout import data_of_run
     from rawlabel.training.stage import train
     from tests.helpers.tiny_training import tiny
@@ -272,7 +274,8 @@ def test_a_run_says_that_somebody_looked_at_its_photos(
     chosen.write_text("0000\n", encoding="utf-8")
     for lists, looked_at in (((), 0), ((chosen,), 1)):
         curate(CurateConfig(project=project, holdout=0.3, drop=lists))
-        run_of = train(tiny(project, main=None, test=None, epochs=1, outpath=tmp_path / f"run-{looked_at}"))
+        given = {"main": None, "test": None, "epochs": 1, "inject_noise": 0.1}
+        run_of = train(tiny(project, **given, outpath=tmp_path / f"run-{looked_at}"))
         assert run_of.summary().looked_at == looked_at
         written = json.loads((run_of.path / "summary.json").read_text())
         assert written.get("looked_at", 0) == looked_at
@@ -280,3 +283,6 @@ def test_a_run_says_that_somebody_looked_at_its_photos(
     # Each is read with the manifest that it was trained on, though a newer one lies beside it.
     images = [len(data.train) + len(data.holdout) for data in map(data_of_run, runs)]
     assert images[0] == images[1] + 1
+    shown = [photos_of(one.read()) for one in runs]
+    assert [len(photos.train) + len(photos.holdout) for photos in shown] == images
+    assert write_fit_curves(runs[0]) is not None

@@ -40,7 +40,7 @@ def test_a_card_and_its_attributions_name_every_photo(run: Path, tmp_path: Path)
     card = (out / "README.md").read_text()
     for part in (
         "found at flickr (60)",
-        "| not stated | 60 |",
+        f"| [not stated](<{PAGE}>) | 60 |",
         "Not decontaminated",
         "was not looked for",
         "1. robin",

@@ -24,6 +24,7 @@ def jpeg(size: tuple[int, int], color: int = 120, exif: Image.Exif | None = None
 
 
 def make_project(folder: Path, photos: int = 12, page_url: str | None = None) -> Path:
+    pages = {"page_url": page_url, "license_url": page_url} if page_url else {}
     store = ImageStore(images_path(folder))
     store.open_for_writing()
     classes = [ClassSpec("owl", "owl", ("owl",)), ClassSpec("robin", "robin", ("robin",))]
@@ -36,7 +37,7 @@ def make_project(folder: Path, photos: int = 12, page_url: str | None = None) ->
                 photo_id = f"{index}{rank:03d}"
                 page.append(
                     (
-                        Photo("flickr", photo_id, "http://host/", author_id=photo_id, page_url=page_url),
+                        Photo("flickr", photo_id, "http://host/", author_id=photo_id, **pages),
                         LabelEvent("flickr", photo_id, query.class_id, query.keyword, rank),
                     )
                 )

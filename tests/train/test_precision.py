@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
@@ -101,6 +102,22 @@ def test_processes_that_begin_together_take_what_one_of_them_found(
         assert list(pool.map(settle, range(4))) == 4 * [torch.bfloat16]
     assert sorted(tried) == ["model 0", "model 1"]
     assert len(json.loads((tmp_path / "precision.json").read_text())) == 2
+
+
+def test_others_need_not_wait_for_a_trial_that_broke_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
+    locks: list[FileLock] = []
+    monkeypatch.setattr(
+        precision, "FileLock", lambda *given, **named: locks.append(FileLock(*given, **named)) or locks[-1]
+    )
+
+    def stopped() -> Callable[[torch.dtype], float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        precision.faster_precision(CPU, {"model": 1}, stopped)
+    assert [one.is_locked for one in locks] == [False]
 
 
 def test_a_processor_without_bf16_has_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

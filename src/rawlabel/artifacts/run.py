@@ -78,13 +78,20 @@ class Run:
 
     @cached_property
     def settings(self) -> TrainConfig:
-        """The resolved settings, with the folder that holds the data where that lies now. Raises `DataError`."""
+        """The resolved settings, with the data where they lie now: their folder, and the manifest if it was one.
+
+        Raises `DataError`.
+        """
         noted = self.last_start.root
         # Runs of older versions noted nothing, but theirs may be the project that they lie in.
         if noted == Place() and self.path.resolve().parent.name == runs_path(Path()).name:
             noted = Place(absolute=str(self.path.resolve().parent.parent))
         root = noted.find(self.path, self.config.root, lambda place: _holds_data_of(place, self.config))
-        return self.config.model_copy(update={"root": root})
+        main, manifest = self.config.main, self.manifest_path
+        if main is None and manifest is not None:
+            # The project's newest one may be another by now, such as that of `curate --drop`.
+            main = str(manifest.absolute())
+        return self.config.model_copy(update={"root": root, "main": main})
 
     @cached_property
     def starts(self) -> tuple[Start, ...]:

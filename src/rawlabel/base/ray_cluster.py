@@ -122,32 +122,25 @@ class Cluster:
                 ray.shutdown()
 
     def results(self, function: Callable[..., Result], calls: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
-        """As `results_of_tasks`, on this cluster; it stays connected where `joined` holds."""
-        return results_of_tasks(function, calls, self.address, self.workers)
+        """What `function` returns of the arguments of each call, in their order, computed as tasks of the cluster.
 
-
-def results_of_tasks(
-    function: Callable[..., Result], calls: Iterable[tuple[Any, ...]], address: str | None, workers: int
-) -> Iterator[Result]:
-    """What `function` returns of the arguments of each call, in their order, computed as tasks of a cluster.
-
-    An argument that is `Shared` is handed over as its value. A call may be made again: by Ray, `RETRIES` times,
-    where a process or machine is lost, and then here. Raises what `import_ray` and `connect` raise, and the errors
-    of `function`.
-    """
-    with Cluster(address, workers).joined():
-        ray = import_ray(address)
-        task = ray.remote(function).options(max_retries=RETRIES, retry_exceptions=False)
-        # Enough that no process waits for its next one; memory holds the arguments and results of these alone.
-        most = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2
-        begun: deque[tuple[tuple[Any, ...], ObjectRef[Any]]] = deque()
-        for arguments in calls:
-            sent = [one._reference() if isinstance(one, Shared) else one for one in arguments]
-            begun.append((arguments, task.remote(*sent)))
-            if len(begun) >= most:
+        It stays connected where `joined` holds. An argument that is `Shared` is handed over as its value. A call
+        may be made again: by Ray, `RETRIES` times, where a process or machine is lost, and then here. Raises what
+        `import_ray` and `connect` raise, and the errors of `function`.
+        """
+        with self.joined():
+            ray = import_ray(self.address)
+            task = ray.remote(function).options(max_retries=RETRIES, retry_exceptions=False)
+            # Enough that no process waits for its next one; memory holds the arguments and results of these alone.
+            most = 2 * int(ray.cluster_resources().get("CPU", 0)) + 2
+            begun: deque[tuple[tuple[Any, ...], ObjectRef[Any]]] = deque()
+            for arguments in calls:
+                sent = [one._reference() if isinstance(one, Shared) else one for one in arguments]
+                begun.append((arguments, task.remote(*sent)))
+                if len(begun) >= most:
+                    yield _result(function, *begun.popleft())
+            while begun:
                 yield _result(function, *begun.popleft())
-        while begun:
-            yield _result(function, *begun.popleft())
 
 
 def _result(function: Callable[..., Result], arguments: tuple[Any, ...], begun: ObjectRef[Any]) -> Result:

@@ -17,6 +17,7 @@ from rawlabel.models.portable.photos import RunPhotos
 from rawlabel.models.portable.records import ModelRecord
 from rawlabel.models.portable.writing import load_format, refuse_foreign, write_export
 from rawlabel.show.model_card import card_files
+from rawlabel.training.around.leaving_out import as_trained
 from rawlabel.training.data import load_training_data
 
 
@@ -57,7 +58,7 @@ def photos_of(run: Run) -> RunPhotos:
     Raises `DataError`, which says that they are what an export is tried on.
     """
     try:
-        data = load_training_data(run.settings)
+        data = as_trained(run, load_training_data(run.settings))
     except DataError as error:
         raise DataError(f"{error}; an export is tried on the run's own images") from error
     return RunPhotos(data.train, data.holdout)

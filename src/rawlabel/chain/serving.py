@@ -35,6 +35,7 @@ from rawlabel.show.serve.answers import Answer, GuessedClass, Neighbour, NotAPho
 from rawlabel.show.serve.limits import Proxies
 from rawlabel.show.serve.server import Service
 from rawlabel.show.serve.server import serve as serve_pages
+from rawlabel.training.around.leaving_out import as_trained
 from rawlabel.training.data import load_training_data
 
 _MOST_NEIGHBOURS = 20_000
@@ -183,7 +184,7 @@ def load_served(config: ServeConfig) -> ServedRun:
 def _training_photos(run: Run, classifier: Classifier) -> TrainingPhotos | None:
     """The training photos with their features; None, with a warning, where they are not at hand."""
     try:
-        images = load_training_data(run.settings).train
+        images = as_trained(run, load_training_data(run.settings)).train
         most = _MOST_SEEN if classifier.predictor.store is None else _MOST_NEIGHBOURS
         if len(images) > most:
             images = images.select(np.sort(np.random.default_rng(0).permutation(len(images))[:most]))

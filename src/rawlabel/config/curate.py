@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from rawlabel.config.declaring import Section, pixel_limit, setting
+from rawlabel.config.declaring import Engine, Section, cluster_address, engine_of_tasks, pixel_limit, setting
 
 _FORMER = {"reject": "drop", "keep": "keep-both"}
 """What the policies were called while they were about equal pixels alone."""
@@ -56,11 +56,5 @@ class CurateConfig(Section):
     holdout: float = setting(0.1, "Share of photo groups held out from training [0 to 1].", ge=0, lt=1)
     seed: int = setting(0, "Seed of the split into training and holdout.", ge=0)
     workers: int = setting(2, "Threads that decode photos, or processes of a Ray of this machine's own.", ge=1)
-    engine: Literal["local", "ray"] = setting(
-        "local",
-        "What decodes photos, makes their fingerprints and features, and compares them: this process, or a Ray "
-        "cluster (`pip install 'rawlabel[ray]'`).",
-    )
-    ray_address: str | None = setting(
-        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine."
-    )
+    engine: Engine = engine_of_tasks("decodes photos, makes their fingerprints and features, and compares them")
+    ray_address: str | None = cluster_address()

@@ -14,6 +14,7 @@ from rawlabel.base.json_values import JsonObject
 
 Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Engine = Literal["local", "ray"]
 DEVICE_HELP = "Where to compute; auto takes an NVIDIA GPU if there is one; mps, an Apple GPU, only by its name."
 
 
@@ -72,6 +73,20 @@ def pixel_limit() -> Any:
     """Declare `max_megapixels`, which whatever decodes images has."""
     return setting(
         MAX_MEGAPIXELS, "Largest image decoded [megapixels]; read from the header.", gt=0, role=Role.PLACE
+    )
+
+
+def engine_of_tasks(what: str, role: Role = Role.RESULT) -> Any:
+    """Declare `engine`, which whatever hands tasks to a Ray cluster has; `what` they do, as in "writes shards"."""
+    return setting(
+        "local", f"What {what}: this process, or a Ray cluster (`pip install 'rawlabel[ray]'`).", role=role
+    )
+
+
+def cluster_address(role: Role = Role.RESULT) -> Any:
+    """Declare `ray_address`, which stands beside `engine`."""
+    return setting(
+        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine.", role=role
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from rawlabel.config.declaring import Section, pixel_limit, setting
+from rawlabel.config.declaring import Engine, Section, cluster_address, engine_of_tasks, pixel_limit, setting
 
 
 class DecontaminateConfig(Section):
@@ -40,12 +39,6 @@ class DecontaminateConfig(Section):
         10, "Candidates of each test image that are listed for a person, at most.", ge=1, le=1000, common=True
     )
     workers: int = setting(2, "Processes of a Ray of this machine's own.", ge=1)
-    engine: Literal["local", "ray"] = setting(
-        "local",
-        "What makes fingerprints and compares them: this process, or a Ray cluster (`pip install "
-        "'rawlabel[ray]'`).",
-    )
-    ray_address: str | None = setting(
-        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine."
-    )
+    engine: Engine = engine_of_tasks("makes fingerprints and compares them")
+    ray_address: str | None = cluster_address()
     max_megapixels: float = pixel_limit()

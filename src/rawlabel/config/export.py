@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rawlabel.config.declaring import Section, setting
+from rawlabel.config.declaring import Engine, Section, cluster_address, engine_of_tasks, setting
 
 
 class ExportConfig(Section):
@@ -23,12 +23,8 @@ class ExportConfig(Section):
         "or auto (strip, but keep in class folders, which are hard links to the stored photos).",
     )
     per_shard: int = setting(1000, "Photos in one file of webdataset and parquet.", ge=1)
-    engine: Literal["local", "ray"] = setting(
-        "local", "What writes webdataset shards: this process, or a Ray cluster (`pip install 'rawlabel[ray]'`)."
-    )
-    ray_address: str | None = setting(
-        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine."
-    )
+    engine: Engine = engine_of_tasks("writes webdataset shards")
+    ray_address: str | None = cluster_address()
     workers: int = setting(2, "Processes of a Ray of this machine's own.", ge=1)
     name: str | None = setting(None, "Name of the data set in cards; by default that of the project's folder.")
     creator: str | None = setting(None, "Person or organization that cards name as the data set's creator.")

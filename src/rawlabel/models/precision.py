@@ -123,8 +123,10 @@ def _alone(path: Path) -> Iterator[None]:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    with lock if lock.is_locked else nullcontext():
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _trial(pass_seconds: PassSeconds, device: torch.device) -> dict[str, float]:

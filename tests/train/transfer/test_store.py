@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from rawlabel.errors import DataError
 from rawlabel.images.image_source import ImageArray
@@ -62,8 +63,12 @@ def test_a_piece_that_is_cut_short_is_computed_again(tmp_path: Path) -> None:
 
 def test_features_that_are_no_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Maker, "__call__", lambda self, views: torch.full((len(views), 3), torch.nan))
+    locks: list[FileLock] = []
+    monkeypatch.setattr(stores, "FileLock", lambda path: locks.append(FileLock(path)) or locks[-1])
     with pytest.raises(DataError, match="a maker: its features of array: image 0 and following images"):
         FeatureStore(tmp_path, Maker(), 1).features(ImageArray(PIXELS, "array"), "features")
+    # Others need not wait until nobody remembers the lock.
+    assert [one.is_locked for one in locks] == [False]
 
 
 def test_where_memory_is_short_features_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,17 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from rawlabel.base import processes
-from rawlabel.config.declaring import DEVICE_HELP, Device, Precision, Role, Section, setting
+from rawlabel.config.declaring import (
+    DEVICE_HELP,
+    Device,
+    Engine,
+    Precision,
+    Role,
+    Section,
+    cluster_address,
+    engine_of_tasks,
+    setting,
+)
 
 
 class PlacementSettings(Section):
@@ -49,15 +59,10 @@ class PlacementSettings(Section):
         ge=1,
         role=Role.SPEED,
     )
-    engine: Literal["local", "ray"] = setting(
-        "local",
-        "What makes features and fingerprints, and compares these, before the training: this process, or a Ray "
-        "cluster (`pip install 'rawlabel[ray]'`).",
-        role=Role.SPEED,
+    engine: Engine = engine_of_tasks(
+        "makes features and fingerprints, and compares these, before the training", Role.SPEED
     )
-    ray_address: str | None = setting(
-        None, "Address of the Ray cluster: HOST:PORT or auto; by default one on this machine.", role=Role.SPEED
-    )
+    ray_address: str | None = cluster_address(Role.SPEED)
     resume: str | None = setting(
         None,
         "Checkpoint to go on from: a run directory or its checkpoints/last.pt, weights of a run (.safetensors), "

@@ -15,7 +15,7 @@ from rawlabel.artifacts.copies.store import PIECE, FingerprintStore
 from rawlabel.artifacts.image_check import Decoded, decode_image, decoded_of, examine_image, within_limits
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.base.progress import progress
-from rawlabel.base.ray_cluster import results_of_tasks
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.config import CurateConfig
 from rawlabel.errors import DataError
 
@@ -105,7 +105,7 @@ def _examined_by_ray(
     if pieces:
         # Other processes look for the photos from other working folders.
         calls = ((photos.project.absolute(), config, some) for some in pieces)
-        yield from results_of_tasks(_examine_piece, calls, config.ray_address, config.workers)
+        yield from Cluster(config.ray_address, config.workers).results(_examine_piece, calls)
 
 
 def _examine_piece(project: Path, config: CurateConfig, piece: Piece) -> list[tuple[str, Found]]:

@@ -17,7 +17,7 @@ from rawlabel.artifacts.manifest import Manifest
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.image_files import EXTENSION_OF_MEDIA_TYPE, sniff_media_type
 from rawlabel.base.progress import progress
-from rawlabel.base.ray_cluster import results_of_tasks
+from rawlabel.base.ray_cluster import Cluster
 from rawlabel.config import ExportConfig
 from rawlabel.manifests.formats._folder import export_folder
 from rawlabel.manifests.formats._photos import PhotoBytes, count_kept, shuffled
@@ -81,7 +81,7 @@ def _shards_here(pieces: Sequence[Piece], class_ids: list[str], config: ExportCo
 def _shards_by_ray(pieces: Sequence[Piece], class_ids: list[str], config: ExportConfig) -> Iterator[Shard]:
     """As tasks of a cluster. A shard is written whole or not at all, so one that is lost is written again."""
     calls = ((path, rows, class_ids, config) for path, rows in pieces)
-    return results_of_tasks(_shard, calls, config.ray_address, config.workers)
+    return Cluster(config.ray_address, config.workers).results(_shard, calls)
 
 
 def _pieces(table: pa.Table, out: Path, split: Split, size: int) -> Iterator[tuple[Path, pa.Table]]:

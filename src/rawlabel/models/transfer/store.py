@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -160,10 +160,12 @@ class FeatureStore:
             lock.acquire()
         except OSError:
             pass  # a file system without locks: what two processes write is the same
-        with lock if lock.is_locked else nullcontext():
+        try:
             if not (self._folder / "maker.json").exists():
                 write_json(self._folder / "maker.json", {"name": self.maker.name, "key": self.maker.key})
             yield
+        finally:
+            lock.release()
 
     def _keys_of(self, source: ImageSource) -> npt.NDArray[np.uint8]:
         """What each image is made of, as [images, 32] bytes of SHA-256."""

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
+from typing import NoReturn
 
 from rawlabel.errors import ConfigError
 
@@ -41,11 +42,10 @@ def _address(text: str) -> str | None:
         found = ip_address(text)
     except ValueError:
         return None
-    is_mapped = isinstance(found, IPv6Address) and found.ipv4_mapped is not None
-    return str(found.ipv4_mapped if is_mapped and isinstance(found, IPv6Address) else found)
+    return str((isinstance(found, IPv6Address) and found.ipv4_mapped) or found)
 
 
-def _refuse(text: str) -> str:
+def _refuse(text: str) -> NoReturn:
     raise ConfigError(
         f"--proxy {text}: is no IP address; name the one that the proxy asks from, such as 127.0.0.1"
     )

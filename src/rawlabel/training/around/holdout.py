@@ -60,10 +60,7 @@ def data_of_run(run: RunDirectory) -> TrainingData:
     """
     finished = run.read()
     config, fingerprint = finished.settings, finished.summary.data
-    if config.main is None and finished.manifest_path is not None:
-        # The newest one may be another by now, such as that of `curate --drop`.
-        config = config.model_copy(update={"main": str(finished.manifest_path.absolute())})
-    data = as_trained(run, load_training_data(config))
+    data = as_trained(finished, load_training_data(config))
     if data.fingerprint != fingerprint:
         raise DataError(f"{data.origin}: has changed since {run.path} was trained on it; train again")
     data = replace(data, train=kept_by(run, data.train)) if config.confident_learning else data

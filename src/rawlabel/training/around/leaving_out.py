@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import LeftOutCopies
 from rawlabel.base import distributed
@@ -63,9 +64,9 @@ def _described(data: TrainingData, copies: Copies) -> LeftOutCopies:
     )
 
 
-def as_trained(run: RunDirectory, data: TrainingData) -> TrainingData:
+def as_trained(run: Run, data: TrainingData) -> TrainingData:
     """`data` without what the run has left out."""
-    left_out = run.read().left_out_copies
+    left_out = run.left_out_copies
     if left_out is None or left_out.data != data.fingerprint:
         return data
     return replace(data.without(left_out.rows), left_out_copies=left_out)
