@@ -175,6 +175,11 @@ def test_a_spoilt_folder(
         (("predict", "nowhere", "x.jpg"), "nowhere: is no run directory"),
         (("predict", "{run}", "absent.jpg"), "absent.jpg: no such image or folder"),
         (("curate", "nowhere"), "no catalogue here; run `rawlabel collect` first"),
+        *(
+            ((verb, "{project}"), "is a project and no run; run `rawlabel train")
+            for verb in ("evaluate", "watch", "probe")
+        ),
+        (("review", "{run}"), "is a run and no project; name the project"),
         (("export", "nowhere"), "run `rawlabel curate` first"),
         (("report", "nowhere"), "nowhere"),
         (("figures", "--results", "nowhere"), "nowhere"),
@@ -193,7 +198,7 @@ def test_a_spoilt_folder(
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_a_path_name_or_setting_that_does_not_fit(
-    capsys: pytest.CaptureFixture[str], finished: Path, arguments: tuple[str, ...], named: str
+    capsys: pytest.CaptureFixture[str], finished: Path, tmp_path: Path, arguments: tuple[str, ...], named: str
 ) -> None:
     if "cuda" in arguments:
         import torch
@@ -201,7 +206,8 @@ def test_a_path_name_or_setting_that_does_not_fit(
         if torch.cuda.is_available():
             pytest.skip("this machine has a GPU")
     before = snapshot(finished)
-    filled = [one.format(run=finished / "run", root=finished) for one in arguments]
+    (tmp_path / "catalogue.sqlite").touch()
+    filled = [one.format(run=finished / "run", root=finished, project=tmp_path) for one in arguments]
     assert named in fails_in_one_line(capsys, *filled)
     assert snapshot(finished) == before
 

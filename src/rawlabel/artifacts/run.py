@@ -24,7 +24,7 @@ from rawlabel.artifacts.evidence.labels import LabelEvidence, read_label_evidenc
 from rawlabel.artifacts.evidence.probe import Probe, read_probes
 from rawlabel.artifacts.evidence.weights import WeightsChoice, read_weights_choice
 from rawlabel.artifacts.manifest import is_manifest
-from rawlabel.artifacts.project import export_path, manifests_path, runs_path
+from rawlabel.artifacts.project import export_path, is_project, manifests_path, runs_path
 from rawlabel.artifacts.run_records import (
     EncoderRecord,
     Epoch,
@@ -53,8 +53,10 @@ class Run:
 
     @classmethod
     def existing(cls, path: Path) -> Run:
-        """Open a run directory; raises `DataError` when `path` is none."""
+        """Open a run directory; raises `DataError` when `path` is none, such as the project that has the run."""
         if not (path / "config.json").is_file():
+            if is_project(path):
+                raise DataError(f"{path}: is a project and no run; {_run_to_name(path)}")
             raise DataError(f"{path}: is no run directory (no config.json); name the folder that training made")
         return cls(path)
 
@@ -244,3 +246,8 @@ def _holds_data_of(root: Path, config: TrainConfig) -> bool:
     if config.main is None:
         return manifests_path(root).is_dir() or export_path(root).is_dir()
     return ":" in config.main or (root / config.main).exists()
+
+
+def _run_to_name(project: Path) -> str:
+    runs = sorted(one.parent for one in runs_path(project).glob("*/config.json"))
+    return f"name one of its runs, such as {runs[-1]}" if runs else f"run `rawlabel train --root {project}` first"

@@ -15,7 +15,6 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from rawlabel.artifacts.project import is_project, runs_path
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.checked import check_record
 from rawlabel.config import Precision
@@ -175,11 +174,7 @@ def refuse_no_model(place: Path) -> None:
     """Raise `DataError` where nothing at `place` classifies images, with the hint that fits what is there."""
     if exported_file(place) is not None or (place / "config.json").is_file():
         return
-    if not is_project(place):
-        RunDirectory.existing(place)
-    runs = sorted(one.parent for one in runs_path(place).glob("*/config.json"))
-    named = f"name one of its runs, such as {runs[-1]}" if runs else f"run `rawlabel train --root {place}` first"
-    raise DataError(f"{place}: is a project and no run; {named}")
+    RunDirectory.existing(place)
 
 
 def exported_file(place: Path) -> Path | None:

@@ -51,6 +51,8 @@ def review(config: ReviewConfig, announce: Callable[[str], None]) -> Reviewed:
     project = config.project
     manifest = newest_manifest(project)
     if manifest is None:
+        if (project / "config.json").is_file():
+            raise DataError(f"{project}: is a run and no project; name the project, with --run for this run")
         raise DataError(f"{project}: has no manifest to look at; run `rawlabel curate` first")
     with locked(project / ".review.lock") as is_ours:
         if not is_ours:
