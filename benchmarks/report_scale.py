@@ -225,26 +225,32 @@ def measure(work: Path, events: int, classes: int, source: Path) -> Measured:
     )  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """A parser with the flags of whatever is measured on these projects."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--events", type=int, nargs="+", default=[200_000, 1_000_000])
     parser.add_argument("--classes", type=int, default=1_000)
-    parser.add_argument("--name", default="scale")
     parser.add_argument("--source", type=Path, default=Path("src"), help="folder of the package, of any version")
+    return parser
+
+
+def commit_of(source: Path) -> str:
+    """The commit of the package that is measured, which need not be the one of this script."""
+    command = ["git", "-C", str(source), "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--name", default="scale")
     given = parser.parse_args()
     found = [measure(given.work, events, given.classes, given.source) for events in given.events]
     environment = describe_environment()
-    commit = subprocess.run(
-        ["git", "-C", str(given.source), "rev-parse", "--short=12", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     about = {
         "command": f"python -m benchmarks.report_scale WORK OUT --events {' '.join(map(str, given.events))}",
-        "commit": commit.stdout.strip(), "hardware": environment.processor,
+        "commit": commit_of(given.source), "hardware": environment.processor,
         "python": environment.python, "packages": dict(environment.packages),
     }  # fmt: skip
     write_json(given.out / f"{given.name}.json", about | {"reports": [asdict(one) for one in found]})

@@ -9,7 +9,6 @@ an earlier pass left of answers, index and small pictures is deleted first.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._tables import origin
-from benchmarks.report_scale import make_project
+from benchmarks.report_scale import commit_of, make_project, parser_of
 
 from rawlabel.artifacts.review.answer_file import answers_path
 from rawlabel.base.files import write_json
@@ -234,15 +233,10 @@ def page_of(about: Mapping[str, Any], found: Sequence[Measured]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--events", type=int, nargs="+", default=[200_000, 1_000_000])
-    parser.add_argument("--classes", type=int, default=1_000)
-    parser.add_argument("--source", type=Path, default=Path("src"), help="folder of the package, of any version")
-    given = parser.parse_args()
+    given = parser_of(__doc__).parse_args()
     found = [measure(given.work, events, given.classes, given.source) for events in given.events]
     about = origin(f"python -m benchmarks.review_scale WORK OUT --events {' '.join(map(str, given.events))}")
+    about["commit"] = commit_of(given.source)
     write_json(given.out / "scale.json", about | {"pages": [asdict(one) for one in found]})
     (given.out / "scale.md").write_text(page_of(about, found), "utf-8")
 

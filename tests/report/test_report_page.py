@@ -16,15 +16,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rawlabel.artifacts.manifest import read_manifest, write_manifest
 from rawlabel.artifacts.run_records import LeftOutCopies
 from rawlabel.base.files import read_json, write_json
 from rawlabel.cli import run as run_command
-from rawlabel.config import CurateConfig, ReportConfig
+from rawlabel.config import (
+    CurateConfig,
+    DecontaminateConfig,
+    NoiseConfig,
+    PruneConfig,
+    RebuildConfig,
+    ReportConfig,
+)
 from rawlabel.errors import DataError
 from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.label_evidence.experience import OF_ESTIMATE
 from rawlabel.records import ClassSpec
 from rawlabel.show.report import page
+from rawlabel.show.report.evidence import read_collection
+from rawlabel.show.report.provenance import trace
 from rawlabel.show.report.stage import build_report
 from tests.helpers.doubted_labels import write_groups, write_label_evidence
 from tests.helpers.report_project import (
@@ -553,3 +563,26 @@ def test_the_page_reads_what_the_stages_write(tmp_path):
     assert len(shown.tables["epoch-table"]) == 3
     assert any(image["alt"].startswith("test photo of") for image in shown.all("img"))
     assert any(image["alt"].startswith("training photo") for image in shown.all("img"))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        DecontaminateConfig(test="clean photos"),
+        NoiseConfig(rate=0.3),
+        PruneConfig(most_gone=0.9),
+        RebuildConfig(resize=200),
+    ],
+    ids=lambda section: type(section).__name__,
+)
+def test_a_manifest_that_another_verb_made_is_shown_with_both(project, run, manifest, section):
+    """Settings of `decontaminate` were taken for unknown ones of `curate`, and no report was made."""
+    verb = type(section).__name__.removesuffix("Config").lower()
+    settings = section.as_json() | ({"injected": {"seed": 1}} if verb == "noise" else {})
+    made = read_manifest(manifest.path).table.slice(1)
+    write_manifest(
+        project, made, manifest.all_classes, config=settings, catalogue_fingerprint="", parent=manifest.fingerprint
+    )
+    commands = trace(read_collection(project), None, ReportConfig(project=project)).commands
+    assert [one.split()[1] for one in commands] == ["collect", "curate", verb, "report"]
+    assert build_report(ReportConfig(project=project, run=run)).is_file()

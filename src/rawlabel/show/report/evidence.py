@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.catalogue.rows import QueryState
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
-from rawlabel.artifacts.manifest import Manifest, newest_manifest, read_manifest
+from rawlabel.artifacts.manifest import METADATA_KEY, Manifest, newest_manifest, read_manifest
 from rawlabel.artifacts.manifest_rows import ManifestRows
-from rawlabel.artifacts.project import catalogue_path, runs_path
+from rawlabel.artifacts.project import catalogue_path, manifests_path, runs_path
 from rawlabel.artifacts.projects import collect_settings, is_simulated
 from rawlabel.artifacts.review.answer_file import answers_path, read_answers
 from rawlabel.artifacts.run import Run
@@ -27,13 +27,30 @@ from rawlabel.artifacts.run_records import Measurement
 from rawlabel.base.checked import check_record
 from rawlabel.base.files import read_json
 from rawlabel.base.untrusted_text import web_address
-from rawlabel.config import CollectConfig, CurateConfig
+from rawlabel.config import (
+    CollectConfig,
+    CurateConfig,
+    DecontaminateConfig,
+    NoiseConfig,
+    PruneConfig,
+    RebuildConfig,
+    Section,
+)
 from rawlabel.errors import DataError
 from rawlabel.show.report.photos.counting import Counted, count_photos
 from rawlabel.show.report.simulated import SiteTruth, read_truth
 
 NARROW = ("source", "class_id", "keyword", "verdict", "reason", "split")
 """Columns with few different texts, which are kept in memory."""
+_DECIDING: tuple[tuple[str, type[Section]], ...] = (
+    ("curate", CurateConfig),
+    ("decontaminate", DecontaminateConfig),
+    ("noise", NoiseConfig),
+    ("prune", PruneConfig),
+    ("rebuild", RebuildConfig),
+)
+"""What writes manifests, with its settings."""
+_AGAIN = "run `rawlabel curate` again"
 
 
 class Prediction(NamedTuple):
@@ -60,7 +77,8 @@ class CollectionEvidence:
     """Fingerprint of the catalogue that the manifest was made from."""
     collect: CollectConfig | None
     """None when the project does not say how it was collected."""
-    curate: CurateConfig
+    decided: tuple[tuple[str, Section], ...]
+    """Verbs that decided, with their settings: `curate`, then what made another manifest of its, if any."""
 
     @cached_property
     def photos(self) -> ProjectPhotos:
@@ -170,7 +188,7 @@ def read_collection(project: Path) -> CollectionEvidence:
     if path is None:
         raise DataError(f"{project}: nothing has been curated yet; run `rawlabel curate` first")
     manifest = read_manifest(path, NARROW)
-    header = json.loads(manifest.table.schema.metadata[b"rawlabel"])
+    header = json.loads(manifest.table.schema.metadata[METADATA_KEY])
     return CollectionEvidence(
         project,
         manifest,
@@ -178,8 +196,26 @@ def read_collection(project: Path) -> CollectionEvidence:
         fingerprint,
         str(header.get("catalogue_fingerprint", "")),
         collect_settings(project),
-        check_record(CurateConfig, header.get("config"), path, "run `rawlabel curate` again"),
+        _verbs_behind(project, header, path),
     )
+
+
+def _verbs_behind(project: Path, header: Mapping[str, object], path: Path) -> tuple[tuple[str, Section], ...]:
+    """The verbs behind a manifest, first to last, as far as the manifests that it was made from are there."""
+    found: list[tuple[str, Section]] = []
+    seen = {path}
+    while True:
+        values = dict(check_record(dict[str, object], header.get("config"), path, _AGAIN))
+        values.pop("injected", None)  # what `noise` adds to its settings
+        # A header does not name its verb; no two verbs have the same settings.
+        fitting = [one for one in _DECIDING if values.keys() <= one[1].model_fields.keys()]
+        verb, section = fitting[0] if fitting else _DECIDING[0]
+        found.append((verb, check_record(section, values, path, _AGAIN)))
+        path = manifests_path(project) / str(header.get("parent") or "")[:12] / path.name
+        if not header.get("parent") or path in seen or not path.is_file():
+            return tuple(reversed(found))
+        seen.add(path)
+        header = json.loads(read_manifest(path, NARROW).table.schema.metadata[METADATA_KEY])
 
 
 def newest_run(project: Path) -> Path | None:

@@ -47,7 +47,7 @@ class Provenance:
 
 def trace(collection: CollectionEvidence, run: RunEvidence | None, config: ReportConfig) -> Provenance:
     """Gather what is needed to repeat and to credit the work."""
-    stages: list[tuple[str, Section | None]] = [("collect", collection.collect), ("curate", collection.curate)]
+    stages: list[tuple[str, Section | None]] = [("collect", collection.collect), *collection.decided]
     stages += [("train", run.config)] if run else []
     commands = [command_line(verb, section) for verb, section in stages if section]
     if run and run.measurement:
