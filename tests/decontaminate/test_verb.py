@@ -11,6 +11,8 @@ import pytest
 
 from rawlabel.artifacts.certificate import read_certificates
 from rawlabel.cli import run as rawlabel
+from rawlabel.images.image_source import ImageFiles
+from rawlabel.judge.decontaminate.decontaminating import decontaminate
 from tests.helpers.pictures import photo, write_picture
 
 pytestmark = pytest.mark.integration
@@ -49,6 +51,29 @@ def test_a_second_pass_says_the_same_and_takes_the_fingerprints_that_are_kept(si
     shutil.rmtree(sides / "decontamination")
     assert rawlabel(command) == 0
     assert (sides / "decontamination" / "decontamination.json").read_bytes() == first
+
+
+def test_photos_in_another_order_as_another_seed_splits_them_are_not_compared_again(
+    sides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(tmp_path / "photos" / "again.png", photo(4, 120)[:, ::-1])
+    (tmp_path / "photos" / "torn.jpg").write_bytes(b"torn")
+    paths = sorted((tmp_path / "photos").iterdir())
+    tests = ImageFiles(sorted((tmp_path / "test").iterdir()))
+
+    def found(order: list[Path]) -> list[tuple[str, str, str | None]]:
+        names = [one.name for one in order]
+        outcome = decontaminate(ImageFiles(order, names), tests, tmp_path)
+        left_out = [names[place] for place in outcome.left_out.tolist()]
+        assert left_out == [one for one in names if one in ("again.png", "4.jpg")]
+        certificate = outcome.certificate("photos", "test")
+        assert certificate.canaries.planted == certificate.canaries.caught == 16
+        return sorted((one.image, one.tier, one.test) for one in certificate.removed)
+
+    first = found(paths)
+    assert len(first) == 2
+    monkeypatch.setattr("rawlabel.judge.decontaminate.decontaminating.compare", None)
+    assert found(paths[::-1]) == first == found([*paths[5:], *paths[:5]])
 
 
 def test_unreadable_images_are_counted_and_not_certified_away(

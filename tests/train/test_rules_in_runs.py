@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """Made with an option by which the rule reads how many epochs follow, which is logged for such a rule alone."""
+    """By an option that reads how many epochs follow, which is logged for a rule that reads it alone."""
     out = tmp_path_factory.mktemp("runs") / "run"
     return train(tiny(data, outpath=out, epochs=6, stop_option=("band=1",)), make_epoch_evaluator)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,8 +123,10 @@ def decontaminate(
     with is_joined, KeptFingerprints.open(cache, settings.cluster) as kept:
         own = kept.of(candidates, titles[0], settings.pause)
         theirs = kept.of(tests, titles[1], settings.pause)
-        sides = Sides(candidates, own, tests, theirs)
         digests, test_digests = own.pixel_digests(), theirs.pixel_digests()
+        # By their pixels, so that a set that was split otherwise, as by another seed, is not compared again.
+        order = np.array(sorted(range(len(own)), key=lambda place: digests[place] or b""), dtype=np.int64)
+        sides = Sides(candidates.select(order), own.select(order), tests, theirs)
         # The order counts here, since the outcome names positions.
         how = [sorted(settings.without), settings.listed, settings.thorough, settings.canaries]
         key = json.dumps([VERSION, __version__, RULES, *how, *_orders(sides)])
@@ -132,6 +134,7 @@ def decontaminate(
         outcome = _Outcome.read(known) if known is not None else _pass(sides, kept, settings)
         if known is None:
             kept.note_outcome(key, outcome.as_text())
+    outcome = outcome.placed(order)
     matches = list(outcome.matches)
     matches += bursts(shots, matches) if shots is not None else []
     matches = sorted(matches, key=lambda one: one.candidate)
@@ -163,6 +166,14 @@ class _Outcome:
         return json.dumps(
             [*lists, self.pairs_compared, self.probes, self.small_probes, self.flat_tests, self.canaries.as_json()]
         )
+
+    def placed(self, order: npt.NDArray[np.int64]) -> _Outcome:
+        """With each candidate's position `order[i]` in place of `i`."""
+        matches, hits, review = (
+            tuple(replace(one, candidate=int(order[one.candidate])) for one in part)
+            for part in (self.matches, self.hits, self.review)
+        )
+        return replace(self, matches=matches, hits=hits, review=review)
 
     @classmethod
     def read(cls, text: str) -> _Outcome:

@@ -63,6 +63,14 @@ class Fingerprints:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def select(self, rows: npt.NDArray[np.int64]) -> Fingerprints:
+        """Those of the images at positions `rows`, in that order; of many, copied part by part."""
+        chosen = empty_rows(len(rows))
+        for start in range(0, len(rows), _IN_MEMORY):
+            part = slice(start, start + _IN_MEMORY)
+            chosen[part] = self.rows[rows[part]]
+        return Fingerprints(chosen, self.known[rows])
+
     def pixel_digests(self) -> list[bytes | None]:
         """Digest of the pixels of each image; None of one that could not be read."""
         found = self.rows["pixels"]
