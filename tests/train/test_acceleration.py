@@ -21,7 +21,7 @@ from torch import nn
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import TrainConfig
 from rawlabel.images.loader import RawBatch
-from rawlabel.images.view_size import image_size_at
+from rawlabel.images.view_size import image_size_at, pixels_to_come
 from rawlabel.models.device import CopyStream, choose_precision
 from rawlabel.models.methods.cross_entropy import CrossEntropy
 from rawlabel.training import acceleration
@@ -49,6 +49,13 @@ def test_views_grow_to_their_full_size(size: int, start: int, epochs: int) -> No
     assert all(one == size or one % (4 if size <= 64 else 32) == 0 for one in sizes)
     if 32 <= start < size and epochs >= 8:
         assert (abs(sizes[0] - start) <= 16 and sizes[0] < size) or size - start <= 16
+
+
+def test_the_time_of_views_that_grow_is_told_by_their_pixels() -> None:
+    config = TrainConfig(image_size=288, progressive_from=128, epochs=6)
+    squares = [128**2, 160**2, 192**2, 256**2, 288**2, 288**2]
+    assert pixels_to_come(config, 0) == pytest.approx(sum(squares) / 6 / 128**2)
+    assert pixels_to_come(config, 4) == pixels_to_come(TrainConfig(image_size=64, epochs=3), 0) == 1
 
 
 class Timed(nn.Linear):

@@ -16,3 +16,9 @@ def image_size_at(config: TrainConfig, epoch: int) -> int:
         return end
     step = 4 if end <= 64 else 32
     return min(end, max(8, step, round((start + (end - start) * epoch / growing) / step) * step))
+
+
+def pixels_to_come(config: TrainConfig, epoch: int) -> float:
+    """How many times the pixels of a view of `epoch` one has in the mean, from that epoch to the last."""
+    sides = [image_size_at(config, one) for one in range(epoch, config.epochs)]
+    return sum(side**2 for side in sides) / len(sides) / sides[0] ** 2

@@ -21,6 +21,7 @@ from rawlabel.errors import CheckpointError, DataError
 from rawlabel.images.image_source import LabeledImages, UnreadableImage
 from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader, RawBatch
+from rawlabel.images.view_size import pixels_to_come
 from rawlabel.models.checkpoint import RunState, WeightsFacts, load_checkpoint
 from rawlabel.models.device import synchronize
 from rawlabel.models.memory import advice_for_steps, memory_errors
@@ -132,7 +133,9 @@ class Trainer:
                 stop_requests() as request,
                 progress("training", total, done=done) as task,
             ):
-                task.when_estimated = lambda left: say_expected_time(left, self.config, self.predictor.device)
+                task.when_estimated = lambda left: say_expected_time(
+                    left * pixels_to_come(self.config, self.epoch), self.config, self.predictor.device
+                )
                 stop = self._stop = distributed.SharedStop(request)
                 while not self._is_last():
                     started = time.perf_counter()
