@@ -26,6 +26,7 @@ from rawlabel.models.device import CopyStream, choose_precision
 from rawlabel.models.methods.cross_entropy import CrossEntropy
 from rawlabel.training import acceleration
 from rawlabel.training.acceleration import compile_if_faster
+from rawlabel.training.expected_time import say_expected_time
 from rawlabel.training.stage import train
 from tests.helpers.tiny_training import DEVICES, tiny
 
@@ -51,11 +52,14 @@ def test_views_grow_to_their_full_size(size: int, start: int, epochs: int) -> No
         assert (abs(sizes[0] - start) <= 16 and sizes[0] < size) or size - start <= 16
 
 
-def test_the_time_of_views_that_grow_is_told_by_their_pixels() -> None:
+@pytest.mark.usefixtures("messages_on_stderr")
+def test_the_time_of_views_that_grow_is_told_by_their_pixels(capsys: pytest.CaptureFixture[str]) -> None:
     config = TrainConfig(image_size=288, progressive_from=128, epochs=6)
     squares = [128**2, 160**2, 192**2, 256**2, 288**2, 288**2]
     assert pixels_to_come(config, 0) == pytest.approx(sum(squares) / 6 / 128**2)
     assert pixels_to_come(config, 4) == pixels_to_come(TrainConfig(image_size=64, epochs=3), 0) == 1
+    say_expected_time(300, config, torch.device("cpu"))
+    assert "about 0:15:47 on" in capsys.readouterr().err  # 300 s, 3.156 times
 
 
 class Timed(nn.Linear):

@@ -337,7 +337,7 @@ def test_fewer_epochs_than_the_resumed_run_has_are_refused(
 def test_long_work_says_how_long_and_what_is_short(
     seconds: float, device: str, expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say_expected_time(seconds, TrainConfig(epochs=120), torch.device(device))
+    say_expected_time(seconds, TrainConfig(epochs=120), torch.device(device), 3)
     assert capsys.readouterr().err.splitlines() == expected
 
 

@@ -8,13 +8,18 @@ import torch
 
 from rawlabel.base import messages, processes
 from rawlabel.config import TrainConfig
+from rawlabel.images.view_size import pixels_to_come
 
 _WORTH_SAYING, _LONG = 60.0, 3600.0
 """Seconds from which the time is said, and from which a run on a processor is told what takes minutes."""
 
 
-def say_expected_time(seconds: float, config: TrainConfig, device: torch.device) -> None:
-    """Write how long the steps that are left take, without what is measured after each epoch."""
+def say_expected_time(seconds: float, config: TrainConfig, device: torch.device, epoch: int = 0) -> None:
+    """Write how long the steps that are left take, without what is measured after each epoch.
+
+    They take `seconds` if views stay as large as in `epoch`.
+    """
+    seconds *= pixels_to_come(config, epoch)
     if seconds < _WORTH_SAYING or not processes.is_first():
         return
     messages.inform(f"the steps will take about {rounded(seconds)} on {named(device)}", lead=messages.COMMAND)

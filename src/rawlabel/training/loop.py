@@ -21,7 +21,6 @@ from rawlabel.errors import CheckpointError, DataError
 from rawlabel.images.image_source import LabeledImages, UnreadableImage
 from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.images.loader import BatchLoader, RawBatch
-from rawlabel.images.view_size import pixels_to_come
 from rawlabel.models.checkpoint import RunState, WeightsFacts, load_checkpoint
 from rawlabel.models.device import synchronize
 from rawlabel.models.memory import advice_for_steps, memory_errors
@@ -134,7 +133,7 @@ class Trainer:
                 progress("training", total, done=done) as task,
             ):
                 task.when_estimated = lambda left: say_expected_time(
-                    left * pixels_to_come(self.config, self.epoch), self.config, self.predictor.device
+                    left, self.config, self.predictor.device, self.epoch
                 )
                 stop = self._stop = distributed.SharedStop(request)
                 while not self._is_last():
@@ -198,8 +197,7 @@ class Trainer:
 
     def _is_last(self) -> bool:
         """Whether no epoch follows."""
-        is_halted = bool(self.records) and self.rule.select(self.records).halt
-        return is_halted or self.epoch >= self.config.epochs
+        return self.epoch >= self.config.epochs or (bool(self.records) and self.rule.select(self.records).halt)
 
     def _train_epoch(self, loader: BatchLoader, task: Task) -> float | None:
         """Make the steps that are left of an epoch; return when its first batch was there."""
