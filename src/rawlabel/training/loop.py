@@ -102,8 +102,7 @@ class Trainer:
     def fit(self) -> Selection:
         """Train to the last epoch, or to where the rule halts, and return the rule's selection.
 
-        Raises `Interrupted` after a checkpoint when asked to stop, `ConfigError` when the loss diverges,
-        `DataError`, `CheckpointError` and `DiskError`.
+        Raises `Interrupted` if asked to stop, `ConfigError` if it diverges, `DataError`, `CheckpointError`, `DiskError`.
         """
         for _ in self.epochs():
             pass
