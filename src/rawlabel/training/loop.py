@@ -102,7 +102,7 @@ class Trainer:
     def fit(self) -> Selection:
         """Train to the last epoch, or to where the rule halts, and return the rule's selection.
 
-        Raises `Interrupted` if asked to stop, `ConfigError` if it diverges, `DataError`, `CheckpointError`, `DiskError`.
+        Raises `Interrupted`, `ConfigError` when the loss diverges, `DataError`, `CheckpointError` and `DiskError`.
         """
         for _ in self.epochs():
             pass
