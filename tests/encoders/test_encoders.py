@@ -19,6 +19,7 @@ from torch import nn
 from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.models.encoder import Encoder, load_encoder
+from rawlabel.models.encoders import efficientnet_lite
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.transfer.encoding import Encoding, encoding_of
 from tests.helpers.backbone import BACKBONE
@@ -155,6 +156,22 @@ def test_the_packaged_encoder_takes_views_of_another_side(hub: dict[str, bytes])
     view = encoder.view(edges)
     assert view.shape == (64, 64, 3) and view[0].mean() > 150 and view[-1].mean() > 150
     assert features_of(encoder).shape == (6, 1280)
+
+
+@pytest.mark.parametrize("side", [None, 288])
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_what_is_known_of_packaged_encoders_is_what_timm_says(
+    size: int, side: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views, means and deviations are written down, so that who has kept features need not import timm."""
+    monkeypatch.setattr(efficientnet_lite, "_checked", lambda *_: Path())
+    encoder = load_encoder(f"efficientnet_lite{size}" + (f"@{side}" if side else ""))
+    wanted = {"input_size": (3, side, side), "crop_pct": 1.0} if side else {}
+    published = timm.models.get_pretrained_cfg(f"tf_efficientnet_lite{size}").to_dict()
+    expected = timm.data.resolve_data_config(wanted, pretrained_cfg=published)
+    assert encoder.views == json.dumps(expected, sort_keys=True)
+    assert (encoder.mean, encoder.std) == (expected["mean"], expected["std"])
+    assert encoder.image_size == expected["input_size"][1]
 
 
 @pytest.mark.parametrize("side", ["", "x", "8", "4096"])

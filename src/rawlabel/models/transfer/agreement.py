@@ -17,6 +17,7 @@ begin where those of the round before ended: the time of both grows with the num
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from rawlabel.base import processes
 from rawlabel.config.training.transfer import WEIGHING_POWER
 
 Features = npt.NDArray[np.float32]
@@ -45,7 +47,7 @@ STRENGTH = 3.0
 _MOST_SIMILARITIES = 2**25
 """Similarities held in memory at a time."""
 _SMALL = 10**8
-"""Products of one pass below which several threads wait for each other more than they help."""
+"""Products of one pass below which several threads wait for each other more than each with a fold of its own."""
 _MOST_ITERATIONS = 100
 _MANY = 10_000
 """Photos above which the witnesses see principal directions alone."""
@@ -160,23 +162,31 @@ def cross_fitted(
     probability. Heads begin as those in `heads` ended, where given, which are fitted on and kept there.
     """
     said = np.full((len(labels), num_classes), 1 / num_classes)
-    threads = 1 if features.size * num_classes < _SMALL else None
-    with threadpool_limits(threads), warnings.catch_warnings():
+    is_small = features.size * num_classes < _SMALL
+    begun = {} if heads is None else heads
+    for fold in np.unique(folds).tolist():
+        begun.setdefault(
+            fold, LogisticRegression(C=STRENGTH, max_iter=_MOST_ITERATIONS, warm_start=heads is not None)
+        )
+
+    def fit(fold: int) -> None:
+        others, own = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        present = np.unique(labels[others])
+        if len(present) < 2:
+            return
+        totals = np.bincount(labels[others], weights[others], num_classes)
+        balance = totals[present].mean() / np.maximum(totals, 1e-12)
+        model = begun[fold]
+        model.fit(features[others], labels[others], weights[others] * balance[labels[others]])
+        said[own] = 0
+        said[np.ix_(own, present)] = model.predict_proba(features[own])
+
+    with (
+        threadpool_limits(1 if is_small else None),
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(processes.own_cores() if is_small else 1) as pool,
+    ):
         # One that is stopped short has learned less, which is no fault here.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for fold in np.unique(folds):
-            others, own = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            present = np.unique(labels[others])
-            if len(present) < 2:
-                continue
-            totals = np.bincount(labels[others], weights[others], num_classes)
-            balance = totals[present].mean() / np.maximum(totals, 1e-12)
-            begun = {} if heads is None else heads
-            model = begun.setdefault(
-                int(fold),
-                LogisticRegression(C=STRENGTH, max_iter=_MOST_ITERATIONS, warm_start=heads is not None),
-            )
-            model.fit(features[others], labels[others], weights[others] * balance[labels[others]])
-            said[own] = 0
-            said[np.ix_(own, present)] = model.predict_proba(features[own])
+        list(pool.map(fit, np.unique(folds).tolist()))
     return said
