@@ -49,8 +49,8 @@ def measured(data: Path, work: Path, noise: float, seed: int) -> dict[str, Any]:
         **{name: choice["candidates"][name]["test_accuracy"] for name in CHOICES},
         "selected_epoch": finished.selected_epoch,
         "selected": finished.test[finished.selected_epoch],
-        "last": finished.test[-1],
-        "oracle": max(finished.test),
+        "last": finished.test[max(finished.test)],
+        "oracle": max(finished.test.values()),
     }
 
 
