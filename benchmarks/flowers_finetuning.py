@@ -2,8 +2,8 @@
 
 Each seed is one `rawlabel train --recipe finetune` and one `rawlabel evaluate`, as a user gives them, so wrong
 labels and what is held out are those of `results/measured/flowers_choice` with the same seed. Seconds are those of
-the whole command on the clock, with features, choice of the head and what is measured at the end, of a run that
-was not stopped on the way.
+the whole command on the clock, with the choice of the head and what is measured at the end, of a run that was not
+stopped on the way.
 
     python benchmarks/flowers_finetuning.py --data FLOWERS --work WORK --seeds 10 11 12 13 14 --noise 0.4
 
@@ -90,7 +90,7 @@ def page(table: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "- minutes are those of the whole command, on two cores",
+        "- minutes are those of the whole command, on two cores; features that were kept before are not made again",
     ]
 
 
