@@ -90,7 +90,7 @@ def page(table: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "- minutes are those of the whole command, on two cores; features that were kept before are not made again",
+        "- minutes are of the whole command, on two cores; features that were kept before are not made again",
     ]
 
 
