@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from rawlabel.artifacts.run import Run
 from rawlabel.chain.demo import DemoResult, describe, run_demo, site_config, training_config
 from rawlabel.chain.demo_site import photo_site
 from rawlabel.cli.verbs.photo_site import serve
-from rawlabel.config import DemoConfig
+from rawlabel.config import DemoConfig, PhotoSiteConfig
 from rawlabel.errors import DataError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.helpers.pictures import photo
@@ -34,9 +35,12 @@ ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
-    """What the demo came to; its files are there already."""
+    """What the demo came to; its files are there already. Something else has the port that a photo site takes."""
     folder = tmp_path_factory.mktemp("demo")
-    [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve_few)
+    with socket.socket() as other:
+        with suppress(OSError):  # taken already, which is as good
+            other.bind(("127.0.0.1", PhotoSiteConfig().port))
+        [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve_few)
     return only
 
 
