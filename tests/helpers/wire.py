@@ -99,7 +99,7 @@ async def wired(**answers: Answer | list[Answer]) -> AsyncIterator[Wire]:
 
 
 def settings(**changes: object) -> CollectConfig:
-    """Two attempts, and open to this machine's loopback; the time limits are a user's, which a busy machine keeps."""
+    """Two attempts, and open to this machine's loopback; the time limits, a user's, are kept on a busy machine."""
     values: dict[str, object] = {"allow_loopback": True, "attempts": 2}
     return CollectConfig(**(values | changes))  # type: ignore[arg-type]
 
