@@ -179,7 +179,7 @@ def test_a_spoilt_folder(
             ((verb, "{project}"), "is a project and no run; run `rawlabel train")
             for verb in ("evaluate", "watch", "probe")
         ),
-        (("review", "{run}"), "is a run and no project; name the project"),
+        *(((verb, "{run}"), "is a run and no project; name the project") for verb in ("review", "report")),
         (("export", "nowhere"), "run `rawlabel curate` first"),
         (("report", "nowhere"), "nowhere"),
         (("figures", "--results", "nowhere"), "nowhere"),

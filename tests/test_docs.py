@@ -20,6 +20,10 @@ def test_the_first_page_is_short() -> None:
     assert len(README.split()) < MOST_WORDS
 
 
+def test_the_first_page_names_the_systems() -> None:
+    assert re.search(r"Linux, or \[untried\]\(docs/systems\.md\) macOS or Windows", re.sub(r"\s+", " ", README))
+
+
 @pytest.mark.parametrize("term", TERMS)
 def test_the_first_page_explains_a_term_at_its_first_use(term: str) -> None:
     text = re.sub(r"\s+", " ", README).lower()

@@ -212,16 +212,21 @@ def test_a_run_of_an_older_version_is_used_with_the_defaults_of_what_it_lacks(
     assert cli.run(["probe", str(run), "--test", str(root / "test")]) == 0
 
 
-def test_an_interrupt_ends_prediction(root: Path) -> None:
+def test_an_interrupt_ends_prediction_and_no_library_says_what_is_damaged(root: Path, tmp_path: Path) -> None:
+    whole = sorted((root / "test" / "red").iterdir())
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(whole[0].read_bytes()[:-60])
     command = [sys.executable, "-m", "rawlabel", "predict", str(root / "run"), "-"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-        for path in sorted((root / "test" / "red").iterdir()) * 16:
+        for path in [damaged, *whole * 16]:
             process.stdin.write(f"{path}\n".encode())
         process.stdin.flush()
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(240) == 130
-        assert b"Traceback" not in process.stderr.read()
+        said = process.stderr.read()
+        assert b"Traceback" not in said
+        assert [line[:9] for line in said.splitlines() if line] == [b"rawlabel:"] * 2

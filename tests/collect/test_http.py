@@ -174,7 +174,7 @@ def test_retry_after_is_waited_for(form: str) -> None:
     response, wire = asyncio.run(main())
     assert response.failure is None
     first, second = (one.at for one in wire.asked)
-    assert 0.95 <= second - first < 4
+    assert 0.95 <= second - first < 30
 
 
 class HeardLimits(HostLimits):
@@ -258,7 +258,7 @@ def test_no_server_holds_the_client(
 def test_a_drip_above_the_time_limit_of_each_read_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rawlabel.gather.collect.http.client.SPEED_GRACE", 0.5)
     started = time.monotonic()
-    response, _ = ask(drip, timeout=2.0, deadline=60.0, min_speed=1.0)
+    response, _ = ask(drip, deadline=60.0, min_speed=1.0)
     assert (response.failure, response.detail) == (Reason.TIMEOUT, "sends too slowly")
     assert time.monotonic() - started < LONGEST
 
@@ -421,7 +421,7 @@ def test_nothing_that_a_server_sends_raises(replies: list[bytes]) -> None:
             writer.close()
 
         paths: dict[str, Answer | list[Answer]] = {f"p{i}": send for i in range(len(replies))}
-        async with wired(**paths) as wire, HttpClient(settings(attempts=1, timeout=0.3)) as http:
+        async with wired(**paths) as wire, HttpClient(settings(attempts=1)) as http:
             return await asyncio.gather(
                 *(http.get(f"{wire.address}/p{i}", {"api_key": KEY}, image=i % 2 == 0) for i in range(len(paths)))
             )

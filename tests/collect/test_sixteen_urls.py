@@ -97,11 +97,14 @@ ROWS = [
 
 
 async def run(photos: list[Photo], project: Path) -> dict[str, Outcome]:
-    config = settings(project=project, max_megabytes=2, deadline=3.0, timeout=2.0, workers=1)
     outcomes: list[Outcome] = []
     sources: Any = {"list": AnySource()}
-    async with HttpClient(config) as http, LocalEngine(config, http, sources) as engine:
-        await engine.download(photos, outcomes.append)
+    # The one that a time limit ends has a short one; to the others a busy machine gives what they need.
+    for deadline in (3.0, 60.0):
+        config = settings(project=project, max_megabytes=2, deadline=deadline, workers=1)
+        own = [one for one in photos if one.url.endswith("/drip") == (deadline == 3)]
+        async with HttpClient(config) as http, LocalEngine(config, http, sources) as engine:
+            await engine.download(own, outcomes.append)
     assert len(outcomes) == len(photos)
     return {one.photo_id: one for one in outcomes}
 

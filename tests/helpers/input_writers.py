@@ -67,7 +67,7 @@ def write_tars(folder: Path, prefix: str, files: Files, classes: Sequence[str] =
     for start in range(0, len(files[0]), _PER_SHARD):
         with tarfile.open(folder / f"{prefix}-{start:06d}.tar", "w") as tar:
             for name, data, label in list(zip(*files, strict=True))[start : start + _PER_SHARD]:
-                for member, content in ((name, data), (f"{name[:-4]}.cls", classes[label].encode())):
+                for member, content in ((name, data), (f"{name.rpartition('.')[0]}.cls", classes[label].encode())):
                     info = tarfile.TarInfo(member)
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))

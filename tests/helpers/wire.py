@@ -99,8 +99,8 @@ async def wired(**answers: Answer | list[Answer]) -> AsyncIterator[Wire]:
 
 
 def settings(**changes: object) -> CollectConfig:
-    """Quick to give up, and open to this machine's loopback."""
-    values: dict[str, object] = {"allow_loopback": True, "timeout": 2.0, "attempts": 2}
+    """Two attempts, and open to this machine's loopback; the time limits, a user's, are kept on a busy machine."""
+    values: dict[str, object] = {"allow_loopback": True, "attempts": 2}
     return CollectConfig(**(values | changes))  # type: ignore[arg-type]
 
 

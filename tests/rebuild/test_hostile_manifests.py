@@ -31,7 +31,7 @@ ADDRESSES = [
 
 
 def quick(manifest: Path, project: Path, **changes: Any) -> RebuildConfig:
-    return RebuildConfig(manifest=manifest, project=project, attempts=1, timeout=2.0, **changes)
+    return RebuildConfig(manifest=manifest, project=project, attempts=1, **changes)
 
 
 def outside(folder: Path, project: Path) -> set[Path]:

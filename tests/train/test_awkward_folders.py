@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,7 @@ from rawlabel.images.inputs import class_folders as class_folders_input
 from rawlabel.images.packing import pack
 from rawlabel.training.data import load_training_data
 from tests.helpers.collected_project import make_project
+from tests.helpers.input_writers import files_of, write_parquet, write_tars
 from tests.helpers.tiny_training import make_class_folders, tiny
 
 SHADES = {}
@@ -109,6 +112,40 @@ def test_every_image_of_any_tree_is_read_and_nothing_else(tree: dict, strays: li
         assert theirs <= expected
         facts = pack(PackConfig(source=root, out=Path(place) / "pack", mode="copy"))
         assert (facts["found"], facts["packed"], facts["ignored"]) == (len(names), len(names), found.ignored)
+        # The same in other formats: the names, of whatever signs, with their labels and bytes.
+        files = files_of(root)
+        numbered = [f"{Path(name).parent}/{row}-{Path(name).name}" for row, name in enumerate(names)]
+        write_tars(Path(place) / "tars", "train", (numbered, *files[1:]), [*map(str, range(len(tree)))])
+        listed = json.dumps({"classes": [{"class_id": one} for one in sorted(tree)]})
+        (Path(place) / "tars" / "index.json").write_text(listed)
+        write_parquet(Path(place) / "set" / "train.parquet", files)
+        for other, names_there in (("pack", names), ("tars", numbered), ("set", None)):
+            again = read_input(Path(place) / other, InputRequest())
+            assert again.class_ids == found.class_ids
+            assert again.images.labels.tolist() == files[2]
+            assert names_there is None or again.images.names() == names_there
+            for row, one in enumerate(files[1]):
+                assert bytes(again.images.source.read(row)) == one
+
+
+@pytest.mark.parametrize(
+    ("stray", "told"),
+    [
+        ("metadata.parquet", "or take metadata.parquet away, if the folders beside it are the classes"),
+        ("scores.parquet", r"scores\.parquet: has 0 columns of images; name one with --image-column"),
+        ("flower_photos.tar", r"flower_photos\.tar: is not a whole tar file"),
+    ],
+)
+def test_a_stray_file_beside_the_folder_of_one_class_is_named(tmp_path: Path, stray: str, told: str) -> None:
+    """One folder may be that of another format's photos, so the file decides there."""
+    root = make_class_folders(tmp_path / "test", 2, 0)
+    for one in ("green", "blue"):
+        shutil.rmtree(root / one)
+    write_stray(root / stray)
+    if stray == "scores.parquet":
+        pq.write_table(pa.table({"name": ["a"], "score": [1.0]}), root / stray)
+    with pytest.raises(DataError, match=told):
+        read_input(root, InputRequest())
 
 
 def test_photos_of_a_phone_are_read_with_the_extra_and_named_without(

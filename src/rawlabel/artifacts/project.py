@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rawlabel.errors import DataError
+
 NEWEST = "latest.json"
 """Names the newest manifest, beside the manifests' folders."""
 
@@ -26,6 +28,12 @@ def manifests_path(project: Path) -> Path:
 def is_project(path: Path) -> bool:
     """Whether a folder holds a collection, or manifests alone."""
     return catalogue_path(path).is_file() or (manifests_path(path) / NEWEST).is_file()
+
+
+def refuse_run(project: Path) -> None:
+    """Raise `DataError` where a run was named in place of its project."""
+    if (project / "config.json").is_file() and not is_project(project):
+        raise DataError(f"{project}: is a run and no project; name the project, with --run for this run")
 
 
 def runs_path(project: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import signal
 import sys
 import warnings
@@ -99,6 +100,8 @@ def main(arguments: list[str] | None = None) -> None:
     signals.raise_on_stop()
     # Photos whose metadata are damaged are read all the same.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    # What is wrong with a photo is said in one line by the verb; OpenCV, loaded later, would add its own.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     exit_code = run(arguments)
     # torchrun asks all processes to stop when one has ended, and so may strike here.
     signals.ignore_stops()

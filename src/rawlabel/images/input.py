@@ -92,4 +92,6 @@ def read_input(path: Path, request: InputRequest) -> InputSet:
             return found
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
-    raise DataError(f"{path}: is in no format that can be read; `rawlabel formats` lists those that can")
+    beside = sorted(one.name for one in path.iterdir() if one.is_file()) if path.is_dir() else []
+    stray = f", or take {beside[0]} away, if the folders beside it are the classes" if beside else ""
+    raise DataError(f"{path}: is in no format that can be read; `rawlabel formats` lists those that can{stray}")

@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from rawlabel.artifacts.catalogue.schema import MIGRATIONS
+from rawlabel.artifacts.project import refuse_run
 from rawlabel.base.files import locked
 from rawlabel.errors import DataError, DiskError, RawlabelError
 
@@ -44,6 +45,7 @@ class Database:
         """
         self.path = path
         if not create and not path.is_file():
+            refuse_run(path.parent)
             raise DataError(f"{path}: no catalogue here; run `rawlabel collect` first or check --project")
         with ExitStack() as stack, self._errors():
             if create:

@@ -65,7 +65,8 @@ class ParquetInput(Input):
 
 def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:
     schema = pq.read_schema(files[0])
-    image_column = _image_column(schema, request, path)
+    # In a folder the file is named: it may be a stray one beside the folder of a single class.
+    image_column = _image_column(schema, request, files[0])
     label_column = _label_column(schema, image_column, request, path)
     column = pa.concat_tables([pq.read_table(one, columns=[label_column]) for one in files])[label_column]
     refuse_nulls(column.null_count, label_column, path)

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from rawlabel.artifacts.image_store.project_photos import ProjectPhotos
 from rawlabel.artifacts.manifest import classes_of, newest_manifest
+from rawlabel.artifacts.project import refuse_run
 from rawlabel.artifacts.review.answer_file import AnswerFile, answers_path, read_answers
 from rawlabel.base import messages
 from rawlabel.base.files import locked
@@ -51,8 +52,7 @@ def review(config: ReviewConfig, announce: Callable[[str], None]) -> Reviewed:
     project = config.project
     manifest = newest_manifest(project)
     if manifest is None:
-        if (project / "config.json").is_file():
-            raise DataError(f"{project}: is a run and no project; name the project, with --run for this run")
+        refuse_run(project)
         raise DataError(f"{project}: has no manifest to look at; run `rawlabel curate` first")
     with locked(project / ".review.lock") as is_ours:
         if not is_ours:
