@@ -148,6 +148,19 @@ def test_a_stray_file_beside_the_folder_of_one_class_is_named(tmp_path: Path, st
         read_input(root, InputRequest())
 
 
+@pytest.mark.parametrize("kind", ["shards", "table"])
+def test_a_folder_of_images_beside_another_format_is_told(tmp_path: Path, kind: str) -> None:
+    files = files_of(make_class_folders(tmp_path / "candidate", 4, 0))
+    if kind == "shards":
+        write_tars(tmp_path / "set", "train", files)
+    else:
+        write_parquet(tmp_path / "set" / "train.parquet", files)
+    assert read_input(tmp_path / "set", InputRequest()).ignored == ""
+    shutil.copytree(tmp_path / "candidate" / "red", tmp_path / "set" / "red")
+    line = load_training_data(tiny(tmp_path, main="set", holdout=0)).counts()
+    assert line.endswith("12 training images of 3 classes, 0 held out; ignored the images in red")
+
+
 def test_photos_of_a_phone_are_read_with_the_extra_and_named_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

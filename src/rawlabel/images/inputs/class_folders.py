@@ -81,6 +81,12 @@ def is_other_format(path: Path, patterns: Iterable[str]) -> bool:
     return next(folders, None) is None or next(folders, None) is None
 
 
+def ignored_beside(path: Path) -> str:
+    """The folder of images that lies beside the files of another format, in words; empty where none does."""
+    folders = (one for one in _folders(path) if _holds_image(path / one)) if path.is_dir() else iter(())
+    return next((f"ignored the images in {one}" for one in folders), "")
+
+
 def read_class_folders(folder: Path) -> ClassFolderListing:
     """List `folder`/<class>/.../<image>.
 

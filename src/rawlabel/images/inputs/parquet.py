@@ -22,7 +22,7 @@ from rawlabel.images.input import Input, InputRequest, InputSet
 from rawlabel.images.inputs._labels import classes_of
 from rawlabel.images.inputs._parquet_images import ParquetImages, RowGroupImages, null_images, refuse_nulls
 from rawlabel.images.inputs._parts import files_of_part
-from rawlabel.images.inputs.class_folders import is_other_format
+from rawlabel.images.inputs.class_folders import ignored_beside, is_other_format
 
 _PATTERNS = ("*.parquet", "data/*.parquet")
 _SHARE = 0.3
@@ -60,7 +60,7 @@ class ParquetInput(Input):
         except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"{path}: is no whole Parquet file ({reason}); get it again") from error
-        return replace(found, is_held_out=held) if held.any() else found
+        return replace(found, is_held_out=held if held.any() else None, ignored=ignored_beside(path))
 
 
 def _read(path: Path, files: Sequence[Path], request: InputRequest) -> InputSet:

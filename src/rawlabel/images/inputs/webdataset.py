@@ -14,7 +14,7 @@ from rawlabel.images.input import Input, InputRequest, InputSet
 from rawlabel.images.inputs._labels import classes_of
 from rawlabel.images.inputs._parts import files_of_part
 from rawlabel.images.inputs._tar_index import TarImages, read_index
-from rawlabel.images.inputs.class_folders import is_other_format
+from rawlabel.images.inputs.class_folders import ignored_beside, is_other_format
 
 
 class WebDataset(Input):
@@ -50,7 +50,7 @@ class WebDataset(Input):
         digest.update(labels.tobytes() + index.sizes.tobytes() + "\n".join(index.names).encode("utf-8", "replace"))
         held = np.array(are_held_out, dtype=bool)[index.shards]
         images = LabeledImages(TarImages(shards, index), labels)
-        return InputSet(class_ids, images, digest.hexdigest(), held if held.any() else None)
+        return InputSet(class_ids, images, digest.hexdigest(), held if held.any() else None, ignored_beside(path))
 
 
 def _refuse_missing_shards(folder: Path) -> None:
