@@ -16,8 +16,8 @@ INJECTED = {"flowers_choice": 0.4}
 """Of tables with several shares of wrong labels: the share whose rows the page shows."""
 BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
 RESULTS = (
-    ("flower photos from Flickr, 40 % of the labels made wrong, by the recipe transfer", "flowers_choice"),
-    ("the same photos, 40 % simulated search noise, by the recipe scratch", "flowers"),
+    ("flower photos from Flickr, 40 % of labels made wrong, by recipe transfer", "flowers_choice"),
+    ("the same photos, 40 % simulated search noise, by scratch", "flowers"),
     ("digits of a simulated photo site, 40 % search noise, by transfer: `rawlabel demo`", "demo_transfer"),
     ("the same, by scratch: `rawlabel demo --recipe scratch`", "demo"),
     ("CIFAR-10N, human noise, ResNet-34", "cifar10n"),
