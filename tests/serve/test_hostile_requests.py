@@ -260,13 +260,15 @@ def test_a_body_that_trickles_and_one_that_never_comes_are_given_up() -> None:
             line.sendall(post(b"", Content_Length="400000"))
             found = b""
             line.settimeout(0.1)
-            while not found and time.monotonic() < started + PATIENCE:
+            for _ in range(100):
                 try:
                     line.sendall(b"x")
-                    found = line.recv(4096)
+                    found += line.recv(4096)
                 except TimeoutError:
                     continue
                 except ConnectionError:
+                    break
+                if found:
                     break
         assert found.startswith(b"HTTP/1.1 408")
 
