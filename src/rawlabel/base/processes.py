@@ -11,6 +11,9 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -55,6 +58,17 @@ def cores() -> int:
 def own_cores() -> int:
     """Processor cores of this process's own: those of the machine are shared evenly by the run's processes."""
     return max(1, cores() // local_count())
+
+
+@contextmanager
+def own_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads, one a core, that are not waited for when the work is stopped."""
+    with ThreadPoolExecutor(own_cores()) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def join() -> None:

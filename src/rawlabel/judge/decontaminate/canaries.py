@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rawlabel.artifacts.certificate import Canaries, TransformRecall
 from rawlabel.artifacts.copies.fingerprint import Pixels, fingerprint
+from rawlabel.base import processes
 from rawlabel.base.metrics import clopper_pearson
 from rawlabel.base.progress import progress
 from rawlabel.errors import DataError
@@ -26,7 +27,6 @@ from rawlabel.judge.decontaminate.comparing import Sides
 from rawlabel.judge.decontaminate.kept_fingerprints import Fingerprints, empty_rows, row_of
 from rawlabel.judge.decontaminate.matches import Match
 from rawlabel.judge.decontaminate.probes import is_small
-from rawlabel.judge.decontaminate.verifying import own_threads
 
 MOST = 1000
 A_TEST_IMAGE = 4
@@ -207,7 +207,7 @@ def make_canaries(tests: ImageSource, prints: Fingerprints, seed: str) -> list[M
         is_alike = is_small(pixels.shape[1], pixels.shape[0]) == one.is_small
         return (one, row_of(fingerprint(pixels))[0]) if is_alike else None
 
-    with own_threads() as pool, progress("making canaries", count) as task:
+    with processes.own_threads() as pool, progress("making canaries", count) as task:
         made = []
         for found in pool.map(make, planned):
             made += [found] if found is not None else []

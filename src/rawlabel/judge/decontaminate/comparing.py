@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS
 from rawlabel.artifacts.copies.hamming import Hashes
 from rawlabel.artifacts.copies.stars import SURE_BITS
+from rawlabel.base import processes
 from rawlabel.base.ray_cluster import Cluster, Shared
 from rawlabel.images.image_source import ImageSource
 from rawlabel.judge.decontaminate.correlation import AlikePairs, Likest, Nearest, alike, correlate
@@ -30,7 +31,7 @@ from rawlabel.judge.decontaminate.probes import (
     photo_probes,
     small_probes,
 )
-from rawlabel.judge.decontaminate.verifying import KINDS, VERIFIED_BITS, Verifier, own_threads
+from rawlabel.judge.decontaminate.verifying import KINDS, VERIFIED_BITS, Verifier
 
 RULES = 2
 """Of what is a copy; whatever changes them takes a new number, since outcomes are kept."""
@@ -147,7 +148,7 @@ def _by_hashes(
         for start, hashes, there in made
         for part in Tests(places[start : start + len(hashes)], hashes, there).parts(len(sides.candidate_prints))
     )
-    with own_threads() as pool:
+    with processes.own_threads() as pool:
         verifier = Verifier(sides.candidates, sides.candidate_prints, sides.tests, probes, pool)
         for pairs in _near_pairs(own, parts, most_bits, settings):
             verifier.take(pairs, is_verified, found, settings.pause)
@@ -279,7 +280,7 @@ def _stars_by_hashes(
     large = prints.large()
     middles = np.array([place for place in of if large[place]], dtype=np.int64)
     own, is_there = candidate_hashes(prints), np.ones((len(middles), 1), dtype=np.bool_)
-    with own_threads() as pool:
+    with processes.own_threads() as pool:
         verifier = Verifier(sides.candidates, prints, sides.candidates, whole, pool)
         for some in Tests(middles, prints.rows["hash"][middles][:, None, :], is_there).parts(len(prints)):
             pairs = near_pairs(own, some, NEAR_COPY_BITS, pause)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ from rawlabel.artifacts.copies.agreement import agreement
 from rawlabel.artifacts.copies.alignment import likeness
 from rawlabel.artifacts.copies.fingerprint import NEAR_COPY_BITS, Pixels, thumbnail, trimmed
 from rawlabel.artifacts.copies.stars import SURE_BITS
-from rawlabel.base import processes
 from rawlabel.errors import DataError
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.image_source import ImageSource
@@ -111,14 +109,3 @@ class Verifier:
         if KINDS[kind] == ", trimmed":
             return trimmed(pixels)
         return np.ascontiguousarray(pixels[:, ::-1]) if kind else pixels
-
-
-@contextmanager
-def own_threads() -> Iterator[ThreadPoolExecutor]:
-    """Threads, one a core, that are not waited for when the work is stopped."""
-    with ThreadPoolExecutor(processes.own_cores()) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

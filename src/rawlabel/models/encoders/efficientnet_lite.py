@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,19 +86,20 @@ class EfficientNetLite(EncoderFamily):
                 f"{package.network} with {flag}"
             )
         path = _checked(name, package, flag)
-        expected = _expected(int(side) if at else package.side, 1.0 if at else package.crop)
+        seen, crop = (int(side), 1.0) if at else (package.side, package.crop)
+        expected = _expected(seen, crop)
         return Encoder(
             name,
             "packaged",
             package.sha256,
             "Apache-2.0",
             _IMAGENET,
-            expected["input_size"][1],
+            seen,
             tuple(expected["mean"]),
             tuple(expected["std"]),
             json.dumps(expected, sort_keys=True),
             _NUM_FEATURES,
-            _LazyView(expected),
+            partial(_view, seen, crop),
             partial(_build, package, path),
         )
 
@@ -112,20 +113,16 @@ def _expected(side: int, crop: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class _LazyView:
-    """Cuts views as timm does for evaluation; timm is imported when the first one is asked for."""
+@cache
+def _cutting(side: int, crop: float) -> Callable[[Pixels], Pixels]:
+    from timm.data.transforms_factory import create_transform
 
-    def __init__(self, expected: dict[str, Any]) -> None:
-        self._expected = expected
+    return cutting(create_transform(**_expected(side, crop), is_training=False).transforms)
 
-    def __call__(self, pixels: Pixels) -> Pixels:
-        return self._cut(pixels)
 
-    @cached_property
-    def _cut(self) -> Callable[[Pixels], Pixels]:
-        from timm.data.transforms_factory import create_transform
-
-        return cutting(create_transform(**self._expected, is_training=False).transforms)
+def _view(side: int, crop: float, pixels: Pixels) -> Pixels:
+    """As timm cuts it for evaluation; timm is imported when the first one is asked for."""
+    return _cutting(side, crop)(pixels)
 
 
 def _checked(name: str, package: _Package, flag: str) -> Path:

@@ -17,7 +17,6 @@ begin where those of the round before ended: the time of both grows with the num
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -181,12 +180,8 @@ def cross_fitted(
         said[own] = 0
         said[np.ix_(own, present)] = model.predict_proba(features[own])
 
-    with (
-        threadpool_limits(1 if is_small else None),
-        warnings.catch_warnings(),
-        ThreadPoolExecutor(processes.own_cores() if is_small else 1) as pool,
-    ):
+    with threadpool_limits(1 if is_small else None), warnings.catch_warnings(), processes.own_threads() as pool:
         # One that is stopped short has learned less, which is no fault here.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        list(pool.map(fit, np.unique(folds).tolist()))
+        list((pool.map if is_small else map)(fit, np.unique(folds).tolist()))
     return said
