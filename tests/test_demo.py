@@ -21,7 +21,7 @@ from rawlabel.chain.demo import DemoResult, describe, run_demo, site_config, tra
 from rawlabel.chain.demo_site import photo_site
 from rawlabel.cli.verbs.photo_site import serve
 from rawlabel.config import DemoConfig, PhotoSiteConfig
-from rawlabel.errors import DataError
+from rawlabel.errors import DataError, SourceError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.helpers.pictures import photo
 from tests.helpers.processes import forked
@@ -159,6 +159,21 @@ def test_a_demo_waits_for_the_port_of_one_that_was_killed(photos: Path, tmp_path
         with photo_site(serve, settings, tmp_path / "site.json") as address:
             assert address.rstrip("/") == f"http://127.0.0.1:{port}"
         ending.join()
+
+
+def test_a_demo_whose_port_another_program_keeps_is_told_so(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rawlabel.chain.demo_site._ENDING_SECONDS", 0.2)
+    settings = site_config(on_photos(photos, tmp_path), 0, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (tmp_path / "site.json").write_text(json.dumps({"port": port}))
+        with (
+            pytest.raises(SourceError, match=rf"site\.json: .* at port {port}, which .*; end that, or .*--out"),
+            photo_site(serve, settings, tmp_path / "site.json"),
+        ):
+            pass
 
 
 def test_by_default_a_robust_head_stands_beside_a_plain_one(photos: Path, tmp_path: Path) -> None:

@@ -220,7 +220,6 @@ def plain_head(config: DemoConfig, seed: int, project: Path) -> TrainConfig:
 def site_config(config: DemoConfig, seed: int, project: Path) -> PhotoSiteConfig:
     """Settings of the photo site: the digits, with their test set, or the photos that are named."""
     return PhotoSiteConfig(
-        port=0,  # whatever else listens on this machine, another demo among it
         seed=seed,
         noise=config.noise,
         truth=project / "truth.json",
