@@ -20,8 +20,10 @@ from tests.helpers.browser import Browser, running_browser  # noqa: E402
 from tests.helpers.long_files import LONG_FILES  # noqa: E402
 from tests.helpers.trials import TRIAL, fp32_is_faster  # noqa: E402
 
-# How long one example takes says more about what else the machine does than about the code.
-hypothesis.settings.register_profile("any machine", deadline=None)
+# How long one example takes, or takes to be drawn, says more about what else the machine does than about the code.
+# Examples may share a test's folder: they make folders of their own where that matters.
+_OF_THE_MACHINE = (hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture)
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=_OF_THE_MACHINE)
 hypothesis.settings.load_profile("any machine")
 
 # A shell without job control lets its background jobs ignore Ctrl-C, and all that tests start would inherit it.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
@@ -34,7 +34,7 @@ OF_PHOTOS = {Kind.LICENSE, Kind.PIXELS, Kind.BYTES}
 
 
 @pytest.mark.integration
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     edits=st.lists(st.sampled_from([*EDITS, "gone", None]), min_size=len(ROWS), max_size=len(ROWS)),
     num_new=st.integers(0, 3),

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel.artifacts.decision import SCHEMA
@@ -164,7 +164,7 @@ cells = st.fixed_dictionaries(
 
 
 @pytest.mark.integration
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(rows=st.lists(cells, max_size=4))
 def test_rows_of_any_content_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
@@ -180,7 +180,7 @@ def test_rows_of_any_content_are_read_or_refused(
 
 
 @pytest.mark.integration
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_bytes_of_any_content_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -113,7 +113,7 @@ FIELDS = ("owner", "title", "tags", "license", "dateupload", "datetaken", "url_m
 photo_like = st.fixed_dictionaries({"id": json_values}, optional=dict.fromkeys(FIELDS, json_values))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(photos=st.lists(photo_like, max_size=4) | json_values, total=json_values)
 def test_no_reply_of_any_shape_brings_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, photos: object, total: object

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from yarl import URL
@@ -411,7 +411,7 @@ raw_reply = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=20)
 @given(st.lists(raw_reply, min_size=8, max_size=8))
 def test_nothing_that_a_server_sends_raises(replies: list[bytes]) -> None:
     async def main() -> list[Response]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
@@ -172,7 +172,7 @@ PAGED = ("flickr", "openverse", "commons")
 
 
 @pytest.mark.parametrize("name", SIZES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_the_site_lists_is_found_and_the_rest_is_called_missing(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
@@ -280,7 +280,7 @@ def assert_storable(photo: Photo) -> None:
 
 
 @every_site
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     which=st.integers(0, 3),
     damage=damages,

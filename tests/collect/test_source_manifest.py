@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
@@ -144,7 +144,7 @@ forged_rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(rows=st.lists(forged_rows, max_size=4), damage=st.integers(0, 4000) | st.none())
 def test_no_manifest_brings_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], damage: int | None

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
@@ -346,7 +346,7 @@ row_like = st.dictionaries(
 
 
 @pytest.mark.integration
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(rows=st.lists(row_like, max_size=6), noise=st.binary(max_size=40))
 def test_no_table_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, rows: Rows, noise: bytes) -> None:
     folder = tmp_path_factory.mktemp("fuzz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import nn
 
 from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.models.encoder import Encoder, load_encoder
+from rawlabel.models.encoder import Encoder, fitted_encoder, load_encoder
 from rawlabel.models.encoders import efficientnet_lite
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.transfer.encoding import Encoding, encoding_of
@@ -172,6 +173,21 @@ def test_what_is_known_of_packaged_encoders_is_what_timm_says(
     assert encoder.views == json.dumps(expected, sort_keys=True)
     assert (encoder.mean, encoder.std) == (expected["mean"], expected["std"])
     assert encoder.image_size == expected["input_size"][1]
+
+
+@pytest.mark.parametrize(
+    ("shorter", "side"), [(8, 96), (16, 96), (28, 160), (32, 160), (51, 256), (52, 288), (500, 288), (math.inf, 288)]
+)
+def test_views_that_fit_enlarge_images_no_more_than_five_times(shorter: float, side: int) -> None:
+    assert fitted_encoder("efficientnet_lite0@fit", lambda: shorter) == f"efficientnet_lite0@{side}"
+    both = "efficientnet_lite0@fit+efficientnet_lite2"
+    assert fitted_encoder(both, lambda: shorter) == f"efficientnet_lite0@{side}+efficientnet_lite2"
+
+
+def test_images_are_looked_at_only_where_views_are_to_fit_them() -> None:
+    for name in ("efficientnet_lite0", "efficientnet_lite0@64", "timm/resnet18"):
+        assert fitted_encoder(name, pytest.fail) == name
+    assert load_encoder("efficientnet_lite0@fit").key == load_encoder("efficientnet_lite0@288").key
 
 
 @pytest.mark.parametrize("side", ["", "x", "8", "4096"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
@@ -93,7 +93,7 @@ class_lists = (
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(rows=st.lists(cells, max_size=3), classes=class_lists)
 def test_a_manifest_of_any_content_is_rebuilt_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], classes: list[dict[str, Any]] | None

@@ -38,6 +38,21 @@ def refuse_large(stored: npt.NDArray[np.uint8], max_megapixels: float) -> tuple[
 
     `stored` are the bytes of a file. Returns the names of the formats with which Pillow may open it.
     """
+    formats, width, height = _header(stored)
+    refuse_many_pixels(width, height, max_megapixels)
+    return formats
+
+
+def shorter_side(stored: npt.NDArray[np.uint8]) -> int:
+    """Of an image [pixels]: of an array [height, width, 3], or by the header of a file's bytes.
+
+    Raises `NotDecodable`.
+    """
+    return min(stored.shape[:2]) if stored.ndim == 3 else min(_header(stored)[1:])
+
+
+def _header(stored: npt.NDArray[np.uint8]) -> tuple[tuple[str, ...], int, int]:
+    """Formats with which Pillow may open the file, width and height. Raises `NotDecodable`."""
     data = stored.tobytes()
     formats = _FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
@@ -47,11 +62,9 @@ def refuse_large(stored: npt.NDArray[np.uint8], max_megapixels: float) -> tuple[
     Image.MAX_IMAGE_PIXELS = None
     try:
         with open_image(data, formats) as image:
-            width, height = image.size
+            return formats, *image.size
     except (UnidentifiedImageError, *PILLOW_FAULTS, KeyError, TypeError, OverflowError, RuntimeError) as error:
         raise NotDecodable from error
-    refuse_many_pixels(width, height, max_megapixels)
-    return formats
 
 
 def refuse_many_pixels(width: int, height: int, max_megapixels: float) -> None:

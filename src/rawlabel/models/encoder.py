@@ -121,6 +121,23 @@ class EncoderFamily(ABC):
         file.
         """
 
+    def fitted(self, name: str, shorter_side: float) -> str:
+        """Name of the encoder `name` whose views fit images of that shorter side [pixels]; for most, `name`."""
+        del shorter_side
+        return name
+
+
+FIT = "@fit"
+"""At the end of a name: with views of the side that fits the images, which is found before a run begins."""
+
+
+def fitted_encoder(name: str, shorter_side: Callable[[], float]) -> str:
+    """`name` with views that fit images of that shorter side [pixels], which is asked for only where it matters."""
+    if FIT not in name:
+        return name
+    side = shorter_side()
+    return "+".join(_family(one).fitted(one, side) for one in name.split("+"))
+
 
 def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encoder") -> Encoder:
     """The encoder that `name` and a file of weights mean.
@@ -128,18 +145,22 @@ def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encod
     Raises `ConfigError`, which names `flag` and the nearest name or says that the weights cannot be had, and
     `CheckpointError` for a file that does not fit.
     """
+    return _family(name, flag).load(name, weights, flag)
+
+
+def _family(name: str, flag: str = "--encoder") -> EncoderFamily:
     for family in families.names(families.Family.ENCODER):
         if family != "timm":
             kind: type[EncoderFamily] = families.load(families.Family.ENCODER, family)
             if kind.claims(name):
-                return kind().load(name, weights, flag)
+                return kind()
     prefix, slash, _ = name.rpartition("/")
     if slash and prefix != "timm" and not name.startswith(("hf-hub:", "hf_hub:")):
         known = [f"{one}/..." for one in families.names(families.Family.ENCODER) if one != "efficientnet_lite"]
         raise ConfigError(f"{flag}: no encoder is called '{name}'{did_you_mean(name, known)}")
     # Every other name may be one of timm's thousands, which also knows what to suggest.
     last: type[EncoderFamily] = families.load(families.Family.ENCODER, "timm")
-    return last().load(name, weights, flag)
+    return last()
 
 
 def unavailable(flag: str, name: str, error: Exception) -> ConfigError:

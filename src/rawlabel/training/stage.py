@@ -31,6 +31,7 @@ from rawlabel.training import run_logger
 from rawlabel.training.around import choosing, finetuning, weighing
 from rawlabel.training.around.calibrating import calibrate
 from rawlabel.training.around.confident_learning import describe, prune
+from rawlabel.training.around.fitting import with_fitting_views
 from rawlabel.training.around.leaving_out import FindCopies, leave_out, refuse_begun_on_all
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.around.teacher import labeled_by
@@ -71,6 +72,7 @@ def train(
         data = load_training_data(config)
         if processes.is_first():
             messages.inform(str(data.counts()))
+        config = with_fitting_views(config, data)
         data, copies = leave_out(config, data, find_copies)
         run = find_run(config, data)
         with run.removed_if_refused():

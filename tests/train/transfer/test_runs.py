@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -25,6 +27,7 @@ from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, ProbeConfig, TrainConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError, DataError
+from rawlabel.images.image_source import NumberedImages
 from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.frozen_probe import measure_probe
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
@@ -35,6 +38,7 @@ from rawlabel.models.predictor import load_predictor
 from rawlabel.models.transfer import store
 from rawlabel.training import loop
 from rawlabel.training.around import choosing
+from rawlabel.training.around.fitting import usual_shorter_side
 from rawlabel.training.around.holdout import data_of_run, predict_holdout
 from rawlabel.training.stage import train
 from tests.helpers.backbone import BACKBONE, weights
@@ -202,6 +206,37 @@ def test_the_command_takes_the_recipe_by_itself(
     assert cli.run([str(word) for word in arguments]) == 0
     assert RunDirectory(tmp_path / "run").read().config.recipe == "transfer"
     assert "head: method=" in capsys.readouterr().err
+
+
+def test_by_default_views_fit_the_images_and_the_run_names_them(data: Path, tmp_path: Path) -> None:
+    """Small images are enlarged five times, whatever else lies beside them; the same command is the same run."""
+    config = load_training(None, {"recipe": "transfer", "root": data, "main": "candidate", "epochs": 1,
+                                  "choose": "off", "weighing": "none", "device": "cpu"})  # fmt: skip
+    run = train(config)
+    noted = run.read()
+    assert noted.encoder is not None
+    assert noted.config.encoder == "efficientnet_lite0@192" and noted.encoder.name == noted.config.encoder
+    assert train(config).path == run.path
+
+
+def test_the_usual_side_is_told_by_headers_and_arrays_alike() -> None:
+    def file(kind: str, *size: int) -> np.ndarray:
+        stream = io.BytesIO()
+        Image.new("RGB", size).save(stream, kind)
+        return np.frombuffer(stream.getvalue(), np.uint8)
+
+    stored = [file("PNG", 900, 30), file("JPEG", 40, 500), np.zeros((50, 60, 3), np.uint8), file("WEBP", 9, 9)[:20]]
+
+    class Stored(NumberedImages):
+        def __len__(self) -> int:
+            return len(stored)
+
+        def read(self, index: int) -> np.ndarray:
+            return stored[index]
+
+    assert usual_shorter_side(Stored()) == 40  # the damaged one says nothing
+    del stored[:3]
+    assert usual_shorter_side(Stored()) == math.inf
 
 
 def test_methods_that_mix_heed_weights_too(data: Path, weights: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from rawlabel.models.device import choose_device
 from rawlabel.models.networks.normalization import IMAGENET
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import Predictor, build_predictor, load_predictor
+from rawlabel.training.around.fitting import with_fitting_views
 from rawlabel.training.data import load_training_data
 from rawlabel.training.image_cache import images_to_measure
 from rawlabel.training.resuming import existing_checkpoint, load_into, read_published
@@ -56,7 +57,8 @@ def evaluate_checkpoint(config: TrainConfig) -> CheckpointAccuracy:
         # Whoever names a run, not a file, means what it selected.
         path = RunDirectory(Path(config.resume or "")).selected_checkpoint
     if path is None:
-        path = find_run(config, load_training_data(config)).selected_checkpoint
+        data = load_training_data(config)
+        path = find_run(with_fitting_views(config, data), data).selected_checkpoint
     predictor, class_ids, epoch = _load(path, config)
     # A checkpoint can be measured where its training data are not; which classes were left out, only they tell.
     chooses = config.select_classes or config.num_classes or config.min_allowed_images

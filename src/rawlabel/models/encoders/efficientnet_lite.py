@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from rawlabel.errors import CheckpointError, ConfigError
-from rawlabel.models.encoder import Encoder, EncoderFamily, Pixels, Training
+from rawlabel.models.encoder import FIT, Encoder, EncoderFamily, Pixels, Training
 from rawlabel.models.encoders._views import cutting
 from rawlabel.models.encoders._weights import frozen, read_weights
 
@@ -52,6 +53,9 @@ _PACKAGES = {
 _NUM_FEATURES = 1280
 _SMALLEST, _LARGEST = 32, 1024
 """Sides of views [pixels]; the network halves them five times."""
+_SMALLEST_FIT, _LARGEST_FIT, _ENLARGED = 96, 288, 5
+"""Of `@fit`: sides of views [pixels], and how many times an image is enlarged at most to get there. Measured:
+`results/measured/view_sides`."""
 
 
 class EfficientNetLite(EncoderFamily):
@@ -63,7 +67,8 @@ class EfficientNetLite(EncoderFamily):
 
     `efficientnet_lite0@128` is the same network on views of another side, in pixels: images that are smaller than
     its own views are not made larger than is worth the time. Such a view is the whole of the shorter side, not the
-    0.875 of it that the network's own views show.
+    0.875 of it that the network's own views show. `efficientnet_lite0@fit` is the one of these whose side fits the
+    images: 288 pixels, and less for images that would be enlarged more than five times.
     """
 
     @classmethod
@@ -73,12 +78,14 @@ class EfficientNetLite(EncoderFamily):
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
         """The encoder; its network is built when features are computed."""
-        base, at, side = name.partition("@")
+        base, at, side = name.removesuffix(FIT).partition("@")
+        if name.endswith(FIT):  # of no images in particular
+            return self.load(f"{base}@{_LARGEST_FIT}", weights, flag)
         package = _PACKAGES[base]
         if at and not (side.isdecimal() and _SMALLEST <= int(side) <= _LARGEST):
             raise ConfigError(
                 f"{flag} {name}: '{side}' is no side of a view; name one of {_SMALLEST} to {_LARGEST} pixels, "
-                f"as in {base}@128"
+                f"as in {base}@128, or {base}{FIT}"
             )
         if weights is not None:
             raise ConfigError(
@@ -102,6 +109,13 @@ class EfficientNetLite(EncoderFamily):
             partial(_view, seen, crop),
             partial(_build, package, path),
         )
+
+    def fitted(self, name: str, shorter_side: float) -> str:
+        """The network on views of a side that is a multiple of 32, as the network halves them five times."""
+        if not name.endswith(FIT):
+            return name
+        wanted = min(_ENLARGED * shorter_side, _LARGEST_FIT)
+        return f"{name.removesuffix(FIT)}@{max(32 * math.ceil(wanted / 32), _SMALLEST_FIT)}"
 
 
 def _expected(side: int, crop: float) -> dict[str, Any]:
