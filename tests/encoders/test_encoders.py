@@ -176,7 +176,8 @@ def test_what_is_known_of_packaged_encoders_is_what_timm_says(
 
 
 @pytest.mark.parametrize(
-    ("shorter", "side"), [(8, 96), (16, 96), (28, 160), (32, 160), (51, 256), (52, 288), (500, 288), (math.inf, 288)]
+    ("shorter", "side"),
+    [(8, 96), (16, 96), (28, 160), (32, 160), (51, 256), (52, 288), (500, 288), (math.inf, 288)],
 )
 def test_views_that_fit_enlarge_images_no_more_than_five_times(shorter: float, side: int) -> None:
     assert fitted_encoder("efficientnet_lite0@fit", lambda: shorter) == f"efficientnet_lite0@{side}"

@@ -132,7 +132,7 @@ FIT = "@fit"
 
 
 def fitted_encoder(name: str, shorter_side: Callable[[], float]) -> str:
-    """`name` with views that fit images of that shorter side [pixels], which is asked for only where it matters."""
+    """`name` with views that fit images of that shorter side [pixels], which is asked for where it matters."""
     if FIT not in name:
         return name
     side = shorter_side()

@@ -225,7 +225,8 @@ def test_the_usual_side_is_told_by_headers_and_arrays_alike() -> None:
         Image.new("RGB", size).save(stream, kind)
         return np.frombuffer(stream.getvalue(), np.uint8)
 
-    stored = [file("PNG", 900, 30), file("JPEG", 40, 500), np.zeros((50, 60, 3), np.uint8), file("WEBP", 9, 9)[:20]]
+    array, damaged = np.zeros((50, 60, 3), np.uint8), file("WEBP", 9, 9)[:20]
+    stored = [file("PNG", 900, 30), file("JPEG", 40, 500), array, damaged]
 
     class Stored(NumberedImages):
         def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The side of an encoder's views, where the settings leave it to the images (`--encoder efficientnet_lite0@fit`)."""
+"""The side of an encoder's views, where it is left to the images (`--encoder efficientnet_lite0@fit`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ASKED = 101
 
 
 def with_fitting_views(config: TrainConfig, data: TrainingData) -> TrainConfig:
-    """`config` with an encoder whose views fit the training images of `data`, for good: the run's settings name it."""
+    """`config` with views that fit the training images of `data`, for good: the run's settings name them."""
     if config.encoder is None:
         return config
     name = fitted_encoder(config.encoder, lambda: usual_shorter_side(data.train.source))
