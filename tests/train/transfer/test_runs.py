@@ -209,13 +209,13 @@ def test_the_command_takes_the_recipe_by_itself(
 
 
 def test_by_default_views_fit_the_images_and_the_run_names_them(data: Path, tmp_path: Path) -> None:
-    """Small images are enlarged five times, whatever else lies beside them; the same command is the same run."""
+    """Small images are enlarged seven times, whatever else lies beside them; the same command is the same run."""
     config = load_training(None, {"recipe": "transfer", "root": data, "main": "candidate", "epochs": 1,
                                   "choose": "off", "weighing": "none", "device": "cpu"})  # fmt: skip
     run = train(config)
     noted = run.read()
     assert noted.encoder is not None
-    assert noted.config.encoder == "efficientnet_lite0@192" and noted.encoder.name == noted.config.encoder
+    assert noted.config.encoder == "efficientnet_lite0@256" and noted.encoder.name == noted.config.encoder
     assert train(config).path == run.path
 
 

@@ -53,7 +53,7 @@ _PACKAGES = {
 _NUM_FEATURES = 1280
 _SMALLEST, _LARGEST = 32, 1024
 """Sides of views [pixels]; the network halves them five times."""
-_SMALLEST_FIT, _LARGEST_FIT, _ENLARGED = 96, 288, 5
+_SMALLEST_FIT, _LARGEST_FIT, _ENLARGED = 96, 288, 7
 """Of `@fit`: sides of views [pixels], and how many times an image is enlarged at most to get there. Measured:
 `results/measured/view_sides`."""
 
@@ -68,7 +68,7 @@ class EfficientNetLite(EncoderFamily):
     `efficientnet_lite0@128` is the same network on views of another side, in pixels: images that are smaller than
     its own views are not made larger than is worth the time. Such a view is the whole of the shorter side, not the
     0.875 of it that the network's own views show. `efficientnet_lite0@fit` is the one of these whose side fits the
-    images: 288 pixels, and less for images that would be enlarged more than five times.
+    images: 288 pixels, and less for images that would be enlarged more than seven times.
     """
 
     @classmethod
