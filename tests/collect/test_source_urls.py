@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rawlabel import cli
@@ -206,6 +206,8 @@ NAMES = st.sampled_from(["owl", "C", "C++", "barn owl", 'screech "owl"', "é", "
     st.sets(st.integers(0, 40), max_size=3),
     st.booleans(),
 )
+# The next row's first quote closes the lone one, so that the mistake shows one row later.
+@example([("owl", ""), ('screech "owl"', "\n")], {0}, False)
 def test_a_quote_that_opens_by_mistake_hides_no_line(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, str]], broken: set[int], class_first: bool
 ) -> None:

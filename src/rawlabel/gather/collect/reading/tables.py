@@ -143,7 +143,7 @@ class Table:
             first = lines.put_back().rstrip("\r\n")
             cells, fault = _cells(first), _SWALLOWS
             if len(cells) != len(self.columns):
-                cells = _cells(first.replace('"', ""))
+                cells = _cells_without_quotes(first)
         elif lines.taken and isinstance(lines.taken[-1], _CutLine):
             fault = _TOO_LONG
         elif cells and len(cells) != len(self.columns):
@@ -253,6 +253,11 @@ def _cells(line: str) -> list[str]:
         return next(csv.reader([line]), [])
     except csv.Error:
         return []
+
+
+def _cells_without_quotes(line: str) -> list[str]:
+    """The cells between the commas of a line whose quotes do not match; a doubled one is of a cell's text."""
+    return next(csv.reader([re.sub(r'"("?)', r"\1", line)], quoting=csv.QUOTE_NONE), [])
 
 
 def _json_row(number: int, line: bytes) -> Row:
