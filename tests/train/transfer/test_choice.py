@@ -8,7 +8,7 @@ import pytest
 from rawlabel.config import load_training
 from rawlabel.config.training.transfer import CHOSEN, HeadCandidate, read_candidates
 from rawlabel.errors import ConfigError
-from rawlabel.models.transfer.choice import compared_on, cross_fitted_heads, score, within_reach
+from rawlabel.models.transfer.choice import Scores, compared_on, cross_fitted_heads, score, within_reach
 
 PLAIN, FIRM = HeadCandidate(weight_decay=0.0003), HeadCandidate(weight_decay=0.1)
 WEIGHED = HeadCandidate(weighing="soft", weighing_power=1.0, weight_decay=0.03)
@@ -37,9 +37,25 @@ def test_many_wrong_labels_ask_for_a_firmer_head() -> None:
     assert clean[scores.chosen()] > clean[0] + 0.05
     assert clean[scores.chosen()] > clean.max() - 0.02
     rows = scores.table()
-    assert rows[scores.chosen()]["above"] == {"mean": 0, "standard_error": 0}
-    assert all(row["above"]["mean"] > 0 for row in rows if row is not rows[scores.chosen()])
+    for key in ("behind", "above"):
+        assert {"mean": 0, "standard_error": 0} in [row[key] for row in rows]
+        assert all(row[key]["mean"] >= 0 for row in rows)
     assert rows[1]["accuracy"]["mean"] == pytest.approx(100 * (said[1].argmax(axis=1) == raw).mean())
+
+
+@pytest.mark.parametrize(("more", "chosen"), [(40, 1), (1, 0)])
+def test_a_likelier_head_must_say_as_many_raw_labels(more: int, chosen: int) -> None:
+    """A head that expects which labels are wrong is likelier; where it says fewer raw labels, it is not taken."""
+    rng = np.random.default_rng(0)
+    likelier = rng.random(1000) < 0.5
+    other = likelier.copy()
+    other[np.flatnonzero(~likelier)[: 20 + more]] = True
+    other[np.flatnonzero(likelier)[:20]] = False
+    losses = np.stack([np.full(1000, 1.30), np.full(1000, 1.33)], axis=1)
+    scores = Scores(np.stack([likelier, other], axis=1), losses)
+    assert scores.chosen() == chosen
+    assert [row["behind"]["mean"] for row in scores.table()] == pytest.approx([more / 10, 0])
+    assert [row["above"]["mean"] for row in scores.table()] == pytest.approx([0, 0.03])
 
 
 def test_what_is_said_of_a_photo_depends_on_no_label_of_its_fold() -> None:

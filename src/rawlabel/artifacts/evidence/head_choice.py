@@ -31,6 +31,8 @@ class HeadScore(Record):
     """Its settings of `TrainConfig`, by name."""
     accuracy: MeanOfPhotos
     """Raw labels that it says [percent]."""
+    behind: MeanOfPhotos | None = None
+    """How many fewer these are than the most that one says, photo by photo [percent]; None in old runs."""
     loss: MeanOfPhotos
     """Negative log likelihood of the raw labels [nats]."""
     above: MeanOfPhotos

@@ -2,9 +2,12 @@
 
 Each candidate is fitted to the photos of all folds but one and asked about that one, whose labels had no part in
 it, nor in the weights of the photos it was fitted to. Under noise that leaves each class's own label its most
-frequent one, the classifier that is best on raw labels is best on right ones (Chen et al., arXiv 2012.04193). The
-log likelihood of raw labels has less chance in it than the number that is right, once a share of labels is allowed
-to say nothing and confidence is brought to what it is worth: both are fitted, candidate by candidate.
+frequent one, the classifier that is best on raw labels is best on right ones (Chen et al., arXiv 2012.04193).
+
+Of those that say nearly as many raw labels, the one with the highest log likelihood is taken, which has less
+chance in it, once a share of labels is allowed to say nothing and confidence is brought to what it is worth: both
+are fitted, candidate by candidate. Alone it will not do: where searches bring siblings' photos, a head is likelier
+that has learned which wrong labels to expect.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ _MOST_WORK = 3e6
 _MOST_AXES = 512
 _TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
 _SHARES = tuple(np.arange(0.01, 0.9, 0.04).tolist())
+_LEVEL = 0.25
+"""Standard errors by which a candidate may be behind and still be level; picked on flower photos (LOG.md)."""
 _LEAST = 0.5
 """With `agreement`, the share of the likeliest class's that a raw label must have to count."""
 
@@ -54,9 +59,10 @@ class MeanOfPhotos(TypedDict):
 
 
 class CandidateScores(TypedDict):
-    """How a candidate did: accuracy [percent], loss [nats], and by how much its loss is above the best one's."""
+    """How a candidate did: accuracy [percent], how far behind the highest; loss [nats], and above the least."""
 
     accuracy: MeanOfPhotos
+    behind: MeanOfPhotos
     loss: MeanOfPhotos
     above: MeanOfPhotos
 
@@ -71,27 +77,36 @@ class Scores:
     """Its negative log likelihood of the raw label [photos, candidates], in nats."""
 
     def chosen(self) -> int:
-        """The candidate with the smallest mean loss, the first of equal ones."""
-        return int(self.losses.mean(axis=0).argmin())
+        """Of the candidates that are level with the one that says most raw labels, that with the smallest loss."""
+        behind = [_mean_of_photos(one) for one in self._behind().T]
+        is_level = [one["mean"] <= _LEVEL * one["standard_error"] for one in behind]
+        return int(np.where(is_level, self.losses.mean(axis=0), np.inf).argmin())
 
     def table(self) -> list[CandidateScores]:
-        """Each candidate's accuracy [percent] and loss with standard errors, and how far above the best it is.
+        """Each candidate's accuracy [percent] and loss, with standard errors.
 
-        `above` is the mean over the photos of the difference in loss, with the standard error of that.
+        `behind` and `above` are means over the photos of the differences to the highest accuracy and to the least
+        loss, with the standard errors of these.
         """
-        photos, best = len(self.losses), self.losses[:, [self.chosen()]]
-
-        def mean(values: npt.NDArray[np.floating[Any]]) -> MeanOfPhotos:
-            return {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / photos**0.5)}
-
+        behind, least = self._behind(), self.losses[:, self.losses.mean(axis=0).argmin()]
         return [
             {
-                "accuracy": mean(100.0 * self.right[:, one]),
-                "loss": mean(self.losses[:, one]),
-                "above": mean(self.losses[:, one] - best[:, 0]),
+                "accuracy": _mean_of_photos(100.0 * self.right[:, one]),
+                "behind": _mean_of_photos(100.0 * behind[:, one]),
+                "loss": _mean_of_photos(self.losses[:, one]),
+                "above": _mean_of_photos(self.losses[:, one] - least),
             }
             for one in range(self.losses.shape[1])
         ]
+
+    def _behind(self) -> Floats:
+        """What the candidate that says most raw labels has right, and another one wrong [photos, candidates]."""
+        right = self.right.astype(np.float64)
+        return right[:, [right.mean(axis=0).argmax()]] - right
+
+
+def _mean_of_photos(values: npt.NDArray[np.floating[Any]]) -> MeanOfPhotos:
+    return {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / len(values) ** 0.5)}
 
 
 def compared_on(keys: npt.NDArray[np.uint64], num_classes: int, candidates: int) -> Labels:

@@ -55,11 +55,12 @@ def describe(run: RunDirectory) -> str:
     found = read_head_choice(run.path)
     assert found is not None
     rows, accuracy = found.candidates, found.best.accuracy
-    is_level = sum(row.above.mean <= row.above.standard_error for row in rows) - 1
+    behind = [row.behind for row in rows if row.behind is not None and row is not found.best]
+    level = sum(one.mean <= one.standard_error for one in behind)
+    others = f", and {level} others are within one standard error of the most" if behind else ""
     return (
-        f"head: {found.best.text}; of {len(rows)}, by the likelihood of {found.photos} raw labels in "
-        f"{FOLDS} folds: it says {accuracy.mean:.1f} ± {accuracy.standard_error:.1f} % of them, and "
-        f"{is_level} others are within one standard error; all are in {choice_path(run)}"
+        f"head: {found.best.text}; of {len(rows)}, by {found.photos} raw labels in {FOLDS} folds: it says "
+        f"{accuracy.mean:.1f} ± {accuracy.standard_error:.1f} % of them{others}; all are in {choice_path(run)}"
     )
 
 
