@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from rawlabel.config import load_training
+from rawlabel.config import TrainConfig, load_training
 from rawlabel.config.training.transfer import CHOSEN, HeadCandidate, read_candidates
 from rawlabel.errors import ConfigError
-from rawlabel.models.transfer.choice import Scores, compared_on, cross_fitted_heads, score, within_reach
+from rawlabel.images.image_source import ImageFiles, LabeledImages
+from rawlabel.models.transfer.choice import (
+    Scores,
+    class_balanced,
+    compared_on,
+    cross_fitted_heads,
+    score,
+    within_reach,
+)
+from rawlabel.training.around.choosing import is_balanced
+from rawlabel.training.data import TrainingData
 
 PLAIN, FIRM = HeadCandidate(weight_decay=0.0003), HeadCandidate(weight_decay=0.1)
 WEIGHED = HeadCandidate(weighing="soft", weighing_power=1.0, weight_decay=0.03)
@@ -56,6 +69,29 @@ def test_a_likelier_head_must_say_as_many_raw_labels(more: int, chosen: int) -> 
     assert scores.chosen() == chosen
     assert [row["behind"]["mean"] for row in scores.table()] == pytest.approx([more / 10, 0])
     assert [row["above"]["mean"] for row in scores.table()] == pytest.approx([0, 0.03])
+
+
+def test_where_classes_are_uneven_a_head_that_forgets_the_small_one_is_not_taken() -> None:
+    labels = np.repeat([0, 1], [90, 10])
+    forgets, knows = labels == 0, np.arange(100) % 5 > 0
+    scores = Scores(np.stack([forgets, knows], axis=1), np.ones((100, 2)))
+    assert scores.chosen() == 0
+    balanced = replace(scores, weights=class_balanced(labels))
+    assert balanced.chosen() == 1
+    assert [row["accuracy"]["mean"] for row in balanced.table()] == pytest.approx([50, 80])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "expected"),
+    [((20, 20), (), False), ((41, 20), (), True), ((41, 20), ("balanced=never",), False),
+     ((20, 20), ("window=3", "balanced=always"), True)],
+)  # fmt: skip
+def test_classes_count_alike_in_the_choice_as_they_do_for_the_rule(
+    sizes: tuple[int, int], options: tuple[str, ...], expected: bool
+) -> None:
+    images = LabeledImages(ImageFiles([""] * sum(sizes)), np.repeat([0, 1], sizes))
+    data = TrainingData(("a", "b"), images, LabeledImages.nothing(), "", Path())
+    assert is_balanced(TrainConfig(stop_option=options), data) is expected
 
 
 def test_what_is_said_of_a_photo_depends_on_no_label_of_its_fold() -> None:

@@ -49,6 +49,8 @@ class HeadChoice(Record):
     photos: Count
     """That they were compared on."""
     folds: Count
+    is_balanced: bool = False
+    """Whether every class counted the same in all means, however few photos it has."""
     chosen: Count
     """Position among `candidates`."""
     candidates: tuple[HeadScore, ...]

@@ -75,12 +75,14 @@ class Scores:
     """Whether it says the raw label [photos, candidates]."""
     losses: Floats
     """Its negative log likelihood of the raw label [photos, candidates], in nats."""
+    weights: Floats | None = None
+    """What each photo counts [photos], 1 in the mean; None for all alike."""
 
     def chosen(self) -> int:
         """Of the candidates that are level with the one that says most raw labels, that with the smallest loss."""
-        behind = [_mean_of_photos(one) for one in self._behind().T]
-        is_level = [one["mean"] <= _LEVEL * one["standard_error"] for one in behind]
-        return int(np.where(is_level, self.losses.mean(axis=0), np.inf).argmin())
+        rows = self.table()
+        is_level = [one["behind"]["mean"] <= _LEVEL * one["behind"]["standard_error"] for one in rows]
+        return int(np.where(is_level, [one["loss"]["mean"] for one in rows], np.inf).argmin())
 
     def table(self) -> list[CandidateScores]:
         """Each candidate's accuracy [percent] and loss, with standard errors.
@@ -88,21 +90,25 @@ class Scores:
         `behind` and `above` are means over the photos of the differences to the highest accuracy and to the least
         loss, with the standard errors of these.
         """
-        behind, least = self._behind(), self.losses[:, self.losses.mean(axis=0).argmin()]
+        counted = np.ones(len(self.losses)) if self.weights is None else self.weights
+        right, losses = 100.0 * counted[:, None] * self.right, counted[:, None] * self.losses
+        most, least = right[:, right.mean(axis=0).argmax()], losses[:, losses.mean(axis=0).argmin()]
         return [
             {
-                "accuracy": _mean_of_photos(100.0 * self.right[:, one]),
-                "behind": _mean_of_photos(100.0 * behind[:, one]),
-                "loss": _mean_of_photos(self.losses[:, one]),
-                "above": _mean_of_photos(self.losses[:, one] - least),
+                "accuracy": _mean_of_photos(right[:, one]),
+                "behind": _mean_of_photos(most - right[:, one]),
+                "loss": _mean_of_photos(losses[:, one]),
+                "above": _mean_of_photos(losses[:, one] - least),
             }
-            for one in range(self.losses.shape[1])
+            for one in range(losses.shape[1])
         ]
 
-    def _behind(self) -> Floats:
-        """What the candidate that says most raw labels has right, and another one wrong [photos, candidates]."""
-        right = self.right.astype(np.float64)
-        return right[:, [right.mean(axis=0).argmax()]] - right
+
+def class_balanced(labels: Labels) -> Floats:
+    """What each photo counts, where every class that is there counts the same [photos]; 1 in the mean."""
+    counts = np.bincount(labels)
+    found: Floats = len(labels) / (np.count_nonzero(counts) * counts[labels])
+    return found
 
 
 def _mean_of_photos(values: npt.NDArray[np.floating[Any]]) -> MeanOfPhotos:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from rawlabel.errors import ConfigError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
-from rawlabel.models.transfer.choice import Scores, compared_on, score, within_reach
+from rawlabel.models.transfer.choice import Scores, class_balanced, compared_on, score, within_reach
 from rawlabel.models.transfer.encoded_views import encoding_store, refuse_pixels
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.data import TrainingData
+from rawlabel.training.measuring.statistics import class_size_ratio
+from rawlabel.training.stopping.noisy_holdout import UNEVEN
 
 
 def choice_path(run: RunDirectory) -> Path:
@@ -59,7 +62,8 @@ def describe(run: RunDirectory) -> str:
     level = sum(one.mean <= one.standard_error for one in behind)
     others = f", and {level} others are within one standard error of the most" if behind else ""
     return (
-        f"head: {found.best.text}; of {len(rows)}, by {found.photos} raw labels in {FOLDS} folds: it says "
+        f"head: {found.best.text}; of {len(rows)}, by {found.photos} raw labels in {FOLDS} folds"
+        f"{', every class counting the same' if found.is_balanced else ''}: it says "
         f"{accuracy.mean:.1f} ± {accuracy.standard_error:.1f} % of them{others}; all are in {choice_path(run)}"
     )
 
@@ -82,7 +86,15 @@ def _choose(path: Path, config: TrainConfig, data: TrainingData, features: np.nd
             neighbors=config.weighing_neighbors,
             advance=task.advance,
         )
+    if is_balanced(config, data):
+        scores = replace(scores, weights=class_balanced(images.labels[rows]))
     write_json(path, _record(config, data, candidates, scores).as_json())
+
+
+def is_balanced(config: TrainConfig, data: TrainingData) -> bool:
+    """Whether every class counts the same in the choice, as it does for the stopping rule by default."""
+    told = next((one.partition("=")[2] for one in config.stop_option if one.startswith("balanced=")), "auto")
+    return told == "always" or (told == "auto" and class_size_ratio(data.train.labels) > UNEVEN)
 
 
 def _record(
@@ -97,6 +109,7 @@ def _record(
         given=config.candidate,
         photos=len(scores.losses),
         folds=FOLDS,
+        is_balanced=scores.weights is not None,
         chosen=scores.chosen(),
         candidates=tuple(rows),
     )
