@@ -256,8 +256,9 @@ def page(table: dict[str, Any]) -> list[str]:
         *(f"- {name}: not yet measured; `--contestants {name}`" for name in FINE_TUNED if name not in found),
         f"- heads stand on kept features; making them takes {per_photo:.0f} ms a photo here and is in no head's "
         "seconds",
-        "- the recipe's views, which all see, its candidates and its rule were settled on these test photos under "
-        "other seeds; the\n  others' settings were not (`flowers_choice/seeds.md`)",
+        "- the recipe's views, which all see, its candidates and its rules were settled on these test photos, "
+        "most under other seeds,\n  the choice of the head on seeds 10 to 12, too; the others' settings were not "
+        "(`flowers_choice/seeds.md`)",
         f"- the epoch is chosen by {table['rule']}",
     ]
 

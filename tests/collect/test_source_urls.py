@@ -235,6 +235,12 @@ def test_a_quote_that_opens_by_mistake_hides_no_line(
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
 
 
+def test_an_empty_cell_in_quotes_stays_empty_on_a_line_whose_quotes_do_not_match(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('note,class,url\n"",owl,"https://h/1.jpg\nx,owl,https://h/2.jpg\n')
+    rows = [row.values for row in Table(tmp_path / "t.csv").rows()]
+    assert rows == [{"note": note, "class": "owl", "url": f"https://h/{n}.jpg"} for n, note in ((1, ""), (2, "x"))]
+
+
 @pytest.mark.usefixtures("messages_on_stderr")
 def test_a_lone_quote_costs_no_other_row_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, mark in (("t.tsv", "\t"), ("t.csv", ",")):

@@ -179,7 +179,7 @@ def test_what_is_known_of_packaged_encoders_is_what_timm_says(
     ("shorter", "side"),
     [(8, 96), (16, 128), (28, 224), (32, 224), (36, 256), (37, 288), (500, 288), (math.inf, 288)],
 )
-def test_views_that_fit_enlarge_images_no_more_than_seven_times(shorter: float, side: int) -> None:
+def test_views_that_fit_enlarge_images_about_seven_times_at_most(shorter: float, side: int) -> None:
     assert fitted_encoder("efficientnet_lite0@fit", lambda: shorter) == f"efficientnet_lite0@{side}"
     both = "efficientnet_lite0@fit+efficientnet_lite2"
     assert fitted_encoder(both, lambda: shorter) == f"efficientnet_lite0@{side}+efficientnet_lite2"
@@ -191,7 +191,7 @@ def test_images_are_looked_at_only_where_views_are_to_fit_them() -> None:
     assert load_encoder("efficientnet_lite0@fit").key == load_encoder("efficientnet_lite0@288").key
 
 
-@pytest.mark.parametrize("side", ["", "x", "8", "4096"])
+@pytest.mark.parametrize("side", ["", "x", "8", "4096", "fit@fit", "96@fit", "fit@96"])
 def test_a_side_that_is_none_is_refused(side: str) -> None:
     with pytest.raises(ConfigError, match=rf"'{side}' is no side of a view; name one of 32 to 1024 pixels"):
         load_encoder(f"efficientnet_lite0@{side}")

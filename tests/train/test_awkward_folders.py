@@ -228,3 +228,17 @@ def test_a_project_stands_for_its_newest_manifest(tmp_path: Path) -> None:
     assert facts["packed"] == len(manifest.kept())
     packed = read_input(tmp_path / "pack", InputRequest())
     assert packed.images.names() == read_input(manifest.path, InputRequest()).images.names()
+
+
+def test_what_training_writes_beside_class_folders_is_no_class(tmp_path: Path) -> None:
+    """Class folders right under --root get its features and runs as neighbors; the same command must go on."""
+    for name in ("owl", "robin"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "a.png")
+    for name in ("features/lite-96", "runs/first"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "note.json").write_text("{}")
+    before = read_input(tmp_path, InputRequest())
+    assert before.class_ids == ("owl", "robin")
+    Image.new("RGB", (8, 8)).save(tmp_path / "runs" / "finish.png")
+    assert read_input(tmp_path, InputRequest()).class_ids == ("owl", "robin", "runs")

@@ -30,6 +30,10 @@ _LISTERS = 8
 """Class folders that are listed at once: most of it is waiting for the disk, or for a file server."""
 
 
+_OWN = frozenset({"features", "runs"})
+"""What training writes beside class folders that lie directly under --root; with an image in it, it is a class."""
+
+
 class ClassFolders(Input):
     """A folder with one folder of image files for each class, named by it; files may lie in folders inside of it.
 
@@ -95,7 +99,7 @@ def read_class_folders(folder: Path) -> ClassFolderListing:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it should hold one folder of images for each class")
-    class_ids = _folders(folder)
+    class_ids = [one for one in _folders(folder) if one not in _OWN or _holds_image(folder / one)]
     if not class_ids:
         raise DataError(f"{folder}: holds no class folders; put the images of each class into one folder")
     _refuse_names(folder, class_ids)

@@ -12,13 +12,15 @@ from rawlabel.config import ProbeConfig
 from rawlabel.errors import ConfigError
 from rawlabel.images.decoding import Pixels, shrunk
 from rawlabel.models.device import choose_device
-from rawlabel.models.encoder import load_encoder
+from rawlabel.models.encoder import fitted_encoder, load_encoder
 from rawlabel.models.encoders._weights import hash_weights
 from rawlabel.models.features import features_heard
 from rawlabel.models.networks.normalization import IMAGENET
 from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.models.transfer.encoded_views import encoder_facts
 from rawlabel.models.transfer.store import FeatureStore, Maker, features_folder, kept_encoding
+from rawlabel.training.around.fitting import usual_shorter_side
+from rawlabel.training.around.holdout import data_of_run
 
 OWN, PACKAGED, PRETRAINED, FILE = "this run's own", "packaged", "pretrained", "file"
 _OWN_FEATURES = "probe_features"
@@ -66,7 +68,8 @@ def make_encoder(run: RunDirectory, config: ProbeConfig) -> ProbeEncoder:
 
 
 def _published(run: RunDirectory, config: ProbeConfig, backbone: str) -> ProbeEncoder:
-    encoder = load_encoder(backbone, config.weights, flag=_FLAG)
+    fitting = fitted_encoder(backbone, lambda: usual_shorter_side(data_of_run(run).train.source))
+    encoder = load_encoder(fitting, config.weights, flag=_FLAG)
     folder = features_folder(run.read().config.root)
     maker: Maker = kept_encoding(folder, encoder, choose_device(config.device), "auto")
     store = FeatureStore(folder, maker, config.workers, config.batch_size)

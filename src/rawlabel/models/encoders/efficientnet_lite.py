@@ -54,8 +54,8 @@ _NUM_FEATURES = 1280
 _SMALLEST, _LARGEST = 32, 1024
 """Sides of views [pixels]; the network halves them five times."""
 _SMALLEST_FIT, _LARGEST_FIT, _ENLARGED = 96, 288, 7
-"""Of `@fit`: sides of views [pixels], and how many times an image is enlarged at most to get there. Measured:
-`results/measured/view_sides`."""
+"""Of `@fit`: sides of views [pixels], and how many times an image is enlarged before that is rounded up to 32
+pixels. Measured: `results/measured/view_sides`."""
 
 
 class EfficientNetLite(EncoderFamily):
@@ -68,7 +68,8 @@ class EfficientNetLite(EncoderFamily):
     `efficientnet_lite0@128` is the same network on views of another side, in pixels: images that are smaller than
     its own views are not made larger than is worth the time. Such a view is the whole of the shorter side, not the
     0.875 of it that the network's own views show. `efficientnet_lite0@fit` is the one of these whose side fits the
-    images: 288 pixels, and less for images that would be enlarged more than seven times.
+    images: 288 pixels, and less for images that would be enlarged more than about seven times, in steps of 32 from
+    96 on.
     """
 
     @classmethod
@@ -78,8 +79,8 @@ class EfficientNetLite(EncoderFamily):
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
         """The encoder; its network is built when features are computed."""
-        base, at, side = name.removesuffix(FIT).partition("@")
-        if name.endswith(FIT):  # of no images in particular
+        base, at, side = name.partition("@")
+        if at + side == FIT:  # of no images in particular
             return self.load(f"{base}@{_LARGEST_FIT}", weights, flag)
         package = _PACKAGES[base]
         if at and not (side.isdecimal() and _SMALLEST <= int(side) <= _LARGEST):
@@ -112,10 +113,11 @@ class EfficientNetLite(EncoderFamily):
 
     def fitted(self, name: str, shorter_side: float) -> str:
         """The network on views of a side that is a multiple of 32, as the network halves them five times."""
-        if not name.endswith(FIT):
+        base, at, side = name.partition("@")
+        if at + side != FIT:
             return name
         wanted = min(_ENLARGED * shorter_side, _LARGEST_FIT)
-        return f"{name.removesuffix(FIT)}@{max(32 * math.ceil(wanted / 32), _SMALLEST_FIT)}"
+        return f"{base}@{max(32 * math.ceil(wanted / 32), _SMALLEST_FIT)}"
 
 
 def _expected(side: int, crop: float) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _choose(path: Path, config: TrainConfig, data: TrainingData, features: np.nd
 
 def is_balanced(config: TrainConfig, data: TrainingData) -> bool:
     """Whether every class counts the same in the choice, as it does for the stopping rule by default."""
-    told = next((one.partition("=")[2] for one in config.stop_option if one.startswith("balanced=")), "auto")
+    told = dict(one.partition("=")[::2] for one in config.stop_option).get("balanced", "auto")
     return told == "always" or (told == "auto" and class_size_ratio(data.train.labels) > UNEVEN)
 
 

@@ -257,7 +257,8 @@ def _cells(line: str) -> list[str]:
 
 def _cells_without_quotes(line: str) -> list[str]:
     """The cells between the commas of a line whose quotes do not match; a doubled one is of a cell's text."""
-    return next(csv.reader([re.sub(r'"("?)', r"\1", line)], quoting=csv.QUOTE_NONE), [])
+    cells = next(csv.reader([line], quoting=csv.QUOTE_NONE), [])
+    return ["" if cell == '""' else re.sub(r'"("?)', r"\1", cell) for cell in cells]
 
 
 def _json_row(number: int, line: bytes) -> Row:
