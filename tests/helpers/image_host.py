@@ -23,8 +23,8 @@ class ImageHost:
     seconds: float = 0.0
     """Time that each reply takes."""
     per_second: int | None = None
-    """Requests a second above which it answers 429. What was not asked for may follow at once, up to a second's
-    worth, as with a burst of nginx's limit_req: a busy machine delivers late what was sent in time."""
+    """Requests a second above which it answers 429. What was not asked for may follow at once, up to half a
+    second's worth, as with a burst of nginx's limit_req: a busy machine delivers late what was sent in time."""
     address: str = ""
     odd: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
     """Other answers than a picture, by path."""
@@ -53,10 +53,9 @@ class ImageHost:
         return web.Response(body=jpeg(int(request.path[1:-4])), content_type="image/jpeg")
 
     def _grants(self, now: float, per_second: int) -> bool:
-        """Whether a bucket that fills at that rate, and holds a second's worth, has one left."""
-        before = self.times[-1][0] if self.times else now
-        self._left = min(per_second, self._left + per_second * (now - before)) if self.times else per_second
-        self._left = max(self._left - 1, -1.0)
+        """Whether a bucket that fills at that rate, and holds half a second's worth, has one left."""
+        since = now - self.times[-1][0] if self.times else 1.0
+        self._left = max(min(per_second / 2, self._left + per_second * since) - 1, -1.0)
         return self._left >= 0
 
 
