@@ -206,6 +206,9 @@ def test_the_command_takes_the_recipe_by_itself(
     assert cli.run([str(word) for word in arguments]) == 0
     assert RunDirectory(tmp_path / "run").read().config.recipe == "transfer"
     assert "head: method=" in capsys.readouterr().err
+    assert cli.run([str(word) for word in (*arguments, "--test", "test", "--evaluate")]) == 0
+    shown = capsys.readouterr()
+    assert "Acc@1" in shown.out and f"next: rawlabel evaluate {tmp_path / 'run'}" in shown.out + shown.err
 
 
 def test_by_default_views_fit_the_images_and_the_run_names_them(data: Path, tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def _evaluate(config: TrainConfig) -> Ending:
 
     with joined():
         found = evaluate_checkpoint(config)
-    ending = Ending(("train", "--root", config.root, "--resume", found.checkpoint))
+    on = ("train", "--root", config.root, "--resume", found.checkpoint)
+    # What goes on with a head is the command that began it.
+    ending = Ending(("evaluate", found.checkpoint.parent.parent) if config.encoder else on)
     if not processes.is_first():
         return ending
     say(f"{found.checkpoint}, epoch {found.epoch}, on {found.images} images of {found.test}:")
