@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -62,6 +63,13 @@ class Page:
     def run(self, script):
         """The value of a JavaScript expression, or of a function without arguments."""
         return self.do(lambda page: page.evaluate(script))
+
+    def until(self, script, argument=None):
+        """Wait until a JavaScript function holds; playwright's own waiting needs eval, which our pages forbid."""
+        deadline = time.monotonic() + SECONDS
+        while not self.do(lambda page: page.evaluate(script, argument)):
+            assert time.monotonic() < deadline, f"still not: {script} {argument or ''}"
+            time.sleep(0.05)
 
     def text(self, selector):
         """What a reader sees of the first element that a CSS selector finds, on one line."""

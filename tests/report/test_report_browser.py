@@ -84,7 +84,6 @@ def test_the_lists_beside_the_page_show_the_projects_own_files(browser, page_fil
         assert page.count(".rest a") > 0
         first = page.run("document.querySelector('.rest a').href")
     with browser.page(first) as page:
-        shown = "[...document.images].every(one => one.complete && one.naturalWidth > 0)"
-        page.do(lambda one: one.wait_for_function(shown))
+        page.until("() => [...document.images].every(one => one.complete && one.naturalWidth > 0)")
         assert page.violations() == []
         assert page.errors == []

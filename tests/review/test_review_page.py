@@ -21,14 +21,15 @@ def counts(served: Served) -> dict[Answer, int]:
 
 
 def press(page: Page, *keys: str) -> None:
-    """Press each key, and wait until the page has done what it asks."""
+    """Press each key when the page takes one, which it does not while it is busy, and wait for what it asks."""
+    page.wait("#main:not([aria-busy])")
     for key in keys:
         page.press(key)
         page.wait("#main:not([aria-busy])")
 
 
 def until(page: Page, words: str) -> None:
-    page.do(lambda one: one.wait_for_function("words => document.body.innerText.includes(words)", arg=words))
+    page.until("words => document.body.innerText.includes(words)", words)
 
 
 def test_suspects_by_keys_alone_with_undo(browser: Browser, served: Served) -> None:
