@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Byte code is kept of the modules that are used, a sixth of those installed; where the environment forbids it, every
+# process would compile them anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check lint docs clean .venv
 .DEFAULT_GOAL := demo
 
@@ -24,7 +28,7 @@ check: lint  ## Lint, format, types, import layers, unit tests
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/readme.py --check
 	$(BIN)/python tools/data_model.py --check
@@ -43,7 +47,7 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "make: rawlabel needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@echo "setting up .venv (a few minutes the first time: torch is large)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
 clean:  ## Remove what make made

@@ -5,9 +5,6 @@ from __future__ import annotations
 import warnings
 from copy import deepcopy
 
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from rawlabel.base.progress import progress
@@ -29,6 +26,11 @@ def choose_linear(train: LabeledFeatures, holdout: LabeledFeatures) -> Choice:
     Source: the linear probe of A. Radford et al., arXiv 2103.00020, appendix A.3 (L2-regularized logistic
     regression with L-BFGS, strength chosen on a validation set), with scikit-learn's `LogisticRegression`.
     """
+    # A second to load, which only probes need.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(train.features)
     scaled, held = scaler.transform(train.features), scaler.transform(holdout.features)
     # From the strongest penalty on, each fit begins where the one before ended.

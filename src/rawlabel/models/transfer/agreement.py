@@ -18,16 +18,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from rawlabel.base import processes
 from rawlabel.config.training.transfer import WEIGHING_POWER
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 Features = npt.NDArray[np.float32]
 """[photos, features]."""
@@ -36,7 +38,7 @@ Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
 """[photos, classes], rows that sum to 1."""
 
-Heads = dict[int, LogisticRegression]
+Heads: TypeAlias = "dict[int, LogisticRegression]"
 """By fold."""
 
 FOLDS = 5
@@ -160,6 +162,10 @@ def cross_fitted(
     Classes count the same in a head, however many photos they have. A class that the others lack has no
     probability. Heads begin as those in `heads` ended, where given, which are fitted on and kept there.
     """
+    # A second to load, which only trainings that weigh their labels need.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     said = np.full((len(labels), num_classes), 1 / num_classes)
     is_small = features.size * num_classes < _SMALL
     begun = {} if heads is None else heads
