@@ -22,6 +22,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_NAMES = 20
+"""Names that are listed where none is near: a library of networks has a thousand."""
+
 
 class RawlabelError(Exception):
     """Base of all errors that are shown as one line, without a traceback."""
@@ -83,9 +86,10 @@ def first_error(errors: BaseExceptionGroup[RawlabelError]) -> RawlabelError:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known name, or what is known when none is near."""
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or (some of) what is known when none is."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; known: {', '.join(names)}" if names else ""
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return f"; known: {', '.join(names[:_MOST_NAMES])}{more}" if names else ""

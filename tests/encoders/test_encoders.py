@@ -122,6 +122,7 @@ def test_a_connection_that_breaks_is_told_in_one_line(
     ("name", "complaint"),
     [
         ("resnet5O", "timm has no network 'resnet5O'; did you mean 'resnet50'"),
+        ("qqqqqqqqqqqqqq", r"timm has no network 'qqqqqqqqqqqqqq'; known: [\w, ]{,999} and [\d,]+ more$"),
         ("torchvision/resnet19", "torchvision has no classifier 'resnet19'; did you mean 'resnet"),
         ("open_clip/ViT-B-23/openai", "open_clip has no model 'ViT-B-23'; did you mean 'ViT-B-32"),
         ("open_clip/ViT-B-32/openia", "no weights 'openia' of ViT-B-32; did you mean 'openai'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,7 +31,27 @@ def read_recipe(name: str) -> dict[str, object]:
 
 
 def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form: bool) -> str:
-    """The recipe of settings that name none: what was published stays as it was."""
+    """The recipe of settings that name none: that of the run that goes on; what was published stays as it was."""
+    if (resumed := _recipe_of_run(given.get("resume"))) is not None:
+        return resumed
     if is_published_form or FROM_PIXELS & given.keys():
         return "paper"
     return "finetune" if given.get("device", "auto") != "cpu" and has_gpu() else "transfer"
+
+
+def run_of(resume: str | Path) -> Path:
+    """The directory of the run that --resume means, by its name or by that of a file of its `checkpoints/`."""
+    path = Path(resume)
+    return path if path.is_dir() else path.parent.parent
+
+
+def _recipe_of_run(resume: object) -> str | None:
+    """The recipe of the run that `resume` means; None where none is told."""
+    if not isinstance(resume, str | Path):
+        return None
+    try:
+        saved = json.loads((run_of(resume) / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None  # Whoever goes on from there says what is wrong with it.
+    recipe = saved.get("recipe") if isinstance(saved, dict) else None
+    return recipe if recipe in RECIPES else None

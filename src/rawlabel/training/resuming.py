@@ -128,12 +128,14 @@ def load_into(module: nn.Module, weights: dict[str, Tensor], source: str | Path 
 
 def _refuse_other_model(config: TrainConfig, saved: WeightsFacts, path: Path) -> None:
     """Before anything of the other run is taken over. Raises `CheckpointError`."""
-    model = saved["config"].get("model", config.model)
-    if model != config.model:
-        raise CheckpointError(
-            f"--resume: {path} was trained with --model {model}; say --model {model}, or leave --resume out to "
-            f"train {config.model} from the start"
-        )
+    for name in ("model",) if config.encoder is None else ("encoder", "hidden"):
+        wanted = getattr(config, name)
+        had = saved["config"].get(name, wanted)
+        if had != wanted:
+            raise CheckpointError(
+                f"--resume: {path} was trained with --{name} {had}; say --{name} {had}, or leave --resume out to "
+                f"train with {wanted} from the start"
+            )
 
 
 def _take_over(other: RunDirectory, checkpoint: Path, run: RunDirectory, num_epochs: int) -> None:

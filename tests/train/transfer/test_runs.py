@@ -56,7 +56,7 @@ def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfi
         "encoder": BACKBONE, "weights": weights, "epochs": 6, "batch_size": 16, "holdout": 0.2, "seed": 7,
         "device": "cpu", "inject_noise": 0.3, "weighing": "soft", "weighing_neighbors": 10, "stop_option": (),
     }  # fmt: skip
-    return load_training(None, flags | changes)
+    return load_training(None, {key: value for key, value in (flags | changes).items() if value is not None})
 
 
 @pytest.fixture(scope="module")
@@ -343,6 +343,22 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
         train(config)
     with pytest.raises(DataError, match=r"choice\.json: .* which chooses anew"):
         choice_regret(run, data_of_run(run).holdout)
+
+
+def test_a_run_that_goes_on_in_another_folder_keeps_recipe_and_head(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = ("weight_decay=0.1", "weighing=soft weight_decay=0.01 feature_scale=deviation")
+    first = train(settings(data, weights, tmp_path / "run", choose="auto", candidate=heads, epochs=2, data_seed=7))
+    monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
+    on = {"recipe": None, "choose": "auto", "candidate": heads, "seed": 8, "data_seed": 7}
+    for resume in (first.path, first.last_checkpoint):
+        out = tmp_path / f"on from {resume.name}"
+        run = train(settings(data, weights, out, **on, resume=str(resume), epochs=4))
+        assert (run.read().settings.recipe, len(run.log())) == ("transfer", 4)
+        assert run.read().head_choice == first.read().head_choice
+    with pytest.raises(CheckpointError, match=r"was trained with --hidden 0; say --hidden 0, or"):
+        train(settings(data, weights, tmp_path / "other", hidden=8, resume=str(first.path), epochs=4))
 
 
 def test_a_head_on_two_encoders_side_by_side_trains_and_predicts(data: Path, tmp_path: Path) -> None:

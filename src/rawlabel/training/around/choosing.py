@@ -17,6 +17,7 @@ from rawlabel.base.checked import check_record
 from rawlabel.base.files import write_json
 from rawlabel.base.progress import progress
 from rawlabel.config import TrainConfig
+from rawlabel.config.recipe import run_of
 from rawlabel.config.training.transfer import HeadCandidate, read_candidates
 from rawlabel.errors import ConfigError
 from rawlabel.images.image_source import LabeledImages
@@ -38,10 +39,13 @@ def choice_path(run: RunDirectory) -> Path:
 def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> TrainConfig:
     """`config` with the settings of the candidate that raw labels choose; unless `run` has it, it is found out.
 
+    Where --resume goes on with another run's head, that one's choice is taken over with it.
+
     All photos of `data` take part, the holdout among them: that one is for the epoch. Raises `ConfigError`,
     `DataError` and what reading the images raises.
     """
     path = choice_path(run)
+    distributed.from_first(lambda: _take_over(config, data, path))
     if not distributed.from_first(path.exists):
         refuse_pixels(config)
         store = encoding_store(config, choose_device(config.device, config.gpu))
@@ -51,6 +55,14 @@ def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> T
         )
     chosen = distributed.from_first(lambda: _chosen(run, config, data))
     return config.model_copy(update=chosen.model_dump())
+
+
+def _take_over(config: TrainConfig, data: TrainingData, path: Path) -> None:
+    if config.resume is None or path.exists():
+        return
+    other = read_head_choice(run_of(config.resume))
+    if other is not None and (other.data, other.given) == (data.fingerprint, config.candidate):
+        write_json(path, other.as_json())
 
 
 def describe(run: RunDirectory) -> str:
