@@ -30,7 +30,6 @@ ENTRANCES = (
 )
 """What the site stands in for, and where its searches are."""
 _SHUTDOWN_SECONDS = 2.0
-_START_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -97,7 +96,8 @@ def running(site: PhotoSite | BulkSite, host: str = "127.0.0.1", port: int = 0) 
     thread = threading.Thread(target=run_loop, name="photo-site", daemon=True)
     thread.start()
     try:
-        started.wait(_START_SECONDS)
+        while thread.is_alive() and not started.wait(1):
+            pass
         if failures:
             raise failures[0]
         yield state
