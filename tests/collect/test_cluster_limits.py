@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rawlabel.gather.collect.engines import cluster_limits
 from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits, Grant, LimitsKeeper
+from rawlabel.gather.collect.http.host_limits import HostLimits
 from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused
+from tests.collect.skipping_loop import SkippingLoop
 
 HOST = "127.0.0.1:80"
 
@@ -30,13 +35,20 @@ class Line:
         return await getattr(self.keeper, method)(*arguments)
 
 
-@pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("RENEW_EVERY", 0.05), ("LAPSE_AFTER", 1.0), ("CALL_PAUSE", 0.01)):
-        monkeypatch.setattr(cluster_limits, name, seconds)
+Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
-def test_all_processes_together_keep_a_hosts_limit_with_few_calls() -> None:
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs on a clock of its own: where the machine's went on, a process that stalls would be one that is dead."""
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        clock = runner.get_loop().time
+        monkeypatch.setattr(cluster_limits, "time", SimpleNamespace(monotonic=clock))
+        monkeypatch.setattr(cluster_limits, "HostLimits", partial(HostLimits, clock=clock))
+        yield lambda main: runner.run(asyncio.wait_for(main, 300))
+
+
+def test_all_processes_together_keep_a_hosts_limit_with_few_calls(run: Run) -> None:
     async def main() -> None:
         line, under_way, most = Line(per_host=4), 0, 0
 
@@ -56,10 +68,10 @@ def test_all_processes_together_keep_a_hosts_limit_with_few_calls() -> None:
         for client in clients:
             await client.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main())
 
 
-def test_permits_of_a_process_that_died_lapse_and_those_of_a_slow_one_do_not() -> None:
+def test_permits_of_a_process_that_died_lapse_and_those_of_a_slow_one_do_not(run: Run) -> None:
     async def main() -> None:
         line = Line(per_host=1)
         dead, slow = ClusterLimits(line.call), ClusterLimits(line.call)
@@ -70,13 +82,13 @@ def test_permits_of_a_process_that_died_lapse_and_those_of_a_slow_one_do_not() -
         slow.report(ticket, Answer.GRANTED)
         await waiting
         await dead.close()  # it tells nothing of its permit
-        await asyncio.wait_for(slow.acquire(HOST), 5)
+        await asyncio.wait_for(slow.acquire(HOST), 5 * cluster_limits.LAPSE_AFTER)
         await slow.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main())
 
 
-def test_a_new_keeper_learns_the_rates_and_takes_no_permit_of_the_old_one() -> None:
+def test_a_new_keeper_learns_the_rates_and_takes_no_permit_of_the_old_one(run: Run) -> None:
     async def main() -> None:
         line = Line()
         client = ClusterLimits(line.call)
@@ -96,10 +108,10 @@ def test_a_new_keeper_learns_the_rates_and_takes_no_permit_of_the_old_one() -> N
         client.report(ticket, Answer.GRANTED)
         await client.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main())
 
 
-def test_without_a_keeper_photos_are_left_for_a_later_run() -> None:
+def test_without_a_keeper_photos_are_left_for_a_later_run(run: Run) -> None:
     async def main() -> None:
         line = Line()
         client = ClusterLimits(line.call)
@@ -110,10 +122,10 @@ def test_without_a_keeper_photos_are_left_for_a_later_run() -> None:
         client.report(await client.acquire(HOST), Answer.GRANTED)
         await client.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main())
 
 
-def test_a_host_that_is_away_is_away_for_all() -> None:
+def test_a_host_that_is_away_is_away_for_all(run: Run) -> None:
     async def main() -> None:
         line = Line()
         one, other = ClusterLimits(line.call), ClusterLimits(line.call)
@@ -126,10 +138,10 @@ def test_a_host_that_is_away_is_away_for_all() -> None:
         await one.close()
         await other.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main())
 
 
-def test_a_request_that_is_given_up_gives_its_permit_back() -> None:
+def test_a_request_that_is_given_up_gives_its_permit_back(run: Run) -> None:
     async def main() -> None:
         line = Line(per_host=1)
         client = ClusterLimits(line.call)
@@ -141,7 +153,7 @@ def test_a_request_that_is_given_up_gives_its_permit_back() -> None:
         client.report(await asyncio.wait_for(client.acquire(HOST), 5), Answer.GRANTED)
         await client.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    run(main())
 
 
 def test_why_a_host_is_left_alone_travels_between_processes() -> None:

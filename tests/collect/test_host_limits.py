@@ -7,7 +7,6 @@ import contextlib
 import heapq
 import math
 import random
-import selectors
 from collections import deque
 from collections.abc import Callable
 
@@ -29,6 +28,7 @@ from rawlabel.gather.collect.http.host_state import (
     HostPaused,
     HostState,
 )
+from tests.collect.skipping_loop import SkippingLoop
 
 Limiter = Callable[[float], float | None]
 """Told the time of a request; None when it is granted, else the seconds to wait until the next one would be."""
@@ -320,28 +320,6 @@ def test_hosts_of_one_operator_are_counted_together() -> None:
         limits.report(other, None)
 
     asyncio.run(main())
-
-
-class _Skipping(selectors.SelectSelector):
-    """Waits for nothing: where the loop would sleep, its clock goes on instead."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "everybody waits, and nothing will wake them"
-        self.now += timeout
-        return []
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    """A loop on a clock of its own, on which hours take as long as their work."""
-
-    def __init__(self) -> None:
-        self._clock = _Skipping()
-        super().__init__(self._clock)
-
-    def time(self) -> float:
-        return self._clock.now
 
 
 class ThrottlingServer:
