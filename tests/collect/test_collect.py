@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,11 @@ from rawlabel.errors import SourceError
 from rawlabel.gather.collect.stage import collect
 from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Reason, Status
+from rawlabel_photo_site.web import image_host
 from rawlabel_photo_site.web.server import RunningSite, running
+from rawlabel_photo_site.world.photos import SitePhoto
 from rawlabel_photo_site.world.site import PhotoSite
+from rawlabel_photo_site.world.sizes import Size
 from tests.helpers.processes import forked
 from tests.helpers.small_site import KEY, PER_CLASS
 from tests.helpers.wire import NOBODY
@@ -83,6 +89,24 @@ def num_stored(project: Path) -> int:
     return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(project)) for name in names)
 
 
+@contextmanager
+def held_back_while(is_due: Callable[[], bool]) -> Iterator[None]:
+    """While it is due, the site, which runs in this process, hands out no photo: nobody ends before the signal."""
+    real, is_over = image_host.image_file, threading.Event()
+
+    def image_file(photo: SitePhoto, size: Size) -> bytes:
+        while is_due() and not is_over.wait(0.02):
+            pass
+        return real(photo, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_host, "image_file", image_file)
+        try:
+            yield
+        finally:
+            is_over.set()
+
+
 def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_path: Path) -> None:
     large = PhotoSite.build(PhotoSiteConfig(seed=3, per_class=PER_CLASS * 3, api_key=KEY))
     with running(large) as site:
@@ -107,7 +131,8 @@ def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_pa
                 # Counting the files takes long, and none is new without a request for it.
                 return site.requests["image"] > asked + more and num_stored(killed) > before + more
 
-            ended = forked(arguments, when=due, FLICKR_API_KEY=KEY)
+            with held_back_while(due):
+                ended = forked(arguments, when=due, FLICKR_API_KEY=KEY)
             assert ended.code == -signal.SIGKILL, f"ended by itself after {kills} kills: {ended.err}"
             before, last = num_stored(killed), before
             assert before > last
@@ -157,12 +182,12 @@ def test_ctrl_c_and_sigterm_stop_at_once_and_the_same_command_goes_on(
                  "--source", "flickr", "--allow-loopback")  # fmt: skip
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         seen = num_stored(project)
-        ended = forked(
-            arguments,
-            number,
-            lambda seen=seen: num_stored(project) > seen,  # type: ignore[misc]
-            FLICKR_API_KEY=KEY,
-        )
+
+        def due(seen: int = seen) -> bool:
+            return num_stored(project) > seen
+
+        with held_back_while(due):
+            ended = forked(arguments, number, due, FLICKR_API_KEY=KEY)
         assert ended.code == code, ended.err
         assert ended.last_line() == "rawlabel: stopped; the same command goes on from here"
         assert "Traceback" not in ended.err, ended.err
