@@ -73,11 +73,12 @@ def test_observations_by_their_ids_leave_out_those_that_do_not_exist(served: Run
 
 
 def test_the_result_window_is_limited_and_so_are_requests_a_minute() -> None:
-    rules = SiteRules(inaturalist_results=40)
+    # Its minute lasts ten of ours, so that all requests fall into one, however slow the machine is.
+    rules = SiteRules(inaturalist_results=40, speed=0.1)
     site = PhotoSite.build(PhotoSiteConfig(per_class=30), NO_FAULTS, rules=rules)
     with running(site) as served:
         assert ask(served, "/v1/observations", per_page=20, page=2).status == 200
         assert ask(served, "/v1/observations", per_page=20, page=3).status == 403
         replies = [ask(served, "/v1/observations", per_page=1) for _ in range(100)]
     assert [reply.status for reply in replies] == [200] * 98 + [429] * 2
-    assert 1 <= int(replies[-1].headers["Retry-After"]) <= 60
+    assert 1 <= int(replies[-1].headers["Retry-After"]) <= 600

@@ -27,6 +27,7 @@ from rawlabel_photo_site.world.population import compose
 from rawlabel_photo_site.world.rates import NO_FAULTS, FaultRates
 from rawlabel_photo_site.world.site import PhotoSite
 from rawlabel_photo_site.world.sizes import BY_NAME
+from tests.helpers.ports import free_port
 from tests.helpers.site_client import call, get, search_all
 
 pytestmark = pytest.mark.integration
@@ -332,7 +333,8 @@ def test_browse_page_leads_to_photos_and_next_pages(served: RunningSite) -> None
 
 def test_truth_endpoint_and_counters_of_requests() -> None:
     site = PhotoSite.build(PhotoSiteConfig(per_class=5), NO_FAULTS)
-    with running(site) as served:
+    # A port that nobody is given by chance, who would answer once the site is away.
+    with running(site, port=free_port()) as served:
         assert json.loads(get(f"{served.base_url}/truth.json").body) == site.truth()
         call(served, text="one")
         get(served.base_url + site.photos[0].image_path(BY_NAME["sq"]))
