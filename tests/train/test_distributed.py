@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.training.stage import train
 from tests.helpers.distributed_runs import make_runs
+from tests.helpers.processes import AtStep
 from tests.helpers.runs import arguments, assert_same_run, numbers
 from tests.helpers.several_processes import Launched, train_by_command
 from tests.helpers.tiny_training import make_class_folders, tiny
@@ -70,11 +71,14 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def wait_for_epochs(run: RunDirectory, count: int, launched: Launched) -> None:
-    deadline = time.monotonic() + 240
-    while len(run.log()) < count:
-        assert not launched.is_over() and time.monotonic() < deadline
-        time.sleep(0.01)
+def train_until(rank: str, step: str, number: str, *words: str) -> None:
+    """What each process runs, of which one sends itself a signal before it makes so many steps.
+
+    One that watches from outside may be late on a busy machine, where the run has ended by then.
+    """
+    if os.environ["RANK"] == rank:
+        AtStep(int(step), signal.Signals(int(number))).prepare()
+    train_by_command(*words)
 
 
 class Unfinished(NamedTuple):
@@ -89,19 +93,24 @@ class Unfinished(NamedTuple):
 def unfinished(noisy: Path, tmp_path_factory: pytest.TempPathFactory) -> Unfinished:
     """A run of which one process was told to stop, and that went on until one process was killed, and another."""
     run, said = RunDirectory(tmp_path_factory.mktemp("unfinished")), tmp_path_factory.mktemp("said")
-    launched = Launched(said / "stopped", train_by_command, *arguments(noisy, run.path, **KILLED))
-    wait_for_epochs(run, 1, launched)
-    os.kill(launched.pid_of(1), signal.SIGTERM)
-    said_when_stopped = launched.end(240)
-    codes = launched.codes()
-    killed = {}
-    for rank in (1, 0):
-        launched = Launched(said / f"killed {rank}", train_by_command, *arguments(noisy, run.path, **KILLED))
-        wait_for_epochs(run, len(run.log()) + 1, launched)
-        os.kill(launched.pid_of(rank), signal.SIGKILL)
+
+    def until(folder: str, rank: int, number: signal.Signals) -> tuple[str, list[str]]:
+        """What the processes said of a start that gets into the second epoch from where it begins."""
+        before, words = len(run.log()), arguments(noisy, run.path, **KILLED)
+        launched = Launched(said / folder, train_until, str(rank), "18", str(number.value), *words)
         # Longer than any wait of the other for the one that is gone would be a hang.
-        killed[rank] = launched.end(240)
+        heard = launched.end(600)
+        assert len(run.log()) > before, heard
+        return heard, launched.codes()
+
+    said_when_stopped, codes = until("stopped", 1, signal.SIGTERM)
+    killed = {rank: until(f"killed {rank}", rank, signal.SIGKILL)[0] for rank in (1, 0)}
     return Unfinished(run, said_when_stopped, codes, killed)
+
+
+def spoken(said: str) -> str:
+    """Without how long the steps will take, which is said where the first ones took seconds."""
+    return re.sub(r"^rawlabel: the steps will take about .*\n", "", said, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +123,7 @@ def two(
     places = {name: out / str(number) for number, name in enumerate(RUNS)} | {"killed": unfinished.run.path}
     changes = [json.dumps({**one, "outpath": str(places[name])}) for name, one in RUNS.items()]
     launched = Launched(out / "launched", make_runs, noisy, out, *changes)
-    said = launched.end(240)
+    said = launched.end(800)
     assert launched.codes() == ["0", "0"], said
     assert said.count("selected epoch ") == len(RUNS), said
     return lambda name: RunDirectory(places[name])
@@ -178,7 +187,7 @@ def test_an_interrupted_run_of_two_ends_as_if_nothing_had_happened(
 
 @pytest.mark.integration
 def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None:
-    said = unfinished.said_when_stopped
+    said = spoken(unfinished.said_when_stopped)
     assert said.count("rawlabel: ") == said.count("rawlabel: stopped; the same command goes on from here") == 1, (
         said
     )
@@ -190,7 +199,7 @@ def test_when_one_process_is_told_to_stop_all_do(unfinished: Unfinished) -> None
 @pytest.mark.parametrize("rank", [0, 1])
 def test_when_one_process_is_killed_the_other_ends(rank: int, unfinished: Unfinished) -> None:
     """The first, which writes, or another; that none hung, the waiting for its end has seen."""
-    said = unfinished.killed[rank]
+    said = spoken(unfinished.killed[rank])
     # torchrun sends it SIGTERM as soon as it has seen the loss, perhaps before the process itself has.
     outcomes = ("the same command goes on from the last checkpoint", "stopped; the same command goes on from here")
     heard = said.count("rawlabel: stopping as soon as what is under way is finished")
@@ -203,7 +212,7 @@ def test_when_one_process_is_killed_the_other_ends(rank: int, unfinished: Unfini
 def test_by_torchrun_one_process_says_what_is_wrong(noisy: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "-m", "rawlabel", "train", "--root", noisy, "--main", "absent", "--device", "cpu"]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     said = ended.stdout
     assert ended.returncode != 0
     lines = [line for line in said.splitlines() if line.startswith("rawlabel: ")]
