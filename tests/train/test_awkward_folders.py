@@ -47,8 +47,9 @@ STRAYS = st.sampled_from(
     ["flower_photos.tar", "metadata.parquet", "index.npy", "manifest.parquet", "notes.txt", "README", "._x.jpg",
      ".DS_Store", "Thumbs.db", "photo.jpg.part", "movie.mp4", "PIPE.jpg"]
 )  # fmt: skip
+# With two dots: as "d.jpg" it might be called as a file beside it.
 FILES = st.dictionaries(
-    st.tuples(st.lists(NAMES | st.sampled_from(["d.jpg", ".ipynb_checkpoints"]), max_size=2).map(tuple), NAMES),
+    st.tuples(st.lists(NAMES | st.sampled_from(["a.d.jpg", ".ipynb_checkpoints"]), max_size=2).map(tuple), NAMES),
     st.sampled_from(sorted(SHADES)).flatmap(lambda ending: st.sampled_from([ending, ending.upper()])),
     min_size=1,
     max_size=4,
