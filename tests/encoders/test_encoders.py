@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -284,16 +285,15 @@ def test_a_text_image_model_of_the_hub(
 
 
 class _SlowInHalf(nn.Module):
-    """A network that one arithmetic is slower for."""
+    """A network that one arithmetic is slower for, by a clock that shows what it has done and nothing else."""
 
     def __init__(self, slow: torch.dtype) -> None:
         super().__init__()
-        self.slow = slow
+        self.slow, self.clock = slow, 0.0
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         in_bf16 = torch.is_autocast_enabled("cpu")
-        for _ in range(200 if in_bf16 == (self.slow == torch.bfloat16) else 1):
-            images = images + 1
+        self.clock += 2 if in_bf16 == (self.slow == torch.bfloat16) else 1
         return images.mean(dim=(2, 3))
 
 
@@ -305,7 +305,11 @@ def test_the_arithmetic_is_chosen_by_a_trial(
     monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
     monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
     encoder = load_encoder(BACKBONE, weights)
-    monkeypatch.setitem(vars(encoder), "network", _SlowInHalf(slow))
+    network = _SlowInHalf(slow)
+    monkeypatch.setitem(vars(encoder), "network", network)
+    monkeypatch.setattr(
+        "rawlabel.models.transfer.encoding.time", SimpleNamespace(perf_counter=lambda: network.clock)
+    )
     assert encoding_of(encoder, CPU, "auto").precision != slow
     # Found once: at another moment the other one might be faster, and features would be computed anew.
     monkeypatch.setattr("rawlabel.models.transfer.encoding._passes", lambda *_: pytest.fail("tried again"))

@@ -75,6 +75,9 @@ def test_loggers_show_each_epoch_once_and_change_nothing(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
+    # How long its process may take to start, which has to wait for a core at times.
+    monkeypatch.setenv("WANDB__SERVICE_WAIT", "240")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "240")
     silent = train(tiny(data, outpath=tmp_path / "silent"), make_epoch_evaluator)
     config = tiny(data, outpath=tmp_path / "run", logger=BOTH)
     with pytest.raises(Crash):
