@@ -35,15 +35,21 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.fixture
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment is no place for it: `datasets` may be loaded already, and would fill the user's cache."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
 def test_every_input_is_tested_here() -> None:
     assert set(families.names(Family.INPUT)) == set(WRITERS)
 
 
+@pytest.mark.usefixtures("_own_cache")
 @pytest.mark.parametrize("name", WRITTEN)
 def test_every_format_gives_the_same_classes_labels_and_pixels(
     name: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     main, test = WRITERS[name](tmp_path, folders, monkeypatch)
     data = load_training_data(tiny(tmp_path, main=main, test=test, holdout=0.2))
     assert data.class_ids == (CLASSES if name != "npz" else ("0", "1", "2"))
@@ -70,10 +76,10 @@ def test_the_start_line_counts_what_is_used_and_what_is_not(folders: dict[str, P
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("_own_cache")
 def test_every_format_trains_to_the_same_log(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     logs = {}
     for name in WRITTEN:
         root = tmp_path / name
