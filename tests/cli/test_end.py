@@ -36,7 +36,7 @@ class Finalized:
 
 def work(*arguments, **settings):
     Finalized()
-    time.sleep(20)
+    time.sleep(120)
 
 cli.rawlabel.main = work
 cli.main()
@@ -53,20 +53,21 @@ def test_a_signal_that_strikes_in_a_finalizer_stops_the_command_all_the_same(nam
 
 
 STOPPED_TWICE = """
-import asyncio, sys, time
+import asyncio, atexit, sys, threading, time
 from rawlabel import cli; from rawlabel.base import signals
 
-def wait():
-    print("waiting", flush=True)
-    time.sleep(600)
+def say(where):
+    print(where, flush=True)
 
 def in_a_step():
     with signals.stop_requests():
+        say("at work")
         for _ in range(6000):
             time.sleep(0.1)
 
 def in_a_loop():
     async def main():
+        say("at work")
         try:
             await asyncio.sleep(600)
         finally:
@@ -75,18 +76,27 @@ def in_a_loop():
 
 def while_tidying_up():
     try:
+        say("at work")
         time.sleep(600)
     finally:
+        say("tidying up")
         time.sleep(600)
 
+def beside():
+    while sys._current_frames()[threading.main_thread().ident].f_code.co_name not in (
+        "join", "_wait_for_tstate_lock"
+    ):
+        time.sleep(0.01)
+    say("at work")
+    time.sleep(600)
+
 def while_ending():
-    import threading
-    thread = threading.Thread(target=time.sleep, args=(600,))
+    atexit.register(say, "ending")
+    thread = threading.Thread(target=beside)
     thread.start()
     thread.join()
 
 def work(*arguments, **settings):
-    print("at work", flush=True)
     {where}()
 
 cli.rawlabel.main = work
@@ -102,6 +112,7 @@ def test_the_same_signal_again_ends_the_command_at_once_and_without_a_traceback(
     command = [sys.executable, "-c", STOPPED_TWICE.format(where=where)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stderr is not None
+    # The process says where it is, since two signals before it has heeded the first are one.
     assert process.stdout.readline() == "at work\n"
     time.sleep(0.3)
     process.send_signal(number)
@@ -110,6 +121,8 @@ def test_the_same_signal_again_ends_the_command_at_once_and_without_a_traceback(
         assert (
             first == "rawlabel: stopping as soon as what is under way is finished; the same again stops at once\n"
         )
+    else:
+        assert process.stdout.readline() == ("tidying up\n" if where == "while_tidying_up" else "ending\n")
     time.sleep(0.3)
     process.send_signal(number)
     _, errors = process.communicate(timeout=240)

@@ -26,8 +26,8 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PLACES = (Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),)
-SECONDS = 30
-"""How long anything may take, as a browser beside other work is slow."""
+SECONDS = 120
+"""How long anything may take, as a browser beside other work is slow; what hangs ends then."""
 RULES = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
 """All of axe's rules, and the size of targets, which it leaves out unless asked."""
 
@@ -172,7 +172,9 @@ def running_browser() -> Iterator[Browser]:
         driver = do(lambda: playwright.sync_playwright().start())
         try:
             # The sandbox needs rights that containers do not give, and the pages are our own.
-            browser = do(lambda: driver.chromium.launch(executable_path=path, args=["--no-sandbox"]))
+            browser = do(
+                lambda: driver.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=1000 * SECONDS)
+            )
             try:
                 yield Browser(do, browser)
             finally:

@@ -82,12 +82,18 @@ def serving(project: Path, manifest: Path) -> Iterator[Served]:
             started.set()
             await stop.wait()
 
-    thread = threading.Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(main()))
+    def run() -> None:
+        # Also ends what a browser has just begun to ask.
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(main())
+
+    thread = threading.Thread(target=run)
     thread.start()
-    started.wait(120)
     try:
+        while not started.wait(1):
+            assert thread.is_alive(), "the server did not start"
         yield Served(project, ports[0])
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        if thread.is_alive():
+            loop.call_soon_threadsafe(stop.set)
         thread.join()
-        loop.close()

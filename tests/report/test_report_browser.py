@@ -33,6 +33,7 @@ def test_a_count_a_class_and_a_cell_open_their_photos_by_keyboard(browser, page_
     with browser.page(page_file) as page:
 
         def press(selector):
+            page.until("() => !document.querySelector('#viewer').open")
             page.do(lambda one: one.locator(selector).first.focus())
             page.press("Enter")
             page.wait("#viewer")
@@ -42,6 +43,7 @@ def test_a_count_a_class_and_a_cell_open_their_photos_by_keyboard(browser, page_
         assert "rejected: too small" in page.text("#viewer .tile")
         assert page.violations() == []
         page.press("Escape")
+        page.until("() => !document.querySelector('#viewer').open")
         assert page.count("#viewer", visible=True) == 0
         assert "too small" in page.focused()  # the focus is where it was
         press('#funnel-table tr.total [data-group="kept"]')

@@ -15,6 +15,10 @@ from tests.helpers.review_server import Served
 pytestmark = pytest.mark.integration
 
 
+LEAVE = "() => { document.querySelector('#main').firstElementChild.dataset.left = ''; "
+"""Marks what is shown, which the next view takes away, and goes on to what follows."""
+
+
 def counts(served: Served) -> dict[Answer, int]:
     standing = [answer for _, answer in read_answers(answers_path(served.project)).answers.standing()]
     return {answer: standing.count(answer) for answer in Answer}
@@ -110,10 +114,13 @@ def test_every_view_is_fit_for_screen_readers_and_narrow_screens(
     browser: Browser, served: Served, width: int, scheme: str
 ) -> None:
     with browser.page(served.address, width=width, scheme=scheme) as page:
+        page.wait("#asked")
         for view in ("suspects", "classes", "classes/robin", "conflicts", "leaks", "groups", "groups/1", "done"):
-            page.run(f"() => {{ window.location.hash = '{view}' }}")
+            page.run(LEAVE + f"window.location.hash = '{view}' }}")
+            # Two views share a tab, so that the tab alone does not say which of them is there.
+            page.wait("#main:not([aria-busy]) > :first-child:not([data-left])")
             page.wait(f"#tabs a[href='#{view.split('/')[0]}'][aria-current]")
-            page.do(lambda one: one.wait_for_load_state("networkidle"))
+            page.until("() => [...document.images].every(one => one.complete)")
             assert page.violations() == [], view
             assert not page.is_wider_than_screen(), view
         assert page.errors == []

@@ -100,7 +100,7 @@ def test_a_training_photo_is_nearest_to_itself(root: Path, address: str) -> None
 
 def test_an_export_is_served_without_training_photos(root: Path, tmp_path: Path) -> None:
     out = rl.export_model(root / "run", out=tmp_path / "out")
-    path = next((root / "test" / "blue").iterdir())
+    path = min((root / "test" / "blue").iterdir())
     found = answer_of(ServeConfig(run=out), path)
     best = rl.predict(root / "run", path)[0]
     [guess] = found.classes
@@ -124,7 +124,7 @@ def test_what_cannot_be_served_is_said_in_one_line(
 def test_the_page_is_used_by_keyboard_and_read_by_everybody(
     root: Path, address: str, browser: Browser, width: int, scheme: str
 ) -> None:
-    photo, other = next((root / "test" / "red").iterdir()), root / "run" / "log.json"
+    photo, other = min((root / "test" / "red").iterdir()), root / "run" / "log.json"
     with browser.page(address, width=width, scheme=scheme) as page:
         assert page.text("h1") == "What is on this photo?"
         page.wait("#model:not(:empty)")
