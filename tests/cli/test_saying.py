@@ -112,9 +112,10 @@ def test_bad_input_is_one_line_with_json_too(capsys: pytest.CaptureFixture[str])
 
 
 def test_messages_of_a_program_go_where_logging_is_told_to_put_them(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside the command line nothing is written that `logging` does not know of."""
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 3600)  # work that takes long is told of twice
     with caplog.at_level(logging.INFO, logger="rawlabel"):
         messages.note("a note")
         messages.warn("a warning")
