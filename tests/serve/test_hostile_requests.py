@@ -317,8 +317,8 @@ def test_connections_on_which_nothing_comes_are_closed(monkeypatch: pytest.Monke
             with suppress(ConnectionResetError):  # where bytes came as the server closed it
                 assert line.recv(10) == b""
             line.close()
-        monkeypatch.setattr(server_module, "_LONGEST_IDLE", PATIENCE)  # a busy machine connects, and asks later
-        assert exchange(port, post(photo()))[0] == 200
+        found = (exchange(port, post(photo()))[0] for _ in range(40))
+        assert next(filter(None, found)) == 200  # 0 where a busy machine connected, and asked too late
 
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_again() -> None:
