@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from rawlabel.config import BuildConfig, load_section
 from rawlabel.errors import ConfigError
 from rawlabel_photo_site.local_site import LocalPhotoSite
 from tests.helpers.pictures import photo, write_picture
-from tests.helpers.processes import AtStep, forked
+from tests.helpers.processes import AtOpen, AtStep, forked
 
 pytestmark = pytest.mark.integration
 NAMES = ("one", "seven")
@@ -63,11 +62,10 @@ def test_from_names_to_a_report_killed_in_between_and_gone_on_with(
     first = lines[8].removeprefix("look first at ").split(" (")[0]
     assert Path(first).is_file()
 
-    def is_downloading() -> bool:
-        return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 5
-
     command = ("build", *NAMES, "--project", stopped, "--config", settings)
-    assert forked(command, signal.SIGKILL, is_downloading, FLICKR_API_KEY="any word").code == -9
+    downloading = AtOpen(6, images_path(stopped))
+    assert forked(command, by_self=downloading, FLICKR_API_KEY="any word").code == -9
+    assert list(images_path(stopped).rglob("*.jpg"))
     assert not (stopped / "runs").exists()
     ended = forked(command, by_self=AtStep(7, signal.SIGTERM), FLICKR_API_KEY="any word")
     assert ended.code == 143 and "the same command goes on" in ended.err

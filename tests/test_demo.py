@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,11 +18,12 @@ from rawlabel.artifacts.run import Run
 from rawlabel.chain.demo import DemoResult, describe, run_demo, site_config, training_config
 from rawlabel.chain.demo_site import photo_site
 from rawlabel.cli.verbs.photo_site import serve
-from rawlabel.config import DemoConfig, PhotoSiteConfig
+from rawlabel.config import DemoConfig
 from rawlabel.errors import DataError, SourceError
 from rawlabel.judge.evaluate.truth import raw_label_accuracy
 from tests.helpers.pictures import photo
-from tests.helpers.processes import forked
+from tests.helpers.ports import free_port
+from tests.helpers.processes import AtOpen, AtStep, forked
 from tests.helpers.small_demo import serve_few
 
 pytestmark = pytest.mark.integration
@@ -33,14 +32,18 @@ pytestmark = pytest.mark.integration
 ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 
 
+def give_port(out: Path) -> None:
+    """For a demo that goes on, a port that nobody takes in between: the usual one is also another test's."""
+    out.mkdir(exist_ok=True)
+    (out / "site.json").write_text(json.dumps({"port": free_port()}))
+
+
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
-    """What the demo came to; its files are there already. Something else has the port that a photo site takes."""
+    """What the demo came to; its files are there already."""
     folder = tmp_path_factory.mktemp("demo")
-    with socket.socket() as other:
-        with suppress(OSError):  # taken already, which is as good
-            other.bind(("127.0.0.1", PhotoSiteConfig().port))
-        [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve_few)
+    give_port(folder)
+    [only] = run_demo(DemoConfig(out=folder, per_class=30, epochs=3, recipe="scratch"), serve_few)
     return only
 
 
@@ -127,15 +130,12 @@ def test_a_demo_that_was_stopped_at_each_stage_goes_on(
         "demo", "--out", stopped, "--photos", photos / "train", "--test-photos", photos / "test", *PHOTO_ARGUMENTS
     )  # fmt: skip
 
-    def is_downloading() -> bool:
-        return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(stopped)) for name in names) > 20
-
-    for number, code, when in (
-        (signal.SIGKILL, -9, is_downloading),
-        (signal.SIGINT, 130, (stopped / log).exists),
-    ):
-        ended = forked(command, number, when)
+    give_port(stopped)
+    for by_self, code in ((AtOpen(20, images_path(stopped)), -9), (AtStep(2, signal.SIGINT), 130)):
+        ended = forked(command, by_self=by_self)
         assert ended.code == code, ended.err
+        assert (stopped / log).exists() == (code == 130)
+        assert list(images_path(stopped).rglob("*.jpg"))
         assert not (stopped / "runs/demo/summary.json").exists()
     ended = forked(command)
     assert ended.code == 0, ended.err
@@ -144,8 +144,8 @@ def test_a_demo_that_was_stopped_at_each_stage_goes_on(
 
 def test_a_demo_waits_for_the_port_of_one_that_was_killed(photos: Path, tmp_path: Path) -> None:
     """Its site notices a moment later than whoever begins the same demo again."""
-    with socket.create_server(("127.0.0.1", 0)) as old:
-        port = old.getsockname()[1]
+    port = free_port()  # which nobody is given by chance once it is free again
+    with socket.create_server(("127.0.0.1", port)) as old:
         (tmp_path / "site.json").write_text(f'{{"port": {port}}}')
 
         def end() -> None:
@@ -159,6 +159,16 @@ def test_a_demo_waits_for_the_port_of_one_that_was_killed(photos: Path, tmp_path
         with photo_site(serve, settings, tmp_path / "site.json") as address:
             assert address.rstrip("/") == f"http://127.0.0.1:{port}"
         ending.join()
+
+
+def test_a_demo_takes_a_free_port_where_another_program_has_the_usual_one(photos: Path, tmp_path: Path) -> None:
+    settings = site_config(on_photos(photos, tmp_path), 0, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        settings = settings.model_copy(update={"port": other.getsockname()[1]})
+        with photo_site(serve, settings, tmp_path / "site.json") as address:
+            port = int(address.rstrip("/").rpartition(":")[2])
+    assert port not in (0, settings.port)
+    assert json.loads((tmp_path / "site.json").read_text()) == {"port": port}
 
 
 def test_a_demo_whose_port_another_program_keeps_is_told_so(
