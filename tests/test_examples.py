@@ -49,7 +49,7 @@ def test_an_example_that_starts_processes_runs_once(name: str, tmp_path: Path) -
     """None of them has a guard, so a process that ran it again would say everything twice."""
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py")]
     done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False, timeout=250
+        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False, timeout=800
     )
     assert done.returncode == 0, done.stderr
     assert EXAMPLES[name] in done.stdout.splitlines()[-1]

@@ -152,7 +152,7 @@ def test_a_package_with_entry_points_brings_five_plug_ins(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=800,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [

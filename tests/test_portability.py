@@ -93,7 +93,7 @@ def test_a_stop_is_heard_without_the_signal_handlers_of_event_loops(as_on_window
 @pytest.mark.integration
 def test_photos_are_decoded_without_signal_masks(as_on_windows: None) -> None:
     async def examine() -> Any:
-        async with DecodePool(WorkerLimits(512, 1.0), workers=1, seconds=30) as pool:
+        async with DecodePool(WorkerLimits(512, 1.0), workers=1, seconds=300) as pool:
             return await pool.examine(b"no image")
 
     assert asyncio.run(examine()).decoded.reason == "not_an_image"

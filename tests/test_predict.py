@@ -80,7 +80,6 @@ def test_lists_of_any_system_are_read_and_missing_paths_are_named(
     assert f"rawlabel: {photos / 'gone.png'}: cannot be read (No such file or directory); check the path" in err
 
 
-@pytest.mark.timeout(120)
 def test_a_pipe_called_like_an_image_is_no_image_and_does_not_hang(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

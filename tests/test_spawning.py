@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import pytest
 
+from rawlabel.base import signals
 from rawlabel.base.signals import run_until_stopped
 
 
@@ -40,11 +43,25 @@ def test_errors_come_out_of_the_thread() -> None:
         asyncio.run(in_a_notebook())
 
 
-def test_ctrl_c_in_a_running_loop_cancels_and_waits_until_all_is_tidy() -> None:
+def interrupt_once_it_waits() -> None:
+    """Send Ctrl-C when the main thread waits for the loop in the other one, and not on its way there."""
+    deadline = time.monotonic() + 120
+    calls: list[str] = []
+    while calls != ["wait", "wait", "_run_in_thread"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+        frame = sys._current_frames()[threading.main_thread().ident or 0]
+        calls = [one.f_code.co_name for one, _ in itertools.islice(traceback.walk_stack(frame), 3)]
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_in_a_running_loop_cancels_and_waits_until_all_is_tidy(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
+    # One wait, so that the signal does not come between two.
+    monkeypatch.setattr(signals, "_LOOK_EVERY", 300.0)
+
     async def works() -> None:
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Thread(target=interrupt_once_it_waits).start()
         try:
             await asyncio.sleep(600)
         finally:
@@ -78,5 +95,5 @@ def test_a_script_without_a_guard_is_not_run_again_by_the_processes_that_it_star
         "process.join()\n"
         "print('ended with', process.exitcode, __file__, __spec__, flush=True)\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.splitlines() == ["the script runs", f"ended with 7 {script} None"]
