@@ -33,7 +33,7 @@ ARGUMENTS = ("--per-class", "30", "--epochs", "3", "--recipe", "scratch")
 
 
 def give_port(out: Path) -> None:
-    """For a demo that goes on, a port that nobody takes in between: the usual one is also another test's."""
+    """For a demo that goes on, a port that nobody is given by chance in between."""
     out.mkdir(exist_ok=True)
     (out / "site.json").write_text(json.dumps({"port": free_port()}))
 
@@ -135,7 +135,6 @@ def test_a_demo_that_was_stopped_at_each_stage_goes_on(
         ended = forked(command, by_self=by_self)
         assert ended.code == code, ended.err
         assert (stopped / log).exists() == (code == 130)
-        assert list(images_path(stopped).rglob("*.jpg"))
         assert not (stopped / "runs/demo/summary.json").exists()
     ended = forked(command)
     assert ended.code == 0, ended.err
