@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,14 +163,21 @@ def forked(
     """As `rawlabel` or `end_by_signal`, several seconds faster: the process is forked with all modules loaded."""
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder, name) for name in ("out", "err")]
-        process = FORKS.Process(target=_main, args=(list(map(str, arguments)), environment, said, by_self))
+        for path in said:
+            # One that is killed before its first line has said nothing.
+            path.touch()
+        # The server of the forks has the environment of the test that happened to start it.
+        variables = dict(os.environ) | environment
+        process = FORKS.Process(target=_main, args=(list(map(str, arguments)), variables, said, by_self))
         process.start()
         deadline = time.monotonic() + 240
         while process.exitcode is None and not when():
             assert time.monotonic() < deadline
             process.join(0.01)
         if process.exitcode is None and process.pid is not None:
-            os.kill(process.pid, number)
+            # It may end, and the server of the forks may have waited for it, at this very moment.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
         process.join(240)
         code = process.exitcode
         assert code is not None
@@ -177,8 +185,9 @@ def forked(
         return Ended(code, *(path.read_text("utf-8") for path in said))
 
 
-def _main(arguments: list[str], environment: dict[str, str], said: list[Path], by_self: BySelf | None) -> None:
-    os.environ.update(environment)
+def _main(arguments: list[str], variables: dict[str, str], said: list[Path], by_self: BySelf | None) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
     sys.argv = ["rawlabel", *arguments]
     for number, path in enumerate(said, start=1):
         with path.open("w", encoding="utf-8") as stream:
