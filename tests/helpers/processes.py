@@ -129,7 +129,10 @@ class AtStep(BySelf):
 
 @dataclass
 class AfterEpoch(BySelf):
-    """Kills itself so many seconds after it has logged this epoch or a later one: from a thread, so anywhere."""
+    """Kills itself so many seconds after it has logged this epoch or a later one: from a thread, so anywhere.
+
+    At the latest before it logs the next, as one that is faster than those seconds say would go on to its end.
+    """
 
     epoch: int
     seconds: float
@@ -140,6 +143,8 @@ class AfterEpoch(BySelf):
         log, is_logged = RunDirectory.log_epochs, threading.Event()
 
         def log_epochs(run: RunDirectory, entries: Any) -> None:
+            if is_logged.is_set():
+                os.kill(os.getpid(), signal.SIGKILL)
             log(run, entries)
             if any(entry["epoch"] >= self.epoch for entry in entries):
                 is_logged.set()

@@ -30,7 +30,10 @@ class Launched:
     def __init__(self, folder: Path, run: Callable[..., None], *arguments: str | Path) -> None:
         folder.mkdir()
         self._folder, self._said = folder, folder / "said"
-        self.process = FORKS.Process(target=_launch, args=(folder, run, tuple(map(str, arguments))))
+        # An agent that ends before its first line has said nothing; its environment is that of the test.
+        self._said.touch()
+        variables = dict(os.environ)
+        self.process = FORKS.Process(target=_launch, args=(folder, variables, run, tuple(map(str, arguments))))
         self.process.start()
 
     def is_over(self) -> bool:
@@ -53,7 +56,9 @@ class Launched:
         return [one.read_text() for one in files if one.exists()]
 
 
-def _launch(folder: Path, run: Callable[..., None], arguments: tuple[str, ...]) -> None:
+def _launch(folder: Path, variables: dict[str, str], run: Callable[..., None], arguments: tuple[str, ...]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     with (folder / "said").open("a", encoding="utf-8") as stream:

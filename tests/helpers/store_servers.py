@@ -49,7 +49,8 @@ def _process(port: int, *arguments: str) -> Iterator[None]:
     quiet = subprocess.DEVNULL
     with subprocess.Popen([sys.executable, *arguments], stdout=quiet, stderr=quiet, env=dict(os.environ)) as one:
         try:
-            deadline = time.monotonic() + 60
+            # For what hangs: a busy machine takes its time to load what the servers are made of.
+            deadline = time.monotonic() + 240
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 1).close()
