@@ -11,9 +11,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ _LOADED = (
     "matplotlib.pyplot",
 )
 """What the stages load, that which they load when it is needed included."""
+_SECONDS = 600
+"""For what hangs: a machine that does ten other things at once needs minutes for what takes seconds."""
 FORKS.set_forkserver_preload(list(_LOADED))
 
 
@@ -61,23 +64,33 @@ def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
 
 def rawlabel(*arguments: str | Path, **environment: str) -> Ended:
     """Run the command to its end."""
-    process = start(*arguments, **environment)
-    out, err = process.communicate(timeout=240)
-    return Ended(process.returncode, out, err)
+    with _ending(start(*arguments, **environment)) as process:
+        out, err = process.communicate(timeout=_SECONDS)
+        return Ended(process.returncode, out, err)
+
+
+@contextmanager
+def _ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """It does not outlive the block, whatever fails there: it would disturb the next test."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def end_by_signal(
     number: signal.Signals, when: Callable[[], bool], arguments: Sequence[str | Path], **environment: str
 ) -> Ended:
     """Start the command and send the signal as soon as `when` is true; it may also end by itself before."""
-    process = start(*arguments, **environment)
-    deadline = time.monotonic() + 240
-    while process.poll() is None and not when():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=240)
-    return Ended(process.returncode, out, err)
+    with _ending(start(*arguments, **environment)) as process:
+        deadline = time.monotonic() + _SECONDS
+        while process.poll() is None and not when():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=_SECONDS)
+        return Ended(process.returncode, out, err)
 
 
 class BySelf:
@@ -175,19 +188,28 @@ def forked(
         variables = dict(os.environ) | environment
         process = FORKS.Process(target=_main, args=(list(map(str, arguments)), variables, said, by_self))
         process.start()
-        deadline = time.monotonic() + 240
-        while process.exitcode is None and not when():
-            assert time.monotonic() < deadline
-            process.join(0.01)
-        if process.exitcode is None and process.pid is not None:
-            # It may end, and the server of the forks may have waited for it, at this very moment.
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, number)
-        process.join(240)
-        code = process.exitcode
-        assert code is not None
-        process.close()
+        try:
+            deadline = time.monotonic() + _SECONDS
+            while process.exitcode is None and not when():
+                assert time.monotonic() < deadline
+                process.join(0.01)
+            _signal(process, number)
+            process.join(_SECONDS)
+            code = process.exitcode
+            assert code is not None
+        finally:
+            # It does not outlive the call, whatever fails here: it would disturb the next test.
+            _signal(process, signal.SIGKILL)
+            process.join(_SECONDS)
+            process.close()
         return Ended(code, *(path.read_text("utf-8") for path in said))
+
+
+def _signal(process: ForkServerProcess, number: signal.Signals) -> None:
+    """Unless it has ended; it may, and the server of the forks may have waited for it, at this very moment."""
+    if process.exitcode is None and process.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _main(arguments: list[str], variables: dict[str, str], said: list[Path], by_self: BySelf | None) -> None:
