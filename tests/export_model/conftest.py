@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,15 @@ import pytest
 from rawlabel.config import load_training
 from rawlabel.training.stage import train
 from tests.helpers.tiny_training import make_class_folders, tiny
+
+
+@pytest.fixture(autouse=True)
+def own_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a card has people import is that of its own folder, and no later test's."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.modules.pop("probabilities", None)
+    yield
+    sys.modules.pop("probabilities", None)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import rawlabel as rl
 pytestmark = [pytest.mark.integration, pytest.mark.real_data]
 
 
-@pytest.mark.timeout(600)
 def test_predict_serve_onnxruntime_and_plain_timm_agree_on_flowers(shared_data: Path, tmp_path: Path) -> None:
     """Few photos and small views, since each is seen a dozen times; the benchmark does it at full size."""
     for part, most in (("train", 10), ("test", 5)):
