@@ -39,14 +39,14 @@ def served(handle: Handler, port: int = 0) -> Iterator[str]:
         await state["stop"].wait()  # type: ignore[attr-defined]
         await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
     assert ready.wait(120)
     try:
         yield str(state["address"])
     finally:
         state["loop"].call_soon_threadsafe(state["stop"].set)  # type: ignore[attr-defined]
-        thread.join(120)
+        thread.join()
 
 
 def settings_for(address: str, folder: Path, **changes: object) -> CollectConfig:

@@ -62,10 +62,12 @@ class ImageHost:
 @contextmanager
 def image_host(seconds: float = 0.0, per_second: int | None = None) -> Iterator[ImageHost]:
     """Serve in a thread until the block is left."""
-    host, ready, stop = ImageHost(seconds, per_second), threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    host, ready = ImageHost(seconds, per_second), threading.Event()
+    end: list[Callable[[], object]] = []
 
     async def main() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        end.append(lambda: loop.call_soon_threadsafe(stop.set))
         application = web.Application()
         application.router.add_get("/{name}", host.answer)
         runner = web.AppRunner(application)
@@ -76,12 +78,12 @@ def image_host(seconds: float = 0.0, per_second: int | None = None) -> Iterator[
         await stop.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
+    # It ends what a client has begun at the last moment, whose socket would be missed by a later test otherwise.
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
     assert ready.wait(120)
     try:
         yield host
     finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(120)
-        loop.close()
+        end[0]()
+        thread.join()
