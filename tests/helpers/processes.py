@@ -186,11 +186,13 @@ def forked(
             path.touch()
         # The server of the forks has the environment of the test that happened to start it.
         variables = dict(os.environ) | environment
-        process = FORKS.Process(target=_main, args=(list(map(str, arguments)), variables, said, by_self))
+        # What is forked ignores Ctrl-C at first, as its server does: a signal waits for the command to begin.
+        begun = Path(folder, "begun")
+        process = FORKS.Process(target=_main, args=(list(map(str, arguments)), variables, said, begun, by_self))
         process.start()
         try:
             deadline = time.monotonic() + _SECONDS
-            while process.exitcode is None and not when():
+            while process.exitcode is None and not (begun.exists() and when()):
                 assert time.monotonic() < deadline
                 process.join(0.01)
             _signal(process, number)
@@ -212,7 +214,9 @@ def _signal(process: ForkServerProcess, number: signal.Signals) -> None:
             os.kill(process.pid, number)
 
 
-def _main(arguments: list[str], variables: dict[str, str], said: list[Path], by_self: BySelf | None) -> None:
+def _main(
+    arguments: list[str], variables: dict[str, str], said: list[Path], begun: Path, by_self: BySelf | None
+) -> None:
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = ["rawlabel", *arguments]
@@ -222,4 +226,5 @@ def _main(arguments: list[str], variables: dict[str, str], said: list[Path], by_
     precision._trial = fp32_is_faster
     if by_self:
         by_self.prepare()
+    begun.touch()
     cli.main(arguments)
