@@ -8,10 +8,13 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from filelock import FileLock
 
+from rawlabel.base import files
 from rawlabel.base.files import is_held, locked
 from rawlabel.cli import run as run_command
 from rawlabel.show.watch.plot import plot
@@ -68,7 +71,7 @@ def test_what_is_no_run_is_one_line(tmp_path, capsys):
     assert run_command(["watch"]) == 2
 
 
-def test_who_holds_a_lock_is_seen_and_not_disturbed(tmp_path):
+def test_who_holds_a_lock_is_seen_and_not_disturbed(tmp_path, monkeypatch):
     lock = tmp_path / ".lock"
     lock.touch()
     assert not is_held(lock)
@@ -76,6 +79,13 @@ def test_who_holds_a_lock_is_seen_and_not_disturbed(tmp_path):
         assert is_ours
         assert is_held(lock)
     assert not is_held(lock)
+    # Whoever looks has it for a moment, which keeps nobody from taking it.
+    monkeypatch.setattr(files, "_MOMENT", 60.0)
+    looking = FileLock(lock, thread_local=False)
+    looking.acquire()
+    threading.Timer(0.1, looking.release).start()
+    with locked(lock) as is_ours:
+        assert is_ours
 
 
 def test_curves_are_drawn_where_their_values_are():

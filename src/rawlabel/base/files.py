@@ -21,6 +21,8 @@ from rawlabel.errors import DataError, DiskError
 _UMASK = threading.Lock()
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL}
 """What file systems answer that cannot lock a file, such as some of other machines."""
+_MOMENT = 0.5
+"""Seconds after which a lock is held by somebody who means to keep it."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -113,7 +115,8 @@ def locked(path: Path) -> Iterator[bool]:
     lock = FileLock(path, fallback_to_soft=False)
     with disk_errors(path):
         try:
-            lock.acquire(blocking=False)
+            # Whoever only asks whether it is held has it for a moment.
+            lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
         except Timeout:
             yield False
             return
