@@ -16,7 +16,7 @@ from rawlabel.gather.collect.engines import cluster_limits
 from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits, Grant, LimitsKeeper
 from rawlabel.gather.collect.http.host_limits import HostLimits
 from rawlabel.gather.collect.http.host_state import Answer, HostAway, HostPaused
-from tests.collect.skipping_loop import SkippingLoop
+from tests.helpers.skipping_loop import SkippingLoop
 
 HOST = "127.0.0.1:80"
 

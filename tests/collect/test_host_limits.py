@@ -28,7 +28,7 @@ from rawlabel.gather.collect.http.host_state import (
     HostPaused,
     HostState,
 )
-from tests.collect.skipping_loop import SkippingLoop
+from tests.helpers.skipping_loop import SkippingLoop
 
 Limiter = Callable[[float], float | None]
 """Told the time of a request; None when it is granted, else the seconds to wait until the next one would be."""

@@ -44,8 +44,8 @@ from rawlabel.models.transfer.for_curating import make_features
 from rawlabel.models.transfer.store import FeatureStore
 from rawlabel.records import Outcome, Photo, Reason, Status
 from rawlabel_photo_site.web.server import RunningSite
-from tests.collect.held_requests import HeldRequests
 from tests.helpers.collected_project import make_project
+from tests.helpers.held_requests import HeldRequests
 from tests.helpers.image_host import image_host
 from tests.helpers.pictures import photo
 from tests.helpers.processes import end_by_signal, rawlabel
