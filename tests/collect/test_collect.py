@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,11 +15,9 @@ from rawlabel.errors import SourceError
 from rawlabel.gather.collect.stage import collect
 from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Reason, Status
-from rawlabel_photo_site.web import image_host
 from rawlabel_photo_site.web.server import RunningSite, running
-from rawlabel_photo_site.world.photos import SitePhoto
 from rawlabel_photo_site.world.site import PhotoSite
-from rawlabel_photo_site.world.sizes import Size
+from tests.helpers.held_photos import held_back_while, num_stored
 from tests.helpers.processes import forked
 from tests.helpers.small_site import KEY, PER_CLASS
 from tests.helpers.wire import NOBODY
@@ -82,29 +76,6 @@ def test_a_higher_limit_goes_on_from_the_lower_one(site: RunningSite, class_file
     assert more["label_events"] == 75
     at_once = collect(settings(site, class_file, tmp_path / "q", per_keyword=25), api_key=KEY)
     assert at_once == more
-
-
-def num_stored(project: Path) -> int:
-    """Photos in the store; `os.walk` does not mind that folders come and go meanwhile."""
-    return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(project)) for name in names)
-
-
-@contextmanager
-def held_back_while(is_due: Callable[[], bool]) -> Iterator[None]:
-    """While it is due, the site, which runs in this process, hands out no photo: nobody ends before the signal."""
-    real, is_over = image_host.image_file, threading.Event()
-
-    def image_file(photo: SitePhoto, size: Size) -> bytes:
-        while is_due() and not is_over.wait(0.02):
-            pass
-        return real(photo, size)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_host, "image_file", image_file)
-        try:
-            yield
-        finally:
-            is_over.set()
 
 
 def test_kill_9_at_fifty_random_moments_leaves_no_trace(class_file: Path, tmp_path: Path) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +25,11 @@ from rawlabel.manifests.rebuild.comparison import Likeness, Promise, likeness
 from rawlabel.manifests.rebuild.stage import Rebuilt, rebuild
 from rawlabel.manifests.verify.stage import verify
 from rawlabel.records import Outcome, Reason, Status, Verdict
-from rawlabel_photo_site.web import image_host
 from rawlabel_photo_site.web.server import RunningSite, running
 from rawlabel_photo_site.world.changes import Change, ChangedSite
-from rawlabel_photo_site.world.photos import SitePhoto
-from rawlabel_photo_site.world.sizes import Size
 from tests.helpers.earlier_collection import Then
 from tests.helpers.faulty_site import served
+from tests.helpers.held_photos import held_back_while, num_stored
 from tests.helpers.processes import forked
 from tests.helpers.small_site import KEY
 
@@ -214,28 +208,6 @@ def test_a_host_that_throttles_is_named_while_it_does(
     with served(handle, then.port):
         rebuild(settings(then.manifest, tmp_path / "new", attempts=1))
     assert f"127.0.0.1:{then.port}: throttles, waits 3 s" in capsys.readouterr().err
-
-
-def num_stored(project: Path) -> int:
-    return sum(name.endswith(".jpg") for _, _, names in os.walk(images_path(project)) for name in names)
-
-
-@contextmanager
-def held_back_while(is_due: Callable[[], bool]) -> Iterator[None]:
-    """While it is due, the site, which runs in this process, hands out no photo: nobody ends before the kill."""
-    real, is_over = image_host.image_file, threading.Event()
-
-    def image_file(photo: SitePhoto, size: Size) -> bytes:
-        while is_due() and not is_over.wait(0.02):
-            pass
-        return real(photo, size)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_host, "image_file", image_file)
-        try:
-            yield
-        finally:
-            is_over.set()
 
 
 def test_kill_9_in_the_middle_leaves_no_trace(

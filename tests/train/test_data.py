@@ -87,7 +87,7 @@ def test_class_folders_that_lie_here_and_not_under_the_root_are_told(
 ) -> None:
     make_class_folders(tmp_path / "flowers", 3, 0)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"flowers is here, and so it is with --root \."):
+    with pytest.raises(DataError, match=r"flowers lies here: say --root \."):
         load_training_data(tiny(tmp_path / "project", main="flowers"))
     assert len(load_training_data(tiny(Path(), main="flowers")).class_ids) == 3
 
@@ -95,7 +95,7 @@ def test_class_folders_that_lie_here_and_not_under_the_root_are_told(
 def test_folders_that_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder or manifest; check --root and --main"):
         load_training_data(tiny(tmp_path))
-    with pytest.raises(DataError, match=r"neither a manifest nor `candidate`; .* with --main, which is \. where"):
+    with pytest.raises(DataError, match=r"nor `candidate`; name the data with --main, or say --main \. where"):
         load_training_data(tiny(tmp_path, main=None))
     (tmp_path / "candidate").mkdir()
     with pytest.raises(DataError, match="holds no class folders"):

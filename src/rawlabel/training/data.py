@@ -138,15 +138,14 @@ def _locate(config: TrainConfig) -> Path:
     if config.main is not None:
         path = locate(config.root, config.main)
         if not is_address(path) and not path.exists():
-            hint = how_to_get(config.root, config.main)
-            if Path(config.main).exists():
-                hint = f"; {config.main} is here, and so it is with --root ."
+            is_here = f"; {config.main} lies here: say --root ." if Path(config.main).exists() else ""
+            hint = is_here or how_to_get(config.root, config.main)
             raise DataError(f"{path}: no such folder or manifest; check --root and --main{hint}")
         return path
     path = newest_manifest(config.root) or export_path(config.root)
     if not path.exists():
         raise DataError(
-            f"{config.root}: holds neither a manifest nor `candidate`; name the data with --main, which is . "
+            f"{config.root}: holds neither a manifest nor `candidate`; name the data with --main, or say --main . "
             "where its folders are the classes"
         )
     return path

@@ -134,7 +134,7 @@ def _refuse_other_model(config: TrainConfig, saved: WeightsFacts, path: Path) ->
         if had != wanted:
             raise CheckpointError(
                 f"--resume: {path} was trained with --{name} {had}; say --{name} {had}, or leave --resume out to "
-                f"train with {wanted} from the start"
+                f"train with --{name} {wanted} from the start"
             )
 
 

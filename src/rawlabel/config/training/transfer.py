@@ -56,8 +56,9 @@ class TransferSettings(Section):
         None,
         "Named settings, which all others here win over: transfer (a head on the features of a frozen encoder, "
         "minutes), finetune (all layers of it after that), scratch (a network of your own, hours), paper (as "
-        "published, hours). By default transfer, on a GPU finetune; but paper for a --config in the published "
-        "form, and where --model or another setting of a network that is trained on pixels is given.",
+        "published, hours). By default that of a run that is resumed, else transfer, on a GPU finetune; "
+        "but paper for a --config in the published form, and where --model or another setting of a network that "
+        "is trained on pixels is given.",
         role=Role.PLACE,
         common=True,
     )
