@@ -18,6 +18,7 @@ from rawlabel.artifacts.project import images_path
 from rawlabel.config import CollectConfig
 from rawlabel.errors import DiskError, SourceError
 from rawlabel.gather.collect.engines.fetch import MOST_FAILURES_IN_A_ROW, PHOTOS_PER_SLOT, LocalEngine
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import MOST_BYTES_HELD, HttpClient
 from rawlabel.records import Outcome, Photo, Reason, Status
 from tests.helpers.wire import NOBODY, jpeg, reply, settings, wired
@@ -42,9 +43,13 @@ async def download(
     photos: Sequence[Photo], config: CollectConfig, source: Source | None = None, callers: int = 1
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
+
+    def record(outcome: Outcome, _exchange: Exchange | None) -> None:
+        outcomes.append(outcome)
+
     sources: Any = {"list": source or Source()}
     async with HttpClient(config) as http, LocalEngine(config, http, sources) as engine:
-        await asyncio.gather(*(engine.download(photos[i::callers], outcomes.append) for i in range(callers)))
+        await asyncio.gather(*(engine.download(photos[i::callers], record) for i in range(callers)))
     return outcomes
 
 

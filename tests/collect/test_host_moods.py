@@ -14,7 +14,10 @@ from aiohttp import web
 from rawlabel.artifacts.catalogue.catalogue import Catalogue
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.config import CollectConfig
+from rawlabel.gather.collect.engines.decode_pool import DecodePool
+from rawlabel.gather.collect.engines.image_worker import Examined
 from rawlabel.gather.collect.http import client
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW, STRAINS_OF_A_HOST, HostState
 from rawlabel.gather.collect.http.refusals import Refusals
 from rawlabel.gather.collect.stage import collect
@@ -107,20 +110,36 @@ def test_a_host_whose_every_address_asks_for_a_day_is_left_alone(
 def test_a_host_that_has_had_enough_is_asked_again_for_all_that_it_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Final as a refused address is, all that came after the block was lost for good."""
-    answer, judged, recorded = ImageHost.answer, Refusals.judged, list[str | None]()
+    """Final as a refused address is, all that came after the block was lost for good.
+
+    The photos from before it are decoded in the middle of the row, which they must not break up.
+    """
+    answer, examine, judged = ImageHost.answer, DecodePool.examine, Refusals.judged
+    recorded, few = Counter[int | None](), 6
+    num_examined = 0
 
     async def answer_in_turn(host: ImageHost, request: web.Request) -> web.Response:
-        # What came before the block is decoded by then, which would break up what is refused in a row.
-        while host.refuses_after and int(request.path[1:-4]) >= host.refuses_after > len(recorded):
+        while (
+            host.refuses_after
+            and int(request.path[1:-4]) >= host.refuses_after + few
+            and (recorded[403] < few or recorded[200] < num_examined)
+        ):
             await asyncio.sleep(0.01)
         return await answer(host, request)
 
-    def judging(refusals: Refusals, outcome: Outcome, url: str | None) -> list[Outcome]:
-        recorded.append(url)
-        return judged(refusals, outcome, url)
+    async def examine_late(pool: DecodePool, data: bytes) -> Examined:
+        nonlocal num_examined
+        num_examined += 1
+        while recorded[403] < few:
+            await asyncio.sleep(0.01)
+        return await examine(pool, data)
+
+    def judging(refusals: Refusals, outcome: Outcome, url: str | None, exchange: Exchange | None) -> list[Outcome]:
+        recorded[outcome.http_status] += 1
+        return judged(refusals, outcome, url, exchange)
 
     monkeypatch.setattr(ImageHost, "answer", answer_in_turn)
+    monkeypatch.setattr(DecodePool, "examine", examine_late)
     monkeypatch.setattr(Refusals, "judged", judging)
     with image_host() as host:
         host.odd["/3.jpg"] = lambda: web.Response(status=403)

@@ -30,6 +30,7 @@ from rawlabel.errors import ConfigError, DataError, DiskError
 from rawlabel.gather.collect.engines import ray_engine
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
 from rawlabel.gather.collect.engines.ray_worker import Batch, Job, fetch_batch
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.source import Source
 from rawlabel.gather.collect.sources.flickr import PLUGIN as Flickr
@@ -113,7 +114,7 @@ def downloaded(
             sources = {"flickr": source.__new__(source)}  # searching is not needed
             async with make_engine(config, http, sources) as engine:
 
-                def record(outcome: Outcome) -> None:
+                def record(outcome: Outcome, _exchange: Exchange | None) -> None:
                     outcomes.append(outcome)
                     meanwhile(engine, outcomes)
 

@@ -15,6 +15,7 @@ from PIL import Image
 from rawlabel.artifacts.image_store.local import ImageStore
 from rawlabel.artifacts.project import images_path
 from rawlabel.gather.collect.engines.fetch import LocalEngine
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.records import Outcome, Photo, Reason, Status
 from tests.helpers.wire import Answer, Asked, Wire, jpeg, redirect, reply, settings, wired
@@ -98,13 +99,17 @@ ROWS = [
 
 async def run(photos: list[Photo], project: Path) -> dict[str, Outcome]:
     outcomes: list[Outcome] = []
+
+    def record(outcome: Outcome, _exchange: Exchange | None) -> None:
+        outcomes.append(outcome)
+
     sources: Any = {"list": AnySource()}
     # The one that a time limit ends has a short one; to the others a busy machine gives what they need.
     for deadline in (3.0, 60.0):
         config = settings(project=project, max_megabytes=2, deadline=deadline, workers=1)
         own = [one for one in photos if one.url.endswith("/drip") == (deadline == 3)]
         async with HttpClient(config) as http, LocalEngine(config, http, sources) as engine:
-            await engine.download(own, outcomes.append)
+            await engine.download(own, record)
     assert len(outcomes) == len(photos)
     return {one.photo_id: one for one in outcomes}
 

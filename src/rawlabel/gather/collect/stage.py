@@ -20,6 +20,7 @@ from rawlabel.errors import ConfigError, RawlabelError, first_error
 from rawlabel.gather.classes.warnings import find_shared_keywords
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
 from rawlabel.gather.collect.expectation import Expectation
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.refusals import REFUSALS_TO_GIVE_UP, RUNS_TO_GIVE_UP, Refusals
 from rawlabel.gather.collect.search import MOST_REPEATS
 from rawlabel.gather.collect.self_check import require_known_form
@@ -168,11 +169,11 @@ class _Collection:
         outcomes: list[Outcome] = []
         num_fetched = 0
 
-        def record(outcome: Outcome) -> None:
+        def record(outcome: Outcome, exchange: Exchange | None) -> None:
             nonlocal num_fetched
             num_fetched += outcome.status is Status.FETCHED
             photo = mine[outcome.source, outcome.photo_id]
-            outcomes.extend(self.refusals.judged(outcome, photo.url))
+            outcomes.extend(self.refusals.judged(outcome, photo.url, exchange))
             if len(outcomes) >= COMMIT_EVERY:
                 self._commit(outcomes)
 

@@ -16,6 +16,7 @@ from rawlabel.base.progress import Task, progress
 from rawlabel.config import CollectConfig
 from rawlabel.errors import RawlabelError, SourceError, first_error
 from rawlabel.gather.collect.engines.engine import Engine, make_engine
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.api import Api
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.http.refusals import Refusals
@@ -58,9 +59,9 @@ async def _download_some(
     task.advance(len(promises) - len(open_keys))
     fresh: list[Outcome] = []
 
-    def record(outcome: Outcome) -> None:
+    def record(outcome: Outcome, exchange: Exchange | None) -> None:
         promise = promises[outcome.source, outcome.photo_id]
-        fresh.extend(refusals.judged(_compared(outcome, promise), promise.url))
+        fresh.extend(refusals.judged(_compared(outcome, promise), promise.url, exchange))
         task.advance()
         if len(fresh) >= COMMIT_EVERY:
             commit()

@@ -7,9 +7,13 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rawlabel.config import CollectConfig
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.source import Source
 from rawlabel.records import Outcome, Photo
+
+Record = Callable[[Outcome, Exchange | None], None]
+"""Takes what became of a photo, and when its host was asked for it; None where no host was."""
 
 
 class Engine(Protocol):
@@ -21,7 +25,7 @@ class Engine(Protocol):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def download(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+    async def download(self, photos: Sequence[Photo], record: Record) -> None:
         """Fetch the photos and hand each one's outcome to `record`, in any order.
 
         Raises `SourceError` when no host answers any more, `DiskError` when the store refuses.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -16,7 +16,9 @@ from rawlabel.artifacts.image_store.project_photos import Store, settle_store
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
+from rawlabel.gather.collect.engines.engine import Record
 from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import HttpClient, Response
 from rawlabel.gather.collect.reading.commons_sizes import NOT_KEPT_STATUSES, addresses_in_turn
 from rawlabel.gather.collect.source import Source
@@ -56,8 +58,10 @@ class Tools:
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OWN_AT_ONCE))
 
 
-async def fetch_photo(photo: Photo, source: Origin, tools: Tools) -> Outcome:
-    """Fetch one photo and say what became of it. When it is FETCHED, its bytes are on the disk.
+async def fetch_photo(photo: Photo, source: Origin, tools: Tools) -> tuple[Outcome, Exchange | None]:
+    """Fetch one photo and say what became of it and when its host was asked for it, if one was.
+
+    When it is FETCHED, its bytes are on the disk.
 
     Raises `DiskError` when the store refuses, `DataError` when nothing can be decoded any more.
     """
@@ -65,17 +69,17 @@ async def fetch_photo(photo: Photo, source: Origin, tools: Tools) -> Outcome:
     async with tools.readers:
         body = await source.read(photo)
         if body is not None:
-            return await _kept(outcome, body, None, tools)
+            return await _kept(outcome, body, None, tools), None
     if photo.url is None:
-        return replace(outcome, reason=Reason.NO_URL)
+        return replace(outcome, reason=Reason.NO_URL), None
     response = await _asked_in_turn(photo.url, tools.http)
     outcome = _noted(outcome, response, photo.url)
     if outcome.reason is None and source.is_placeholder(response.final_url):
         outcome = replace(outcome, reason=Reason.PLACEHOLDER)
     if outcome.reason is not None:
-        return outcome
+        return outcome, response.exchange
     with tools.http.holding(len(response.body)):
-        return await _kept(outcome, response.body, response.stated_size, tools)
+        return await _kept(outcome, response.body, response.stated_size, tools), response.exchange
 
 
 async def _kept(outcome: Outcome, body: bytes, stated_size: tuple[int, int] | None, tools: Tools) -> Outcome:
@@ -161,7 +165,7 @@ class LocalEngine:
         await self._tools.decoder.__aexit__(kind, value, trace)
         self._tools.writers.shutdown(cancel_futures=True)
 
-    async def download(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+    async def download(self, photos: Sequence[Photo], record: Record) -> None:
         """Fetch the photos and hand each one's outcome to `record`, in any order.
 
         However many there are, only so many are in memory as can be under way. Raises `SourceError` when no host
@@ -172,12 +176,12 @@ class LocalEngine:
                 await self._window.acquire()
                 group.create_task(self._one(photo, record)).add_done_callback(lambda _: self._window.release())
 
-    async def _one(self, photo: Photo, record: Callable[[Outcome], None]) -> None:
+    async def _one(self, photo: Photo, record: Record) -> None:
         self._silence.expect(photo)
         outcome = None
         try:
-            outcome = await fetch_photo(photo, self._sources[photo.source], self._tools)
-            record(outcome)
+            outcome, exchange = await fetch_photo(photo, self._sources[photo.source], self._tools)
+            record(outcome, exchange)
         finally:
             self._silence.note(photo, outcome)
 

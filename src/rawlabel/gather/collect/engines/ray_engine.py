@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +23,10 @@ from rawlabel.base.ray_cluster import connect, import_ray
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError
 from rawlabel.gather.collect.engines.cluster_limits import LimitsKeeper
+from rawlabel.gather.collect.engines.engine import Record
 from rawlabel.gather.collect.engines.fetch import Silence
 from rawlabel.gather.collect.engines.ray_worker import Batch, BatchResult, Job, fetch_batch
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.source import Source
 from rawlabel.records import Outcome, Photo, Reason, Status
 
@@ -101,7 +103,7 @@ class RayEngine:
             # All is fetched. What a lost machine was writing would lie there until the next start.
             self._store.open_for_writing()
 
-    async def download(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+    async def download(self, photos: Sequence[Photo], record: Record) -> None:
         """Fetch the photos and hand each one's outcome to `record`, in any order.
 
         Raises `SourceError` when no host answers any more, `DiskError` when the store refuses; in a group, as
@@ -112,14 +114,14 @@ class RayEngine:
                 await self._window.acquire()
                 group.create_task(self._one(batch, record)).add_done_callback(lambda _: self._window.release())
 
-    async def _one(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+    async def _one(self, photos: Sequence[Photo], record: Record) -> None:
         for photo in photos:
             self._silence.expect(photo)
         outcomes: dict[tuple[str, str], Outcome] = {}
 
-        def keep(outcome: Outcome) -> None:
+        def keep(outcome: Outcome, exchange: Exchange | None) -> None:
             outcomes[outcome.source, outcome.photo_id] = outcome
-            record(outcome)
+            record(outcome, exchange)
 
         try:
             await self._fetch(photos, keep)
@@ -127,7 +129,7 @@ class RayEngine:
             for photo in photos:
                 self._silence.note(photo, outcomes.get((photo.source, photo.photo_id)))
 
-    async def _fetch(self, photos: Sequence[Photo], record: Callable[[Outcome], None]) -> None:
+    async def _fetch(self, photos: Sequence[Photo], record: Record) -> None:
         from ray.exceptions import RayError, RayTaskError
 
         bodies = [await self._sources[photo.source].read(photo) for photo in photos]
@@ -140,13 +142,13 @@ class RayEngine:
         except RayError:
             # Ray has tried it several times. Whichever photo it is, the others must not suffer from it.
             if len(photos) == 1:
-                record(_lost(photos[0]))
+                record(_lost(photos[0]), None)
                 return
             for photo in photos:
                 await self._fetch([photo], record)
             return
-        for outcome in result.outcomes:
-            record(outcome)
+        for outcome, exchange in result.outcomes:
+            record(outcome, exchange)
         if result.error is not None:
             raise result.error
 

@@ -20,6 +20,7 @@ from rawlabel.gather.collect.engines.cluster_limits import ClusterLimits
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
 from rawlabel.gather.collect.engines.fetch import Tools, fetch_photo
 from rawlabel.gather.collect.engines.image_worker import WorkerLimits
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.source import Source
 from rawlabel.records import Outcome, Photo
@@ -54,7 +55,7 @@ class Batch:
 class BatchResult:
     """What became of a batch; with an error that ends the run, the outcomes until then."""
 
-    outcomes: list[Outcome]
+    outcomes: list[tuple[Outcome, Exchange | None]]
     error: RawlabelError | None = None
 
 
@@ -131,7 +132,7 @@ class _Worker:
         self._tools.writers.shutdown(cancel_futures=True)
 
     async def _fetch(self, batch: Batch) -> BatchResult:
-        outcomes: list[Outcome] = []
+        outcomes: list[tuple[Outcome, Exchange | None]] = []
 
         async def one(place: int, photo: Photo) -> None:
             origin = _Origin(self.job.sources[photo.source], batch.bodies.get(place))

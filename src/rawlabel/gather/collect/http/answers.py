@@ -13,6 +13,14 @@ _PASSING_STATUSES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """When a host was asked and when it had answered [seconds since the epoch, which all machines count alike]."""
+
+    asked_at: float
+    answered_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """What one request came to."""
 
@@ -29,6 +37,7 @@ class Hop:
     headers: Mapping[str, str] = field(default_factory=dict)
     is_sent: bool = True
     """Whether anything was asked; not of a host that is left alone."""
+    exchange: Exchange | None = None
 
 
 def refused(hop: Hop) -> Hop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from rawlabel.gather.collect.http.addresses import (
     followed_url,
     guarded_socket,
 )
-from rawlabel.gather.collect.http.answers import Hop, left_for_later, refused, silent
+from rawlabel.gather.collect.http.answers import Exchange, Hop, left_for_later, refused, silent
 from rawlabel.gather.collect.http.headers import (
     AGENT_NAME,
     TooLarge,
@@ -71,6 +72,8 @@ class Response:
     """The addresses that led on to others, without their queries."""
     attempts: int = 0
     """Requests made, not counting redirects."""
+    exchange: Exchange | None = None
+    """When the last of them was made and answered; None where none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,9 @@ class HttpClient:
         try:
             async with self._slots:
                 await self._has_room.wait()
+                asked_at = time.time()
                 hop = await self._request(url, headers, wish)
+                hop = replace(hop, exchange=Exchange(asked_at, time.time()))
         finally:
             self._limits.report(ticket, hop.answer, hop.retry_after)
         # Without the query, which may hold a key.
@@ -349,6 +354,7 @@ def _response(url: URL, passed: list[URL], hop: Hop) -> Response:
         stated_size=stated_size(headers),
         redirects=tuple(map(_without_query, passed)),
         attempts=int(bool(passed) or hop.is_sent),
+        exchange=hop.exchange,
     )
 
 

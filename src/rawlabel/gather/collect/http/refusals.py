@@ -3,6 +3,9 @@
 HTTP 403 is what some hosts answer for a photo that is gone, and others for whoever has asked too often. An address
 that is refused while its host serves others is refused for good. Where a host refuses so many in a row that it is
 left alone, none of them is; not until it has done so in several runs, and served nothing in between.
+
+What was served breaks up a row of refusals only if it was asked for after them: photos granted before are decoded
+meanwhile, and are heard of only when the host has long had enough.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.host_state import REFUSED_IN_A_ROW
 from rawlabel.records import Outcome, Reason
 
@@ -22,37 +26,42 @@ class Refusals:
     """Hears of every outcome, and says what to record: this one, and earlier ones that look otherwise now."""
 
     def __init__(self) -> None:
-        self._in_a_row: defaultdict[str, list[Outcome]] = defaultdict(list)
+        self._in_a_row: defaultdict[str, list[tuple[float, Outcome]]] = defaultdict(list)
+        """What each host refused and when it did, since the last photo that was asked for and served."""
         self._refused: Counter[str] = Counter()
-        self._serving: set[str] = set()
+        self._served: dict[str, float] = {}
+        """When the last photo was asked for that each host served, or answered otherwise than with a refusal."""
 
-    def judged(self, outcome: Outcome, url: str | None) -> list[Outcome]:
+    def judged(self, outcome: Outcome, url: str | None, exchange: Exchange | None) -> list[Outcome]:
         """What to record now that this one is known; a later outcome of a photo takes the place of an earlier."""
-        if outcome.http_status is None or url is None:
+        if outcome.http_status is None or url is None or exchange is None:
             return [outcome]
-        streak = self._in_a_row[_host(url)]
+        host = _host(url)
+        streak = self._in_a_row[host]
         if outcome.reason is not Reason.FORBIDDEN:
-            streak.clear()
-            self._serving.add(_host(url))
+            self._served[host] = max(exchange.asked_at, self._served.get(host, 0.0))
+            streak[:] = [one for one in streak if one[0] >= exchange.asked_at]
             return [outcome]
-        self._refused[_host(url)] += 1
+        self._refused[host] += 1
+        if exchange.answered_at < self._served.get(host, 0.0):
+            return [outcome]
         # Requests are counted once, with the first outcome.
-        streak.append(replace(outcome, attempts=0))
+        streak.append((exchange.answered_at, replace(outcome, attempts=0)))
         if len(streak) < REFUSED_IN_A_ROW:
             return [outcome]
         taken_back = streak[:-1] if len(streak) == REFUSED_IN_A_ROW else []
-        return [_passing(one) for one in (*taken_back, outcome)]
+        return [*(_passing(one) for _, one in taken_back), _passing(outcome)]
 
     def hosts_that_serve(self) -> frozenset[str]:
         """Those that answered something else than a refusal."""
-        return frozenset(self._serving)
+        return frozenset(self._served)
 
     def refused_by_host(self) -> dict[str, int]:
         """How much was refused by each host that was left alone for it and served nothing."""
         return {
             host: count
             for host, count in self._refused.items()
-            if count >= REFUSED_IN_A_ROW and host not in self._serving
+            if count >= REFUSED_IN_A_ROW and host not in self._served
         }
 
 
