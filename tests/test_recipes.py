@@ -20,7 +20,9 @@ from rawlabel.errors import ConfigError
         ({"epochs": 5, "inject_noise": 0.4}, "transfer"),
         ({"model": "resnet18"}, "paper"),
         ({"image_size": 64}, "paper"),
-        ({"resume": "model.pth.tar"}, "paper"),
+        ({"resume": __file__}, "paper"),
+        ({"resume": "none.pth.tar", "model": "resnet18"}, "paper"),
+        ({"resume": "none.pth.tar", "recipe": "scratch"}, "scratch"),
         ({"recipe": "scratch"}, "scratch"),
         ({"recipe": "scratch", "model": "resnet34"}, "scratch"),
         ({"recipe": "paper"}, "paper"),
@@ -94,6 +96,7 @@ def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path
         ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
         ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),
         ({"weighing": "soft", "recipe": "paper"}, "--weighing: goes with --encoder"),
+        ({"resume": "runs/none"}, "--resume: runs/none: no such run or checkpoint; name a run directory, or say"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(flags: dict[str, Any], complaint: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rawlabel.errors import ConfigError
+
 HasGpu = Callable[[], bool]
 """Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
 _FOLDER = Path(__file__).parent / "recipes"
@@ -31,10 +33,20 @@ def read_recipe(name: str) -> dict[str, object]:
 
 
 def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form: bool) -> str:
-    """The recipe of settings that name none: that of the run that goes on; what was published stays as it was."""
-    if (resumed := _recipe_of_run(given.get("resume"))) is not None:
+    """The recipe of settings that name none: that of the run that goes on; what was published stays as it was.
+
+    Raises `ConfigError` where nothing but a run that is not there says that pixels are meant.
+    """
+    resume = given.get("resume")
+    if (resumed := _recipe_of_run(resume)) is not None:
         return resumed
-    if is_published_form or FROM_PIXELS & given.keys():
+    from_pixels = FROM_PIXELS & given.keys()
+    if is_published_form or from_pixels:
+        if resume and not is_published_form and from_pixels <= {"resume", "start_epoch"} and not Path(resume).exists():
+            raise ConfigError(
+                f"--resume: {resume}: no such run or checkpoint; name a run directory, or say --recipe scratch to "
+                "train from pixels without it"
+            )
         return "paper"
     return "finetune" if given.get("device", "auto") != "cpu" and has_gpu() else "transfer"
 
