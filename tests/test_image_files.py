@@ -27,6 +27,7 @@ from rawlabel.base.image_files import (
     images_below,
     sniff_media_type,
 )
+from rawlabel.records import Reason
 
 
 def test_all_that_torchvision_reads_is_read() -> None:
@@ -45,6 +46,18 @@ def test_each_format_is_known_by_its_first_bytes_and_decoded_by_both_libraries(o
     checked = check_image(data, 64, 1)
     assert (checked.reason, checked.width, checked.height) == (None, 90, 80)
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (80, 90, 3)
+
+
+@pytest.mark.parametrize(("limit", "reason"), [(1.0, None), (0.007, Reason.TOO_LARGE)])
+def test_no_other_limit_of_pixels_holds_than_the_one_that_is_given(
+    limit: float, reason: Reason | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (80, 90, 3), dtype=np.uint8)).save(stream, "PNG")
+    # Pillow refuses what has twice as many.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    checked = check_image(stream.getvalue(), 64, limit)
+    assert (checked.reason, checked.width, checked.height) == (reason, 90, 80)
 
 
 @pytest.mark.parametrize("data", [b"", b"BM", b"P", b"BMW and other cars", b"P5", b"\0\0\0 ftypisom" + bytes(30)])

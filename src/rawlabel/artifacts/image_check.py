@@ -92,8 +92,6 @@ def _opened(source: Path | bytes, max_megapixels: float) -> tuple[Decoded, Image
             if image.width * image.height > max_megapixels * 1e6:
                 return Decoded(Reason.TOO_LARGE, image.width, image.height), None
             picture = upright_rgb(image, orientation_of(data, FORMATS))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return Decoded(Reason.TOO_LARGE), None
     except UnidentifiedImageError:
         return Decoded(Reason.NOT_AN_IMAGE), None
     except PILLOW_FAULTS:

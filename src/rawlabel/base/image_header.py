@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from rawlabel.base.image_files import IMAGE_FORMATS
 from rawlabel.base.image_pixels import PILLOW_FAULTS, open_image
@@ -58,8 +58,6 @@ def _header(stored: npt.NDArray[np.uint8]) -> tuple[tuple[str, ...], int, int]:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         _register_heif()
         formats = (*_FORMATS, HEIF)
-    # The limit is our own, and Pillow's would warn, or refuse, before the size can be read.
-    Image.MAX_IMAGE_PIXELS = None
     try:
         with open_image(data, formats) as image:
             return formats, *image.size

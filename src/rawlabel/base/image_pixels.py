@@ -46,8 +46,10 @@ def open_image(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     """Open a file's bytes with Pillow; nothing is decoded yet.
 
     A PNG is opened without texts and color profiles of a size that Pillow refuses: they say nothing about the
-    picture. Raises what Pillow raises.
+    picture. How many pixels it may have is for the caller to say, by `size`. Raises what Pillow raises.
     """
+    # Pillow's own limit would warn, or refuse, before the size can be read, and whatever --max-megapixels says.
+    Image.MAX_IMAGE_PIXELS = None
     return Image.open(BytesIO(_without_large_texts(data)), formats=formats)
 
 
@@ -122,7 +124,7 @@ def decode_upright(stored: npt.NDArray[np.uint8], how: int, formats: tuple[str, 
     try:
         with open_image(data, formats) as image:
             picture = np.asarray(upright_rgb(image, orientation_of(data, formats)))
-    except (*PILLOW_FAULTS, Image.DecompressionBombError) as error:
+    except PILLOW_FAULTS as error:
         raise ValueError("no image that can be decoded") from error
     return np.ascontiguousarray(picture if how & cv2.IMREAD_COLOR_RGB else picture[..., ::-1])
 

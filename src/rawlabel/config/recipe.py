@@ -42,7 +42,8 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
         return resumed
     from_pixels = FROM_PIXELS & given.keys()
     if is_published_form or from_pixels:
-        if resume and not is_published_form and from_pixels <= {"resume", "start_epoch"} and not Path(resume).exists():
+        is_all = resume and from_pixels <= {"resume", "start_epoch"} and not is_published_form
+        if is_all and not Path(str(resume)).exists():
             raise ConfigError(
                 f"--resume: {resume}: no such run or checkpoint; name a run directory, or say --recipe scratch to "
                 "train from pixels without it"

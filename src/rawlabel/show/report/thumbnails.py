@@ -59,7 +59,7 @@ def _encode(source: Path | bytes) -> str | None:
 def _shrink(source: Path | bytes) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
-            # The size is judged below; Pillow's own warning about large pictures is of no use to the reader.
+            # Damaged files have much to warn of, which is of no use to the reader.
             warnings.simplefilter("ignore")
             data = source if isinstance(source, bytes) else source.read_bytes()
             with open_image(data, FORMATS) as image:
@@ -68,7 +68,7 @@ def _shrink(source: Path | bytes) -> Image.Image | None:
                 # Lets the JPEG decoder skip most of its work.
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))
                 upright = upright_rgb(image, orientation_of(data, FORMATS))
-    except (Image.DecompressionBombError, *PILLOW_FAULTS):
+    except PILLOW_FAULTS:
         return None
     upright.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return upright

@@ -67,7 +67,7 @@ def _encoded(data: bytes, side: int) -> bytes | None:
                 # Lets the JPEG decoder skip most of its work.
                 image.draft("RGB", (2 * side, 2 * side))
                 upright = upright_rgb(image, orientation_of(data, FORMATS))
-    except (Image.DecompressionBombError, *PILLOW_FAULTS):
+    except PILLOW_FAULTS:
         return None
     upright.thumbnail((side, side), Image.Resampling.LANCZOS)
     # Pillow would write again what strangers wrote into the original; the colours' profile alone is wanted.

@@ -70,8 +70,7 @@ def start_worker(limits: WorkerLimits) -> None:
         own.rlimit(psutil.RLIMIT_AS, (most, most))
     # The pool has a process for each core already.
     cv2.setNumThreads(0)
-    # The limit of pixels is this project's own, and damaged files have much to warn of.
-    Image.MAX_IMAGE_PIXELS = None
+    # Damaged files have much to warn of.
     warnings.simplefilter("ignore")
 
 
