@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -32,6 +33,8 @@ _FINISHING = "stopping as soon as what is under way is finished; the same again 
 _asked: set[int] = set()
 """The signals that asked this process to stop, where the process is a command."""
 _is_command = False
+_is_sending_again = False
+"""Whether the main thread is where what a handler raises would be dropped for good."""
 
 
 def raise_on_stop() -> None:
@@ -48,10 +51,13 @@ def raise_on_stop() -> None:
     sys.unraisablehook = _send_again
 
 
-def ignore_stops() -> None:
-    """From here on nothing stops the process: all is done and said, and a traceback is all it could add."""
-    for number in _STOPS:
-        signal.signal(number, signal.SIG_IGN)
+def let_end() -> None:
+    """From here on nothing is raised: all is done and said, and a traceback is all it could add.
+
+    The same signal again ends the process at once all the same, for a thread may still be at work.
+    """
+    for number in _heeded():
+        signal.signal(number, lambda signal_number, frame: _note(signal_number))
 
 
 def _heeded() -> list[signal.Signals]:
@@ -60,6 +66,9 @@ def _heeded() -> list[signal.Signals]:
 
 
 def _raise(signal_number: int, frame: FrameType | None) -> None:
+    if _is_sending_again:
+        _thread.start_new_thread(_signal_main_thread, (signal_number,))
+        return
     _note(signal_number)
     if signal_number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -91,21 +100,24 @@ def _say(message: str, *, is_last: bool = False) -> None:
 
 
 def _send_again(dropped: sys.UnraisableHookArgs) -> None:
-    if isinstance(dropped.exc_value, Interrupted | KeyboardInterrupt):
-        number = signal.Signals(getattr(dropped.exc_value, "signal_number", signal.SIGINT))
-        _asked.discard(number)
-        timer = threading.Timer(_AGAIN_AFTER, _signal_main_thread, (number,))
-        timer.daemon = True
-        timer.start()
-    else:
+    global _is_sending_again
+    if not isinstance(dropped.exc_value, Interrupted | KeyboardInterrupt):
         sys.__unraisablehook__(dropped)
+        return
+    number: int = getattr(dropped.exc_value, "signal_number", signal.SIGINT)
+    _is_sending_again = True
+    _asked.discard(number)
+    # `threading` would take locks, which the main thread may hold where it was struck.
+    _thread.start_new_thread(_signal_main_thread, (number,))
+    _is_sending_again = False
 
 
-def _signal_main_thread(number: signal.Signals) -> None:
+def _signal_main_thread(number: int) -> None:
+    time.sleep(_AGAIN_AFTER)
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     exit_code = run(arguments)
     # torchrun asks all processes to stop when one has ended, and so may strike here.
-    signals.ignore_stops()
+    signals.let_end()
     sys.exit(exit_code)
 
 

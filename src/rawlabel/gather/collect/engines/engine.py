@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from rawlabel.config import CollectConfig
-from rawlabel.gather.collect.http.answers import Exchange
+from rawlabel.gather.collect.engines.record import Record
 from rawlabel.gather.collect.http.client import HttpClient
 from rawlabel.gather.collect.source import Source
-from rawlabel.records import Outcome, Photo
-
-Record = Callable[[Outcome, Exchange | None], None]
-"""Takes what became of a photo, and when its host was asked for it; None where no host was."""
+from rawlabel.records import Photo
 
 
 class Engine(Protocol):

@@ -16,8 +16,8 @@ from rawlabel.artifacts.image_store.project_photos import Store, settle_store
 from rawlabel.config import CollectConfig
 from rawlabel.errors import SourceError
 from rawlabel.gather.collect.engines.decode_pool import DecodePool
-from rawlabel.gather.collect.engines.engine import Record
 from rawlabel.gather.collect.engines.image_worker import Examined, WorkerLimits
+from rawlabel.gather.collect.engines.record import Record
 from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.http.client import HttpClient, Response
 from rawlabel.gather.collect.reading.commons_sizes import NOT_KEPT_STATUSES, addresses_in_turn

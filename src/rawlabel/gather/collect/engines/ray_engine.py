@@ -23,9 +23,9 @@ from rawlabel.base.ray_cluster import connect, import_ray
 from rawlabel.config import CollectConfig
 from rawlabel.errors import ConfigError
 from rawlabel.gather.collect.engines.cluster_limits import LimitsKeeper
-from rawlabel.gather.collect.engines.engine import Record
 from rawlabel.gather.collect.engines.fetch import Silence
 from rawlabel.gather.collect.engines.ray_worker import Batch, BatchResult, Job, fetch_batch
+from rawlabel.gather.collect.engines.record import Record
 from rawlabel.gather.collect.http.answers import Exchange
 from rawlabel.gather.collect.source import Source
 from rawlabel.records import Outcome, Photo, Reason, Status
