@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -13,11 +14,14 @@ import time
 
 import pytest
 from filelock import FileLock
+from rich.live import Live
 
-from rawlabel.base import files
+from rawlabel.base import files, progress
 from rawlabel.base.files import is_held, locked
 from rawlabel.cli import run as run_command
+from rawlabel.config import WatchConfig
 from rawlabel.show.watch.plot import plot
+from rawlabel.show.watch.stage import watch
 
 EPOCH = {"lr": 0.1, "train": {"acc1": 50.0, "loss": 1.0}, "holdout": {"acc1": 40.0}, "selected_epoch": 0}
 
@@ -106,6 +110,36 @@ def test_lines_come_as_the_epochs_do_and_a_reader_that_leaves_is_no_fault(run):
     assert b"finished: epoch 1 was chosen" in out
     assert watching.returncode == 0
     assert b"Traceback" not in err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("what", ["watch", "progress"])
+def test_ctrl_c_in_the_first_drawing_gives_the_cursor_back(run, what, monkeypatch):
+    refresh, terminal, drawn = Live.refresh, Terminal(), []
+
+    def interrupted(live):
+        drawn.append(live)
+        if len(drawn) == 1:
+            raise KeyboardInterrupt
+        refresh(live)
+
+    monkeypatch.setattr(Live, "refresh", interrupted)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    log(run, 2)
+    if what == "watch":
+        watch(WatchConfig(run=run), terminal)
+    else:
+        before = progress.show(True)
+        with pytest.raises(KeyboardInterrupt), progress.progress("at work", 3):
+            pytest.fail("interrupted before")
+        progress.show(before)
+    text = terminal.getvalue()
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
 @pytest.mark.integration

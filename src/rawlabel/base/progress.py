@@ -149,7 +149,12 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(),
         TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console) as bar:
+    bar = Progress(*columns, console=console)
+    try:
+        # Within, since a Ctrl-C in the first drawing would leave the terminal without its cursor.
+        bar.start()
         task = Task(title, total, bar)
         task.advance(done)
         yield task
+    finally:
+        bar.stop()

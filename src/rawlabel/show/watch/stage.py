@@ -38,14 +38,20 @@ def watch(config: WatchConfig, out: TextIO) -> Run:
     run = Run.existing(config.run)
     if not console.is_terminal:
         return _lines(run, config, out)
-    with suppress(KeyboardInterrupt), Live(_screen(run, console), console=console, auto_refresh=False) as live:
-        heard = time.monotonic()
-        while not _has_ended(run, heard):
-            time.sleep(config.every)
-            now = Run(run.path)
-            heard = time.monotonic() if len(now.epochs) != len(run.epochs) else heard
-            run = now
-            live.update(_screen(run, console), refresh=True)
+    live = Live(_screen(run, console), console=console, auto_refresh=False)
+    with suppress(KeyboardInterrupt):
+        try:
+            # Within, since a Ctrl-C in the first drawing would leave the terminal without its cursor.
+            live.start(refresh=True)
+            heard = time.monotonic()
+            while not _has_ended(run, heard):
+                time.sleep(config.every)
+                now = Run(run.path)
+                heard = time.monotonic() if len(now.epochs) != len(run.epochs) else heard
+                run = now
+                live.update(_screen(run, console), refresh=True)
+        finally:
+            live.stop()
     return run
 
 
