@@ -194,3 +194,13 @@ def test_photos_of_a_folder_are_asked_for_by_the_flag_that_the_line_names(
     assert message in capsys.readouterr().err.splitlines()[-1]
     config = BuildConfig(names=NAMES, project=tmp_path / "b", source=("folder",), input=tmp_path)
     assert chain.settle(config).collect.input == tmp_path
+
+
+def test_a_site_without_its_key_is_one_line_and_no_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FLICKR_API_KEY", raising=False)
+    given = ["build", "robin", "barn owl", "--source", "flickr", "--contact", "a@example.org"]
+    assert cli.run([*given, "--project", str(tmp_path / "birds")]) == 2
+    err = capsys.readouterr().err
+    assert "set the environment variable FLICKR_API_KEY" in err and err.count("\n") == 1

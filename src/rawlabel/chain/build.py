@@ -194,13 +194,16 @@ def _refuse_others(test: Path, training: TrainConfig, named: set[str]) -> None:
 def _plan(config: CollectConfig, api_key: str | None) -> CollectionPlan:
     """Plan, and say what is doubtful and what it will cost."""
     made = plan(PlanConfig(**config.model_dump()), api_key=api_key)
-    for name, reason in made.not_asked.items():
+    # Where no source could be asked there is no price, and collecting will say why.
+    is_asked = len(made.not_asked) < len(made.quota_hours)
+    for name, reason in made.not_asked.items() if is_asked else ():
         note(f"{name} was not asked to the end: {reason}")
     for warning in made.warnings[:_MOST_TOLD]:
         note(warning.message)
     if len(made.warnings) > _MOST_TOLD:
         note(f"{len(made.warnings) - _MOST_TOLD} more warnings about the names; `rawlabel plan` lists them")
-    note(f"the plan: {price(made)}")
+    if is_asked:
+        note(f"the plan: {price(made)}")
     return made
 
 

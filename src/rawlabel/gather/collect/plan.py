@@ -133,6 +133,8 @@ def _known_limits(kind: type[Source]) -> SearchLimits:
 
 
 async def _probe(session: Session, catalogue: Catalogue, classes: Sequence[ClassSpec]) -> None:
+    if not session.sources:
+        return
     async with session:
         with progress("asking", sum(len(spec.keywords) for spec in classes) * len(session.sources)) as task:
             async with session.telling(task):
