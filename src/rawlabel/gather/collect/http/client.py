@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -72,7 +72,7 @@ class Response:
     """The addresses that led on to others, without their queries."""
     attempts: int = 0
     """Requests made, not counting redirects."""
-    exchange: Exchange | None = None
+    exchange: Exchange | None = field(default=None, compare=False)
     """When the last of them was made and answered; None where none was."""
 
 
