@@ -12,10 +12,12 @@ import pytest
 from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import images_path
+from rawlabel.base import messages
 from rawlabel.chain import build as chain
 from rawlabel.chain.build import build
-from rawlabel.config import BuildConfig, load_section
+from rawlabel.config import BuildConfig, CollectConfig, load_section
 from rawlabel.errors import ConfigError
+from rawlabel.gather.collect.plan import ClassPlan, CollectionPlan, KeywordPlan
 from rawlabel_photo_site.local_site import LocalPhotoSite
 from tests.helpers.pictures import photo, write_picture
 from tests.helpers.processes import AtOpen, AtStep, forked
@@ -194,6 +196,27 @@ def test_photos_of_a_folder_are_asked_for_by_the_flag_that_the_line_names(
     assert message in capsys.readouterr().err.splitlines()[-1]
     config = BuildConfig(names=NAMES, project=tmp_path / "b", source=("folder",), input=tmp_path)
     assert chain.settle(config).collect.input == tmp_path
+
+
+def test_a_site_that_failed_on_the_way_is_told_with_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def keyword(asked: int) -> KeywordPlan:
+        return KeywordPlan("commons", "robin", "robin", None, None, 3, asked, 1, is_truncated=False)
+
+    for asked in (0, 1):
+        made = CollectionPlan(
+            (ClassPlan("robin", "robin", (keyword(asked),), None, None),),
+            (),
+            {"commons": 0.0},
+            {"commons": "is away"},
+        )
+        monkeypatch.setattr(chain, "plan", lambda *_, made=made, **__: made)
+        with messages.on_stderr():
+            chain._plan(CollectConfig(project=tmp_path), None)
+        err = capsys.readouterr().err
+        assert ("commons was not asked to the end: is away" in err) is bool(asked)
+        assert ("the plan: " in err) is bool(asked)
 
 
 def test_a_site_without_its_key_is_one_line_and_no_plan(

@@ -27,6 +27,7 @@ from rawlabel.base.image_files import (
     images_below,
     sniff_media_type,
 )
+from rawlabel.base.image_pixels import orientation_of
 from rawlabel.records import Reason
 
 
@@ -55,6 +56,8 @@ def test_no_other_limit_of_pixels_holds_than_the_one_that_is_given(
     stream = io.BytesIO()
     Image.fromarray(np.random.default_rng(1).integers(0, 255, (80, 90, 3), dtype=np.uint8)).save(stream, "PNG")
     # Pillow refuses what has twice as many.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert orientation_of(stream.getvalue(), ("PNG",)) == 1
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     checked = check_image(stream.getvalue(), 64, limit)
     assert (checked.reason, checked.width, checked.height) == (reason, 90, 80)

@@ -12,15 +12,23 @@ import pytest
 TERMINATED_WHILE_ENDING = """
 import atexit, os, signal
 from rawlabel import cli
-atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+
+class Finalized:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.SIGTERM):
+        kill(process, number)
+
+{when}
 cli.main(["{argument}"])
 """
 
 
-def test_sigterm_while_the_command_is_ending_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    "when", ["atexit.register(os.kill, os.getpid(), signal.SIGTERM)", "until_the_very_end = Finalized()"]
+)
+def test_sigterm_while_the_command_is_ending_changes_nothing(when: str) -> None:
     """As from `torchrun`, which ends all processes when it sees one end."""
     for argument, code, lines in (("--version", 0, 0), ("no-such-verb", 2, 1)):
-        script = TERMINATED_WHILE_ENDING.format(argument=argument)
+        script = TERMINATED_WHILE_ENDING.format(argument=argument, when=when)
         ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
         assert (ended.returncode, ended.stderr.count("\n")) == (code, lines), ended.stderr
 

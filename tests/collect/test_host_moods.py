@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -151,6 +152,64 @@ def test_a_host_that_has_had_enough_is_asked_again_for_all_that_it_refused(
         host.refuses_after = None
         again = run(host, tmp_path, 100)
         assert reasons(again) == {Reason.FORBIDDEN: 1}
+
+
+def test_what_one_class_takes_back_another_does_not_record_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first refusals of a row are of a class that waits for its last photo while another ends the row."""
+    answer, judged, record = ImageHost.answer, Refusals.judged, Catalogue.record_outcomes
+    heard, recorded = list[str](), list[Outcome]()
+
+    async def answer_in_turn(host: ImageHost, request: web.Request) -> web.Response:
+        number = int(request.path[1:-4])
+        while (number == 0 and not recorded) or (number >= 8 and len(heard) < 7):
+            await asyncio.sleep(0.01)
+        return await answer(host, request)
+
+    def judging(refusals: Refusals, outcome: Outcome, *arguments: Any) -> list[Outcome]:
+        heard.append(outcome.photo_id)
+        return judged(refusals, outcome, *arguments)
+
+    def recording(catalogue: Catalogue, outcomes: list[Outcome]) -> None:
+        recorded.extend(outcomes)
+        record(catalogue, outcomes)
+
+    monkeypatch.setattr(ImageHost, "answer", answer_in_turn)
+    monkeypatch.setattr(Refusals, "judged", judging)
+    monkeypatch.setattr(Catalogue, "record_outcomes", recording)
+    with image_host() as host:
+        host.refuses_after = 0
+        rows = [f"{'owl' if number < 8 else 'wren'},{host.address}/{number}.jpg" for number in range(40)]
+        (tmp_path / "table.csv").write_text("\n".join(["class,url", *rows]), "utf-8")
+        config = CollectConfig(
+            source=("urls",), input=tmp_path / "table.csv", project=tmp_path / "p", allow_loopback=True, attempts=2
+        )
+        collect(config)
+    with Catalogue(catalogue_path(tmp_path / "p")) as catalogue:
+        assert reasons([one.outcome for one in catalogue.candidates()]) == {Reason.HTTP_ERROR: 40}
+
+
+def test_refusals_amid_what_was_served_are_final_however_late_that_is_heard_of() -> None:
+    refusals, latest = Refusals(), dict[str, Reason | None]()
+
+    def hear(number: int, reason: Reason | None, url: str = "http://host/a.jpg") -> None:
+        failed = Outcome(
+            "urls", str(number), Status.FAILED if reason else Status.FETCHED, reason, 403 if reason else 200
+        )
+        for one in refusals.judged(failed, url, Exchange(number, number + 0.5)):
+            latest[one.photo_id] = one.reason
+
+    # One in three is refused, and what was served is heard of when all has been asked.
+    asked = range(60)
+    for number in asked:
+        if number % 3 == 0:
+            hear(number, Reason.FORBIDDEN)
+    assert latest["0"] is Reason.HTTP_ERROR
+    for number in asked:
+        if number % 3:
+            hear(number, None)
+    assert set(latest.values()) == {None, Reason.FORBIDDEN}
 
 
 def test_an_address_that_is_refused_amid_others_is_not_asked_again(tmp_path: Path) -> None:

@@ -48,9 +48,13 @@ def open_image(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     A PNG is opened without texts and color profiles of a size that Pillow refuses: they say nothing about the
     picture. How many pixels it may have is for the caller to say, by `size`. Raises what Pillow raises.
     """
+    return _opened(_without_large_texts(data), formats)
+
+
+def _opened(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     # Pillow's own limit would warn, or refuse, before the size can be read, and whatever --max-megapixels says.
     Image.MAX_IMAGE_PIXELS = None
-    return Image.open(BytesIO(_without_large_texts(data)), formats=formats)
+    return Image.open(BytesIO(data), formats=formats)
 
 
 def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
@@ -87,7 +91,7 @@ def orientation_of(data: bytes, formats: tuple[str, ...]) -> int:
     elif not _may_say_orientation(data):
         return 1
     try:
-        with Image.open(BytesIO(data), formats=formats) as image:
+        with _opened(data, formats) as image:
             return stated_orientation(image)
     except (*PILLOW_FAULTS, struct.error, zlib.error):
         return 1

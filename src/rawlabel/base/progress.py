@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -150,11 +150,20 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Task]:
         TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     bar = Progress(*columns, console=console)
-    try:
-        # Within, since a Ctrl-C in the first drawing would leave the terminal without its cursor.
-        bar.start()
+    with drawn(bar.start, bar.stop, console):
         task = Task(title, total, bar)
         task.advance(done)
         yield task
+
+
+@contextmanager
+def drawn(start: Callable[[], object], stop: Callable[[], object], console: Console) -> Iterator[None]:
+    """Have something drawn on a terminal for the block; it gets its cursor back, after a Ctrl-C at once, too."""
+    try:
+        start()
+        yield
     finally:
-        bar.stop()
+        # What was struck before it had begun has nothing to end, and says so with an IndexError.
+        with suppress(IndexError):
+            stop()
+        console.show_cursor(True)

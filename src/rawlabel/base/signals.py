@@ -7,6 +7,7 @@ What only some need is imported where it is, since each command loads this, `raw
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import signal
 import sys
@@ -49,6 +50,8 @@ def raise_on_stop() -> None:
     for number in _heeded():
         signal.signal(number, _raise)
     sys.unraisablehook = _send_again
+    # Registered first, so called last: the interpreter then puts the system's own handlers back, but for these.
+    atexit.register(_ignore_stops)
 
 
 def let_end() -> None:
@@ -60,14 +63,18 @@ def let_end() -> None:
         signal.signal(number, lambda signal_number, frame: _note(signal_number))
 
 
+def _ignore_stops() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _heeded() -> list[signal.Signals]:
     """Those that are not ignored; a shell has Ctrl-C ignored by what it starts in the background."""
     return [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _raise(signal_number: int, frame: FrameType | None) -> None:
-    if _is_sending_again:
-        _thread.start_new_thread(_signal_main_thread, (signal_number,))
+    if _is_sending_again and _send_later(signal_number):
         return
     _note(signal_number)
     if signal_number == signal.SIGINT:
@@ -106,10 +113,24 @@ def _send_again(dropped: sys.UnraisableHookArgs) -> None:
         return
     number: int = getattr(dropped.exc_value, "signal_number", signal.SIGINT)
     _is_sending_again = True
-    _asked.discard(number)
-    # `threading` would take locks, which the main thread may hold where it was struck.
-    _thread.start_new_thread(_signal_main_thread, (number,))
-    _is_sending_again = False
+    try:
+        # Where it cannot be sent again it counts as the first, so that the same signal again ends the process.
+        if _send_later(number):
+            _asked.discard(number)
+    finally:
+        _is_sending_again = False
+
+
+def _send_later(number: int) -> bool:
+    """Whether a thread could be started that sends the signal again.
+
+    `threading` would take locks, which the main thread may hold where it was struck.
+    """
+    try:
+        _thread.start_new_thread(_signal_main_thread, (number,))
+    except RuntimeError:
+        return False
+    return True
 
 
 def _signal_main_thread(number: int) -> None:

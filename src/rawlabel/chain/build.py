@@ -194,8 +194,8 @@ def _refuse_others(test: Path, training: TrainConfig, named: set[str]) -> None:
 def _plan(config: CollectConfig, api_key: str | None) -> CollectionPlan:
     """Plan, and say what is doubtful and what it will cost."""
     made = plan(PlanConfig(**config.model_dump()), api_key=api_key)
-    # Where no source could be asked there is no price, and collecting will say why.
-    is_asked = len(made.not_asked) < len(made.quota_hours)
+    # Where no source was asked for anything there is no price, and collecting will say why.
+    is_asked = not made.not_asked or any(one.asked for spec in made.classes for one in spec.keywords)
     for name, reason in made.not_asked.items() if is_asked else ():
         note(f"{name} was not asked to the end: {reason}")
     for warning in made.warnings[:_MOST_TOLD]:

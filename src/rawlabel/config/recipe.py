@@ -45,7 +45,7 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
         is_all = resume and from_pixels <= {"resume", "start_epoch"} and not is_published_form
         if is_all and not Path(str(resume)).exists():
             raise ConfigError(
-                f"--resume: {resume}: no such run or checkpoint; name a run directory, or say --recipe scratch to "
+                f"--resume: {resume}: no such run or checkpoint; name a run directory, or say --recipe paper to "
                 "train from pixels without it"
             )
         return "paper"

@@ -66,7 +66,8 @@ class PlacementSettings(Section):
     resume: str | None = setting(
         None,
         "Checkpoint to go on from: a run directory or its checkpoints/last.pt, weights of a run (.safetensors), "
-        "or a published checkpoint (.pth.tar); one that is not there is said and left.",
+        "or a published checkpoint (.pth.tar); one that is not there is an error, "
+        "but said and left where a network, a published file or a recipe is named.",
         role=Role.START,
     )
     start_epoch: int = setting(

@@ -108,6 +108,8 @@ class _Collection:
         self.refusals = Refusals()
         """What hosts refused in this run."""
         self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
+        self._outcomes: list[Outcome] = []
+        """Not yet recorded, of all classes in one order: a photo's later outcome takes the place of an earlier."""
         self._expectation = Expectation(len(catalogue.classes()), config.per_class)
 
     async def run(self, classes: Sequence[ClassSpec]) -> None:
@@ -166,21 +168,20 @@ class _Collection:
         mine = {key: photo for photo in photos if (key := (photo.source, photo.photo_id)) not in self._in_flight}
         recorded = asyncio.Event()
         self._in_flight |= dict.fromkeys(mine, recorded)
-        outcomes: list[Outcome] = []
         num_fetched = 0
 
         def record(outcome: Outcome, exchange: Exchange | None) -> None:
             nonlocal num_fetched
             num_fetched += outcome.status is Status.FETCHED
             photo = mine[outcome.source, outcome.photo_id]
-            outcomes.extend(self.refusals.judged(outcome, photo.url, exchange))
-            if len(outcomes) >= COMMIT_EVERY:
-                self._commit(outcomes)
+            self._outcomes.extend(self.refusals.judged(outcome, photo.url, exchange))
+            if len(self._outcomes) >= COMMIT_EVERY:
+                self._commit()
 
         try:
             await engine.download(list(mine.values()), record)
         finally:
-            self._commit(outcomes)
+            self._commit()
             recorded.set()
             for key in mine:
                 del self._in_flight[key]
@@ -188,8 +189,8 @@ class _Collection:
             await event.wait()
         return num_fetched
 
-    def _commit(self, outcomes: list[Outcome]) -> None:
-        done, outcomes[:] = list(outcomes), []
+    def _commit(self) -> None:
+        done, self._outcomes = self._outcomes, []
         self._catalogue.record_outcomes(done)
 
 

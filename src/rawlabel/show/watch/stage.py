@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -16,6 +17,7 @@ from rich.text import Text
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Epoch
 from rawlabel.base.files import is_held
+from rawlabel.base.progress import drawn
 from rawlabel.config import WatchConfig
 from rawlabel.errors import ConfigError
 from rawlabel.show.watch.plot import plot
@@ -38,11 +40,9 @@ def watch(config: WatchConfig, out: TextIO) -> Run:
     run = Run.existing(config.run)
     if not console.is_terminal:
         return _lines(run, config, out)
-    live = Live(_screen(run, console), console=console, auto_refresh=False)
     with suppress(KeyboardInterrupt):
-        try:
-            # Within, since a Ctrl-C in the first drawing would leave the terminal without its cursor.
-            live.start(refresh=True)
+        live = Live(_screen(run, console), console=console, auto_refresh=False)
+        with drawn(partial(live.start, refresh=True), live.stop, console):
             heard = time.monotonic()
             while not _has_ended(run, heard):
                 time.sleep(config.every)
@@ -50,8 +50,6 @@ def watch(config: WatchConfig, out: TextIO) -> Run:
                 heard = time.monotonic() if len(now.epochs) != len(run.epochs) else heard
                 run = now
                 live.update(_screen(run, console), refresh=True)
-        finally:
-            live.stop()
     return run
 
 

@@ -14,7 +14,10 @@ _PASSING_STATUSES = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """When a host was asked and when it had answered [seconds since the epoch, which all machines count alike]."""
+    """When a host was asked and when it had answered [seconds since the epoch].
+
+    The machines of a cluster agree on it as well as their clocks do.
+    """
 
     asked_at: float
     answered_at: float
