@@ -96,7 +96,7 @@ def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path
         ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
         ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),
         ({"weighing": "soft", "recipe": "paper"}, "--weighing: goes with --encoder"),
-        ({"resume": "runs/none"}, "--resume: runs/none: no such run or checkpoint; name a run directory, or say"),
+        ({"resume": "runs/none"}, "--resume: runs/none: no such run or checkpoint; name a run directory"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(flags: dict[str, Any], complaint: str) -> None:

@@ -41,13 +41,13 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
     if (resumed := _recipe_of_run(resume)) is not None:
         return resumed
     from_pixels = FROM_PIXELS & given.keys()
-    if is_published_form or from_pixels:
-        is_all = resume and from_pixels <= {"resume", "start_epoch"} and not is_published_form
-        if is_all and not Path(str(resume)).exists():
-            raise ConfigError(
-                f"--resume: {resume}: no such run or checkpoint; name a run directory, or say --recipe paper to "
-                "train from pixels without it"
-            )
+    if is_published_form or from_pixels - {"resume", "start_epoch"}:
+        return "paper"
+    if resume and not Path(resume).exists():
+        raise ConfigError(
+            f"--resume: {resume}: no such run or checkpoint; name a run directory, or leave it out to train anew"
+        )
+    if from_pixels:
         return "paper"
     return "finetune" if given.get("device", "auto") != "cpu" and has_gpu() else "transfer"
 
