@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from rawlabel.artifacts.image_check import check_image
@@ -53,11 +53,13 @@ def test_each_format_is_known_by_its_first_bytes_and_decoded_by_both_libraries(o
 def test_no_other_limit_of_pixels_holds_than_the_one_that_is_given(
     limit: float, reason: Reason | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (80, 90, 3), dtype=np.uint8)).save(stream, "PNG")
-    # Pillow refuses what has twice as many.
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    pixels = np.random.default_rng(1).integers(0, 255, (80, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG", exif=exif)
+    # Pillow refuses what has twice as many; whoever opens a picture first lifts that.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert orientation_of(stream.getvalue(), ("PNG",)) == 1
+    assert orientation_of(stream.getvalue(), ("PNG",)) == 3
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     checked = check_image(stream.getvalue(), 64, limit)
     assert (checked.reason, checked.width, checked.height) == (reason, 90, 80)
