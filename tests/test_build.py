@@ -196,6 +196,10 @@ def test_photos_of_a_folder_are_asked_for_by_the_flag_that_the_line_names(
     assert message in capsys.readouterr().err.splitlines()[-1]
     config = BuildConfig(names=NAMES, project=tmp_path / "b", source=("folder",), input=tmp_path)
     assert chain.settle(config).collect.input == tmp_path
+    # What is there already is all taken; a number holds, and so does the limit of what is downloaded.
+    assert chain.settle(config).collect.per_class == 0
+    assert chain.settle(config.model_copy(update={"per_class": 7})).collect.per_class == 7
+    assert CollectConfig(source=("folder", "urls"), input=tmp_path).per_class == CollectConfig().per_class == 500
 
 
 def test_a_site_that_failed_on_the_way_is_told_with_the_plan(

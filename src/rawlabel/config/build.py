@@ -35,7 +35,9 @@ class BuildConfig(Section):
         None, "Tree of images, table of addresses or manifest that the sources folder, urls and manifest read."
     )
     per_class: int | None = setting(
-        None, "Good photos to gather for each class; by default 500, and 0 takes all there are.", ge=0
+        None,
+        "Good photos to gather for each class; by default 500, of the source folder all; 0 takes all there are.",
+        ge=0,
     )
     recipe: str | None = setting(
         None,

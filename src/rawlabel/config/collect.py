@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from rawlabel.base.licenses import LicensePreset
 from rawlabel.config.declaring import setting
@@ -38,7 +40,7 @@ class CollectConfig(DownloadSettings):
     per_class: int = setting(
         500,
         "Good photos (unique, decodable, large enough, license allowed) to gather for each class, where search "
-        "and download stop; 0 takes all there are.",
+        "and download stop; 0 takes all there are, as the source folder alone does by default.",
         ge=0,
         common=True,
     )
@@ -76,3 +78,11 @@ class CollectConfig(DownloadSettings):
         "Most API calls an hour, in place of the source's own limits; raise it only where the site allows it.",
         ge=1,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_folder(cls, values: Any) -> Any:
+        """Photos that lie on the disk already are all wanted, unless a number is said."""
+        if isinstance(values, dict) and values.get("source") in (("folder",), ["folder"]):
+            return {"per_class": 0, **values}
+        return values
