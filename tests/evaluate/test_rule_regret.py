@@ -143,6 +143,15 @@ def test_runs_that_their_rule_ended_are_a_group_of_their_own(tmp_path: Path) -> 
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("left_out", "epoch"), [(0, 1), (400, 3), (40_000, 1)])
+def test_a_band_is_drawn_on_runs_whose_own_rule_had_none(tmp_path: Path, left_out: int, epoch: int) -> None:
+    """Of 400 photos a lead of a point is within a standard error; of 40,000 it is not, and of none who knows."""
+    run = make_run(tmp_path / "run", [40, 60, 55, 50], [70, 82, 81.5, 81], seed=0, epochs=4)
+    (run / "environment.json").write_text(json.dumps([{"holdout_images": left_out}]))
+    [group] = compare_rules(CompareRulesConfig(runs=[run], rule=("noisy_holdout:band=1",)))
+    assert group.rules[0].epochs == (epoch,)
+
+
 def test_an_epoch_that_diverged_is_neither_selected_nor_the_oracle(tmp_path: Path) -> None:
     """Older versions logged its NaN answers as 100 % right, and its loss as NaN."""
     path = make_run(tmp_path / "run", [10, 40, 100], [10, 30, 100], seed=0)

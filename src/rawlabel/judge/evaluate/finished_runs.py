@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,21 @@ def read_run(path: Path) -> FinishedRun:
         settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in CHOSEN}}
     if not run.test_accuracies:
         raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
-    return FinishedRun(run, settings, [one.record() for one in run.epochs], run.test_accuracies)
+    return FinishedRun(run, settings, _records(run, settings), run.test_accuracies)
+
+
+def _records(run: Run, settings: Mapping[str, Any]) -> list[EpochRecord]:
+    """The run's records with what a rule may ask that the run's own had no need of, so was not logged."""
+    epochs, held = settings.get("epochs") or len(run.epochs), run.last_start.holdout_images
+    records = [one.record() for one in run.epochs]
+    return [
+        replace(
+            one,
+            epochs_left=max(0, epochs - 1 - one.epoch) if one.epochs_left is None else one.epochs_left,
+            holdout_images=held if one.holdout_images is None else one.holdout_images,
+        )
+        for one in records
+    ]
 
 
 def group_by_settings(runs: Sequence[FinishedRun], ignore: Sequence[str] = ()) -> dict[str, list[FinishedRun]]:
