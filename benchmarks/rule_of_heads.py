@@ -73,6 +73,8 @@ RULES = (
     *(f"noisy_holdout:window={window},early={early}" for window in (5, 10) for early in (1, 2, 3)),
     *(f"noisy_holdout:window={window},shorter={shorter}" for window in (5, 10) for shorter in (0.5, 1, 2)),
 )
+WITH_BAND = ("noisy_holdout:window=10,shorter=0.5,band=1", "noisy_holdout:window=1,band=1")
+"""Rules that came after the trainings; the first is the recipe's."""
 
 
 def configuration(name: str, head: str, seed: int, arguments: argparse.Namespace) -> TrainConfig:
@@ -142,6 +144,7 @@ def records_of(one: dict[str, Any]) -> list[EpochRecord]:
             epoch=epoch, learning_rate=0.0, train_loss=0.0, train_accuracy=0.0, holdout_loss=None,
             holdout_accuracy=plain,
             holdout_balanced_accuracy=balanced, class_size_ratio=one["class_size_ratio"],
+            holdout_images=one["holdout"], epochs_left=len(one["test"]) - 1 - epoch,
         )
         for epoch, (plain, balanced) in enumerate(both)
     ]  # fmt: skip
@@ -156,7 +159,7 @@ def trials() -> Iterator[tuple[str, str, int]]:
 def regrets(curves: dict[str, dict[str, Any]], *, choosing: bool) -> dict[str, dict[str, float]]:
     """By rule and setting, the mean regret [points] over the seeds of a half."""
     found: dict[str, dict[str, list[float]]] = {}
-    for text, rule in load_rules(RULES).items():
+    for text, rule in load_rules((*RULES, *WITH_BAND)).items():
         for key, one in curves.items():
             setting, _, seed = key.rpartition(", seed ")
             if (setting in CHOOSING) == choosing and int(seed) in SEEDS[choosing]:
@@ -168,7 +171,7 @@ def regrets(curves: dict[str, dict[str, Any]], *, choosing: bool) -> dict[str, d
 def table(curves: dict[str, dict[str, Any]], command: str) -> str:
     """The rules by their largest mean regret on the half that chooses, with what they cost on the other."""
     halves = {choosing: regrets(curves, choosing=choosing) for choosing in (True, False)}
-    order = sorted(RULES, key=lambda rule: max(halves[True][rule].values()))
+    order = sorted((*RULES, *WITH_BAND), key=lambda rule: max(halves[True][rule].values()))
     lines = []
     for rule in order:
         cells = []
@@ -186,7 +189,7 @@ def table(curves: dict[str, dict[str, Any]], command: str) -> str:
         + "\n".join(lines)
         + f"\n\n- {len(curves)} trainings of {len(list(trials()))}; {len(halves[True][RULES[0]])} settings choose "
         f"on seeds 20, 22, 24, {len(halves[False][RULES[0]])} judge on 21, 23, 25, as far as these are trained\n"
-        "- the halves and the candidates were written down in LOG.md before the trainings\n"
+        "- the halves and the candidates were written down in LOG.md before the trainings, those with a band not\n"
         f"- command: `{command}`\n- commit: {environment.commit}\n- processor: {environment.processor}\n"
     )
 

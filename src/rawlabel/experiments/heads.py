@@ -73,6 +73,7 @@ NOISES = ("clean", "aggregate", "random1", "worst")
 RULE_VARIANTS = (
     "noisy_holdout:window=3", "noisy_holdout:window=5", "noisy_holdout:window=10",
     "noisy_holdout:window=10,early=1", "noisy_holdout:window=10,shorter=0.5",
+    "noisy_holdout:window=10,shorter=0.5,band=1", "noisy_holdout:window=1,band=1",
     "label_wave:halt=at_once,patience=1",
 )  # fmt: skip
 """Settings of rules beside their defaults; the last is Label Wave's first minimum, as it is published."""
