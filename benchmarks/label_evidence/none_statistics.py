@@ -2,8 +2,9 @@
 
     python benchmarks/label_evidence/none_statistics.py WORK_FOLDER OUT.json SET...
 
-Reads the sets that `agreement_sets.py` made, which have photos of none of the classes. Every statistic is fitted to
-seven tenths of the photos, by author, with raw labels alone; the truth of the other photos is opened afterwards.
+Reads the sets that `agreement_sets.py` made. Every statistic is fitted to seven tenths of the photos, by author,
+with raw labels alone; the truth of the other photos is opened afterwards. Strangers are photos of the other site,
+such as no training photo shows. On CIFAR-10N every photo shows a class, so all who are turned away are so wrongly.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 def measure(work: Path, name: str, names: list[str]) -> dict[str, Any]:
-    """One set; photos of the first of `names` that is of another site are strangers that no training photo is like."""
+    """One set; strangers are photos of the first of `names` that is of another site."""
     with np.load(work / f"{name}.npz") as saved:
         features, labels, true, keys = (saved[key] for key in ("features", "labels", "true", "keys"))
     weights = asked(work, name, features, labels, folds(keys, 0, FOLDS)).weights
@@ -87,29 +88,44 @@ def measure(work: Path, name: str, names: list[str]) -> dict[str, Any]:
         "off_topic_photos": int(is_off.sum()),
         "others": int((~is_off).sum()),
         "off_topic_trained_on": int(off_fitted.sum()),
-        "of_these_in_strayed_groups": float(is_grouped[off_fitted].mean()),
-        "mean_weight_of_these": float(train.weights[off_fitted].mean()),
+        "of_these_in_strayed_groups": _mean(is_grouped[off_fitted]),
+        "mean_weight_of_these": _mean(train.weights[off_fitted]),
         "mean_weight_of_others": float(train.weights[~off_fitted].mean()),
         "limits": fit_limits(train.features, train.labels, train.weights, train.classes)[1].round(3).tolist(),
         "strangers": {"set": elsewhere, "photos": len(unknown)},
-        "statistics": {kind: judged(one(train, seen), is_off) for kind, one in STATISTICS.items()},
+        "statistics": {
+            kind: judged(one(train, seen), is_off, LIMITS.get(kind)) for kind, one in STATISTICS.items()
+        },
     }
 
 
-def judged(score: Floats, is_off: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """How a `score`, large where a photo is like no class, tells these photos, and strangers behind them."""
+def judged(score: Floats, is_off: npt.NDArray[np.bool_], limit: float | None) -> dict[str, float | None]:
+    """How a `score`, large where a photo is like no class, tells these photos, and strangers behind them.
+
+    `limit` is one of raw labels alone, from which on photos would be turned away.
+    """
     off, others, unknown = score[: len(is_off)][is_off], score[: len(is_off)][~is_off], score[len(is_off) :]
-    limit = np.quantile(others, 1 - TURNED_AWAY)
+    turned = np.quantile(others, 1 - TURNED_AWAY)
+    at_limit = {
+        "off_topic_found_at_limit": off,
+        "others_turned_away_at_limit": others,
+        "strangers_at_limit": unknown,
+    }
     return {
         "auroc": _area(others, off),
-        "off_topic_found": float((off > limit).mean()),
+        "off_topic_found": _mean(off > turned),
         "auroc_of_strangers": _area(others, unknown),
-        "median_off_topic": float(np.median(off)),
-        "median_others": float(np.median(others)),
+        **{name: None if limit is None else _mean(one > limit) for name, one in at_limit.items()},
     }
 
 
-def _area(others: Floats, strange: Floats) -> float:
+def _mean(values: npt.NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _area(others: Floats, strange: Floats) -> float | None:
+    if not len(strange):
+        return None
     is_strange = np.arange(len(others) + len(strange)) >= len(others)
     return float(roc_auc_score(is_strange, np.concatenate([others, strange])))
 
@@ -160,6 +176,11 @@ def strayed_neighbors(train: Fitted, seen: Floats) -> Floats:
     return strayed[_nearest(train, seen)].mean(axis=1)
 
 
+def neighbors_unlike_all(train: Fitted, seen: Floats) -> Floats:
+    """How unlike the class nearest to each the nearest training photos are, whatever their label."""
+    return median_of_class(train, train.features)[_nearest(train, seen)].mean(axis=1)
+
+
 def regressed_straying(train: Fitted, seen: Floats) -> Floats:
     """The straying that a linear regression on features expects."""
     strayed = find_strayed(train.features, train.labels, train.weights, train.classes)
@@ -181,7 +202,7 @@ def mahalanobis(train: Fitted, seen: Floats) -> Floats:
 
 def relative_mahalanobis(train: Fitted, seen: Floats) -> Floats:
     """The same less the distance to all photos with their own covariance (Ren et al., arXiv 2106.09022)."""
-    means, inside, around = _spread(train)
+    *_, around = _spread(train)
     background = _distances(seen, train.features.mean(axis=0, keepdims=True), around)[:, 0]
     return mahalanobis(train, seen) - background
 
@@ -233,6 +254,7 @@ STATISTICS: dict[str, Callable[[Fitted, Any], Floats]] = {
     f"mean distance to {NEAREST} nearest trusted photos": nearest_trusted_photos,
     "median likeness to the nearest class": median_of_class,
     f"straying of {NEAREST} nearest photos": strayed_neighbors,
+    f"median likeness of {NEAREST} nearest photos to the class nearest to each": neighbors_unlike_all,
     "straying by linear regression": regressed_straying,
     f"disagreement of {NEAREST} nearest photos": neighbors_disagree,
     "Mahalanobis, shrunk covariance": mahalanobis,
@@ -241,6 +263,12 @@ STATISTICS: dict[str, Callable[[Fitted, Any], Floats]] = {
     "head: energy": head_energy,
     "head: highest probability": head_probability,
 }
+LIMITS = {
+    "beyond the limits of all classes (as now)": 0.0,
+    f"straying of {NEAREST} nearest photos": LIMIT,
+    "straying by linear regression": LIMIT,
+}
+"""Of statistics that have one, which was picked elsewhere; see `rawlabel.models.transfer.strays`."""
 
 if __name__ == "__main__":
     main()
