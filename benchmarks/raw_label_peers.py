@@ -5,7 +5,7 @@ from these; the others have all. Heads stand on the same kept features, whose ma
 contestant has a process of its own, so that its peak memory is its own, and tests once, at its end.
 
     python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 11 12 13 14
-    python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 1 --noise 0.4 \\
+    python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 --noise 0.4 \\
         --contestants timm fastai --fastai-python VENV/bin/python
 
 `FLOWERS` holds class folders under `train` and `test`. fastai lives in an environment of its own. What is measured
@@ -33,6 +33,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
+from rawlabel.artifacts.run_directory import source_commit
 from rawlabel.base.files import write_json
 from rawlabel.config import TrainConfig, load_training
 from rawlabel.images.decoding import read_pixels
@@ -127,6 +128,7 @@ def contend(name: str, asked: argparse.Namespace) -> None:
     path = kept(asked.work, name)
     found = json.loads(path.read_text()) if path.exists() else {"runs": [], "peak_mb": 0.0}
     known = {(one["noise"], one["seed"]) for one in found["runs"]}
+    commit = source_commit()
     for seed in asked.seeds:
         for noise in asked.noise:
             if (noise, seed) in known:
@@ -134,7 +136,7 @@ def contend(name: str, asked: argparse.Namespace) -> None:
             config = settings(asked.data, asked.work, noise, seed)
             one = measured(name, config, asked)
             found["peak_mb"] = max(found["peak_mb"], one.pop("peak_mb"))
-            found["runs"].append({"noise": noise, "seed": seed, **one})
+            found["runs"].append({"noise": noise, "seed": seed, "commit": commit, **one})
             write_json(path, found)
 
 
