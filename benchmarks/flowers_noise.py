@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
-from _tables import origin, parser_of, said, write_tables
+from _tables import NOT_NOTED, commits_of, origin, parser_of, said, span, write_tables
 from label_evidence._sites import collect_site
 
-from rawlabel.artifacts.run_directory import RunDirectory
+from rawlabel.artifacts.run_directory import RunDirectory, source_commit
 from rawlabel.base.files import read_json, write_json
 from rawlabel.config import CurateConfig, PhotoSiteConfig, TrainConfig, load_training
 from rawlabel.gather.curate.stage import curate
@@ -51,6 +51,8 @@ class Judged(TypedDict):
     auroc: float | None
     """Of suspicion; None without wrong labels."""
     head: str
+    commit: str
+    """By whose code it was trained and judged."""
 
 
 def settings(kind: str, noise: float, seed: int, data: Path, work: Path) -> TrainConfig:
@@ -92,7 +94,7 @@ def judge(kind: str, noise: float, seed: int, run: RunDirectory, work: Path) -> 
         "off_topic": 100 * float((~np.isin(true, classes)).mean()),
         "chosen": found.test[found.selected_epoch], "last": found.test[found.last_epoch],
         "oracle": found.test[found.oracle_epoch], "auroc": suspicion["auroc"] if suspicion else None,
-        "head": choice.best.text,
+        "head": choice.best.text, "commit": source_commit(),
     }  # fmt: skip
 
 
@@ -120,14 +122,22 @@ def main() -> None:
 def write_table(runs: list[Judged], work: Path) -> None:
     """table.json and table.md."""
     usual = load_training(None, {"recipe": "transfer"})
-    rule = f"{usual.stop}, {', '.join(usual.stop_option)}"
     seeds = 1 + max(one["seed"] for one in runs)
-    command = f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}"
-    write_tables(work, origin(command) | {"rule": rule, "runs": runs}, page(runs, rule))
+    table = origin(f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}")
+    seeds_of: dict[str, list[int]] = {}
+    for one in sorted(runs, key=lambda one: one["seed"]):
+        seeds_of.setdefault(one.get("commit", NOT_NOTED), []).append(one["seed"])
+    table |= {
+        "rule": f"{usual.stop}, {', '.join(usual.stop_option)}",
+        "commits": commits_of((commit, f"seeds {span(each)}") for commit, each in seeds_of.items()),
+        "runs": runs,
+    }
+    write_tables(work, table, page(table))
 
 
-def page(runs: list[Judged], rule: str) -> list[str]:
+def page(table: dict[str, Any]) -> list[str]:
     """One row a kind and share of noise."""
+    runs: list[Judged] = table["runs"]
     lines = [
         "Test accuracy [%] on clean test photos of flowers by `--recipe transfer`, and the AUROC of suspicion by "
         "agreement on all photos of the run; mean and 95 % interval (Student's t) over the seeds. `site` is the "
@@ -143,8 +153,8 @@ def page(runs: list[Judged], rule: str) -> list[str]:
             aurocs = [one["auroc"] for one in own if one["auroc"] is not None]
             shares = [f"{np.mean([one[key] for one in own]):.1f} %" for key in ("wrong", "off_topic")]
             cells = (kind, f"{100 * noise:.0f} %", *shares, *accuracies, said(aurocs, 3) if aurocs else "-")
-            lines.append(f"| {' | '.join(cells)} | {len(own)} |")
-    return [*lines, "", f"- the epoch is chosen by {rule}", "- seeds as in table.json"]
+            lines.append(f"| {' | '.join(cells)} | {span(one['seed'] for one in own)} |")
+    return [*lines, "", f"- the epoch is chosen by {table['rule']}"]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from these; the others have all. Heads stand on the same kept features, whose ma
 contestant has a process of its own, so that its peak memory is its own, and tests once, at its end.
 
     python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 11 12 13 14
-    python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 1 --noise 0.4 \\
+    python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 --noise 0.4 \\
         --contestants timm fastai --fastai-python VENV/bin/python
 
 `FLOWERS` holds class folders under `train` and `test`. fastai lives in an environment of its own. What is measured
@@ -27,13 +27,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from _tables import origin, parser_of, said, write_tables
+from _tables import NOT_NOTED, commits_of, origin, parser_of, said, span, write_tables
 from copies_of_tool import peak_memory
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
+from rawlabel.artifacts.run_directory import source_commit
 from rawlabel.base.files import write_json
+from rawlabel.base.metrics import mean_interval
 from rawlabel.config import TrainConfig, load_training
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.input import InputRequest, read_input
@@ -44,6 +46,8 @@ from rawlabel.models.transfer.encoded_views import encoding_in, encoding_store
 from rawlabel.training.data import load_training_data
 from rawlabel.training.stage import train
 
+SHARES = [0.0, 0.2, 0.4, 0.6]
+"""Of wrong labels, where none are given."""
 _ITERATIONS = 300
 _TIMED = 256
 """Photos on which the making of features is timed."""
@@ -127,6 +131,7 @@ def contend(name: str, asked: argparse.Namespace) -> None:
     path = kept(asked.work, name)
     found = json.loads(path.read_text()) if path.exists() else {"runs": [], "peak_mb": 0.0}
     known = {(one["noise"], one["seed"]) for one in found["runs"]}
+    commit = source_commit()
     for seed in asked.seeds:
         for noise in asked.noise:
             if (noise, seed) in known:
@@ -134,7 +139,7 @@ def contend(name: str, asked: argparse.Namespace) -> None:
             config = settings(asked.data, asked.work, noise, seed)
             one = measured(name, config, asked)
             found["peak_mb"] = max(found["peak_mb"], one.pop("peak_mb"))
-            found["runs"].append({"noise": noise, "seed": seed, **one})
+            found["runs"].append({"noise": noise, "seed": seed, "commit": commit, **one})
             write_json(path, found)
 
 
@@ -191,7 +196,7 @@ def seconds_of_features(config: TrainConfig) -> float:
 
 def main() -> None:
     """Measure, and write table.json and table.md."""
-    parser = parser_of(__doc__, [0.0, 0.2, 0.4, 0.6])
+    parser = parser_of(__doc__, SHARES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14])
     parser.add_argument("--contestants", nargs="*", default=list(USUAL), choices=[*USUAL, *FINE_TUNED])
     parser.add_argument("--fastai-python", default=sys.executable)
@@ -212,12 +217,16 @@ def write_table(work: Path, seconds: float, first: TrainConfig) -> None:
     """table.json and table.md of all that is kept."""
     found = {name: json.loads(kept(work, name).read_text()) for name in (*USUAL, *FINE_TUNED)
              if kept(work, name).exists()}  # fmt: skip
-    table = origin("python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 11 12 13 14")
+    table = origin(command_of([run for name, one in found.items() if name in USUAL for run in one["runs"]]))
+    made = (
+        (run.get("commit", NOT_NOTED), name.split(",")[0]) for name, one in found.items() for run in one["runs"]
+    )
     table["packages"] |= {name: version(name) for name in ("cleanlab", "scikit-learn")}
     table |= {
         "rule": f"{first.stop}, {', '.join(first.stop_option)}",
         "seconds_of_features_a_photo": seconds,
         "missing": MISSING,
+        "commits": commits_of(made),
         "contestants": found,
     }
     write_tables(work, table, page(table))
@@ -234,26 +243,21 @@ def page(table: dict[str, Any]) -> list[str]:
         "| contestant | wrong labels | accuracy [%] | ours - theirs | seconds | peak memory [MB] | seeds |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    behind = []
     for name, one in found.items():
-        for noise in sorted({run["noise"] for run in one["runs"]}):
-            runs = {run["seed"]: run for run in one["runs"] if run["noise"] == noise}
-            seconds = float(np.median([run.get("processor_seconds", run["seconds"]) for run in runs.values()]))
-            others = {run["seed"]: run["accuracy"] for run in found[OWN]["runs"] if run["noise"] == noise}
-            differences = [others[seed] - run["accuracy"] for seed, run in runs.items() if seed in others]
-            ahead = "" if name == OWN or not differences else said(differences, 2, "+")
-            if ahead and np.mean(differences) <= 0:
-                behind.append(f"{name} at {100 * noise:.0f} % ({ahead})")
-            accuracy = said([run["accuracy"] for run in runs.values()], 2)
+        for noise, runs in by_share(one["runs"]).items():
+            seconds = float(np.median([run.get("processor_seconds", run["seconds"]) for run in runs]))
+            ahead = said(differences, 2, "+") if (differences := leads(name, noise, runs, found)) else ""
+            accuracy = said([run["accuracy"] for run in runs], 2)
             cells = (name, f"{100 * noise:.0f} %", accuracy, ahead, f"{seconds:.1f}", f"{one['peak_mb']:.0f}")
-            lines.append(f"| {' | '.join(cells)} | {len(runs)} |")
+            lines.append(f"| {' | '.join(cells)} | {span(run['seed'] for run in runs)} |")
+    behind, level = not_ahead(found)
     return [
         *lines,
         "",
         f"- not ahead of: {'; '.join(behind) or 'none of these'}",
+        f"- ahead, but not told from by these seeds (within the interval): {'; '.join(level) or 'none of these'}",
         f"- {table['missing']}",
-        *(f"- {name}: {one['runs'][0]['settings']}" for name, one in found.items() if name in FINE_TUNED),
-        *(f"- {name}: not yet measured; `--contestants {name}`" for name in FINE_TUNED if name not in found),
+        *(fine_tuned_line(name, found) for name in FINE_TUNED),
         f"- heads stand on kept features; making them takes {per_photo:.0f} ms a photo here and is in no head's "
         "seconds",
         "- the recipe's views, which all see, its candidates and its rules were settled on these test photos, "
@@ -261,6 +265,52 @@ def page(table: dict[str, Any]) -> list[str]:
         "(`flowers_choice/seeds.md`)",
         f"- the epoch is chosen by {table['rule']}",
     ]
+
+
+def by_share(runs: list[dict[str, Any]]) -> dict[float, list[dict[str, Any]]]:
+    """The runs of each share of wrong labels, the smallest share first."""
+    return {
+        noise: [run for run in runs if run["noise"] == noise] for noise in sorted({run["noise"] for run in runs})
+    }
+
+
+def leads(name: str, noise: float, runs: list[dict[str, Any]], found: dict[str, Any]) -> list[float]:
+    """How far ours is ahead of each of these runs that it has a seed of [points]; none of its own."""
+    ours = {run["seed"]: run["accuracy"] for run in by_share(found[OWN]["runs"]).get(noise, [])}
+    return [ours[run["seed"]] - run["accuracy"] for run in runs if run["seed"] in ours and name != OWN]
+
+
+def not_ahead(found: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The rows in whose mean ours is not ahead, and those in which its lead lies within its own interval."""
+    behind, level = [], []
+    for name, one in found.items():
+        for noise, runs in by_share(one["runs"]).items():
+            if differences := leads(name, noise, runs, found):
+                mean, half = mean_interval(differences)
+                row = f"{name} at {100 * noise:.0f} % ({said(differences, 2, '+')})"
+                if mean <= 0:
+                    behind.append(row)
+                elif half is not None and mean <= half:
+                    level.append(row)
+    return behind, level
+
+
+def fine_tuned_line(name: str, found: dict[str, Any]) -> str:
+    """What a contestant of `FINE_TUNED` did, and the command that makes its rows; the table's does not."""
+    if name not in found:
+        return f"- {name}: not yet measured; `--contestants {name}`"
+    runs = found[name]["runs"]
+    facts = [runs[0]["settings"], *(f"{key}: {runs[0][key]}" for key in ("package", "threads") if key in runs[0])]
+    python = " --fastai-python VENV/bin/python" if name == "fastai" else ""
+    return f"- {name}: {'; '.join(facts)}; `{command_of(runs)} --contestants {name}{python}`"
+
+
+def command_of(runs: list[dict[str, Any]]) -> str:
+    """The command that makes these runs."""
+    seeds, shares = (sorted({run[key] for run in runs}) for key in ("seed", "noise"))
+    noise = "" if shares == SHARES else f" --noise {' '.join(map(str, shares))}"
+    seeds_said = " ".join(map(str, seeds))
+    return f"python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds {seeds_said}{noise}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from copies_of_tool import peak_memory
@@ -20,7 +21,7 @@ def main() -> None:
     """Train, test once, and print accuracy [percent] and seconds as JSON."""
     import pandas
     import torch
-    from fastai.vision.all import ImageDataLoaders, Resize, set_seed, vision_learner
+    from fastai.vision.all import ImageDataLoaders, Normalize, Resize, set_seed, vision_learner
 
     from rawlabel.models.encoder import load_encoder
 
@@ -30,12 +31,14 @@ def main() -> None:
     rows = pandas.DataFrame([[path, label, number < 8] for number, (path, label) in enumerate(asked["train"])],
                             columns=["path", "label", "is_valid"])  # fmt: skip
     began = time.perf_counter()
+    encoder = load_encoder("efficientnet_lite0")
+    # Where fastai loads no weights itself (`pretrained=False`), it leaves out the normalization that they want.
     loaders = ImageDataLoaders.from_df(
-        rows, path="/", valid_col="is_valid", item_tfms=Resize(_SIDE), bs=_BATCH, num_workers=0
-    )
+        rows, path="/", valid_col="is_valid", item_tfms=Resize(_SIDE), bs=_BATCH, num_workers=0,
+        batch_tfms=Normalize.from_stats(encoder.mean, encoder.std, cuda=False),
+    )  # fmt: skip
     learner = vision_learner(loaders, "tf_efficientnet_lite0", pretrained=False, n_out=len(loaders.vocab))
-    weights = load_encoder("efficientnet_lite0").network.state_dict()
-    missing, _ = learner.model[0].model.load_state_dict(weights, strict=False)
+    missing, _ = learner.model[0].model.load_state_dict(encoder.network.state_dict(), strict=False)
     assert not missing, missing
     learner.freeze()
     learner.fine_tune(_EPOCHS)
@@ -45,7 +48,8 @@ def main() -> None:
     right = torch.tensor([list(loaders.vocab).index(path.parent.name) for path in files])
     accuracy = float(100 * (said.argmax(dim=1) == right).float().mean())
     settings = f"one epoch of the head, {_EPOCHS} of all layers, {_SIDE} pixels, last epoch"
-    print(json.dumps({"accuracy": accuracy, "seconds": seconds, "peak_mb": peak_memory(), "settings": settings}))
+    print(json.dumps({"accuracy": accuracy, "seconds": seconds, "peak_mb": peak_memory(), "settings": settings,
+                      "package": f"fastai {version('fastai')}", "threads": torch.get_num_threads()}))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ def main() -> None:
             best = model(batch([str(path) for path in part], whole)).argmax(dim=1).tolist()
             right += sum(classes[one] == path.parent.name for one, path in zip(best, part, strict=True))
     print(json.dumps({"accuracy": 100 * right / len(files), "seconds": seconds, "peak_mb": peak_memory(),
-                      "settings": f"{_EPOCHS} epochs of all layers, {_SIDE} pixels, last epoch"}))  # fmt: skip
+                      "settings": f"{_EPOCHS} epochs of all layers, {_SIDE} pixels, last epoch",
+                      "package": f"timm {timm.__version__}", "threads": torch.get_num_threads()}))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -168,8 +169,12 @@ def regrets(curves: dict[str, dict[str, Any]], *, choosing: bool) -> dict[str, d
     return {text: {name: float(np.mean(one)) for name, one in rows.items()} for text, rows in found.items()}
 
 
-def table(curves: dict[str, dict[str, Any]], command: str) -> str:
-    """The rules by their largest mean regret on the half that chooses, with what they cost on the other."""
+def table(told: dict[str, Any]) -> str:
+    """The rules by their largest mean regret on the half that chooses, with what they cost on the other.
+
+    Command, commit and processor are those that the JSON file `told` names, whoever makes the page from it.
+    """
+    curves: dict[str, dict[str, Any]] = told["trainings"]
     halves = {choosing: regrets(curves, choosing=choosing) for choosing in (True, False)}
     order = sorted((*RULES, *WITH_BAND), key=lambda rule: max(halves[True][rule].values()))
     lines = []
@@ -180,7 +185,9 @@ def table(curves: dict[str, dict[str, Any]], command: str) -> str:
             worst = max(rows, key=lambda name: rows[name])
             cells.append(f"{rows[worst]:.2f} | {worst} | {np.mean(list(rows.values())):.2f}")
         lines.append(f"| {rule} | {' | '.join(cells)} |")
-    environment = describe_environment()
+    commits = Counter(one.get("commit", told["commit"]) for one in curves.values())
+    others = ((count, commit) for commit, count in commits.items() if commit != told["commit"])
+    added = "".join(f"; {count} trainings of {commit}" for count, commit in others)
     return (
         "Stopping rules on heads over kept features: points below the oracle epoch, mean over seeds; largest\n"
         "over the settings, where, and mean over the settings.\n\n"
@@ -190,7 +197,7 @@ def table(curves: dict[str, dict[str, Any]], command: str) -> str:
         + f"\n\n- {len(curves)} trainings of {len(list(trials()))}; {len(halves[True][RULES[0]])} settings choose "
         f"on seeds 20, 22, 24, {len(halves[False][RULES[0]])} judge on 21, 23, 25, as far as these are trained\n"
         "- the halves and the candidates were written down in LOG.md before the trainings, those with a band not\n"
-        f"- command: `{command}`\n- commit: {environment.commit}\n- processor: {environment.processor}\n"
+        f"- command: `{told['command']}`\n- commit: {told['commit']}{added}\n- processor: {told['processor']}\n"
     )
 
 
@@ -207,22 +214,22 @@ def main() -> None:
     arguments = parser.parse_args()
     choose_device("cpu")
     torch.set_num_threads(1)
-    told = read_json(arguments.out, "curves") if arguments.out.exists() else {}
-    curves: dict[str, dict[str, Any]] = told.get("trainings", {})
-    kept: dict[str, KeptFeatures] = {}
+    environment = describe_environment()
     command = "python benchmarks/rule_of_heads.py --flowers FLOWERS --cifar10n CIFAR10N --out OUT"
+    facts = {"command": command, "commit": environment.commit, "processor": environment.processor}
+    told = read_json(arguments.out, "curves") if arguments.out.exists() else {**facts, "trainings": {}}
+    curves: dict[str, dict[str, Any]] = told["trainings"]
+    kept: dict[str, KeptFeatures] = {}
     ends = time.monotonic() + arguments.seconds
     for name, head, seed in trials():
         key = f"{name}: {head}, seed {seed}"
         if key in curves or time.monotonic() > ends:
             continue
-        curves[key] = curve(configuration(name, head, seed, arguments), kept)
-        environment = describe_environment()
-        facts = {"command": command, "commit": environment.commit, "processor": environment.processor}
-        write_json(arguments.out, {**facts, "trainings": curves})
+        curves[key] = curve(configuration(name, head, seed, arguments), kept) | {"commit": environment.commit}
+        write_json(arguments.out, told)
         print(key, f"{max(curves[key]['test']):.2f}", flush=True)
     with atomic_write(arguments.out.with_suffix(".md")) as stream:
-        stream.write(table(curves, command).encode())
+        stream.write(table(told).encode())
 
 
 if __name__ == "__main__":

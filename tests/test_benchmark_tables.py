@@ -1,0 +1,119 @@
+"""Tables of benchmarks on flower photos: each page says what its JSON says, and a rerun loses nothing of it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from rawlabel.config import EvaluateConfig, load_training
+from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.training.stage import train
+from tests.helpers.backbone import BACKBONE, weights
+from tests.helpers.tiny_training import data
+
+__all__ = ["data", "weights"]
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results" / "measured"
+TABLES = {
+    "flowers_choice": "flowers_choice/seeds.json",
+    "flowers_finetuning": "flowers_finetuning/table.json",
+    "flowers_noise": "flowers_noise/table.json",
+    "raw_label_peers": "raw_label_peers/table.json",
+    "rule_of_heads": "rule_regret/heads.json",
+    "view_sides": "view_sides/table.json",
+}
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a script of `benchmarks/`, with what lies beside it."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_committed_page_says_what_its_json_says(benchmark: Callable[[str], ModuleType], name: str) -> None:
+    path, script = RESULTS / TABLES[name], benchmark(name)
+    told = json.loads(path.read_text("utf-8"))
+    if name == "rule_of_heads":
+        page = script.table(told)
+    else:
+        page = benchmark("_tables").text_of(told, script.page(told["rows"] if name == "view_sides" else told))
+    assert page == path.with_suffix(".md").read_text("utf-8")
+
+
+def test_a_rerun_keeps_what_people_wrote_into_a_table(
+    benchmark: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    tables = benchmark("_tables")
+    tables.write_tables(tmp_path, tables.origin("first"), [])
+    told = json.loads((tmp_path / "table.json").read_text())
+    (tmp_path / "table.json").write_text(json.dumps(told | {"notes": ["of a busy machine"]}))
+    tables.write_tables(tmp_path, tables.origin("second") | {"commits": {"abc": "seed 0", "def": "seed 1"}}, [])
+    page = (tmp_path / "table.md").read_text()
+    assert "- command: `second`\n- commit abc for seed 0, def for seed 1; " in page
+    assert page.endswith("- of a busy machine\n")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [([2, 0, 1], "0 to 2"), ([3, 4, 3], "3 and 4"), ([7], "7"), ([1, 2, 5], "1, 2, 5")]
+)
+def test_seeds_in_words(benchmark: Callable[[str], ModuleType], seeds: list[int], text: str) -> None:
+    assert benchmark("_tables").span(seeds) == text
+
+
+def peers(leads: dict[str, list[float]]) -> dict[str, Any]:
+    """A table whose contestants are behind ours by `leads` [points], a seed each."""
+    ours = [90.0, 91.0, 92.0]
+
+    def runs(accuracies: list[float]) -> dict[str, Any]:
+        each = enumerate(accuracies)
+        shared = {"noise": 0.4, "seconds": 1.0, "settings": "one epoch"}
+        return {"peak_mb": 1, "runs": [{**shared, "seed": seed, "accuracy": one} for seed, one in each]}
+
+    theirs = {name: [a - b for a, b in zip(ours, one, strict=False)] for name, one in leads.items()}
+    found = {name: runs(one) for name, one in ({"rawlabel transfer": ours} | theirs).items()}
+    return {"contestants": found, "missing": "", "rule": "last_epoch", "seconds_of_features_a_photo": 0.01}
+
+
+def test_a_lead_within_its_interval_is_said_to_be_none(benchmark: Callable[[str], ModuleType]) -> None:
+    leads = {"ahead": [1.0, 1.1, 1.2], "level": [-1.0, 0.5, 2.0], "behind": [-1.0, -2.0, 1.0], "fastai": [30.0]}
+    lines = benchmark("raw_label_peers").page(peers(leads))
+    assert "- not ahead of: behind at 40 % (-0.67 ± 3.79)" in lines
+    assert "- ahead, but not told from by these seeds (within the interval): level at 40 % (+0.50 ± 3.73)" in lines
+
+
+def test_the_rows_of_other_commands_say_theirs(benchmark: Callable[[str], ModuleType]) -> None:
+    page = benchmark("raw_label_peers").page(peers({"fastai": [30.0]}))
+    (line,) = [one for one in page if one.startswith("- fastai: one epoch; ")]
+    assert line.endswith("--seeds 0 --noise 0.4 --contestants fastai --fastai-python VENV/bin/python`")
+    assert any(one.startswith("- timm: not yet measured") for one in page)
+
+
+@pytest.mark.integration
+def test_the_row_of_a_choice_is_what_its_run_says(
+    benchmark: Callable[[str], ModuleType], data: Path, weights: Path, tmp_path: Path
+) -> None:
+    given = {
+        "recipe": "transfer", "root": data, "main": "candidate", "test": "test", "outpath": tmp_path / "run",
+        "encoder": BACKBONE, "weights": weights, "epochs": 4, "batch_size": 16, "seed": 7, "device": "cpu",
+        "inject_noise": 0.2, "stop_option": (), "choose": "auto",
+        "candidate": ("weight_decay=0.1", "weighing=soft weight_decay=0.01"),
+    }  # fmt: skip
+    run = train(load_training(None, given), make_epoch_evaluator)
+    test = evaluate(EvaluateConfig(run=run.path)).test
+    assert test is not None and test.choice is not None
+    script = benchmark("flowers_choice")
+    row = script.row_of(run.path, 0.2, 7)
+    assert row["selected"] == pytest.approx(test.selected.top1.accuracy)
+    assert (row["last"], row["oracle_head"]) == (run.log()[-1]["test"]["acc1"], test.choice.oracle.head)
+    assert row["head_regret"] == pytest.approx(row["oracle_head_fitted"] - row["chosen_head_fitted"])
+    table = script.table_of([row | {"seed": 8}, row], 30)
+    assert table["commits"] == {row["commit"]: "seed 8 and seed 7"}
+    assert f"| 20 % | 7, 8 | {row['selected']:.1f} ± 0.0 |" in "\n".join(script.page(table))
