@@ -44,6 +44,14 @@ def commits_of(made: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {commit: " and ".join(each) for commit, each in parts.items()}
 
 
+def commits_of_seeds(runs: Sequence[Any]) -> dict[str, str]:
+    """Which seeds of a table each commit made, of runs that say `seed` and `commit`: `{"abc": "seeds 0 to 2"}`."""
+    seeds: dict[str, list[int]] = {}
+    for one in sorted(runs, key=lambda one: int(one["seed"])):
+        seeds.setdefault(one.get("commit", NOT_NOTED), []).append(one["seed"])
+    return {commit: f"seeds {span(each)}" for commit, each in seeds.items()}
+
+
 def span(seeds: Iterable[int]) -> str:
     """Seeds in words: `0 to 4`, `3 and 4`, `7`, or one by one where some between them are missing."""
     each = sorted(set(seeds))

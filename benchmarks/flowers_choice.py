@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _tables import commits_of, origin, parser_of, said, write_tables
+from _tables import commits_of_seeds, origin, parser_of, said, write_tables
 
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import source_commit
@@ -69,7 +69,7 @@ def table_of(rows: list[dict[str, Any]], test_images: int) -> dict[str, Any]:
         "encoder": rows[0]["encoder"],
         "rule": f"{usual.stop}, {', '.join(usual.stop_option)}",
         "test_images": test_images,
-        "commits": commits_of((one["commit"], f"seed {one['seed']}") for one in rows),
+        "commits": commits_of_seeds(rows),
         "rows": sorted(rows, key=lambda one: (one["wrong"], one["seed"])),
     }
 

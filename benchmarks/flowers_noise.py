@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
-from _tables import NOT_NOTED, commits_of, origin, parser_of, said, span, write_tables
+from _tables import commits_of_seeds, origin, parser_of, said, span, write_tables
 from label_evidence._sites import collect_site
 
 from rawlabel.artifacts.run_directory import RunDirectory, source_commit
@@ -124,12 +124,9 @@ def write_table(runs: list[Judged], work: Path) -> None:
     usual = load_training(None, {"recipe": "transfer"})
     seeds = 1 + max(one["seed"] for one in runs)
     table = origin(f"python benchmarks/flowers_noise.py --data FLOWERS --work WORK --seeds {seeds}")
-    seeds_of: dict[str, list[int]] = {}
-    for one in sorted(runs, key=lambda one: one["seed"]):
-        seeds_of.setdefault(one.get("commit", NOT_NOTED), []).append(one["seed"])
     table |= {
         "rule": f"{usual.stop}, {', '.join(usual.stop_option)}",
-        "commits": commits_of((commit, f"seeds {span(each)}") for commit, each in seeds_of.items()),
+        "commits": commits_of_seeds(runs),
         "runs": runs,
     }
     write_tables(work, table, page(table))

@@ -115,5 +115,5 @@ def test_the_row_of_a_choice_is_what_its_run_says(
     assert (row["last"], row["oracle_head"]) == (run.log()[-1]["test"]["acc1"], test.choice.oracle.head)
     assert row["head_regret"] == pytest.approx(row["oracle_head_fitted"] - row["chosen_head_fitted"])
     table = script.table_of([row | {"seed": 8}, row], 30)
-    assert table["commits"] == {row["commit"]: "seed 8 and seed 7"}
+    assert table["commits"] == {row["commit"]: "seeds 7 and 8"}
     assert f"| 20 % | 7, 8 | {row['selected']:.1f} ± 0.0 |" in "\n".join(script.page(table))
