@@ -191,11 +191,10 @@ def test_what_a_run_says_of_its_labels_and_its_head_is_typed_or_one_line(tmp_pat
     mean = {"mean": 80.0, "standard_error": 2.5}
     tried = {"text": "a head", "settings": {"hidden": 0}, "accuracy": mean, "loss": mean, "above": mean}
     choice = {"data": "d", "given": [], "photos": 120, "folds": 5, "chosen": 1, "candidates": [tried, tried]}
-    share = {"estimate": 0.2, "lower": 0.1, "upper": None}
     evidence = {
         "held_out_photos": 120,
         "runs": 1,
-        "wrong_label_share": [{"estimator": "confident_joint", "share": share, "per_class": {"owl": share}}],
+        "confusions": [{"given": "owl", "preferred": "hawk", "photos": 7, "of": 40}],
         "ambiguous_classes": [{"class": "owl", "signature": "none", "sibling": None, "lost": 0.25}],
         "of a later version": 1,
     }
@@ -206,7 +205,7 @@ def test_what_a_run_says_of_its_labels_and_its_head_is_typed_or_one_line(tmp_pat
     run = rl.Run(tmp_path)
     assert run.head_choice is not None and run.label_evidence is not None
     assert run.head_choice.best.accuracy.mean == 80.0
-    assert run.label_evidence.wrong_label_share[0].per_class["owl"].lower == 0.1
+    assert [(one.given, one.photos, one.of) for one in run.label_evidence.confusions] == [("owl", 7, 40)]
     assert run.label_evidence.ambiguous_classes[0].class_id == "owl"
     with pytest.raises(ValueError, match="frozen"):
         run.head_choice.photos = 1

@@ -11,7 +11,6 @@ from rawlabel.artifacts.review.responsible_photos import FILE, Responsible, Resp
 from rawlabel.base.files import write_json
 from rawlabel.judge.label_evidence.ambiguity import find_ambiguous_classes
 from rawlabel.judge.label_evidence.held_out import HeldOut, Pool
-from rawlabel.judge.label_evidence.noise_share import estimate_noise
 from rawlabel.judge.label_evidence.of_runs import describe
 
 
@@ -23,7 +22,7 @@ def label_evidence():
     classes, photos = ("bus", "n00000002", "R&D <b>"), tuple(map(str, range(300)))
     held = HeldOut(classes, photos, labels, 0.05 + 0.85 * np.eye(3)[shown])
     pool = Pool.of([held])
-    return describe(held.class_ids, estimate_noise(pool, draws=20), find_ambiguous_classes(pool))
+    return describe(pool, find_ambiguous_classes(pool))
 
 
 def write_label_evidence(run, manifest):

@@ -114,7 +114,7 @@ def test_a_teachers_label_is_never_taken_for_a_raw_one(mislabeled: Path, tmp_pat
         else:
             assert samples["teacher_label"] == [CLASSES[one] for one in predicted[: len(samples["name"])]]
             assert samples["teacher_label"] != samples["label"]
-    gather_evidence(LabelsConfig(runs=(run.path,), draws=20, device="cpu"))
+    gather_evidence(LabelsConfig(runs=(run.path,), device="cpu"))
     evidence = pq.read_table(run.path / "suspicion.parquet").to_pydict()
     assert set(evidence["basis"]) == {"held_out", "training"} and len(evidence["photo"]) == len(predicted)
     assert evidence["label"] == [photo.split("/")[0] for photo in evidence["photo"]]

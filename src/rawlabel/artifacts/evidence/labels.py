@@ -5,7 +5,6 @@ Shares are from 0 to 1; one that is not defined is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -17,34 +16,14 @@ EVIDENCE = "label_evidence.json"
 _REMEDY = "run `rawlabel labels` again"
 
 
-class Share(Record):
-    """An estimate with its bounds; None where it is not defined."""
-
-    estimate: Measured | None = None
-    lower: Measured | None = None
-    upper: Measured | None = None
-
-
-class WrongLabelShare(Record):
-    """The share of wrong raw labels by one estimator."""
-
-    estimator: str
-    meaning: str = ""
-    share: Share
-    assumptions: str = ""
-    bias: str = ""
-    """In which direction it fails."""
-    experience: str = ""
-    """What it came to where the truth was known."""
-    per_class: Mapping[str, Share] = Field(default_factory=dict)
-
-
 class Confusion(Record):
     """How many photos of a raw label held-out predictions give to another class."""
 
     given: str
     preferred: str
-    share_of_given: Share
+    photos: Count = 0
+    of: Count = 0
+    """Held-out photos with this raw label."""
 
 
 class AmbiguousClass(Record):
@@ -70,13 +49,8 @@ class LabelEvidence(Record):
     runs: Count
     """Whose held-out predictions were pooled."""
     ambiguous_classes: tuple[AmbiguousClass, ...]
-    confidence: Measured | None = None
-    """Of the intervals, from 0 to 1."""
-    wrong_label_share: tuple[WrongLabelShare, ...] = ()
     caution: str = ""
-    """What a reader must know of all of these estimates."""
-    transition: tuple[tuple[float, ...], ...] = ()
-    """Estimated share of the photos of class i (row) whose raw label is class j (column) [classes, classes]."""
+    """Why no share of wrong labels stands here."""
     confusions: tuple[Confusion, ...] = ()
 
 

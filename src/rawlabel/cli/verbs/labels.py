@@ -6,11 +6,11 @@ from rawlabel.cli.next_steps import after_doubting
 from rawlabel.cli.options import section_command
 from rawlabel.cli.output import Ending, give, say
 from rawlabel.config import LabelsConfig
-from rawlabel.judge.label_evidence.evidence_records import AmbiguousClass, IntervalRow
+from rawlabel.judge.label_evidence.evidence_records import AmbiguousClass
 
 GROUP = "model"
 PLACE = 40
-SUMMARY = "say what finished runs reveal about the raw labels: how many are wrong, and which"
+SUMMARY = "say what finished runs reveal about the raw labels: which to doubt, and which classes are unclear"
 
 _MOST_CONFUSIONS, _MOST_CLASSES, _MOST_GROUPS = 10, 10, 10
 
@@ -22,16 +22,10 @@ def _labels(config: LabelsConfig) -> Ending:
     evidence = gather_evidence(config)
     runs = evidence["runs"]
     say(f"{evidence['held_out_photos']} photos held out by {runs} run{'s' if runs > 1 else ''}")
-    say(f"wrong labels, with {100 * evidence['confidence']:g} % bootstrap intervals:")
-    say(evidence["experience"])
-    for one in evidence["wrong_label_share"]:
-        say(f"  {one['estimator']:<19} {_percent(one['share'])}  {one['bias']}")
-        say(f"  {'':<19} where the truth is known: {one['experience']}")
     say(evidence["caution"])
-    say("most frequent mistakes, by the confident joint:")
+    say("mistakes to look at, the likeliest first:")
     for pair in evidence["confusions"][:_MOST_CONFUSIONS]:
-        share = _percent(pair["share_of_given"])
-        say(f"  {share} of the photos labeled '{pair['given']}' look like '{pair['preferred']}'")
+        say(f"  {pair['photos']} of {pair['of']} photos labeled '{pair['given']}' look like '{pair['preferred']}'")
     say("classes by expected damage:")
     is_known = evidence["shared_photos_known"]
     for sign in evidence["ambiguous_classes"][:_MOST_CLASSES]:
@@ -41,7 +35,10 @@ def _labels(config: LabelsConfig) -> Ending:
     out = config.out or config.runs[0]
     groups = PhotoGroups.read(out)
     if groups is not None:
-        say(f"{groups.suspected} of {groups.photos} photos are suspected; groups to look at first:")
+        say(
+            f"{groups.suspected} of {groups.photos} photos are in the upper half of the scale of suspicion, which "
+            "is an order and no count of wrong labels; groups to look at first:"
+        )
         for group in groups.groups[:_MOST_GROUPS]:
             say(f"  {group.describe()}")
         say(f"  {groups.scattered} more in no group")
@@ -49,12 +46,6 @@ def _labels(config: LabelsConfig) -> Ending:
     say(f"written: {out}/{', '.join(written)}; no label changed")
     give(evidence)
     return Ending(after_doubting(config.runs[0]))
-
-
-def _percent(share: IntervalRow) -> str:
-    if share["estimate"] is None or share["lower"] is None or share["upper"] is None:
-        return "unknown"
-    return f"{100 * share['estimate']:.1f} % [{100 * share['lower']:.1f}, {100 * share['upper']:.1f}]"
 
 
 def _why(one: AmbiguousClass, is_shared_known: bool) -> str:

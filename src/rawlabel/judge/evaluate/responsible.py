@@ -1,4 +1,4 @@
-"""For each confusion on a test set, the training photos that taught it: the nearest ones with that raw label.
+"""For each confusion on a test set, the nearest training photos with that raw label; what taught it is unmeasured.
 
 A head on features says what the photos near a test photo were called, so these are where to look: photos that show
 the true class under the raw label of the predicted one. They are for people, like all that is learned from a test
@@ -43,7 +43,7 @@ def write_responsible(
     try:
         train = data_of_run(run).train
     except DataError as error:
-        messages.note(f"which training photos taught the confusions is not known: {error}")
+        messages.note(f"which training photos are nearest to the confusions is not known: {error}")
         return
     near, far = (predictor.store.features(one.source, "features").numpy() for one in (train, test))
     mean = near.mean(axis=0)

@@ -5,32 +5,14 @@ from __future__ import annotations
 from typing import TypedDict
 
 
-class IntervalRow(TypedDict):
-    """An estimate with its bounds; None where it is not defined."""
-
-    estimate: float | None
-    lower: float | None
-    upper: float | None
-
-
-class EstimateRow(TypedDict):
-    """The share of wrong labels by one estimator."""
-
-    estimator: str
-    meaning: str
-    share: IntervalRow
-    assumptions: str
-    bias: str
-    experience: str
-    per_class: dict[str, IntervalRow]
-
-
 class ConfusionRow(TypedDict):
     """How many photos of a raw label held-out predictions give to another class."""
 
     given: str
     preferred: str
-    share_of_given: IntervalRow
+    photos: int
+    of: int
+    """Held-out photos with this raw label."""
 
 
 # A key that is a word of Python needs this form.
@@ -58,12 +40,7 @@ class Described(TypedDict):
     classes: list[str]
     held_out_photos: int
     runs: int
-    confidence: float
-    bootstrap_draws: int
-    wrong_label_share: list[EstimateRow]
-    experience: str
     caution: str
-    transition: list[list[float]]
     confusions: list[ConfusionRow]
     ambiguous_classes: list[AmbiguousClass]
 

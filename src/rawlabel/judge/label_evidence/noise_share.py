@@ -137,6 +137,14 @@ def estimate_noise(
     )
 
 
+def frequent_mistakes(labels: Labels, probabilities: Floats, most: int) -> list[tuple[int, int]]:
+    """Raw label and right class of the mistakes that the confident joint puts first, at most `most`.
+
+    `probabilities` [photos, classes] are held-out predictions. Their order is what was measured, not their shares.
+    """
+    return _largest_off_diagonal(_joint(labels, probabilities), most)
+
+
 def _figures(labels: Labels, probabilities: Floats) -> tuple[dict[str, Floats], Floats]:
     """For each estimator the share of wrong labels of each class and, last, of all photos; and the joint.
 

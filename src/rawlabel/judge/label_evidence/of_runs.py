@@ -27,21 +27,21 @@ from rawlabel.judge.label_evidence import experience
 from rawlabel.judge.label_evidence.ambiguity import ClassSigns, find_ambiguous_classes, shared_shares
 from rawlabel.judge.label_evidence.by_agreement import AgreementEvidence, suspicion_by_agreement
 from rawlabel.judge.label_evidence.evidence_records import (
+    ConfusionRow,
     Described,
-    EstimateRow,
     FoundTogether,
-    IntervalRow,
     LabelEvidence,
 )
 from rawlabel.judge.label_evidence.groups import find_groups
 from rawlabel.judge.label_evidence.held_out import Floats, HeldOut, Pool
-from rawlabel.judge.label_evidence.noise_share import Interval, NoiseEvidence, ShareEstimate, estimate_noise
+from rawlabel.judge.label_evidence.noise_share import frequent_mistakes
 from rawlabel.judge.label_evidence.suspicion import Suspicion, held_out_suspicion, training_suspicion
 from rawlabel.records import Reason
 from rawlabel.training.around.holdout import data_of_run, predict_holdout
 
 MOST_IMAGES = 100_000
 """Images of a run whose labels are looked at without being asked for: more take long on a processor."""
+_MOST_MISTAKES = 30
 _Columns = dict[str, list[str] | list[int] | npt.NDArray[np.float64]]
 """Columns of `suspicion.parquet` by name."""
 
@@ -58,11 +58,10 @@ def gather_evidence(config: LabelsConfig) -> LabelEvidence:
         raise ConfigError("RUN: name finished run directories, for example `rawlabel labels project/runs/NAME`")
     runs = [RunDirectory.existing(path) for path in config.runs]
     pool = Pool.of([_held_out(run, config.device) for run in runs])
-    noise = estimate_noise(pool, confidence=config.confidence, draws=config.draws)
     manifest = _manifest(runs[0])
     signs = find_ambiguous_classes(pool, shared_photos(manifest, pool.runs[0].class_ids) if manifest else None)
     evidence: LabelEvidence = {
-        **describe(pool.runs[0].class_ids, noise, signs),
+        **describe(pool, signs),
         "run_directories": [run.path.name for run in runs],
         "shared_photos_known": manifest is not None,
         "found_together": found_together(manifest) if manifest else [],
@@ -92,28 +91,15 @@ def add_label_evidence(path: Path) -> str:
     return ""
 
 
-def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[ClassSigns]) -> Described:
-    """The evidence as plain values; shares are from 0 to 1."""
+def describe(pool: Pool, signs: Sequence[ClassSigns]) -> Described:
+    """The evidence as plain values; shares are from 0 to 1, and of wrong labels there is none (`experience`)."""
+    class_ids = pool.runs[0].class_ids
     return {
         "classes": list(class_ids),
-        "held_out_photos": noise.photos,
-        "runs": noise.runs,
-        "confidence": noise.confidence,
-        "bootstrap_draws": noise.draws,
-        "wrong_label_share": [_estimate(one, class_ids) for one in noise.estimates],
-        "experience": experience.IN_ALL,
-        "caution": "With one label for each photo the share of wrong labels cannot be known from the labels. "
-        "The intervals show how much the figures would differ on other photos and runs of the same kind; they do "
-        "not cover what the assumptions get wrong. A hundred photos looked at by hand say more.",
-        "transition": noise.transition.round(6).tolist(),
-        "confusions": [
-            {
-                "given": class_ids[pair.given],
-                "preferred": class_ids[pair.preferred],
-                "share_of_given": _interval(pair.share),
-            }
-            for pair in noise.pairs
-        ],
+        "held_out_photos": len(pool.mean().labels),
+        "runs": len(pool.runs),
+        "caution": experience.IN_ALL,
+        "confusions": _confusions(pool),
         "ambiguous_classes": [
             {
                 "class": class_ids[one.class_index],
@@ -131,6 +117,22 @@ def describe(class_ids: Sequence[str], noise: NoiseEvidence, signs: Sequence[Cla
             for one in signs
         ],
     }
+
+
+def _confusions(pool: Pool) -> list[ConfusionRow]:
+    """Photos of one raw label whose first choice is another class, the likeliest mistakes first."""
+    pooled = pool.mean()
+    first = pooled.probabilities.argmax(axis=1)
+    rows: list[ConfusionRow] = [
+        {
+            "given": pooled.class_ids[given],
+            "preferred": pooled.class_ids[preferred],
+            "photos": int(((pooled.labels == given) & (first == preferred)).sum()),
+            "of": int((pooled.labels == given).sum()),
+        }
+        for given, preferred in frequent_mistakes(pooled.labels, pooled.probabilities, _MOST_MISTAKES)
+    ]
+    return [row for row in rows if row["photos"]]
 
 
 def held_out_of(
@@ -251,19 +253,3 @@ def _columns(photos: Sequence[str], labels: Any, suspicion: Suspicion, class_ids
         "label_confidence": suspicion.self_confidence.astype(np.float64),
         "suspicion": suspicion.score.astype(np.float64),
     }
-
-
-def _estimate(one: ShareEstimate, class_ids: Sequence[str]) -> EstimateRow:
-    return {
-        "estimator": one.name,
-        "meaning": one.meaning,
-        "share": _interval(one.share),
-        "assumptions": one.assumptions,
-        "bias": one.bias,
-        "experience": experience.OF_ESTIMATE[one.name],
-        "per_class": {name: _interval(share) for name, share in zip(class_ids, one.per_class, strict=True)},
-    }
-
-
-def _interval(one: Interval) -> IntervalRow:
-    return {"estimate": one.estimate, "lower": one.lower, "upper": one.upper}

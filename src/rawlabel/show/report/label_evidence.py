@@ -1,6 +1,6 @@
 """Which raw labels the evidence of `rawlabel labels` doubts, in counts of photos; no share is estimated here.
 
-The shares of wrong labels that it estimates are left out: where the truth is known, most of their intervals missed
+No share of wrong labels stands here: where the truth is known, most intervals of such estimates missed
 it (`rawlabel.judge.label_evidence.experience`). The photos themselves can be looked at.
 """
 
