@@ -38,7 +38,7 @@ OF_TWO_EPOCHS = [
 ]  # fmt: skip
 """Made small for a test; all else is as published: SGD, decay, crops and flips."""
 ON_PURPOSE = ("acc5", "alignment_mean", "alignment_kurtosis")
-"""What 0.1 logged otherwise: a top-5 accuracy of fewer than six classes, and an alignment whose norms underflowed."""
+"""What 0.1 logged otherwise: a top-5 accuracy of fewer than six classes; an alignment whose norms underflowed."""
 
 
 def logged(path: Path) -> dict[str, float]:
