@@ -1,13 +1,13 @@
 """What a new user waits for: the first training on kept photos, the ones after it, and the demo.
 
-Each repetition has a fresh folder with caches of its own, so nothing is kept from the one before; features that its
-first training makes are there for its later ones. Seconds are those of whole commands on the clock, as a user gives
-them, interpreter and imports included. Nothing else should run on the machine meanwhile.
+Each repetition has a fresh folder with caches of its own, so nothing is kept from the one before; features that
+its first training makes are there for its later ones. Seconds are those of whole commands on the clock, as a user
+gives them, interpreter and imports included. Nothing else should run on the machine meanwhile.
 
     python benchmarks/first_minutes.py --data FLOWERS --work WORK
 
-`FLOWERS` holds class folders under `train` and `test`. A finished repetition is kept under WORK; a stopped one begins
-anew.
+`FLOWERS` holds class folders under `train` and `test`. A finished repetition is kept under WORK; a stopped one
+begins anew.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def page(table: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"- of the first row, `evaluate` takes {evaluated:.1f}; `train` measures each epoch on the test photos, too",
+        f"- of the first row, `evaluate` takes {evaluated:.1f}; `train` measures each epoch on the test photos",
         f"- {table['cores']} cores; a load of {load:.2f} before the first repetition",
         "- photos that the system has read before come from its memory",
     ]
