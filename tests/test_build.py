@@ -185,6 +185,53 @@ def test_what_cannot_be_built_is_told_before_anything_is_made(
 
 
 @pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('[train]\nmethod = "gcee"', "no method is called 'gcee'; did you mean 'gce'"),
+        ('[train]\nstop = "nosy_holdout"', "did you mean 'noisy_holdout'"),
+        ('[train]\nstop_option = ["windw=3"]', "--stop-option"),
+        ('[train]\nencoder = "efficientnet_lite9"', "--encoder"),
+        ('[train]\nweights = "nowhere.pth"', "--weights nowhere.pth: efficientnet_lite0 has weights of its own"),
+        ("[curate]\nholdout = 0", "[curate] holdout: is 0"),
+        ('[evaluate]\ntest = "test"', "[evaluate] test: name the test set of a build with --test"),
+        ("[labels]\nnonsense = 1", "nonsense: unknown setting"),
+    ],
+)
+def test_what_a_later_stage_would_refuse_is_told_before_anything_is_collected(
+    table: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "build.toml"
+    path.write_text(table)
+    given = ["robin", "wren", "--contact", "a@example.org", "--config", str(path)]
+    assert cli.run(["build", *given, "--project", str(tmp_path / "birds")]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    assert not (tmp_path / "birds").exists()
+
+
+def test_a_class_that_nothing_was_kept_of_is_named_in_the_first_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, color in (("robin", 0), ("wren", 120)):
+        for i in range(12):
+            write_picture(tmp_path / "photos" / name / f"{i}.png", photo(12 * color + i))
+    given = [
+        "robin",
+        "wren",
+        "owl",
+        "--source",
+        "folder",
+        "--input",
+        str(tmp_path / "photos"),
+        "--recipe",
+        "transfer",
+    ]
+    assert cli.run(["build", *given, "--project", str(tmp_path / "birds"), "-q"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "asked for     3 classes by name: robin, wren, owl; nothing was kept for owl"
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [([], "--input: name the folder"), (["--input", "nowhere"], "--input nowhere: is no folder; name the one")],
 )

@@ -80,7 +80,7 @@ class Run:
 
     @cached_property
     def settings(self) -> TrainConfig:
-        """The resolved settings, with the data where they lie now: their folder, and the manifest if it was one.
+        """The resolved settings, with what they name where it lies now: the data, and the encoder's weights.
 
         Raises `DataError`.
         """
@@ -93,7 +93,10 @@ class Run:
         if main is None and manifest is not None:
             # The project's newest one may be another by now, such as that of `curate --drop`.
             main = str(manifest.absolute())
-        return self.config.model_copy(update={"root": root, "main": main})
+        weights = self.config.weights
+        if weights is not None:
+            weights = self.last_start.weights.find(self.path, weights, Path.is_file)
+        return self.config.model_copy(update={"root": root, "main": main, "weights": weights})
 
     @cached_property
     def starts(self) -> tuple[Start, ...]:

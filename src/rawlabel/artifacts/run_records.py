@@ -175,6 +175,8 @@ class Start(Environment):
     data: DataOrigin = DataOrigin()
     root: Place = Place()
     """Where the data's folder lay."""
+    weights: Place = Place()
+    """Where the file of the encoder's weights lay, if there is one."""
     device: str = ""
     precision: str = ""
     """As torch calls it: `float32`, `bfloat16`."""

@@ -7,7 +7,7 @@ stopped or killed anywhere goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -48,6 +48,7 @@ from rawlabel.judge.evaluate.opening import test_request
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.models.device import has_gpu
+from rawlabel.models.encoder import FIT, load_encoder
 from rawlabel.models.transfer.for_curating import make_features
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
@@ -60,6 +61,7 @@ from rawlabel.show.ending import (
 )
 from rawlabel.show.report.measuring import Measure
 from rawlabel.show.report.stage import build_report
+from rawlabel.training.named_parts import find_named_parts
 from rawlabel.training.stage import train
 
 MOST_PHOTOS, MOST_GIGABYTES, MOST_HOURS = 20_000, 5.0, 1.0
@@ -82,6 +84,7 @@ class Stages:
     train: TrainConfig
     evaluate: EvaluateConfig
     report: ReportConfig
+    labels: LabelsConfig = field(default_factory=LabelsConfig)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class Built:
     project: Path
     counts: dict[str, int]
     """Counts of the catalogue."""
+    asked: tuple[str, ...]
+    """Every class that was asked for, found or not."""
     manifest: Manifest
     run: Run
     report: Path
@@ -105,11 +110,11 @@ def build(config: BuildConfig, agree: Agree | None = None, *, api_key: str | Non
     """
     stages = settle(config)
     _agree_on(_plan(stages.collect, api_key), config, agree)
-    return run_stages(stages, api_key=api_key, then=_gather_evidence)
 
+    def gather(run: RunDirectory) -> None:
+        gather_evidence(stages.labels.model_copy(update={"runs": (run.path,)}))
 
-def _gather_evidence(run: RunDirectory) -> None:
-    gather_evidence(LabelsConfig(runs=(run.path,)))
+    return run_stages(stages, api_key=api_key, then=gather)
 
 
 def settle(config: BuildConfig) -> Stages:
@@ -134,12 +139,31 @@ def settle(config: BuildConfig) -> Stages:
         load_training_stage(config.train, training, has_gpu=has_gpu),
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
+        load_stage(LabelsConfig, config.labels, {}),
     )
+    _refuse_what_fails_later(stages, config)
     if config.test is not None and (told := classes or (read_classes(file) if file else None)):
         _refuse_others(config.test, stages.train, {one.class_id for one in told})
     if classes is not None:
         write_classes(project / _CLASSES, classes, force=True)
     return stages
+
+
+def _refuse_what_fails_later(stages: Stages, config: BuildConfig) -> None:
+    """What training or measuring would refuse only after hours of collecting.
+
+    Raises `ConfigError`, `CheckpointError` and `PluginError`.
+    """
+    find_named_parts(stages.train)
+    if stages.train.encoder is not None:
+        load_encoder(stages.train.encoder.removesuffix(FIT), stages.train.weights)
+    if not stages.curate.holdout:
+        raise ConfigError(
+            "[curate] holdout: is 0, and what a build says at its end is measured on held-out raw labels; leave "
+            "some, or run the stages one by one"
+        )
+    if config.evaluate.get("test") is not None:
+        raise ConfigError("[evaluate] test: name the test set of a build with --test")
 
 
 def _named(config: BuildConfig, collecting: CollectConfig) -> tuple[Sequence[ClassSpec] | None, Path | None]:
@@ -278,6 +302,7 @@ def run_stages(
     with Catalogue(catalogue_path(project)) as catalogue:
         for line in [*failure_lines(catalogue, counts["fetched"]), *incomplete_lines(catalogue)]:
             note(line)
+        asked = tuple(one.class_id for one in catalogue.classes())
     if problem := problem_of(counts):
         raise DataError(f"{project}: {problem}")
     manifest = curate(stages.curate, make_features)
@@ -290,7 +315,7 @@ def run_stages(
         then(run)
     report = stages.report.model_copy(update={"run": run.path})
     measure = Measure(add_own_probe if report.probe else None, add_label_evidence if report.labels else None)
-    return Built(project, counts, manifest, run.read(), build_report(report, measure))
+    return Built(project, counts, asked, manifest, run.read(), build_report(report, measure))
 
 
 def describe(built: Built) -> list[str]:
@@ -298,7 +323,7 @@ def describe(built: Built) -> list[str]:
     test = built.run.summary.test
     measured = test_lines(test) if test else [*holdout_lines(built.run), suspect_line(built.run, built.project)]
     return [
-        *collection_lines(built.manifest, built.counts),
+        *collection_lines(built.manifest, built.counts, built.asked),
         doubts_line(built.run),
         epoch_line(built.run.summary),
         *measured,

@@ -237,7 +237,7 @@ def describe(result: DemoResult) -> list[str]:
         oracle = measured.pop().strip()
         measured = [measured[0], f"{measured[1]}, {oracle}", _plain_line(result, result.plain)]
     return [
-        *collection_lines(result.built.manifest, result.built.counts),
+        *collection_lines(result.built.manifest, result.built.counts, result.built.asked),
         f"raw labels    {raw.percent:.1f} % right ({raw.correct} of {raw.total}), says the simulated site's truth",
         epoch_line(result.summary),
         *measured,

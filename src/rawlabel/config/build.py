@@ -16,10 +16,11 @@ class BuildConfig(Section):
     """Make a measured classifier of class names: plan, collect, curate, train by a recipe, report.
 
     Killed or stopped anywhere, the same command goes on. A --config may hold a table for each stage ([collect],
-    [curate], [train], [evaluate], [report]) with any setting of that verb; the flags here are what most need.
+    [curate], [train], [evaluate], [labels], [report]) with any setting of that verb; the flags here are what most
+    need.
     """
 
-    stages: ClassVar[tuple[str, ...]] = ("collect", "curate", "train", "evaluate", "report")
+    stages: ClassVar[tuple[str, ...]] = ("collect", "curate", "train", "evaluate", "labels", "report")
 
     names: tuple[str, ...] = setting(
         (), "Names of the classes ('barn owl'), WordNet ids, or one class file.", positional=True
@@ -56,6 +57,7 @@ class BuildConfig(Section):
     curate: dict[str, object] = setting({}, "Settings of `rawlabel curate`.")
     train: dict[str, object] = setting({}, "Settings of `rawlabel train`.")
     evaluate: dict[str, object] = setting({}, "Settings of `rawlabel evaluate`.")
+    labels: dict[str, object] = setting({}, "Settings of `rawlabel labels`.")
     report: dict[str, object] = setting({}, "Settings of `rawlabel report`.")
 
     @field_validator("recipe")

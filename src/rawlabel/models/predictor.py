@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from rawlabel.artifacts.run import settings_of
+from rawlabel.artifacts.run import Run, settings_of
 from rawlabel.base import distributed, families
 from rawlabel.base.json_values import JsonObject
 from rawlabel.config import TrainConfig, load_options
@@ -209,7 +209,8 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     if overrides.get("precision") == "auto":
         # What the run was told to be trained in holds until something else is said.
         overrides = {**overrides, "precision": config.precision}
-    config = config.model_copy(update={"pretrained": False, "gpu": None, **overrides})
+    weights = _encoder_file(path, config)
+    config = config.model_copy(update={"pretrained": False, "gpu": None, "weights": weights, **overrides})
     normalization = Normalization.of_weights_file(saved)
     predictor = build_predictor(
         config,
@@ -221,3 +222,20 @@ def load_predictor(path: Path, **overrides: Any) -> tuple[Predictor, list[str], 
     )
     predictor.method.load_state_dict(saved["method"])
     return predictor, saved["class_ids"], saved["epoch"]
+
+
+def _encoder_file(checkpoint: Path, config: TrainConfig) -> Path | None:
+    """The file of the encoder's weights where it lies now, whatever folder this is called in; None without one.
+
+    Raises `CheckpointError` where it is gone.
+    """
+    if config.encoder is None or config.weights is None:
+        return config.weights
+    run = Run(checkpoint.parent.parent)
+    file = run.last_start.weights.find(run.path, config.weights, Path.is_file)
+    if not file.is_file():
+        known = run.last_start.weights.absolute or config.weights
+        raise CheckpointError(
+            f"{run.path}: stands on the encoder's weights in {known}, and that file is not there; put it back"
+        )
+    return file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,16 +17,17 @@ from rawlabel.errors import DataError
 _MOST_CLASSES, _MOST_SUSPECTS = 20, 3
 
 
-def collection_lines(manifest: Manifest, counts: Mapping[str, int]) -> list[str]:
+def collection_lines(manifest: Manifest, counts: Mapping[str, int], names: Sequence[str]) -> list[str]:
     """Four lines: what was asked for, found, thrown away with its reasons, and kept.
 
-    `counts` are those of the catalogue.
+    `counts` are those of the catalogue, `names` the classes that were asked for.
     """
     funnel = manifest.funnel.total
     lost = sorted(
         ((count, loss.reason) for loss, count in funnel.losses.items()), key=lambda one: (-one[0], one[1])
     )
-    names = manifest.class_ids
+    without = [name for name in names if name not in set(manifest.class_ids)]
+    nothing = f"; nothing was kept for {', '.join(without[:_MOST_CLASSES])}" if without else ""
     who = (
         manifest.reviewed.describe().removesuffix("; no label was edited")
         if manifest.reviewed.looked_at
@@ -34,7 +35,7 @@ def collection_lines(manifest: Manifest, counts: Mapping[str, int]) -> list[str]
     )
     rest = f" and {len(names) - _MOST_CLASSES} more" if len(names) > _MOST_CLASSES else ""
     return [
-        f"asked for     {len(names)} classes by name: {', '.join(names[:_MOST_CLASSES])}{rest}",
+        f"asked for     {len(names)} classes by name: {', '.join(names[:_MOST_CLASSES])}{rest}{nothing}",
         f"found         {funnel.found} search results, {counts['photos']} different photos",
         f"thrown away   {funnel.rejected} rejected and {funnel.failed} failed: "
         + ("; ".join(f"{count} {reason.replace('_', ' ')}" for count, reason in lost) or "none"),

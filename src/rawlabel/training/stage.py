@@ -15,10 +15,10 @@ import torch
 from rawlabel.artifacts.manifest import photos_looked_at
 from rawlabel.artifacts.project import runs_path
 from rawlabel.artifacts.run_directory import RunDirectory, describe_environment
-from rawlabel.artifacts.run_records import DataOrigin, Start, Summary
+from rawlabel.artifacts.run_records import DataOrigin, Place, Start, Summary
 from rawlabel.base import distributed, families, messages, processes
 from rawlabel.base.files import write_json
-from rawlabel.config import Role, TrainConfig, load_options
+from rawlabel.config import Role, TrainConfig
 from rawlabel.errors import ConfigError, DataError
 from rawlabel.images.input import locate
 from rawlabel.images.loader import steps_per_epoch
@@ -27,7 +27,6 @@ from rawlabel.models.memory import OUTSIDE_OF_STEPS, memory_errors
 from rawlabel.models.precision import precision_of_run
 from rawlabel.models.predictor import build_predictor
 from rawlabel.models.transfer.encoded_views import encoder_record
-from rawlabel.training import run_logger
 from rawlabel.training.around import choosing, finetuning, weighing
 from rawlabel.training.around.calibrating import calibrate
 from rawlabel.training.around.confident_learning import describe, prune
@@ -38,6 +37,7 @@ from rawlabel.training.around.teacher import labeled_by
 from rawlabel.training.data import TrainingData, load_training_data
 from rawlabel.training.loop import EpochEvaluator, Trainer
 from rawlabel.training.measuring.holdout_doubt import holdout_doubt
+from rawlabel.training.named_parts import find_named_parts
 from rawlabel.training.stopping_rule import StoppingRule
 
 MakeEvaluator = Callable[[TrainConfig, TrainingData], EpochEvaluator | None]
@@ -195,9 +195,7 @@ def _run(
 
 def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
     """The stopping rule, once everything that is named is known to be there."""
-    run_logger.require(config.logger)
-    rule_type: type[StoppingRule[Any]] = families.load(families.Family.STOPPING_RULE, config.stop)
-    rule = rule_type(load_options(rule_type.Options, config.stop_option, "--stop-option"))
+    rule = find_named_parts(config)
     if rule.needs_holdout and not len(data.holdout):
         raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
     return rule
@@ -236,6 +234,7 @@ def _start(
         **describe_environment().model_dump(exclude_unset=True),
         data=DataOrigin(origin=str(data.origin), place=run.place_of(data.origin), fingerprint=data.fingerprint),
         root=run.place_of(config.root),
+        weights=run.place_of(config.weights) if config.weights is not None else Place(),
         device=str(predictor.device),
         precision=str(predictor.precision).removeprefix("torch."),
         threads=torch.get_num_threads(),

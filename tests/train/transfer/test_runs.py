@@ -270,6 +270,29 @@ def test_none_of_these_where_asked_and_probabilities_of_raw_labels(
     assert "has no calibration.json; train with --recipe transfer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_run_finds_the_file_of_its_encoder_from_anywhere(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_moved: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    before = tmp_path / "before"
+    shutil.copytree(data, before / "photos")
+    shutil.copy(weights, before / "encoder.safetensors")
+    monkeypatch.chdir(before)
+    train(settings(Path("photos"), Path("encoder.safetensors"), Path("run"), epochs=1))
+    after = before.rename(tmp_path / "after") if is_moved else before
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    photo = next((after / "photos" / "test").rglob("*.png"))
+    for command in (["predict", str(after / "run"), str(photo)], ["evaluate", str(after / "run")]):
+        assert cli.run(command) == 0, capsys.readouterr().err
+    (after / "encoder.safetensors").unlink()
+    capsys.readouterr()
+    assert cli.run(["predict", str(after / "run"), str(photo)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.endswith("encoder.safetensors, and that file is not there; put it back") and "\n" not in said
+
+
 def test_labels_of_a_head_are_suspected_by_agreement(
     whole: RunDirectory, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

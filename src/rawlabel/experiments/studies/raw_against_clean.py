@@ -177,8 +177,8 @@ def _crossover_said(one: CrossoverOfRow) -> str:
 
 
 def _interval(interval: Sequence[float | None] | None, form: str) -> str:
-    """An interval in words; None as an end is any number, and none at all is nothing to say."""
-    if interval is None:
+    """An interval in words; None as an end is any number, and with no end at all there is nothing to say."""
+    if interval is None or all(end is None for end in interval):
         return ""
     low, high = ("any number" if end is None else format(end, form) for end in interval)
     return f" (95 % interval {low} to {high})"
