@@ -32,6 +32,6 @@ class PredictConfig(Section):
     none_of_these: bool = setting(
         False,
         "Print `none of these` for an image that is unlike every class, by limits that most training photos "
-        "keep, with the probability of the likeliest class; for runs of --recipe transfer.",
+        "keep, with the probability of the likeliest class; for runs on an encoder (--recipe transfer, finetune).",
     )
     max_megapixels: float = pixel_limit()
