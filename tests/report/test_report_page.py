@@ -229,6 +229,27 @@ def test_doubted_labels_are_counted_and_shown_and_no_share_is_estimated(project,
     assert "no person's answer had a part in this set" in section
 
 
+def test_what_labels_counted_in_training_is_shown(project, run, manifest):
+    write_label_evidence(run, manifest)
+    assert "counted" not in read_page(project).section("label-evidence")
+    kept = manifest.kept().select(["path", "class_id"]).to_pylist()
+    doubted = [one["path"] for one in kept if one["class_id"] == "bus"][:2]
+    rows = [
+        (one["path"], "train", 0.25, "witnesses_prefer_another") if one["path"] in doubted
+        else (one["path"], "train", 1.0, "witnesses_agree")
+        for one in kept
+    ]  # fmt: skip
+    columns = dict(zip(("name", "part", "weight", "reason"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table(columns), run / "label_weights.parquet")
+    section = read_page(project).section("label-evidence")
+    assert f"likeliest for {len(kept) - 2} of {len(kept)} photos; the others" in section
+    assert "counted 0.25 of a photo in the mean" in section
+    assert section.count("counted 0.25 in training") == 2 and section.count("counted 1.00 in training") == 1
+    (run / "label_weights.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="is no table of what labels count; train again"):
+        read_page(project)
+
+
 def test_the_first_sentence_says_how_right_what_is_worst_and_what_helps(project, run, manifest):
     shown = read_page(project)
     said = shown.section("sentence")

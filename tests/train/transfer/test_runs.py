@@ -19,6 +19,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from rawlabel import cli
+from rawlabel.artifacts.evidence.label_weights import read_label_weights
 from rawlabel.artifacts.review.photo_groups import PhotoGroups
 from rawlabel.artifacts.review.responsible_photos import ResponsiblePhotos
 from rawlabel.artifacts.run import Run
@@ -299,6 +300,9 @@ def test_labels_of_a_head_are_suspected_by_agreement(
     assert cli.run(["labels", str(whole.path), "--device", "cpu", "--out", str(tmp_path)]) == 0
     rows = pq.read_table(tmp_path / "suspicion.parquet").to_pylist()
     assert len(rows) == 120 and {row["basis"] for row in rows} == {"agreement"}
+    # The report puts what a label counted beside its suspicion.
+    counted = read_label_weights(whole.path, [row["photo"] for row in rows])
+    assert counted is not None and set(counted.of) == {row["photo"] for row in rows}
     is_wrong = [row["photo"].split("/")[0] != row["label"] for row in rows]
     assert np.mean(is_wrong[: sum(is_wrong)]) > 0.7
     groups = PhotoGroups.read(tmp_path)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from rawlabel.artifacts.evidence.label_weights import AGREE, DOUBT, FILE, HOLDOUT, TRAIN
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.split import folds
 from rawlabel.base import distributed, families
@@ -27,16 +28,13 @@ from rawlabel.models.transfer.agreement import FOLDS, Agreement, agree, directio
 from rawlabel.models.transfer.encoded_views import encoding_store, refuse_pixels
 from rawlabel.training.data import TrainingData
 
-AGREE, DOUBT = "witnesses_agree", "witnesses_prefer_another"
-"""Why a label has its weight: neighbors and head together find it likeliest, or another."""
-TRAIN, HOLDOUT = "train", "holdout"
 _LEAST = 0.5
 """With `agreement`, the share of the likeliest class's that a raw label must have to be kept."""
 
 
 def weights_path(run: RunDirectory) -> Path:
     """Where a run keeps the weights of its raw labels."""
-    return run.path / "label_weights.parquet"
+    return run.path / FILE
 
 
 def require(config: TrainConfig) -> None:

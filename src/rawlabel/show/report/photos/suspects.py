@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from rawlabel.artifacts.evidence.label_weights import LabelWeights, read_label_weights
 from rawlabel.artifacts.review.suspicion import SUSPICION
 from rawlabel.errors import DataError
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
@@ -30,6 +31,8 @@ class Suspect:
     photo: KnownPhoto
     label: str
     preferred: str
+    counted: float | None
+    """What its raw label counted in training [0 to 1]; None where labels were not weighed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Suspects:
     """Doubted photos by raw label and preferred class (ids)."""
     by_label: Mapping[str, int]
     """All photos that the evidence speaks of, by raw label."""
+    weights: LabelWeights | None
+    """What labels counted in training; None where they were not weighed."""
 
 
 def find_suspects(collection: CollectionEvidence, run: RunEvidence, thumbnails: Thumbnails) -> Suspects | None:
@@ -68,6 +73,8 @@ def find_suspects(collection: CollectionEvidence, run: RunEvidence, thumbnails: 
     except (OSError, KeyError, TypeError, pa.ArrowException) as error:
         raise DataError(f"{path}: is not a table of doubts; run `rawlabel labels {run.path}` again") from error
     known = look_up(collection, names, thumbnails)
+    weights = read_label_weights(run.path, names)
+    counted = weights.of if weights else {}
     first: list[Suspect] = []
     of_pairs: dict[tuple[str, str], list[Suspect]] = {}
     for position, name in zip(wanted.tolist(), names, strict=True):
@@ -75,7 +82,7 @@ def find_suspects(collection: CollectionEvidence, run: RunEvidence, thumbnails: 
         photo = known.get(name)
         if photo is None:  # trained on other data than this collection's
             continue
-        one = Suspect(photo, collection.label(given), collection.label(like))
+        one = Suspect(photo, collection.label(given), collection.label(like), counted.get(name, (None,))[0])
         if position < MOST_SUSPECTS:
             first.append(one)
         if len(group := of_pairs.setdefault((like, given), [])) < MOST_OF_A_PAIR:
@@ -86,7 +93,7 @@ def find_suspects(collection: CollectionEvidence, run: RunEvidence, thumbnails: 
     }
     counts = np.bincount(label, minlength=len(classes)).tolist()
     by_label = {name: count for name, count in zip(classes, counts, strict=True) if count}
-    return Suspects(first, of_pairs, len(doubted), table.num_rows, pairs, by_label)
+    return Suspects(first, of_pairs, len(doubted), table.num_rows, pairs, by_label, weights)
 
 
 def _codes(column: pa.ChunkedArray, values: list[str]) -> NDArray[np.int64]:
