@@ -250,7 +250,8 @@ def _plain_line(result: DemoResult, plain: Summary) -> str:
     assert plain.test is not None
     chosen, last, oracle = accuracies(plain.test)
     own = result.accuracies[0] - result.accuracies[1]
-    little = "; a robust head makes the epoch matter little" if chosen - last > abs(own) + _LITTLE else ""
+    is_little = max(result.accuracies) - min(result.accuracies) <= _LITTLE < chosen - last
+    little = "; a robust head makes the epoch matter little" if is_little else ""
     return (
         f"plain head    {chosen:.2f} % chosen, {last:.2f} % last, {oracle:.2f} % oracle: a hidden layer, all "
         f"labels alike; choosing its epoch is worth {chosen - last:+.1f} points, and {own:+.1f} above{little}"

@@ -54,7 +54,8 @@ METHODS: dict[str, TrainSettings] = {
     "nts": {"student": True},
     "pruned": {"confident_learning": True},
 }
-"""Methods by their settings, each as published where `HEAD` says nothing; `soft` is what the recipe does."""
+"""Methods by their settings, each as published where `HEAD` says nothing; `soft` is one of
+the ways to weigh that the recipe chooses from."""
 _STEP: TrainSettings = {"lr_schedule": "step", "decay_epochs": 12}
 _CONSTANT: TrainSettings = {"lr_schedule": "constant"}
 SCHEDULED: dict[str, TrainSettings] = {
@@ -90,8 +91,8 @@ CHOOSING = frozenset(
     if (i + k) % 2 == 0
 )
 """Every other setting, as on a chessboard, so that both halves have each method and each label set. On these, with
-even seeds, a default is chosen: the rule with the smallest largest mean regret. On the others, with odd seeds, it
-is judged."""
+even seeds, a rule is chosen: that with the smallest largest mean regret. On the others, with odd seeds, it
+is judged. The recipe has another one (docs/learning.md says which and why)."""
 
 
 class RuleCost(TypedDict):
