@@ -7,7 +7,6 @@ With one raw label for each photo the share is not identifiable without assumpti
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,16 +41,6 @@ class ShareEstimate:
     bias: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Photos with the raw label `given` that show `preferred`, by the estimate."""
-
-    given: int
-    preferred: int
-    share: Interval
-    """Of the photos with the raw label `given`."""
-
-
 @dataclass(frozen=True, eq=False)
 class NoiseEvidence:
     """What held-out predictions say about wrong labels as a whole."""
@@ -59,19 +48,10 @@ class NoiseEvidence:
     estimates: tuple[ShareEstimate, ...]
     joint: Floats
     """Estimated joint distribution [raw label, right class] of the photos; adds up to 1."""
-    pairs: tuple[Pair, ...]
-    """The most frequent mistakes, by their share of all photos."""
     photos: int
     runs: int
     confidence: float
     draws: int
-
-    @property
-    def transition(self) -> Floats:
-        """P(raw label j | right class i) at [i, j]; a row without any photo is the identity's."""
-        by_class = self.joint.T
-        totals = by_class.sum(axis=1, keepdims=True)
-        return np.where(totals > 0, by_class / np.where(totals > 0, totals, 1), np.eye(len(by_class)))
 
 
 SUREST = 0.1
@@ -101,10 +81,8 @@ _WORDS = {
 }
 
 
-def estimate_noise(
-    pool: Pool, *, confidence: float = 0.95, draws: int = DRAWS, most_pairs: int = 30, seed: int = 0
-) -> NoiseEvidence:
-    """Estimate the share of wrong labels, of all photos and of each class, and the mistakes behind it.
+def estimate_noise(pool: Pool, *, confidence: float = 0.95, draws: int = DRAWS, seed: int = 0) -> NoiseEvidence:
+    """Estimate the share of wrong labels, of all photos and of each class.
 
     The confident joint is cleanlab's (`cleanlab.count`), on mean predictions of runs that held the photo out. The
     intervals are percentiles over `draws` bootstrap samples of photos and runs; they show the spread, not the bias
@@ -112,24 +90,15 @@ def estimate_noise(
     """
     pooled = pool.mean()
     figures, joint = _figures(pooled.labels, pooled.probabilities)
-    pairs = _largest_off_diagonal(joint, most_pairs)
     sampled: dict[str, list[Floats]] = {name: [] for name in _WORDS}
-    sampled_pairs = []
     for labels, probabilities in pool.resampled(draws, seed):
-        drawn, drawn_joint = _figures(labels, probabilities)
+        drawn, _ = _figures(labels, probabilities)
         for name, shares in drawn.items():
             sampled[name].append(shares)
-        sampled_pairs.append(_shares_of_pairs(drawn_joint, pairs))
     estimates = tuple(_estimate(name, figures[name], np.array(sampled[name]), confidence) for name in _WORDS)
-    limits = _limits(np.array(sampled_pairs).reshape(draws, len(pairs)), confidence)
-    points = _shares_of_pairs(joint, pairs)
     return NoiseEvidence(
         estimates,
         joint,
-        tuple(
-            Pair(given, preferred, _interval(points[k], limits[:, k]))
-            for k, (given, preferred) in enumerate(pairs)
-        ),
         len(pooled.labels),
         len(pool.runs),
         confidence,
@@ -208,8 +177,3 @@ def _largest_off_diagonal(joint: Floats, most: int) -> list[tuple[int, int]]:
     off = joint - np.diag(np.diag(joint))
     order = np.argsort(-off, axis=None, kind="stable")[:most]
     return [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j] > 0]
-
-
-def _shares_of_pairs(joint: Floats, pairs: Sequence[tuple[int, int]]) -> Floats:
-    totals = joint.sum(axis=1)
-    return np.array([joint[i, j] / totals[i] if totals[i] else np.nan for i, j in pairs])
