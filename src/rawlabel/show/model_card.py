@@ -213,7 +213,7 @@ def _data(run: Run, manifest: Manifest | None) -> Iterator[str]:
 
 
 def _noise(run: Run) -> Iterator[str]:
-    """How many labels are doubted; no share of wrong ones: estimates mostly missed it where that could be checked."""
+    """How many labels are doubted; no share of wrong ones, since estimates mostly missed it where it is known."""
     path = run.path / SUSPICION
     if not path.is_file():
         yield "- which raw labels to doubt was not looked for (`rawlabel labels` does)"
