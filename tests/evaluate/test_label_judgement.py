@@ -41,7 +41,7 @@ def estimate(name: str, limits: tuple[float, float], by_class: Sequence[float | 
 def test_a_share_is_covered_where_the_truth_of_the_same_photos_lies_within_its_limits(
     limits: tuple[float, float], by_class: Sequence[float | None], is_covered: bool, correlation: float | None
 ) -> None:
-    noise = NoiseEvidence((estimate("one", limits, by_class),), np.eye(3) / 3, (), 8, 1, 0.95, 20)
+    noise = NoiseEvidence((estimate("one", limits, by_class),), np.eye(3) / 3, 8, 1, 0.95, 20)
     [found] = judge_shares(noise, RAW, TRUE)
     assert (found.estimator, found.estimate, found.true) == ("one", 0.3, 0.375)
     assert (found.lower, found.upper, found.is_covered) == (*limits, is_covered)
