@@ -75,7 +75,7 @@ RULES = (
     *(f"noisy_holdout:window={window},shorter={shorter}" for window in (5, 10) for shorter in (0.5, 1, 2)),
 )
 WITH_BAND = ("noisy_holdout:window=10,shorter=0.5,band=1", "noisy_holdout:window=1,band=1")
-"""Rules that came after the trainings; the first is the recipe's."""
+"""Rules that came after the trainings; the first was the recipe's then, the second is now."""
 
 
 def configuration(name: str, head: str, seed: int, arguments: argparse.Namespace) -> TrainConfig:

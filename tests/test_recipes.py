@@ -72,7 +72,7 @@ def test_what_was_published_stays_as_it_was() -> None:
 
 
 def test_options_of_a_recipe_go_with_what_it_chose() -> None:
-    assert load_training(None, {}).stop_option == ("window=10", "shorter=0.5", "band=1")
+    assert load_training(None, {}).stop_option == ("band=1",)
     assert load_training(None, {"stop": "gwa"}).stop_option == ()
     assert load_training(None, {"stop_option": ("window=3",)}).stop_option == ("window=3",)
 
