@@ -69,7 +69,10 @@ def test_a_class_file_picks_folders_by_id_or_keyword(tmp_path: Path) -> None:
     }
 
 
-def test_links_out_of_the_tree_lead_nowhere(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("messages_on_stderr")
+def test_links_out_of_the_tree_lead_nowhere_and_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     secret = plant(tmp_path / "outside", "other.jpg", "secret.jpg") / "secret.jpg"
     tree = plant(tmp_path / "t", "owl/a.jpg")
     (tree / "owl" / "file.jpg").symlink_to(secret)
@@ -85,6 +88,8 @@ def test_links_out_of_the_tree_lead_nowhere(tmp_path: Path) -> None:
     }
     stored = [path.read_bytes() for path in (tmp_path / "p" / "images").rglob("*.jpg")]
     assert stored == [picture(0)]
+    told = capsys.readouterr().err
+    assert "links that lead out of it, or nowhere, are not read: 1; copy what they lead to" in told
 
 
 def test_names_that_flickr_gives_say_which_photo_it_is(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ import pytest
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.judge.evaluate.fit_curves import write_fit_curves
+from rawlabel.judge.label_evidence.ambiguity import find_ambiguous_classes
 from rawlabel.judge.label_evidence.experience import IN_ALL
+from rawlabel.judge.label_evidence.held_out import Pool
+from rawlabel.judge.label_evidence.noise_share import frequent_mistakes
+from rawlabel.judge.label_evidence.of_runs import describe, held_out_of
 from rawlabel.training.stage import train
 from tests.helpers.tiny_training import CLASSES, make_class_folders, tiny
 
@@ -124,3 +128,17 @@ def test_an_unfinished_or_damaged_run_is_named_in_one_line(
     assert cli.run(["labels", str(copy), "--device", "cpu"]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert complaint in said and said.startswith("rawlabel: ")
+
+
+def test_mistakes_that_can_be_counted_are_told_where_the_confident_joint_is_diagonal() -> None:
+    # Four of ten photos of each class are taken for the other, by little: none is taken for it confidently.
+    probabilities = np.array([[0.9, 0.1]] * 6 + [[0.45, 0.55]] * 4 + [[0.1, 0.9]] * 6 + [[0.55, 0.45]] * 4)
+    labels = np.repeat([0, 1], 10)
+    assert frequent_mistakes(labels, probabilities, 9) == []
+    logits = np.log(probabilities)
+    pool = Pool.of([held_out_of(("tulip", "rose"), [str(i) for i in range(20)], labels, logits)])
+    confusions = describe(pool, find_ambiguous_classes(pool))["confusions"]
+    assert confusions == [
+        {"given": "tulip", "preferred": "rose", "photos": 4, "of": 10},
+        {"given": "rose", "preferred": "tulip", "photos": 4, "of": 10},
+    ]

@@ -285,13 +285,13 @@ def test_rules_show_what_each_would_have_chosen_with_the_signals_of_the_log(proj
 
 def test_groups_of_suspects_and_what_is_nearest_to_a_confusion_are_shown(project, run, manifest):
     write_label_evidence(run, manifest)
-    assert "Photos labeled bus that look like tram (n00000002): they may teach it" in read_page(project).section(
+    assert "Photos labeled bus that look like tram (n00000002) author" in read_page(project).section(
         "confusions"
     )
     write_groups(run, manifest)
     shown = read_page(project)
     section = shown.section("label-evidence")
-    assert "6 of the 8 suspected photos are in 2 groups" in section
+    assert "6 of the 8 suspected photos (no count of wrong labels) are in 2 groups" in section
     assert "3 photos labeled bus look like tram (n00000002) Found by “bus <i>” (3)." in section
     assert "3 photos labeled R&D <b> look like none of the classes" in section
     tiles = [one for one in shown.all("li") if "data-kind" in one]
@@ -300,7 +300,7 @@ def test_groups_of_suspects_and_what_is_nearest_to_a_confusion_are_shown(project
     (near,) = {(one["data-true"], one["data-predicted"]) for one in tiles if one["data-kind"] == "responsible"}
     assert near == ("bus", "tram (n00000002)")
     confusions = shown.section("confusions")
-    assert "Training photos labeled tram (n00000002) that look most like them: they may teach it" in confusions
+    assert "Training photos labeled tram (n00000002) that look most like them" in confusions
     assert [f"near {n} of 4" in confusions for n in (4, 3, 2, 1)] == [True, True, True, False]
     numbers = json.loads((project / "report.json").read_text())
     assert [one["count"] for one in numbers["groups"]["groups"]] == [3, 3]

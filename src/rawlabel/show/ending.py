@@ -130,6 +130,6 @@ def doubts_line(run: Run) -> str:
         return "raw labels    none was doubted yet; `rawlabel labels` says which photos look like another class"
     doubted, total = count_doubts(path)
     return (
-        f"raw labels    {doubted} of {total} photos look more like another class; all are in {path.name} "
-        "of the run, the most doubtful first"
+        f"raw labels    {doubted} of {total} photos look more like another class, which is no count of wrong "
+        f"labels; all are in {path.name} of the run, the most doubtful first"
     )

@@ -26,10 +26,10 @@ def _labels(config: LabelsConfig) -> Ending:
     say("mistakes to look at, the likeliest first:")
     for pair in evidence["confusions"][:_MOST_CONFUSIONS]:
         say(f"  {pair['photos']} of {pair['of']} photos labeled '{pair['given']}' look like '{pair['preferred']}'")
-    say("classes by expected damage:")
+    say("classes by expected damage (a score from 0 to 100, of which the order counts):")
     is_known = evidence["shared_photos_known"]
     for sign in evidence["ambiguous_classes"][:_MOST_CLASSES]:
-        say(f"  {100 * sign['expected_damage']:5.1f} %  {sign['class']}: {_why(sign, is_known)}")
+        say(f"  {100 * sign['expected_damage']:3.0f}  {sign['class']}: {_why(sign, is_known)}")
     for together in evidence["found_together"]:
         say(f"  {together['says']}")
     out = config.out or config.runs[0]

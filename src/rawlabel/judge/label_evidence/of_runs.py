@@ -21,6 +21,7 @@ from rawlabel.artifacts.review.suspicion import SUSPICION
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.files import atomic_write, write_json
+from rawlabel.base.metrics import confusion_matrix, top_confusions
 from rawlabel.config import Device, LabelsConfig
 from rawlabel.errors import ConfigError, DataError, RawlabelError
 from rawlabel.judge.label_evidence import experience
@@ -122,17 +123,20 @@ def describe(pool: Pool, signs: Sequence[ClassSigns]) -> Described:
 def _confusions(pool: Pool) -> list[ConfusionRow]:
     """Photos of one raw label whose first choice is another class, the likeliest mistakes first."""
     pooled = pool.mean()
-    first = pooled.probabilities.argmax(axis=1)
-    rows: list[ConfusionRow] = [
+    taken = confusion_matrix(pooled.labels, pooled.probabilities.argmax(axis=1), len(pooled.class_ids))
+    order = frequent_mistakes(pooled.labels, pooled.probabilities, _MOST_MISTAKES)
+    # Of few photos the confident joint is often diagonal, and says nothing of mistakes that can be counted.
+    counted = [(one.true, one.predicted) for one in top_confusions(taken, _MOST_MISTAKES)]
+    return [
         {
             "given": pooled.class_ids[given],
             "preferred": pooled.class_ids[preferred],
-            "photos": int(((pooled.labels == given) & (first == preferred)).sum()),
-            "of": int((pooled.labels == given).sum()),
+            "photos": int(taken[given, preferred]),
+            "of": int(taken[given].sum()),
         }
-        for given, preferred in frequent_mistakes(pooled.labels, pooled.probabilities, _MOST_MISTAKES)
+        for given, preferred in list(dict.fromkeys([*order, *counted]))[:_MOST_MISTAKES]
+        if taken[given, preferred]
     ]
-    return [row for row in rows if row["photos"]]
 
 
 def held_out_of(

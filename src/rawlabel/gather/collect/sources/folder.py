@@ -76,6 +76,7 @@ class Folder(Source):
 
     def _look_through(self) -> None:
         ignored: Counter[str] = Counter()
+        links = 0
         waiting = [(one, 1) for one in reversed(_folders(self._tree))]
         while waiting:
             folder, depth = waiting.pop()
@@ -87,12 +88,19 @@ class Folder(Source):
             for question in questions:
                 self._folders.setdefault(question, []).append(folder)
             if questions:
-                ignored += _images(self._tree, folder)[1]
+                names, others = _images(self._tree, folder)
+                ignored += others
+                links += sum((self._tree / one).is_symlink() and self._path(one) is None for one in names)
             elif not self._has_own and depth < _DEEPEST:
                 waiting += [(one, depth + 1) for one in reversed(_folders(folder, self._tree))]
         where = f"--input {self._tree}"
         if ignored:
             note(f"{where}: what is no image by its name is not read: {describe_ignored(ignored)}")
+        if links:
+            note(
+                f"{where}: links that lead out of it, or nowhere, are not read: {links:,}; copy what they lead "
+                f"to, for example with `cp -rL {self._tree} COPY`, and give --input COPY"
+            )
         if beside := sum(is_image_name(one.name) for one in self._tree.iterdir()):
             note(f"{where}: images that lie in no folder of a class are not read: {beside:,}")
 

@@ -63,7 +63,7 @@
     show(cls, () => {
       body.append(make("p", row.dataset.summary));
       add("Its test photos that were taken for another class", tilesWhere(d => d.kind === "test" && d.true === cls));
-      add("Training photos that look most like these: they may teach the confusions",
+      add("Training photos that look most like these",
         tilesWhere(d => d.kind === "responsible" && d.true === cls));
       add("Groups of photos with its label that look like something else",
         tilesWhere(d => d.kind === "group" && d.label === cls));
