@@ -108,7 +108,7 @@ _REASON_TEXT = {
     Reason.REFUSED_ADDRESS: "the address is not asked here (its scheme, a private or special network, or this "
     "machine itself without --allow-loopback)",
     Reason.OPT_OUT: "the host asks that the image is not used for machine learning (X-Robots-Tag)",
-    Reason.NO_URL: "the photo site gave no image address (folders: the file is gone, too large or a link out of it)",
+    Reason.NO_URL: "the photo site gave no image address (folders: the file is gone, too large, a link out of it)",
     Reason.NOT_FETCHED: "not downloaded yet; run `rawlabel collect` again",
     Reason.NOT_NEEDED: "not downloaded: the class already had as many good photos as asked for",
     Reason.LICENSE: "its license is not among those asked for",
