@@ -285,9 +285,7 @@ def test_rules_show_what_each_would_have_chosen_with_the_signals_of_the_log(proj
 
 def test_groups_of_suspects_and_what_is_nearest_to_a_confusion_are_shown(project, run, manifest):
     write_label_evidence(run, manifest)
-    assert "Photos labeled bus that look like tram (n00000002) author" in read_page(project).section(
-        "confusions"
-    )
+    assert "Photos labeled bus that look like tram (n00000002) author" in read_page(project).section("confusions")
     write_groups(run, manifest)
     shown = read_page(project)
     section = shown.section("label-evidence")
