@@ -1,11 +1,12 @@
 """The recipe `transfer` itself on all of CIFAR-10N: its choice of a head included, and suspicion of all labels.
 
-Each set of labels and seed is one training on views of 128 pixels, with the recipe's other settings; the first seed
-of each noisy set has its labels suspected by agreement. The truth is opened for the judgement alone.
+Each set of labels and seed is one training on views of 128 pixels, with the recipe's other settings; the first
+seed of each noisy set has its labels suspected by agreement. The truth is opened for the judgement alone.
 
     python benchmarks/cifar10n_recipe.py --data CIFAR10N --work WORK --seeds 5
 
-`CIFAR10N` holds train.parquet and test.parquet. Rows, runs and features are kept under WORK; a stopped call goes on.
+`CIFAR10N` holds train.parquet and test.parquet. Rows, runs and features are kept under WORK; a stopped call goes
+on.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def row_of(data: Path, work: Path, labels: str, seed: int, is_judged: bool) -> d
 
 
 def suspicion_of(run: RunDirectory, data: Path, labels: str) -> dict[str, float]:
-    """Area under the ROC curve of suspicion for wrong labels among all images of a run, with how many there are."""
+    """How well suspicion finds the wrong labels among all images of a run: area under the ROC curve and more."""
     columns = pq.read_table(data / "train.parquet", columns=["clean_label", LABELS[labels]])
     is_wrong = columns["clean_label"].to_numpy() != columns[LABELS[labels]].to_numpy()
     evidence = suspicion_by_agreement(run, "cpu")
@@ -74,11 +75,10 @@ def suspicion_of(run: RunDirectory, data: Path, labels: str) -> dict[str, float]
 def page(table: dict[str, Any]) -> list[str]:
     """A row a set of labels, and one a training."""
     lines = [
-        f"Test top-1 accuracy [%] on the 10,000 clean test images of CIFAR-10 by `--recipe transfer --encoder {ENCODER}` on "
-        "all 50,000",
-        "training images, the head chosen by raw labels; mean and 95 % interval (Student's t) over the seeds. The oracle "
-        "epoch is",
-        "the best on the test set. AUROC: of suspicion by agreement, for the wrong labels among all images, seed 0.",
+        "Test top-1 accuracy [%] on the 10,000 clean test images of CIFAR-10 by `--recipe transfer --encoder",
+        f"{ENCODER}` on all 50,000 training images, the head chosen by raw labels; mean and 95 % interval",
+        "(Student's t) over the seeds. The oracle epoch is the best on the test set. AUROC: of suspicion by",
+        "agreement, for the wrong labels among all images, seed 0.",
         "",
         "| labels | seeds | chosen epoch | last | oracle epoch | AUROC of suspicion | seconds, features kept |",
         "|---|---|--:|--:|--:|--:|--:|",
@@ -92,8 +92,10 @@ def page(table: dict[str, Any]) -> list[str]:
         seconds = sorted(row["seconds"] for row in own)[len(own) // 2]
         lines.append(f"| {labels} | {seeds} | {' | '.join(cells)} | {judged} | {seconds:.0f} |")
     lines += [
-        "", "| labels | seed | head that raw labels chose | epoch | at it | last | oracle |", "|---|--:|---|--:|--:|--:|--:|",
-    ]  # fmt: skip
+        "",
+        "| labels | seed | head that raw labels chose | epoch | at it | last | oracle |",
+        "|---|--:|---|--:|--:|--:|--:|",
+    ]
     for row in rows:
         accuracies = " | ".join(f"{row[key]:.2f}" for key in ("selected", "last", "oracle"))
         lines.append(
