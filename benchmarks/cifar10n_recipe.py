@@ -26,6 +26,7 @@ from rawlabel.base.files import read_json, write_json
 from rawlabel.config import load_training
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
+from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.judge.label_evidence.by_agreement import suspicion_by_agreement
 from rawlabel.training.stage import train
 
@@ -49,7 +50,7 @@ def row_of(data: Path, work: Path, labels: str, seed: int, is_judged: bool) -> d
         "seed": seed, "device": "cpu", "outpath": out,
     }  # fmt: skip
     started = time.monotonic()
-    run = train(load_training(None, given))
+    run = train(load_training(None, given), make_epoch_evaluator)
     seconds = time.monotonic() - started
     found = read_run(out)
     choice = Run(out).head_choice
