@@ -10,7 +10,7 @@ from typing import Any
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Start, oracle_epoch
 from rawlabel.config import Role, TrainConfig
-from rawlabel.config.training.transfer import CHOSEN
+from rawlabel.config.training.transfer import CHOSEN, read_candidates
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
 
@@ -110,10 +110,15 @@ def read_run(path: Path) -> FinishedRun:
     settings = run.given if (path / "config.json").exists() else {"run": str(path)}
     if settings.get("choose") == "auto":
         # Seeds whose raw labels chose other heads are of one setting.
-        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in CHOSEN}}
+        own = CHOSEN if not _names_rounds(settings) else CHOSEN | {"weighing_rounds"}
+        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in own}}
     if not run.test_accuracies:
         raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
     return FinishedRun(run, settings, _records(run, settings), run.test_accuracies)
+
+
+def _names_rounds(settings: Mapping[str, Any]) -> bool:
+    return any(one.weighing_rounds for one in read_candidates(settings.get("candidate") or ()))
 
 
 def _records(run: Run, settings: Mapping[str, Any]) -> list[EpochRecord]:

@@ -42,7 +42,7 @@ FROZEN = "frozen"
 """Folder of the run in the run directory that trained the head."""
 _OWN = frozenset({"encoder", "weighing", "choose", "candidate"})
 """Settings of the recipe that are about the head."""
-_OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "feature_scale", "hidden")
+_OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "weighing_rounds", "feature_scale", "hidden")
 _WITHOUT_HOLDOUT = "averaged"
 """Kept where no raw label can tell: a bet between the two others, on which nothing was measured."""
 _TRIAL_IMAGES, _TRIAL_PASSES = 8, 3
