@@ -133,8 +133,8 @@ def page(table: dict[str, Any]) -> list[str]:
     """One row a share of wrong labels, and what all say together."""
     rows = table["rows"]
     lines = [
-        f"Test top-1 accuracy [%] on {table['test_images']} clean test photos of flowers of the head that raw labels",
-        "choose among the recipe's candidates (`three rounds`), and among these and their copies at one and five",
+        f"Test top-1 accuracy [%] on {table['test_images']} clean test photos of flowers of the head that raw",
+        "labels choose among the recipe's candidates (`three rounds`), and among these and their copies at one and five",
         "rounds of weighing (`one, three or five`), fitted anew; mean and 95 % interval (Student's t) over the",
         "seeds, the difference seed by seed. The oracle head is the best of the candidates on the test set, which",
         "nobody could have chosen.",
@@ -172,9 +172,9 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     same = sum(one["rounds_head"] == one["usual_head"] for one in rows)
     helps = half is not None and mean - half > 0
     return (
-        f"Over all shares the choice of the rounds is worth {said(means, 2, '+')} points (the mean of each seed is "
-        f"one number), {'more' if helps else 'no more'} than chance explains; in {same} of {len(rows)} runs it "
-        "takes the same head."
+        f"Over all shares the choice of the rounds is worth {said(means, 2, '+')} points (each seed's mean is one "
+        f"number), {'more' if helps else 'no more'} than chance explains; in {same} of {len(rows)} runs it takes "
+        "the same head."
     )
 
 
