@@ -134,10 +134,10 @@ def page(table: dict[str, Any]) -> list[str]:
     rows = table["rows"]
     lines = [
         f"Test top-1 accuracy [%] on {table['test_images']} clean test photos of flowers of the head that raw",
-        "labels choose among the recipe's candidates (`three rounds`), and among these and their copies at one and five",
-        "rounds of weighing (`one, three or five`), fitted anew; mean and 95 % interval (Student's t) over the",
-        "seeds, the difference seed by seed. The oracle head is the best of the candidates on the test set, which",
-        "nobody could have chosen.",
+        "labels choose among the recipe's candidates (`three rounds`), and among these and copies at one and",
+        "five rounds of weighing (`one, three or five`), fitted anew; mean and 95 % interval (Student's t) over",
+        "the seeds, the difference seed by seed. The oracle head is the best of the candidates on the test set,",
+        "which nobody could have chosen.",
         "",
         "| wrong labels | seeds | three rounds | one, three or five | difference [points] | oracle head of three "
         "rounds | of all | seconds of choosing |",

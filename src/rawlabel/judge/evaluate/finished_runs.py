@@ -89,6 +89,18 @@ class FinishedRun:
         assert found is not None, "a finished run was tested in some epoch"
         return found
 
+    @property
+    def oracle_accuracy(self) -> float:
+        """Highest test accuracy [percent] of all epochs, and of the weights that fine-tuning chose from."""
+        best = self.run.oracle_weights
+        return self.test[self.oracle_epoch] if best is None else best[1]
+
+    @property
+    def oracle(self) -> str:
+        """What has it, for people: `epoch 3`, or `averaged weights`."""
+        best = self.run.oracle_weights
+        return f"epoch {self.oracle_epoch}" if best is None else f"{best[0]} weights"
+
     def regret(self, epoch: int) -> float:
         """Percentage points between the test accuracy of the oracle epoch and of `epoch`."""
         return self.test[self.oracle_epoch] - self.test[epoch]
