@@ -126,7 +126,7 @@ def head_regrets(runs: Sequence[FinishedRun], confidence: float) -> HeadRegrets 
 
 
 def weights_row(found: WeightsRegret) -> WeightsRow:
-    """As `--out` writes it."""
+    """What the choice of weights cost, as the file of `--out` has it [points]."""
     return {
         "chosen": list(found.chosen), "costs": list(found.costs), "mean_cost": found.mean,
         "half_width": found.half_width, "always": dict(found.always), "regrets": list(found.regrets),
@@ -135,7 +135,7 @@ def weights_row(found: WeightsRegret) -> WeightsRow:
 
 
 def heads_row(found: HeadRegrets) -> HeadsRow:
-    """As `--out` writes it, and `--json`."""
+    """What the choice of heads cost, as the file of `--out` and `--json` have it [points]."""
     return {
         "mean_regret": found.mean, "half_width": found.half_width, "runs": [_head_row(one) for one in found.runs],
     }  # fmt: skip
