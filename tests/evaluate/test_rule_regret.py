@@ -52,6 +52,17 @@ def test_groups_hold_runs_that_differ_in_the_seed_alone_unless_told(runs: list[P
     assert (group.name, [run.seed for run in group.runs]) == ("all runs", [0, 1, 5])
 
 
+@pytest.mark.parametrize(("candidate", "groups"), [("weighing=soft weighing_rounds=5", 1), ("weighing=soft", 2)])
+def test_seeds_that_chose_other_rounds_are_of_one_setting(tmp_path: Path, candidate: str, groups: int) -> None:
+    """Where no candidate names rounds, two numbers of them were given, which is two settings."""
+    given = {"choose": "auto", "candidate": [candidate, "of a later version"], "encoder": "efficientnet_lite0"}
+    runs = [
+        make_run(tmp_path / f"{rounds}", [10, 20], seed=rounds, weighing_rounds=rounds, **given)
+        for rounds in (3, 5)
+    ]
+    assert len(compare_rules(CompareRulesConfig(runs=runs, rule=("last_epoch",)))) == groups
+
+
 def test_a_signal_that_one_seed_lacks_leaves_the_rule_out(runs: list[Path], tmp_path: Path) -> None:
     blind = make_run(tmp_path / "blind", [1, 2, 3, 4], seed=2)
     [group] = compare_rules(CompareRulesConfig(runs=(*runs[:2], blind), rule=("noisy_holdout", "last_epoch")))

@@ -10,7 +10,7 @@ from typing import Any
 from rawlabel.artifacts.run import Run
 from rawlabel.artifacts.run_records import Start, oracle_epoch
 from rawlabel.config import Role, TrainConfig
-from rawlabel.config.training.transfer import CHOSEN, read_candidates
+from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.errors import DataError
 from rawlabel.records import EpochRecord
 
@@ -130,7 +130,8 @@ def read_run(path: Path) -> FinishedRun:
 
 
 def _names_rounds(settings: Mapping[str, Any]) -> bool:
-    return any(one.weighing_rounds for one in read_candidates(settings.get("candidate") or ()))
+    """Whether a candidate names its rounds of weighing; by its text, since other versions knew other settings."""
+    return any("weighing_rounds=" in one for one in settings.get("candidate") or ())
 
 
 def _records(run: Run, settings: Mapping[str, Any]) -> list[EpochRecord]:
