@@ -27,6 +27,7 @@ TABLES = {
     "raw_label_peers": "raw_label_peers/table.json",
     "rule_of_heads": "rule_regret/heads.json",
     "view_sides": "view_sides/table.json",
+    "weighing_rounds": "weighing_rounds/table.json",
 }
 
 
@@ -87,6 +88,17 @@ def test_a_lead_within_its_interval_is_said_to_be_none(benchmark: Callable[[str]
     lines = benchmark("raw_label_peers").page(peers(leads))
     assert "- not ahead of: behind at 40 % (-0.67 ± 3.79)" in lines
     assert "- ahead, but not told from by these seeds (within the interval): level at 40 % (+0.50 ± 3.73)" in lines
+
+
+@pytest.mark.parametrize(("gains", "word"), [((1.0, 1.1, 0.9), "more"), ((1.0, -1.1, 0.9), "no more")])
+def test_rounds_are_said_to_help_beyond_the_interval_alone(
+    benchmark: Callable[[str], ModuleType], gains: tuple[float, ...], word: str
+) -> None:
+    rows = [
+        {"seed": seed, "usual": 90.0, "rounds": 90.0 + gain, "usual_head": "a", "rounds_head": "b"}
+        for seed, gain in enumerate(gains)
+    ]
+    assert f"number), {word} than chance explains; in 0 of 3 runs" in benchmark("weighing_rounds").verdict(rows)
 
 
 def test_the_rows_of_other_commands_say_theirs(benchmark: Callable[[str], ModuleType]) -> None:

@@ -52,6 +52,17 @@ def test_groups_hold_runs_that_differ_in_the_seed_alone_unless_told(runs: list[P
     assert (group.name, [run.seed for run in group.runs]) == ("all runs", [0, 1, 5])
 
 
+@pytest.mark.parametrize(("candidate", "groups"), [("weighing=soft weighing_rounds=5", 1), ("weighing=soft", 2)])
+def test_seeds_that_chose_other_rounds_are_of_one_setting(tmp_path: Path, candidate: str, groups: int) -> None:
+    """Where no candidate names rounds, two numbers of them were given, which is two settings."""
+    given = {"choose": "auto", "candidate": [candidate, "of a later version"], "encoder": "efficientnet_lite0"}
+    runs = [
+        make_run(tmp_path / f"{rounds}", [10, 20], seed=rounds, weighing_rounds=rounds, **given)
+        for rounds in (3, 5)
+    ]
+    assert len(compare_rules(CompareRulesConfig(runs=runs, rule=("last_epoch",)))) == groups
+
+
 def test_a_signal_that_one_seed_lacks_leaves_the_rule_out(runs: list[Path], tmp_path: Path) -> None:
     blind = make_run(tmp_path / "blind", [1, 2, 3, 4], seed=2)
     [group] = compare_rules(CompareRulesConfig(runs=(*runs[:2], blind), rule=("noisy_holdout", "last_epoch")))
@@ -168,3 +179,36 @@ def test_an_epoch_that_diverged_is_neither_selected_nor_the_oracle(tmp_path: Pat
         "patience:halt=never": ((1,), (0,)),
         "last_epoch": ((2,), (40,)),
     }
+
+
+def test_what_choosing_the_head_cost_is_told_where_it_was_measured(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mean = {"mean": 80.0, "standard_error": 2.5}
+    tried = [{"text": text, "accuracy": mean, "loss": mean, "above": mean} for text in ("firm", "soft")]
+    for path in runs[:2]:
+        (path / "choice.json").write_text(json.dumps({"photos": 9, "folds": 5, "chosen": 1, "candidates": tried}))
+    accuracy = {"correct": 88, "accuracy": 88.0, "interval": [80.0, 93.0]}
+    epoch = {"epoch": 1, "top1": accuracy}
+    chosen, oracle = {"head": "soft", "accuracy": 88.25}, {"head": "firm", "accuracy": 89.0}
+    cost = {"chosen": chosen, "oracle": oracle, "regret": 0.75}
+    test = {"folder": "t", "images": 100, "confidence": 0.95, "selected": epoch, "last": epoch, "choice": cost}
+    (runs[0] / "summary.json").write_text(json.dumps({"selected_epoch": 1, "test": test}))
+    file = tmp_path / "rules.json"
+    given = ["compare-rules", *map(str, runs), "--rule", "last_epoch"]
+    assert cli.run([*given, "--out", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  {runs[0]}: 0.75; chosen soft (88.25 %), oracle firm (89.00 %)" in lines
+    assert f"  {runs[1]}: not yet measured; `rawlabel evaluate {runs[1]}` measures it; chosen soft" in lines
+    assert sum("below the oracle head" in line for line in lines) == 1  # the other group chose none
+    assert cli.run([*given, "--json"]) == 0
+    printed, written = json.loads(capsys.readouterr().out), json.loads(file.read_text())
+    heads = written[0]["heads"]
+    assert (heads["mean_regret"], heads["half_width"]) == (0.75, None)
+    assert heads["runs"][0] == {
+        "run": str(runs[0]), "chosen": "soft", "chosen_test_accuracy": 88.25, "oracle": "firm",
+        "oracle_test_accuracy": 89.0, "regret": 0.75,
+    }  # fmt: skip
+    assert heads["runs"][1]["regret"] is None
+    assert "heads" not in written[1]
+    assert [one.get("heads") for one in printed] == [heads, None]

@@ -9,7 +9,7 @@ import pytest
 from rawlabel.artifacts.certificate import FILE
 from rawlabel.artifacts.review.answer_file import answers_path
 from rawlabel.artifacts.run import Run
-from rawlabel.base.files import write_json
+from rawlabel.base.files import read_json, write_json
 from rawlabel.config import CurateConfig, ReportConfig
 from rawlabel.gather.curate.stage import curate
 from rawlabel.models.portable.records import Architecture, ModelRecord, Origin, Preprocessing
@@ -181,3 +181,31 @@ def test_the_sentence_at_the_top_names_a_class_without_photos(tmp_path):
     write_run(tmp_path, manifest, matrix=MATRIX[:2, :2])
     said = page_of(tmp_path).section("sentence")
     assert "it does not know ferry, of which no photo was kept; it is worst at bus (6 of 10 right, taken" in said
+
+
+def test_what_choosing_the_head_cost_stands_beside_the_accuracies(project, run):
+    assert "Cost of choosing the head" not in page_of(project).text
+    mean = {"mean": 80.0, "standard_error": 2.5}
+    tried = [{"text": text, "accuracy": mean, "loss": mean, "above": mean} for text in ("firm", "soft")]
+    write_json(run / "choice.json", {"photos": 9, "folds": 5, "chosen": 1, "candidates": tried})
+    missing = page_of(project).section("head-choice")
+    assert "not yet measured" in missing and f"rawlabel evaluate {run} measures it" in missing
+    summary = read_json(run / "summary.json", "a summary")
+    chosen, oracle = {"head": "soft", "accuracy": 88.25}, {"head": "firm", "accuracy": 89.0}
+    summary["test"]["choice"] = {"chosen": chosen, "oracle": oracle, "regret": 0.75}
+    write_json(run / "summary.json", summary)
+    assert page_of(project).section("head-choice") == (
+        "Cost of choosing the head 0.75 points of 2 heads, raw labels chose soft, which has 88.25 % test accuracy "
+        "when the candidates are fitted anew, 0.75 points below the oracle's (firm: 89.00 %), which nobody could "
+        "have chosen"
+    )
+    assert read_json(project / "report.json", "numbers")["head_choice"]["cost"]["regret"] == 0.75
+
+
+def test_an_oracle_that_is_no_epoch_is_called_by_its_weights(project, run):
+    summary = read_json(run / "summary.json", "a summary")
+    summary["test"]["oracle"]["weights"] = "averaged"
+    write_json(run / "summary.json", summary)
+    shown = page_of(project).section("accuracy-oracle")
+    assert "Test accuracy of the best weights" in shown and "14 of 20 images; averaged weights, the best" in shown
+    assert "| oracle (averaged weights) | 70.00 % |" in card_of(run)

@@ -174,6 +174,18 @@ class Run:
         return oracle_epoch(self.test_accuracies)
 
     @property
+    def oracle_weights(self) -> tuple[str, float] | None:
+        """Of what fine-tuning had to choose from, the best on the test set, and its accuracy [percent].
+
+        None where no such weights were measured, or an epoch is as good.
+        """
+        told = self.weights_choice.test_accuracies if self.weights_choice else {}
+        name = max(told, key=lambda one: told[one], default=None)
+        if name is None or told[name] <= max(self.test_accuracies.values(), default=-1.0):
+            return None
+        return name, told[name]
+
+    @property
     def data_fingerprint(self) -> str:
         """Fingerprint of the data it was trained on; empty when nothing says."""
         noted = self.summary.data if self.is_finished else ""

@@ -284,8 +284,15 @@ class EpochAccuracy(Record):
     top1: Accuracy
     top5: Accuracy | None = None
     """None where there are no more than five classes."""
+    weights: str = ""
+    """Which of those that fine-tuning chose from, where they are an oracle that is better than any epoch."""
     unanswered: int = 0
     """Images to which the network, having diverged, gave no answer that is a number."""
+
+    @property
+    def where(self) -> str:
+        """`epoch 3`, or `averaged weights` where these are no epoch's, for people."""
+        return f"{self.weights} weights" if self.weights else f"epoch {self.epoch}"
 
 
 class HeadAccuracy(Record):
@@ -301,6 +308,13 @@ class ChoiceCost(Record):
     chosen: HeadAccuracy
     oracle: HeadAccuracy
     regret: Measured
+
+    def describe(self) -> str:
+        """What is told of the chosen head, as the end of a sentence."""
+        return (
+            f"{self.chosen.accuracy:.2f} % test accuracy when the candidates are fitted anew, {self.regret:.2f} "
+            f"points below the oracle's ({self.oracle.head}: {self.oracle.accuracy:.2f} %)"
+        )
 
 
 class Decontamination(Record):

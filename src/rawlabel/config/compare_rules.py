@@ -11,7 +11,8 @@ class CompareRulesConfig(Section):
     """Say how far each stopping rule stays below the best epoch on the test set (the oracle), on finished runs.
 
     Runs that differ in their seed alone make a group. The rules see the raw-label signals of log.json, and the
-    logged test accuracies come in afterwards.
+    logged test accuracies come in afterwards. Below stands what choosing the head cost, where `rawlabel evaluate`
+    measured it, and choosing the weights of a fine-tuned run.
     """
 
     runs: tuple[Path, ...] = setting((), "Run directories with a logged test accuracy.", positional=True)

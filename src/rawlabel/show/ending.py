@@ -59,10 +59,14 @@ def test_lines(test: Measurement) -> list[str]:
     ]
     if test.oracle is not None:
         lines.append(
-            f"              {top1(test.oracle)} at the oracle epoch ({test.oracle.epoch}), the best on the test "
+            f"              {top1(test.oracle)} at the oracle {_which(test.oracle)}, the best on the test "
             "set, which nobody could have chosen"
         )
     return lines
+
+
+def _which(oracle: EpochAccuracy) -> str:
+    return f"({oracle.where})" if oracle.weights else f"epoch ({oracle.epoch})"
 
 
 def top1(one: EpochAccuracy) -> str:

@@ -183,7 +183,7 @@ def _accuracy(run: Run) -> Iterator[str]:
             f"this model has {copies.clean.accuracy:.2f} % ({lower:.2f} to {upper:.2f} %)."
         )
     yield (
-        f"\nThe intervals are exact ones of {100 * measured.confidence:g} %. The oracle is the epoch that is best "
+        f"\nThe intervals are exact ones of {100 * measured.confidence:g} %. The oracle is what is best "
         "on this test set, which nobody could have chosen without its labels."
     )
     if measured.classes is not None:
@@ -193,7 +193,7 @@ def _accuracy(run: Run) -> Iterator[str]:
 def _accuracy_row(name: str, one: EpochAccuracy, has_top5: bool) -> str:
     lower, upper = one.top1.interval
     top5 = "" if one.top5 is None else f" {one.top5.accuracy:.2f} %"
-    row = f"| {name} (epoch {one.epoch}) | {one.top1.accuracy:.2f} % | {lower:.2f} to {upper:.2f} % |"
+    row = f"| {name} ({one.where}) | {one.top1.accuracy:.2f} % | {lower:.2f} to {upper:.2f} % |"
     return f"{row}{top5} |" if has_top5 else row
 
 

@@ -151,3 +151,18 @@ def test_heads_that_are_fitted_together_say_what_each_says_alone(monkeypatch: py
     alone = cross_fitted_heads(features, raw, CLASSES, folds, CANDIDATES)
     for one, two in zip(together, alone, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_each_candidate_weighs_in_its_own_number_of_rounds() -> None:
+    """One that names none is asked in the run's, and one call for several says what a call for each says."""
+    features, _, raw, folds = photos(0.4)
+    asked = [WEIGHED.model_copy(update={"weighing_rounds": count}) for count in (5, 1, None)]
+    together = cross_fitted_heads(features, raw, CLASSES, folds, asked, rounds=2)
+    for count, said in zip((5, 1, 2), together, strict=True):
+        (alone,) = cross_fitted_heads(features, raw, CLASSES, folds, [WEIGHED], rounds=count)
+        np.testing.assert_allclose(said, alone, atol=1e-4)
+    assert np.abs(together[0] - together[1]).max() > 0.01
+    (read,) = read_candidates(["weighing=soft weighing_rounds=1"])
+    assert (read.weighing_rounds, str(read)) == (1, "weighing=soft weighing_rounds=1")
+    given = load_training(None, {"recipe": "transfer", "weighing_rounds": 5})
+    assert (given.choose, given.weighing_rounds) == ("auto", 5)

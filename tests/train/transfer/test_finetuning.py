@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from rawlabel import cli
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.config import EvaluateConfig, PredictConfig, TrainConfig, load_training
+from rawlabel.images.image_source import ImageFiles, LabeledImages
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.models.checkpoint import load_weights
 from rawlabel.models.encoder import load_encoder
@@ -24,6 +26,7 @@ from rawlabel.models.predictor import Predictor, load_predictor
 from rawlabel.models.transfer.head import FeatureHead
 from rawlabel.models.transfer.whole import mixed, rate_scales, whole_network
 from rawlabel.training import stage
+from rawlabel.training.around import finetuning
 from rawlabel.training.around.finetuning import choose_weights
 from rawlabel.training.around.holdout import data_of_run
 from rawlabel.training.stage import train
@@ -99,9 +102,7 @@ def test_the_mean_of_two_networks_lies_between_them_and_memories_stay(weights: P
     assert all(torch.equal(ends[0][key], one) for key, one in frozen.items() if key != "memory")
 
 
-def test_raw_labels_choose_the_weights_and_the_cost_is_told(
-    whole: RunDirectory, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_raw_labels_choose_the_weights(whole: RunDirectory, data: Path, tmp_path: Path) -> None:
     choice = whole.read().weights_choice
     assert choice is not None and list(choice.candidates) == ["frozen", "averaged", "fine-tuned"]
     losses = {name: one.loss for name, one in choice.candidates.items()}
@@ -123,16 +124,72 @@ def test_raw_labels_choose_the_weights_and_the_cost_is_told(
     ours = predictor.logits(pixels)[0] / model.temperature
     assert model.network.answer(views)[0].numpy() == pytest.approx(ours, abs=1e-3)
     assert model.record.architecture.is_timm_trunk and model.record.preprocessing.image_size == 160
-    # A choice that was wrong costs what the best of the three has more.
+
+
+@pytest.mark.parametrize(
+    ("last_epoch", "oracle", "below"),
+    [(85.0, "90.00 % (averaged weights)", 4.0), (95.0, "95.00 % (epoch 1)", 9.0)],
+)
+def test_the_oracle_is_the_best_of_all_epochs_and_of_the_weights_that_were_to_choose(
+    whole: RunDirectory,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    last_epoch: float,
+    oracle: str,
+    below: float,
+) -> None:
+    """And a choice that was wrong costs what the best of the three has more."""
+    run = RunDirectory(Path(shutil.copytree(whole.path, tmp_path / "run")))
+    log = json.loads((run.path / "log.json").read_text())
+    for entry, accuracy in zip(log, (70.0, last_epoch), strict=True):
+        entry["test"]["acc1"] = accuracy
+    (run.path / "log.json").write_text(json.dumps(log))
     scores = {"frozen": 80.0, "averaged": 90.0, "fine-tuned": 86.0}
     told = json.loads((run.path / "weights_choice.json").read_text()) | {"chosen": "fine-tuned"}
     for name, accuracy in scores.items():
         told["candidates"][name]["test_accuracy"] = accuracy
     (run.path / "weights_choice.json").write_text(json.dumps(told))
-    assert cli.run(["compare-rules", str(run.path), "--rule", "noisy_holdout"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    file = tmp_path / "rules.json"
+    assert cli.run(["compare-rules", str(run.path), "--rule", "noisy_holdout", "--out", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()[:-1]
+    assert lines[1].endswith(f": {oracle}")
+    assert lines[-2] == f"  below the oracle {below:8.2f} ± ? (one run)"
+    assert json.loads(file.read_text())[0]["weights"]["regrets"] == [below]
     assert "  weights kept by raw labels: fine-tuned" in lines
     assert "4.00 ± ? (one run); always frozen 10.00, always averaged 0.00, always fine-tuned 4.00" in lines[-1]
+    assert cli.run(["evaluate", str(run.path)]) == 0
+    what = oracle.partition("(")[2].removesuffix(")").replace("epoch 1", "epoch   1")
+    assert (
+        f"  {what} (oracle: best on this test set, which nobody could have chosen): top-1"
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(("option", "kept"), [((), "averaged"), (("balanced=never",), "frozen")])
+def test_where_classes_are_uneven_weights_that_forget_the_small_ones_are_not_kept(
+    whole: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], kept: str
+) -> None:
+    run = RunDirectory(Path(shutil.copytree(whole.path, tmp_path / "run")))
+    data = data_of_run(run)
+    labels = np.repeat([0, 1, 2], [280, 30, 5])
+    held = np.repeat([0, 1, 2], [28, 3, 1])
+    uneven = replace(
+        data,
+        train=LabeledImages(ImageFiles([""] * len(labels)), labels),
+        holdout=LabeledImages(ImageFiles([""] * len(held)), held),
+    )
+    forgets, knows = np.zeros(len(held), int), held.copy()
+    knows[:10] = 1  # of the large class, which alone it mistakes
+    answers = iter([8.0 * np.eye(3)[one] for one in (forgets, knows, forgets)])
+    monkeypatch.setattr(finetuning, "images_to_measure", lambda *_: None)
+    monkeypatch.setattr(Predictor, "logits", lambda *_: next(answers))
+    config = whole.read().config.model_copy(update={"stop_option": option})
+    choice = choose_weights(config, uneven, run, None)
+    assert (choice.chosen, choice.is_balanced) == (kept, not option)
+    assert RunDirectory(run.path).read().weights_choice == choice
+    assert ("held-out raw labels, every class counting the same; right of" in choice.describe()) is (not option)
+    accuracy = {name: one.accuracy for name, one in choice.candidates.items()}
+    assert accuracy["frozen"] == pytest.approx(87.5 if option else 100 / 3)
 
 
 def test_no_clean_label_has_a_part_in_the_choice(whole: RunDirectory, tmp_path: Path) -> None:

@@ -366,6 +366,40 @@ def test_the_head_is_chosen_once_by_raw_labels_and_its_cost_is_told(
         choice_regret(run, data_of_run(run).holdout)
 
 
+def test_rounds_that_a_candidate_names_are_chosen_and_trained_with(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = {"weighing": "soft", "weight_decay": 0.03}
+    heads = ("weighing=soft weighing_rounds=1 weight_decay=0.03", "weighing=soft weight_decay=0.03")
+    config = settings(data, weights, tmp_path / "run", choose="auto", candidate=heads, epochs=2, weighing=None)
+    run = train(config, make_epoch_evaluator)
+    record = json.loads((run.path / "choice.json").read_text())
+    alone = {
+        rounds: train(settings(data, weights, tmp_path / f"{rounds}", epochs=2, weighing_rounds=rounds, **head))
+        for rounds in (1, 3)
+    }
+    told = []
+    for chosen, rounds in ((0, 1), (1, 3)):
+        shutil.rmtree(run.path)
+        run.path.mkdir()
+        (run.path / "choice.json").write_text(json.dumps(record | {"chosen": chosen}))
+        train(config, make_epoch_evaluator)
+        assert run.read().config.weighing_rounds == rounds
+        assert read_label_weights(run.path) == read_label_weights(alone[rounds].path)
+        cost = evaluate(EvaluateConfig(run=run.path)).test
+        assert cost is not None and cost.choice is not None and cost.choice.chosen.head == heads[chosen]
+        told.append(json.loads((run.path / "choice_regret.json").read_text())["candidates"])
+    # The heads are fitted in their own rounds, whichever was chosen.
+    assert told[0] == told[1] and [one["head"] for one in told[0]] == list(heads)
+    with pytest.raises(ConfigError, match="other candidates"):
+        train(config.model_copy(update={"weighing_rounds": 2}))
+    # A record of before rounds could be named is one of the run's own.
+    old = {key: value for key, value in record.items() if key != "weighing_rounds"} | {"chosen": 1}
+    (run.path / "choice.json").write_text(json.dumps(old))
+    monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
+    assert train(config).read().settings.weighing_rounds == 3
+
+
 def test_a_run_that_goes_on_in_another_folder_keeps_recipe_and_head(
     data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

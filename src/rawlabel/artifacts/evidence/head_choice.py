@@ -49,6 +49,8 @@ class HeadChoice(Record):
     photos: Count
     """That they were compared on."""
     folds: Count
+    weighing_rounds: Count | None = None
+    """Of candidates that name none; None in old runs, where these are the run's own."""
     is_balanced: bool = False
     """Whether every class counted the same in all means, however few photos it has."""
     chosen: Count

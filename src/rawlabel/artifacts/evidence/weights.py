@@ -28,12 +28,20 @@ class WeightsChoice(Record):
 
     chosen: str
     holdout_images: Count
+    is_balanced: bool = False
+    """Whether every class counted the same in accuracy and loss, however few of its photos are held out."""
     candidates: Mapping[str, WeightsScore]
+
+    @property
+    def test_accuracies(self) -> dict[str, float]:
+        """Top-1 [percent] by name; empty without a test set."""
+        each = self.candidates.items()
+        return {name: one.test_accuracy for name, one in each if one.test_accuracy is not None}
 
     @property
     def costs(self) -> dict[str, float]:
         """Points of test accuracy by which each is below the best one; empty without a test set."""
-        told = {name: one.test_accuracy for name, one in self.candidates.items() if one.test_accuracy is not None}
+        told = self.test_accuracies
         return {name: max(told.values()) - accuracy for name, accuracy in told.items()}
 
     def describe(self) -> str:
@@ -42,8 +50,8 @@ class WeightsChoice(Record):
             return f"weights: {self.chosen}; nothing is held out that could tell"
         each = ", ".join(f"{name} {one.accuracy:.1f} %" for name, one in self.candidates.items())
         return (
-            f"weights: {self.chosen}, by the likelihood of {self.holdout_images} held-out raw labels; right of "
-            f"these: {each}"
+            f"weights: {self.chosen}, by the likelihood of {self.holdout_images} held-out raw labels"
+            f"{', every class counting the same' if self.is_balanced else ''}; right of these: {each}"
         )
 
 

@@ -37,21 +37,32 @@ def _compare_rules(config: CompareRulesConfig) -> Ending:
 
 def _document(group: RunGroup) -> Mapping[str, object]:
     runs = [{"run": run.path, "oracle_epoch": run.oracle_epoch} for run in group.runs]
-    weights = {} if group.weights is None else {"weights": group.weights}
-    return {"group": group.name, "runs": runs, "rules": group.rules, **weights}
+    from rawlabel.judge.evaluate.choice_costs import heads_row
+
+    choices = {"weights": group.weights, "heads": group.heads and heads_row(group.heads)}
+    told = {key: value for key, value in choices.items() if value is not None}
+    return {"group": group.name, "runs": runs, "rules": group.rules, **told}
 
 
 def _table(group: RunGroup, confidence: float, width: int) -> Iterator[str]:
-    oracles = ", ".join(f"{run.test[run.oracle_epoch]:.2f} % (epoch {run.oracle_epoch})" for run in group.runs)
+    oracles = ", ".join(f"{run.oracle_accuracy:.2f} % ({run.oracle})" for run in group.runs)
+    what, below = ("epoch", "") if group.weights is None else ("epoch or weights", " below the best epoch")
     yield f"{group.name}: {len(group.runs)} run{'s' if len(group.runs) > 1 else ''}"
-    yield f"  oracle, the best epoch on the test set, which nobody could have chosen: {oracles}"
-    yield f"  {'rule':<{width}} mean regret [points], {100 * confidence:g} % interval; largest; epochs"
+    yield f"  oracle, the best {what} on the test set, which nobody could have chosen: {oracles}"
+    yield f"  {'rule':<{width}} mean regret [points{below}], {100 * confidence:g} % interval; largest; epochs"
     for one in group.rules:
         yield f"  {one.rule:<{width}} {_result(one)}"
     if (weights := group.weights) is not None:
         always = ", ".join(f"always {name} {cost:.2f}" for name, cost in weights.always.items())
+        regret = f"{weights.mean_regret:8.2f} ± {_half(weights.regret_half_width)}"
         yield f"  weights kept by raw labels: {', '.join(weights.chosen)}"
+        yield f"  {'below the oracle':<{width}} {regret}"
         yield f"  {'what that cost':<{width}} {weights.mean:8.2f} ± {_half(weights.half_width)}; {always}"
+    if (heads := group.heads) is not None:
+        yield "  heads chosen by raw labels: points below the oracle head on the test set, all fitted anew"
+        yield from (f"  {run.run}: {run.describe()}" for run in heads.runs)
+        if heads.mean is not None:
+            yield f"  {'what that cost':<{width}} {heads.mean:8.2f} ± {_half(heads.half_width)}"
 
 
 def _result(one: RuleRegret) -> str:

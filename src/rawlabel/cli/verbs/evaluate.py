@@ -35,15 +35,13 @@ def _evaluate(config: EvaluateConfig) -> Ending:
         say(f"  of {len(test.classes)} of the {test.training_classes} training classes alone: {names}")
     for name, label in _LABELS.items():
         if (one := getattr(test, name)) is not None:
-            say(f"  epoch {one.epoch:>3} ({label}): {describe_accuracies(one)}")
+            where = one.where if one.weights else f"epoch {one.epoch:>3}"
+            say(f"  {where} ({label}): {describe_accuracies(one)}")
     if (copies := test.decontamination) is not None:
         for line in describe_copies(copies, test.images):
             say(f"  {line}")
     if (cost := test.choice) is not None:
-        say(
-            f"head: the chosen one has {cost.chosen.accuracy:.2f} % when the candidates are fitted anew, "
-            f"{cost.regret:.2f} points below the oracle's ({cost.oracle.head}: {cost.oracle.accuracy:.2f} %)"
-        )
+        say(f"head: the chosen one has {cost.describe()}")
     assert config.run is not None  # or `evaluate` had refused
     document["fit"] = _describe_fit(RunDirectory(config.run), config.truth)
     if config.truth:

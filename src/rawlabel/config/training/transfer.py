@@ -22,6 +22,7 @@ class HeadCandidate(Section):
     method: Literal["cross_entropy", "gce"] = setting("cross_entropy", "As --method.")
     weighing: Literal["none", "agreement", "soft"] = setting("none", "As --weighing.")
     weighing_power: float = setting(WEIGHING_POWER, "As --weighing-power.", gt=0)
+    weighing_rounds: int | None = setting(None, "As --weighing-rounds, which goes for those that name none.", ge=1)
     weight_decay: float = setting(0.02, "As --weight-decay.", gt=0)
     feature_scale: Literal["length", "deviation"] = setting("length", "As --feature-scale.")
 
@@ -29,8 +30,8 @@ class HeadCandidate(Section):
         return " ".join(f"{key}={value}" for key, value in self.model_dump(exclude_defaults=True).items())
 
 
-CHOSEN = frozenset(HeadCandidate.model_fields)
-"""Settings that `--choose` settles."""
+CHOSEN = frozenset(HeadCandidate.model_fields) - {"weighing_rounds"}
+"""Settings that `--choose` settles always; rounds of weighing only where a candidate names them."""
 
 
 def read_candidates(texts: Sequence[str]) -> list[HeadCandidate]:
@@ -45,7 +46,8 @@ def _read_candidate(text: str) -> HeadCandidate:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        known = did_you_mean(key, CHOSEN) if first["type"] == "extra_forbidden" else f": {first['msg']}"
+        is_unknown = first["type"] == "extra_forbidden"
+        known = did_you_mean(key, HeadCandidate.model_fields) if is_unknown else f": {first['msg']}"
         raise ValueError(f"'{text}': {key}{known or ': no such setting of a head'}") from error
 
 
@@ -101,7 +103,8 @@ class TransferSettings(Section):
         "off",
         "With --encoder: before the training, choose --method, --weighing, --weighing-power, --weight-decay and "
         "--feature-scale among the --candidate by cross-fitted raw labels (auto), or leave them as they are. "
-        "Off where one of them is given; choice.json lists each candidate's score.",
+        "Off where one of them is given; choice.json lists each candidate's score. A --candidate may name "
+        "weighing_rounds, too.",
     )
     candidate: tuple[str, ...] = setting(
         (), "Head that --choose may take, as 'weighing=soft weight_decay=0.03'; may be given several times."

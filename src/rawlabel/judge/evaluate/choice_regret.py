@@ -50,12 +50,14 @@ def choice_regret(run: RunDirectory, test: LabeledImages) -> ChoiceCost | None:
     with progress("candidates on the test set", len(candidates)) as task:
         said = fitted_heads(
             np.concatenate(features), labels, classes, is_trained_on[:, None], inner, candidates,
-            rounds=config.weighing_rounds, neighbors=config.weighing_neighbors, advance=task.advance,
+            rounds=choice.weighing_rounds or config.weighing_rounds, neighbors=config.weighing_neighbors,
+            advance=task.advance,
         )  # fmt: skip
         right = [one[~is_trained_on, 0].argmax(axis=1) == test.labels for one in said]
     accuracies = [100 * float(one.mean()) for one in right]
     chosen, oracle = choice.chosen, int(np.argmax(accuracies))
-    each = [HeadAccuracy(head=str(one), accuracy=value) for one, value in zip(candidates, accuracies, strict=True)]
+    named = zip(choice.candidates, accuracies, strict=True)
+    each = [HeadAccuracy(head=one.text, accuracy=value) for one, value in named]
     write_json(run.path / "choice_regret.json", {"candidates": [one.model_dump() for one in each]})
     cost = accuracies[oracle] - accuracies[chosen]
     return ChoiceCost(chosen=each[chosen], oracle=each[oracle], regret=cost)

@@ -89,6 +89,18 @@ class FinishedRun:
         assert found is not None, "a finished run was tested in some epoch"
         return found
 
+    @property
+    def oracle_accuracy(self) -> float:
+        """Highest test accuracy [percent] of all epochs, and of the weights that fine-tuning chose from."""
+        best = self.run.oracle_weights
+        return self.test[self.oracle_epoch] if best is None else best[1]
+
+    @property
+    def oracle(self) -> str:
+        """What has it, for people: `epoch 3`, or `averaged weights`."""
+        best = self.run.oracle_weights
+        return f"epoch {self.oracle_epoch}" if best is None else f"{best[0]} weights"
+
     def regret(self, epoch: int) -> float:
         """Percentage points between the test accuracy of the oracle epoch and of `epoch`."""
         return self.test[self.oracle_epoch] - self.test[epoch]
@@ -110,10 +122,16 @@ def read_run(path: Path) -> FinishedRun:
     settings = run.given if (path / "config.json").exists() else {"run": str(path)}
     if settings.get("choose") == "auto":
         # Seeds whose raw labels chose other heads are of one setting.
-        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in CHOSEN}}
+        own = CHOSEN if not _names_rounds(settings) else CHOSEN | {"weighing_rounds"}
+        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in own}}
     if not run.test_accuracies:
         raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
     return FinishedRun(run, settings, _records(run, settings), run.test_accuracies)
+
+
+def _names_rounds(settings: Mapping[str, Any]) -> bool:
+    """Whether a candidate names its rounds of weighing; by its text, since other versions knew other settings."""
+    return any("weighing_rounds=" in one for one in settings.get("candidate") or ())
 
 
 def _records(run: Run, settings: Mapping[str, Any]) -> list[EpochRecord]:

@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
-
-import numpy as np
 
 from rawlabel.base import families
 from rawlabel.base.files import atomic_write, write_json
 from rawlabel.base.metrics import mean_interval
 from rawlabel.config import CompareRulesConfig, load_options
 from rawlabel.errors import ConfigError, DataError
+from rawlabel.judge.evaluate.choice_costs import (
+    HeadRegrets,
+    HeadsRow,
+    WeightsRegret,
+    WeightsRow,
+    head_regrets,
+    heads_row,
+    weights_regret,
+    weights_row,
+)
 from rawlabel.judge.evaluate.finished_runs import FinishedRun, group_by_settings, read_run
 from rawlabel.training.stopping_rule import StoppingRule
 
@@ -47,20 +55,8 @@ class RunGroup:
     rules: tuple[RuleRegret, ...]
     weights: WeightsRegret | None = None
     """None where a run of the group was not fine-tuned, or named no test set."""
-
-
-@dataclass(frozen=True)
-class WeightsRegret:
-    """What choosing between frozen, averaged and fine-tuned weights cost the runs of one group."""
-
-    chosen: tuple[str, ...]
-    """Of each run."""
-    costs: tuple[float, ...]
-    """Percentage points below the best of the three on the test set, of each run."""
-    mean: float
-    half_width: float | None
-    always: Mapping[str, float]
-    """The mean cost of keeping one of them whatever raw labels say."""
+    heads: HeadRegrets | None = None
+    """None where no run of the group chose a head."""
 
 
 def compare_rules(config: CompareRulesConfig) -> list[RunGroup]:
@@ -81,7 +77,8 @@ def compare_rules(config: CompareRulesConfig) -> list[RunGroup]:
             tuple(
                 sorted((_regret(rule, one, runs, config.confidence) for rule, one in rules.items()), key=_order)
             ),
-            _weights_regret(runs, config.confidence),
+            weights_regret(runs, config.confidence),
+            head_regrets(runs, config.confidence),
         )
         for name, runs in grouped.items()
     ]
@@ -131,16 +128,6 @@ def _regret(name: str, rule: StoppingRule[Any], runs: Sequence[FinishedRun], con
     return RuleRegret(name, epochs, regrets, *mean_interval(regrets, confidence))
 
 
-def _weights_regret(runs: Sequence[FinishedRun], confidence: float) -> WeightsRegret | None:
-    """What is told by the choices that the runs have written down, once they had measured each."""
-    told = [one for run in runs if (one := run.run.weights_choice) is not None and one.chosen in one.costs]
-    if len(told) < len(runs):
-        return None
-    costs = tuple(one.costs[one.chosen] for one in told)
-    always = {name: float(np.mean([one.costs[name] for one in told])) for name in told[0].costs}
-    return WeightsRegret(tuple(one.chosen for one in told), costs, *mean_interval(costs, confidence), always)
-
-
 def _order(one: RuleRegret) -> tuple[bool, float, str]:
     return one.mean is None, one.mean or 0, one.rule
 
@@ -164,7 +151,7 @@ def _write(groups: Sequence[RunGroup], config: CompareRulesConfig) -> None:
 
 
 class RunRow(TypedDict):
-    """A run and its oracle."""
+    """A run and the epoch that is best on the test set."""
 
     run: str
     seed: int | None
@@ -191,16 +178,7 @@ class GroupRow(TypedDict):
     runs: list[RunRow]
     rules: list[RuleRow]
     weights: NotRequired[WeightsRow]
-
-
-class WeightsRow(TypedDict):
-    """What the choice of weights cost [points]."""
-
-    chosen: list[str]
-    costs: list[float]
-    mean_cost: float
-    half_width: float | None
-    always: dict[str, float]
+    heads: NotRequired[HeadsRow]
 
 
 def _as_json(group: RunGroup, confidence: float) -> GroupRow:
@@ -229,8 +207,7 @@ def _as_json(group: RunGroup, confidence: float) -> GroupRow:
         ],
     }
     if (chosen := group.weights) is not None:
-        row["weights"] = {
-            "chosen": list(chosen.chosen), "costs": list(chosen.costs), "mean_cost": chosen.mean,
-            "half_width": chosen.half_width, "always": dict(chosen.always),
-        }  # fmt: skip
+        row["weights"] = weights_row(chosen)
+    if (heads := group.heads) is not None:
+        row["heads"] = heads_row(heads)
     return row

@@ -127,10 +127,7 @@ def evaluate(config: EvaluateConfig) -> Summary:
         test = test.model_copy(update={"classes": tuple(present), "training_classes": len(class_ids)})
     oracle = finished.oracle_epoch
     if oracle is not None and config.test is None:
-        oracle, accuracy = _with_weights(finished, oracle)
-        correct = round(accuracy * len(labels) / 100)
-        best = EpochAccuracy(epoch=oracle, top1=with_interval(correct, len(labels), config.confidence))
-        test = test.model_copy(update={"oracle": best})
+        test = test.model_copy(update={"oracle": _oracle(finished, oracle, len(labels), config.confidence)})
         summary = summary.model_copy(update={"oracle_epoch": oracle})
     worth = _decontamination(run, found, folder, is_right(logits, labels), config.confidence)
     test = test.model_copy(update={"choice": choice_regret(run, labeled), "decontamination": worth})
@@ -175,6 +172,16 @@ def _decontamination(
     )
 
 
+def _oracle(finished: Run, epoch: int, images: int, confidence: float) -> EpochAccuracy:
+    """The best on the logged test set: its oracle `epoch`, or one of the weights that fine-tuning chose from."""
+    best = finished.oracle_weights
+    accuracy = finished.test_accuracies[epoch] if best is None else best[1]
+    top1 = with_interval(round(accuracy * images / 100), images, confidence)
+    if best is None:
+        return EpochAccuracy(epoch=epoch, top1=top1)
+    return EpochAccuracy(epoch=finished.summary.selected_epoch, top1=top1, weights=best[0])
+
+
 def _logged_test_set(run: Run) -> Path:
     config = run.settings
     if config.test is None:
@@ -209,16 +216,6 @@ def with_interval(correct: int, trials: int, confidence: float) -> Accuracy:
     return Accuracy(
         correct=correct, accuracy=100 * correct / trials, interval=(100 * float(lower), 100 * float(upper))
     )
-
-
-def _with_weights(finished: Run, oracle: int) -> tuple[int, float]:
-    """Epoch and test accuracy [percent] of the best weights: those of an epoch, or what fine-tuning had to choose
-    from at the selected one.
-    """
-    best = finished.test_accuracies[oracle]
-    choice = finished.weights_choice
-    others = [one.test_accuracy for one in choice.candidates.values() if one.test_accuracy] if choice else []
-    return (oracle, best) if max(others, default=0.0) <= best else (finished.summary.selected_epoch, max(others))
 
 
 def _write_evidence(

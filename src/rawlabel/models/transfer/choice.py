@@ -12,7 +12,7 @@ that has learned which wrong labels to expect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypedDict
@@ -200,14 +200,15 @@ def fitted_heads(
     """What each of `candidates` says of all photos, fitted to the photos of each column of `others`.
 
     Probabilities [photos, columns, classes], one array a candidate; labels of photos outside of a column count
-    nothing in it. Heads that weigh labels are fitted without the photos of the same number in `inner`.
+    nothing in it. Heads that weigh labels are fitted without the photos of the same number in `inner`, and in so
+    many `rounds` unless they name their own.
     """
     by_length = directions(features, features.mean(axis=0))
     axes = {"length": principal_axes(SCALE * by_length, _MOST_AXES)}
-    shares = np.ones(others.shape)
-    if any(one.weighing != "none" for one in candidates):
+    shares = {0: np.ones(others.shape)}
+    if asked := {_rounds(one, rounds) for one in candidates} - {0}:
         nearest = nearest_neighbors(by_length, min(neighbors, len(labels) - 1))
-        shares = _shares(axes["length"], nearest, labels, num_classes, others, inner, rounds)
+        shares |= _shares(axes["length"], nearest, labels, num_classes, others, inner, asked)
     columns = others.shape[1]
     for some in _fitted_together(candidates, len(labels) * columns * num_classes):
         scale = some[0].feature_scale
@@ -215,7 +216,7 @@ def fitted_heads(
             axes[scale] = principal_axes(SCALE * deviations(features), _MOST_AXES)
         decays = np.repeat([one.weight_decay * decay_scale for one in some], columns)
         exponents = np.repeat([GCE_EXPONENT if one.method == "gce" else 0.0 for one in some], columns)
-        weights = np.concatenate([_weights(one, shares) * others for one in some], axis=1)
+        weights = np.concatenate([_weights(one, shares[_rounds(one, rounds)]) * others for one in some], axis=1)
         said = fitted(axes[scale], labels, num_classes, Heads(weights, decays, exponents))
         for head in np.split(said, len(some), axis=1):
             yield head
@@ -257,6 +258,11 @@ def calibrated_losses(said: npt.NDArray[np.float32], labels: Labels) -> Floats:
     return best.astype(np.float64)
 
 
+def _rounds(candidate: HeadCandidate, usual: int) -> int:
+    """In how many rounds a candidate weighs labels; 0 where all count the same."""
+    return 0 if candidate.weighing == "none" else candidate.weighing_rounds or usual
+
+
 def _weights(candidate: HeadCandidate, shares: Floats) -> Floats:
     """What labels count, by the raw label's `shares` of the likeliest class's."""
     if candidate.weighing == "agreement":
@@ -273,15 +279,18 @@ def _shares(
     num_classes: int,
     others: npt.NDArray[np.bool_],
     inner: Labels,
-    rounds: int,
-) -> Floats:
+    asked: Set[int],
+) -> dict[int, Floats]:
     """As `agreement.agree`, once for each column of `others`, the photos that take part [photos, columns].
+
+    By the number of rounds, for those that are `asked`: each round goes on from the one before.
 
     A head asked about a photo was fitted without those that have its number in `inner`, from 0 on.
     """
     (photos, columns), parts = others.shape, int(inner.max()) + 1
     shares, rows = others.astype(np.float64), np.arange(photos)
-    for _ in range(rounds):
+    after: dict[int, Floats] = {}
+    for done in range(1, max(asked) + 1):
         counted = shares * others
         totals = np.stack([np.bincount(labels, counted[:, one], num_classes) for one in range(columns)])
         balance = (totals.mean(axis=1, keepdims=True) / np.maximum(totals, 1e-12))[:, labels].T
@@ -294,4 +303,6 @@ def _shares(
         votes = [balanced_votes(nearest, labels, counted[:, one], num_classes) for one in range(columns)]
         joint = head + np.stack(votes, axis=1)
         shares = joint[rows, :, labels] / joint.max(axis=2)
-    return shares
+        if done in asked:
+            after[done] = shares
+    return after

@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 _SECTIONS = (
-    "sentence", "notices", "facts", "accuracies", "class_accuracies", "confusions", "label_evidence", "curves",
-    "rules", "peers", "certificate", "planted", "funnel", "shared", "provenance", "groups",
+    "sentence", "notices", "facts", "accuracies", "head_choice", "class_accuracies", "confusions",
+    "label_evidence", "curves", "rules", "peers", "certificate", "planted", "funnel", "shared", "provenance",
+    "groups",
 )  # fmt: skip
 _PICTURES = frozenset({"picture", "image"})
 

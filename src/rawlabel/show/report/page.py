@@ -35,7 +35,13 @@ from rawlabel.show.report.rules import rule_choices
 from rawlabel.show.report.shared_photos import find_shared_photos
 from rawlabel.show.report.simulated import read_planted
 from rawlabel.show.report.thumbnails import Thumbnails
-from rawlabel.show.report.verdict import notices, run_facts, shown_accuracies, verdict_sentence
+from rawlabel.show.report.verdict import (
+    head_choice_cost,
+    notices,
+    run_facts,
+    shown_accuracies,
+    verdict_sentence,
+)
 
 MOST_BYTES = 15_000_000
 """Size limit of the page: it should open on a phone and fit into a mail."""
@@ -151,6 +157,7 @@ def _sections(
         "facts": run_facts(run) if run else None,
         "sentence": verdict_sentence(collection, run, classes, shared, suspects),
         "accuracies": shown_accuracies(run),
+        "head_choice": head_choice_cost(run),
         "notices": notices(collection, run),
         "funnel": make_funnel(collection),
         "shared": shared,

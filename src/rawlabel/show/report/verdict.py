@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rawlabel.artifacts.projects import SIMULATED
-from rawlabel.artifacts.run_records import EpochAccuracy, Start
+from rawlabel.artifacts.run_records import ChoiceCost, EpochAccuracy, Start
 from rawlabel.show.report.class_accuracy import ClassAccuracies, ClassAccuracy
 from rawlabel.show.report.evidence import CollectionEvidence, RunEvidence
 from rawlabel.show.report.photos.suspects import Suspects
@@ -54,8 +54,30 @@ def shown_accuracies(run: RunEvidence | None) -> list[ShownAccuracy]:
     accuracies = []
     for name, title in _TITLES.items():
         measured = getattr(measurement, name) if measurement else None
+        if measured is not None and measured.weights:
+            title = "Test accuracy of the best weights"
         accuracies.append(ShownAccuracy(name, title, measured, "" if measured else _why_missing(run, name)))
     return accuracies
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChoiceCost:
+    """What choosing the head by raw labels cost on the test photos, in one sentence; None what is not measured."""
+
+    cost: ChoiceCost | None
+    says: str
+
+
+def head_choice_cost(run: RunEvidence | None) -> HeadChoiceCost | None:
+    """What is known of it, or how to measure it; None for a run that chose no head."""
+    if run is None or (choice := run.head_choice) is None:
+        return None
+    cost = run.measurement.choice if run.measurement else None
+    chosen = f"of {len(choice.candidates)} heads, raw labels chose {choice.best.text}"
+    if cost is None:
+        missing = f"`{_evaluation(run)}` measures it" if run.is_finished else "the training is not finished"
+        return HeadChoiceCost(None, f"{chosen}; what that cost is not yet measured; {missing}")
+    return HeadChoiceCost(cost, f"{chosen}, which has {cost.describe()}, which nobody could have chosen")
 
 
 def run_facts(run: RunEvidence) -> RunFacts:

@@ -54,14 +54,14 @@ def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> T
             lambda: _choose(path, config, data, np.concatenate([one.numpy() for one in kept if len(one)]))
         )
     chosen = distributed.from_first(lambda: _chosen(run, config, data))
-    return config.model_copy(update=chosen.model_dump())
+    return config.model_copy(update=chosen.model_dump(exclude_none=True))
 
 
 def _take_over(config: TrainConfig, data: TrainingData, path: Path) -> None:
     if config.resume is None or path.exists():
         return
     other = read_head_choice(run_of(config.resume))
-    if other is not None and (other.data, other.given) == (data.fingerprint, config.candidate):
+    if other is not None and _is_of(other, config, data):
         write_json(path, other.as_json())
 
 
@@ -119,6 +119,7 @@ def _record(
     return HeadChoice(
         data=data.fingerprint,
         given=config.candidate,
+        weighing_rounds=config.weighing_rounds,
         photos=len(scores.losses),
         folds=FOLDS,
         is_balanced=scores.weights is not None,
@@ -131,9 +132,15 @@ def _chosen(run: RunDirectory, config: TrainConfig, data: TrainingData) -> HeadC
     """What was chosen. Raises `DataError` for a damaged record, and `ConfigError` for one of something else."""
     found = read_head_choice(run.path)
     assert found is not None
-    if (found.data, found.given) != (data.fingerprint, config.candidate):
+    if not _is_of(found, config, data):
         raise ConfigError(
             f"--outpath: {choice_path(run)} was chosen on other data or of other candidates; choose another "
             "--outpath"
         )
     return check_record(HeadCandidate, found.best.settings, choice_path(run), REMEDY)
+
+
+def _is_of(found: HeadChoice, config: TrainConfig, data: TrainingData) -> bool:
+    """Whether it is about these photos and candidates, and the rounds of those that name none."""
+    is_same = (found.data, found.given) == (data.fingerprint, config.candidate)
+    return is_same and found.weighing_rounds in (None, config.weighing_rounds)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.special import softmax
 from torch import Tensor
@@ -29,8 +30,9 @@ from rawlabel.models.device import synchronize
 from rawlabel.models.encoder import load_encoder
 from rawlabel.models.method import Batch
 from rawlabel.models.predictor import Predictor, build_predictor
-from rawlabel.models.transfer.choice import calibrated_losses
+from rawlabel.models.transfer.choice import calibrated_losses, class_balanced
 from rawlabel.models.transfer.whole import load_heads, mixed
+from rawlabel.training.around.choosing import is_balanced
 from rawlabel.training.data import TrainingData
 from rawlabel.training.expected_time import named, rounded
 from rawlabel.training.image_cache import images_to_measure
@@ -42,7 +44,7 @@ FROZEN = "frozen"
 """Folder of the run in the run directory that trained the head."""
 _OWN = frozenset({"encoder", "weighing", "choose", "candidate"})
 """Settings of the recipe that are about the head."""
-_OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "feature_scale", "hidden")
+_OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "weighing_rounds", "feature_scale", "hidden")
 _WITHOUT_HOLDOUT = "averaged"
 """Kept where no raw label can tell: a bet between the two others, on which nothing was measured."""
 _TRIAL_IMAGES, _TRIAL_PASSES = 8, 3
@@ -138,15 +140,18 @@ def choose_weights(
 ) -> WeightsChoice:
     """Of frozen, fine-tuned and averaged weights, keep those that the held-out raw labels are likeliest under.
 
-    They become the selected ones of `run`; the fine-tuned ones stay beside them, so that a run which was killed in
-    between goes on. `evaluator` measures each, for people, once it is decided. Raises what reading images raises.
+    Every class counts the same where it does in the choice of the head. What is kept becomes the selected weights
+    of `run`; the fine-tuned ones stay beside them, so that a run which was killed in between goes on. `evaluator`
+    measures each, for people, once it is decided. Raises what reading images raises.
     """
     tuned = distributed.from_first(lambda: _fine_tuned(run))
     predictor = build_predictor(config, len(data.train), len(data.class_ids))
     load_heads(predictor.method, _frozen_weights(run)["method"])
     frozen = {key: one.detach().cpu().clone() for key, one in predictor.method.state_dict().items()}
     states = {name: mixed(predictor.method, frozen, tuned["method"], share) for name, share in SHARES.items()}
-    scores = {name: _on_holdout(predictor, state, data.holdout) for name, state in states.items()}
+    even = is_balanced(config, data) and len(data.holdout) > 0
+    counted = class_balanced(data.holdout.labels) if even else np.ones(len(data.holdout))
+    scores = {name: _on_holdout(predictor, state, data.holdout, counted) for name, state in states.items()}
     told = {name: score.loss for name, score in scores.items() if score.loss is not None}
     chosen = min(told, key=lambda name: told[name], default=_WITHOUT_HOLDOUT)
     if evaluator is not None:
@@ -156,14 +161,17 @@ def choose_weights(
             scores[name] = scores[name].model_copy(update={"test_accuracy": found and found["acc1"]})
     facts = cast("WeightsFacts", {key: value for key, value in tuned.items() if key not in ("method", "format")})
     save_weights(run.selected_checkpoint, states[chosen], facts)
-    choice = WeightsChoice(chosen=chosen, holdout_images=len(data.holdout), candidates=scores)
+    held = len(data.holdout)
+    choice = WeightsChoice(chosen=chosen, holdout_images=held, is_balanced=even, candidates=scores)
     if processes.is_first():
         write_json(run.path / WEIGHTS_CHOICE, choice.as_json())
         messages.inform(choice.describe())
     return choice
 
 
-def _on_holdout(predictor: Predictor, state: dict[str, Tensor], holdout: LabeledImages) -> WeightsScore:
+def _on_holdout(
+    predictor: Predictor, state: dict[str, Tensor], holdout: LabeledImages, counted: npt.NDArray[np.float64]
+) -> WeightsScore:
     if not len(holdout):
         return WeightsScore()
     predictor.method.load_state_dict(state)
@@ -171,8 +179,8 @@ def _on_holdout(predictor: Predictor, state: dict[str, Tensor], holdout: Labeled
     logits = predictor.logits(images)
     said = softmax(logits.astype(np.float32), axis=1)
     return WeightsScore(
-        accuracy=100 * float(is_right(logits, holdout.labels).mean()),
-        loss=float(calibrated_losses(said, holdout.labels).mean()),
+        accuracy=100 * float((counted * is_right(logits, holdout.labels)).mean()),
+        loss=float((counted * calibrated_losses(said, holdout.labels)).mean()),
     )
 
 
