@@ -195,6 +195,7 @@ def test_what_cannot_be_built_is_told_before_anything_is_made(
         ("[curate]\nholdout = 0", "[curate] holdout: is 0"),
         ('[evaluate]\ntest = "test"', "[evaluate] test: name the test set of a build with --test"),
         ("[labels]\nnonsense = 1", "nonsense: unknown setting"),
+        ('[train]\nrecipe = "transfer"\nimage_size = 64', "build.toml: image_size: is about a network that is"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_told_before_anything_is_collected(

@@ -136,7 +136,7 @@ def settle(config: BuildConfig) -> Stages:
     stages = Stages(
         collecting.model_copy(update={"classes": file}),
         load_stage(CurateConfig, config.curate, {"project": project}),
-        load_training_stage(config.train, training, has_gpu=has_gpu),
+        load_training_stage(config.train, training, "[train]", has_gpu),
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
         load_stage(LabelsConfig, config.labels, {}),

@@ -12,6 +12,8 @@ from rawlabel.errors import ConfigError
 
 HasGpu = Callable[[], bool]
 """Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
+Place = Path | str
+"""Where settings stand that are no flags: the file, or the table of one."""
 _FOLDER = Path(__file__).parent / "recipes"
 RECIPES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """The names of all."""
@@ -25,6 +27,9 @@ FROM_PIXELS = frozenset(
 
 VIEWS = frozenset({"augment", "progressive_from", "norandomcrop", "norandomflip"})
 """Those of them that an encoder heeds which is fine-tuned."""
+
+_ABOUT_STEPS = frozenset({"resume", "start_epoch"})
+"""Those of them that a head heeds as well."""
 
 
 def read_recipe(name: str) -> dict[str, object]:
@@ -41,15 +46,55 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
     if (resumed := _recipe_of_run(resume)) is not None:
         return resumed
     from_pixels = FROM_PIXELS & given.keys()
-    if is_published_form or from_pixels - {"resume", "start_epoch"}:
+    is_head = given.get("encoder") is not None
+    if not is_head and (is_published_form or from_pixels - _ABOUT_STEPS):
         return "paper"
     if resume and not Path(resume).exists():
         raise ConfigError(
             f"--resume: {resume}: no such run or checkpoint; name a run directory, or leave it out to train anew"
         )
-    if from_pixels:
+    if from_pixels and not is_head:
         return "paper"
-    return "finetune" if given.get("device", "auto") != "cpu" and has_gpu() else "transfer"
+    may_finetune = given.get("finetune") is not False and given.get("device", "auto") != "cpu"
+    return "finetune" if may_finetune and has_gpu() else "transfer"
+
+
+def refuse_pixels(
+    recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any], file: Place | None
+) -> None:
+    """Raise `ConfigError` for what the training of a head on an encoder, by `recipe`, would not heed.
+
+    `from_file` are the settings that stand in `file`. A file that says all that there is to say was written by a run,
+    and an encoder in it that its pixels came after.
+    """
+    given = {**recipe, **from_file, **flags}
+    if "encoder" not in recipe or given.get("encoder") is None:
+        return
+    written_by_run = from_file.keys() >= FROM_PIXELS and from_file.get("encoder") is not None
+    unheeded = FROM_PIXELS - _ABOUT_STEPS - (VIEWS if given.get("finetune") else set())
+    stated = {} if written_by_run else {key: one for key, one in from_file.items() if one is not None}
+    for named, place in ((flags, None), (stated, file)):
+        if refused := unheeded & named.keys():
+            raise ConfigError(
+                f"{spelled(min(refused), place)}: is about a network that is trained on pixels, and "
+                f"{_head_by(recipe, from_file, flags)}"
+            )
+
+
+def spelled(key: str, file: Place | None) -> str:
+    """How a message names a setting: by the file (or table) in which it stands, or as the flag."""
+    if file is None:
+        return f"--{key.replace('_', '-')}"
+    return f"{file}: {key}" if isinstance(file, Path) else f"{file} {key}"
+
+
+def _head_by(recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any]) -> str:
+    """What asks for a head, and the way out."""
+    without = " without --encoder" if "encoder" in {*from_file, *flags} else ""
+    return (
+        f"--recipe {recipe['recipe']} trains a head on the features of an encoder; leave it out, or use --recipe "
+        f"scratch{without}"
+    )
 
 
 def run_of(resume: str | Path) -> Path:
