@@ -96,6 +96,13 @@ def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path
         ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
         ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),
         ({"weighing": "soft", "recipe": "paper"}, "--weighing: goes with --encoder"),
+        (
+            {"recipe": "paper", "encoder": "efficientnet_lite0"},
+            "--encoder: recipe paper trains a network on pixels",
+        ),
+        ({"recipe": "scratch", "encoder": "efficientnet_lite0"}, "use --recipe finetune or --recipe transfer, or"),
+        ({"recipe": "transfre", "encoder": "efficientnet_lite0"}, "--recipe: no such recipe"),
+        ({"encoder": "efficientnet_lite0", "image_size": 64}, "use --recipe scratch without --encoder"),
         ({"resume": "runs/none"}, "--resume: runs/none: no such run or checkpoint; name a run directory"),
     ],
 )
@@ -113,7 +120,7 @@ def test_what_does_not_go_together_is_one_line(flags: dict[str, Any], complaint:
             {},
             "image_size: is about a network that is trained",
         ),
-        ({"train": {"augment": "crop"}}, {"recipe": "transfer"}, "augment: is about a network that is trained"),
+        ({"train": {"augment": "crop"}}, {"recipe": "transfer"}, "augment: is about a network"),
         ({"train": {"encoder": "efficientnet_lite0", "image_size": 64}}, {}, "image_size: is about a network"),
         ({"image_size": 64, "epochs": 3}, {"encoder": "efficientnet_lite0"}, "image_size: is about a network"),
         (
@@ -159,3 +166,18 @@ def test_published_settings_are_those_of_pixels(name: str) -> None:
     assert load_training(path, {}).recipe == "paper"
     with pytest.raises(ConfigError, match=f"{path}: .*trained on pixels"):
         load_training(path, {"recipe": "transfer"})
+
+
+def test_a_recipe_of_pixels_is_refused_beside_the_encoder_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"train": {"recipe": "scratch", "encoder": "efficientnet_lite0"}}))
+    with pytest.raises(ConfigError, match=f"{path}: encoder: recipe scratch trains a network on pixels"):
+        load_training(path, {})
+
+
+def test_the_settings_of_an_older_run_with_an_encoder_by_no_recipe_are_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    for recipe in ("paper", None):
+        saved = TrainConfig(recipe=recipe, encoder="efficientnet_lite0", image_size=64)
+        path.write_text(json.dumps(saved.as_json()))
+        assert load_training(path, {}) == saved.model_copy(update={"recipe": recipe or "transfer"})

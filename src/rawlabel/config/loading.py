@@ -91,7 +91,8 @@ def _training(
     if name is None:
         name = usual_recipe(from_file | dict(flags), has_gpu, is_published_form=is_published)
     recipe = read_recipe(name) if name in RECIPES else {}
-    refuse_pixels(recipe, from_file, flags, file)
+    if recipe:
+        refuse_pixels(recipe, from_file, flags, file)
     for choice in ("stop", "method"):
         # Options belong to what the recipe chose; another choice has other ones.
         if choice in flags or choice in from_file:

@@ -62,17 +62,23 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
 def refuse_pixels(
     recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any], file: Place | None
 ) -> None:
-    """Raise `ConfigError` for what the training of a head on an encoder, by `recipe`, would not heed.
+    """Raise `ConfigError` for a `recipe` that has no encoder beside one, and for what a head on it would not heed.
 
-    `from_file` are the settings that stand in `file`. A file that says all that there is to say was written by a run,
-    and an encoder in it that its pixels came after.
+    `from_file` are the settings that stand in `file`. One that states everything was written by a run, which had
+    its encoder beside settings that it did not heed.
     """
     given = {**recipe, **from_file, **flags}
-    if "encoder" not in recipe or given.get("encoder") is None:
+    if given.get("encoder") is None:
         return
     written_by_run = from_file.keys() >= FROM_PIXELS and from_file.get("encoder") is not None
     unheeded = FROM_PIXELS - _ABOUT_STEPS - (VIEWS if given.get("finetune") else set())
     stated = {} if written_by_run else {key: one for key, one in from_file.items() if one is not None}
+    if "encoder" not in recipe and ("encoder" in flags or "recipe" in flags or not written_by_run):
+        takers = " or ".join(f"--recipe {one}" for one in RECIPES if "encoder" in read_recipe(one))
+        raise ConfigError(
+            f"{spelled('encoder', None if 'encoder' in flags else file)}: recipe {recipe['recipe']} trains a "
+            f"network on pixels; with an encoder, use {takers}, or leave it out"
+        )
     for named, place in ((flags, None), (stated, file)):
         if refused := unheeded & named.keys():
             raise ConfigError(
