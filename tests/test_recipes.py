@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from rawlabel.base import messages
 from rawlabel.config import TrainConfig, load_training
 from rawlabel.config.recipe import RECIPES, read_recipe
 from rawlabel.errors import ConfigError
+from rawlabel.models.method import heeds_weights
 
 
 @pytest.mark.parametrize(
@@ -181,3 +183,26 @@ def test_the_settings_of_an_older_run_with_an_encoder_by_no_recipe_are_taken_bac
         saved = TrainConfig(recipe=recipe, encoder="efficientnet_lite0", image_size=64)
         path.write_text(json.dumps(saved.as_json()))
         assert load_training(path, {}) == saved.model_copy(update={"recipe": recipe or "transfer"})
+
+
+@pytest.mark.parametrize(
+    ("given", "weighing"),
+    [
+        ({"method": "sop"}, "none"),
+        ({"method": "gjs"}, "none"),
+        ({"method": "coteaching", "recipe": "finetune"}, "none"),
+        ({"method": "gce"}, "soft"),
+        ({"method": "sop", "weighing": "soft"}, "soft"),
+        ({"method": "sop", "weighing": "none"}, "none"),
+        ({"method": "sop", "choose": "auto"}, "soft"),
+    ],
+)
+def test_a_recipe_does_not_weigh_for_a_method_that_does_not_heed_it(
+    given: dict[str, Any], weighing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with messages.on_stderr():
+        config = load_training(None, {"recipe": "transfer", **given}, lambda: False, heeds_weights)
+    assert (config.method, config.weighing) == (given["method"], weighing)
+    said = capsys.readouterr().err
+    is_left_out = weighing == "none" and "weighing" not in given
+    assert ("does not weigh photos, so the recipe's --weighing soft is left out" in said) is is_left_out

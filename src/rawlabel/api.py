@@ -149,9 +149,11 @@ def train(data: Place | None = None, **settings: Any) -> Run:
     from rawlabel.judge.evaluate.left_out import find_copies
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.models.device import has_gpu
+    from rawlabel.models.method import heeds_weights
     from rawlabel.training.stage import train as run_train
 
-    given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)), has_gpu)
+    file, flags = _file_and_flags(TrainConfig, settings, **_root_and_main(data))
+    given = load_training(file, flags, has_gpu, heeds_weights)
     return run_train(given, make_epoch_evaluator, find_copies).read()
 
 

@@ -49,6 +49,7 @@ from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.models.device import has_gpu
 from rawlabel.models.encoder import FIT, load_encoder
+from rawlabel.models.method import heeds_weights
 from rawlabel.models.transfer.for_curating import make_features
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
@@ -136,7 +137,7 @@ def settle(config: BuildConfig) -> Stages:
     stages = Stages(
         collecting.model_copy(update={"classes": file}),
         load_stage(CurateConfig, config.curate, {"project": project}),
-        load_training_stage(config.train, training, "[train]", has_gpu),
+        load_training_stage(config.train, training, "[train]", has_gpu, heeds_weights),
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
         load_stage(LabelsConfig, config.labels, {}),

@@ -19,7 +19,16 @@ from pydantic_core import ErrorDetails
 from rawlabel.base import messages, processes
 from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
-from rawlabel.config.recipe import RECIPES, HasGpu, Place, read_recipe, refuse_pixels, spelled, usual_recipe
+from rawlabel.config.recipe import (
+    RECIPES,
+    HasGpu,
+    HeedsWeights,
+    Place,
+    read_recipe,
+    refuse_pixels,
+    spelled,
+    usual_recipe,
+)
 from rawlabel.config.train import TrainConfig
 from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.config.verbs import SECTIONS
@@ -30,6 +39,11 @@ SectionType = TypeVar("SectionType", bound=Section)
 
 def _without_gpu() -> bool:
     return False
+
+
+def _unknown(method: str) -> bool:
+    """Nothing is dropped for a method of which nobody has said anything."""
+    return True
 
 
 def load_section(
@@ -48,15 +62,20 @@ def load_section(
 
 
 def load_training(
-    file: Path | None = None, flags: Mapping[str, Any] | None = None, has_gpu: HasGpu = _without_gpu
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    has_gpu: HasGpu = _without_gpu,
+    heeds_weights: HeedsWeights = _unknown,
 ) -> TrainConfig:
     """Return the settings of training: as `load_section`, with those of the recipe below `file` and `flags`.
 
-    `has_gpu` is asked where that decides which recipe is the usual one.
+    `has_gpu` is asked where that decides which recipe is the usual one, and `heeds_weights` where a method is
+    named beside the weighing of a recipe.
     """
     # A file that holds one section's keys is of the published form, or was written by a run.
     is_published = file is not None and not _is_tree(_read(file))
-    return _training(_from_file(TrainConfig, file), file, flags or {}, has_gpu, is_published=is_published)
+    from_file = _from_file(TrainConfig, file)
+    return _training(from_file, file, flags or {}, has_gpu, heeds_weights, is_published=is_published)
 
 
 def load_stage(
@@ -74,9 +93,11 @@ def load_training_stage(
     flags: Mapping[str, Any],
     file: Place | None = None,
     has_gpu: HasGpu = _without_gpu,
+    heeds_weights: HeedsWeights = _unknown,
 ) -> TrainConfig:
     """As `load_stage`, for training: with the settings of the recipe below `table` and `flags`."""
-    return _training(_by_name(TrainConfig, table, file), file, flags, has_gpu, is_published=False)
+    from_table = _by_name(TrainConfig, table, file)
+    return _training(from_table, file, flags, has_gpu, heeds_weights, is_published=False)
 
 
 def _training(
@@ -84,6 +105,7 @@ def _training(
     file: Place | None,
     flags: Mapping[str, Any],
     has_gpu: HasGpu,
+    heeds_weights: HeedsWeights,
     *,
     is_published: bool,
 ) -> TrainConfig:
@@ -93,15 +115,31 @@ def _training(
     recipe = read_recipe(name) if name in RECIPES else {}
     if recipe:
         refuse_pixels(recipe, from_file, flags, file)
-    for choice in ("stop", "method"):
-        # Options belong to what the recipe chose; another choice has other ones.
-        if choice in flags or choice in from_file:
-            recipe.pop(f"{choice}_option", None)
-    if (CHOSEN | {"hidden", "loss", "method_option"}) & (flags.keys() | from_file.keys()):
-        recipe.pop("choose", None)  # what is given wins over what would be chosen
+    _drop_what_does_not_go(recipe, {**from_file, **flags}, heeds_weights)
     # Null in a file, as a run writes it, is no name.
     named = {key: value for key, value in from_file.items() if key != "recipe" or value is not None}
     return _validated(TrainConfig, recipe, named, file, flags)
+
+
+def _drop_what_does_not_go(
+    recipe: dict[str, object], given: Mapping[str, Any], heeds_weights: HeedsWeights
+) -> None:
+    """Take out of a recipe what belongs to a choice of its own, where another one is `given`."""
+    for choice in ("stop", "method"):
+        # Options belong to what the recipe chose; another choice has other ones.
+        if choice in given:
+            recipe.pop(f"{choice}_option", None)
+    if given.keys() & (CHOSEN | {"hidden", "loss", "method_option"}):
+        recipe.pop("choose", None)  # what is given wins over what would be chosen
+    method, is_chosen = given.get("method"), given.get("choose") == "auto"
+    if method is not None and not is_chosen and "weighing" in recipe.keys() - given.keys():
+        if heeds_weights(method):
+            return
+        dropped = recipe.pop("weighing")
+        if processes.is_speaker():
+            messages.note(
+                f"--method {method} does not weigh photos, so the recipe's --weighing {dropped} is left out"
+            )
 
 
 def _from_file(section: type[Section], file: Path | None) -> dict[str, object]:

@@ -12,6 +12,8 @@ from rawlabel.errors import ConfigError
 
 HasGpu = Callable[[], bool]
 """Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
+HeedsWeights = Callable[[str], bool]
+"""Whether the training method of this name heeds what a label weighs; handed in from above for the same reason."""
 Place = Path | str
 """Where settings stand that are no flags: the file, or the table of one."""
 _FOLDER = Path(__file__).parent / "recipes"
