@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import rawlabel as rl
 from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import images_path
@@ -230,6 +234,34 @@ def test_a_class_that_nothing_was_kept_of_is_named_in_the_first_line(
     assert cli.run(["build", *given, "--project", str(tmp_path / "birds"), "-q"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "asked for     3 classes by name: robin, wren, owl; nothing was kept for owl"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_build_in_python_shows_what_the_command_shows(
+    quiet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("robin", "wren"):
+        write_picture(tmp_path / "photos" / name / "a.png", photo(len(name)))
+    monkeypatch.setattr(chain, "run_stages", lambda *_, **__: SimpleNamespace(run="the run"))
+    monkeypatch.setattr(chain, "describe", lambda built: [f"made {built.run}"])
+    given: dict[str, Any] = {"project": tmp_path / "birds", "source": "folder", "input": tmp_path / "photos"}
+    assert rl.build(["robin", "wren"], quiet=quiet, **given) == "the run"  # type: ignore[comparison-overlap]
+    said = capsys.readouterr().err
+    assert ("note: the plan: 2 classes" in said) is not quiet
+    assert ("made the run" in said) is not quiet
+    assert ("asking: 2/2" in said) is not quiet
+
+    # A program that has said where messages go gets them there, and there alone.
+    logger, taken = logging.getLogger("rawlabel"), io.StringIO()
+    handler = logging.StreamHandler(taken)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        rl.build(["robin", "wren"], quiet=quiet, **given)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert "the plan: 2 classes" in taken.getvalue() and not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
