@@ -19,7 +19,7 @@ from rawlabel.artifacts.project import images_path
 from rawlabel.base import messages
 from rawlabel.chain import build as chain
 from rawlabel.chain.build import build
-from rawlabel.config import BuildConfig, CollectConfig, load_section
+from rawlabel.config import BuildConfig, CollectConfig, PlanConfig, load_section
 from rawlabel.errors import ConfigError
 from rawlabel.gather.collect.plan import ClassPlan, CollectionPlan, KeywordPlan
 from rawlabel_photo_site.local_site import LocalPhotoSite
@@ -109,6 +109,34 @@ def test_a_large_plan_is_asked_about_once_and_without_a_terminal_refused(
     assert len(asked) == 2 and len(started) == 2
     build(config.model_copy(update={"yes": True, "per_class": 25}))
     assert len(started) == 3
+
+
+def test_a_large_plan_is_asked_about_anew_where_its_price_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def large(config: PlanConfig, **_: Any) -> CollectionPlan:
+        keywords = (KeywordPlan(config.source[0], "robin", "robin", None, None, 3, 1, 1, is_truncated=False),)
+        return CollectionPlan((ClassPlan("robin", "robin", keywords, 30_000, 1.0),), (), {config.source[0]: 0.0})
+
+    monkeypatch.setattr(chain, "plan", large)
+    monkeypatch.setattr(chain, "run_stages", lambda *_, **__: None)
+    asked: list[str] = []
+    given = {"names": NAMES, "project": tmp_path / "birds", "source": ("commons",), "contact": "a@example.org"}
+
+    def times_asked(**changes: Any) -> int:
+        before = len(asked)
+        build(BuildConfig(**given | changes), lambda question: not asked.append(question))  # type: ignore[arg-type]
+        return len(asked) - before
+
+    assert times_asked() == 1
+    assert times_asked() == times_asked(contact="b@example.org", recipe="scratch") == 0
+    for change in (
+        {"source": ("openverse",)},
+        {"source": ("commons", "openverse")},
+        {"per_class": 7},
+        {"collect": {"image_size": 512}},
+    ):
+        assert times_asked(**change) == 1 and times_asked(**change) == 0
 
 
 def test_each_stage_takes_its_settings_from_its_table_and_flags_win(settings: Path, tmp_path: Path) -> None:
