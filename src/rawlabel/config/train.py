@@ -39,7 +39,7 @@ class TrainConfig(
 
     @classmethod
     def named_defaults(cls) -> Mapping[str, Mapping[str, object]]:
-        """What each recipe sets."""
+        """What each recipe of `RECIPES` sets, by its name, without that name."""
         recipes = {name: read_recipe(name) for name in RECIPES}
         return {name: {key: one[key] for key in one.keys() - {"recipe"}} for name, one in recipes.items()}
 
