@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import rawlabel as rl
 from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import images_path
 from rawlabel.base import messages
 from rawlabel.chain import build as chain
 from rawlabel.chain.build import build
-from rawlabel.config import BuildConfig, CollectConfig, load_section
+from rawlabel.config import BuildConfig, CollectConfig, PlanConfig, load_section
 from rawlabel.errors import ConfigError
 from rawlabel.gather.collect.plan import ClassPlan, CollectionPlan, KeywordPlan
 from rawlabel_photo_site.local_site import LocalPhotoSite
@@ -107,6 +111,34 @@ def test_a_large_plan_is_asked_about_once_and_without_a_terminal_refused(
     assert len(started) == 3
 
 
+def test_a_large_plan_is_asked_about_anew_where_its_price_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def large(config: PlanConfig, **_: Any) -> CollectionPlan:
+        keywords = (KeywordPlan(config.source[0], "robin", "robin", None, None, 3, 1, 1, is_truncated=False),)
+        return CollectionPlan((ClassPlan("robin", "robin", keywords, 30_000, 1.0),), (), {config.source[0]: 0.0})
+
+    monkeypatch.setattr(chain, "plan", large)
+    monkeypatch.setattr(chain, "run_stages", lambda *_, **__: None)
+    asked: list[str] = []
+    given = {"names": NAMES, "project": tmp_path / "birds", "source": ("commons",), "contact": "a@example.org"}
+
+    def times_asked(**changes: Any) -> int:
+        before = len(asked)
+        build(BuildConfig(**given | changes), lambda question: not asked.append(question))  # type: ignore[arg-type]
+        return len(asked) - before
+
+    assert times_asked() == 1
+    assert times_asked() == times_asked(contact="b@example.org", recipe="scratch") == 0
+    for change in (
+        {"source": ("openverse",)},
+        {"source": ("commons", "openverse")},
+        {"per_class": 7},
+        {"collect": {"image_size": 512}},
+    ):
+        assert times_asked(**change) == 1 and times_asked(**change) == 0
+
+
 def test_each_stage_takes_its_settings_from_its_table_and_flags_win(settings: Path, tmp_path: Path) -> None:
     flags = {"names": NAMES, "project": tmp_path / "birds", "contact": "a@example.org", "per_class": 7}
     stages = chain.settle(load_section(BuildConfig, settings, flags))
@@ -195,6 +227,7 @@ def test_what_cannot_be_built_is_told_before_anything_is_made(
         ("[curate]\nholdout = 0", "[curate] holdout: is 0"),
         ('[evaluate]\ntest = "test"', "[evaluate] test: name the test set of a build with --test"),
         ("[labels]\nnonsense = 1", "nonsense: unknown setting"),
+        ('[train]\nrecipe = "transfer"\nimage_size = 64', "build.toml: image_size: is about a network that is"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_told_before_anything_is_collected(
@@ -229,6 +262,34 @@ def test_a_class_that_nothing_was_kept_of_is_named_in_the_first_line(
     assert cli.run(["build", *given, "--project", str(tmp_path / "birds"), "-q"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "asked for     3 classes by name: robin, wren, owl; nothing was kept for owl"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_build_in_python_shows_what_the_command_shows(
+    quiet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("robin", "wren"):
+        write_picture(tmp_path / "photos" / name / "a.png", photo(len(name)))
+    monkeypatch.setattr(chain, "run_stages", lambda *_, **__: SimpleNamespace(run="the run"))
+    monkeypatch.setattr(chain, "describe", lambda built: [f"made {built.run}"])
+    given: dict[str, Any] = {"project": tmp_path / "birds", "source": "folder", "input": tmp_path / "photos"}
+    assert rl.build(["robin", "wren"], quiet=quiet, **given) == "the run"  # type: ignore[comparison-overlap]
+    said = capsys.readouterr().err
+    assert ("note: the plan: 2 classes" in said) is not quiet
+    assert ("made the run" in said) is not quiet
+    assert ("asking: 2/2" in said) is not quiet
+
+    # A program that has said where messages go gets them there, and there alone.
+    logger, taken = logging.getLogger("rawlabel"), io.StringIO()
+    handler = logging.StreamHandler(taken)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        rl.build(["robin", "wren"], quiet=quiet, **given)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert "the plan: 2 classes" in taken.getvalue() and not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

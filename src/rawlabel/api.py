@@ -11,6 +11,7 @@ Done in a notebook, in a script or in a thread, all of it can be stopped by Ctrl
 from __future__ import annotations
 
 import functools
+import logging
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -79,18 +80,38 @@ def _stopped_as_python_is(function: Callable[Arguments, Result]) -> Callable[Arg
 
 @_stopped_as_python_is
 def build(
-    names: str | Path | Iterable[str], project: Place = "project", *, api_key: str | None = None, **settings: Any
+    names: str | Path | Iterable[str],
+    project: Place = "project",
+    *,
+    api_key: str | None = None,
+    quiet: bool = False,
+    **settings: Any,
 ) -> Run:
     """Make a classifier of class names, or of a class file: plan, collect, curate, train, report; return its run.
+
+    Since it takes long, it shows what the command shows, on the standard error, or where `logging` was told to put
+    the messages of `rawlabel`: the price of the plan, doubtful names, progress, and what came of it. With
+    ``quiet=True`` it shows warnings alone. The functions of the stages show warnings, and progress on a terminal.
 
     A large plan needs ``yes=True``. Settings: `rawlabel build --help`, such as ``contact="you@example.org"``;
     those of a stage are a mapping under its name, as in a settings file: ``train={"epochs": 20}``.
     Raises what the functions of the stages raise, and `ConfigError` for a large plan that nobody agreed to.
     """
+    from rawlabel.base import messages, progress
     from rawlabel.chain.build import build as run_build
+    from rawlabel.chain.build import describe
 
     given = (str(names),) if isinstance(names, str | Path) else tuple(names)
-    return run_build(_settings(BuildConfig, settings, names=given, project=_path(project)), api_key=api_key).run
+    config = _settings(BuildConfig, settings, names=given, project=_path(project))
+    was_shown = progress.show(not quiet)
+    try:
+        with messages.on_stderr_unless_routed(logging.WARNING if quiet else logging.INFO):
+            built = run_build(config, api_key=api_key)
+            for line in describe(built):
+                messages.inform(line)
+    finally:
+        progress.show(was_shown)
+    return built.run
 
 
 @_stopped_as_python_is
@@ -149,9 +170,11 @@ def train(data: Place | None = None, **settings: Any) -> Run:
     from rawlabel.judge.evaluate.left_out import find_copies
     from rawlabel.judge.evaluate.stage import make_epoch_evaluator
     from rawlabel.models.device import has_gpu
+    from rawlabel.models.method import heeds_weights
     from rawlabel.training.stage import train as run_train
 
-    given = load_training(*_file_and_flags(TrainConfig, settings, **_root_and_main(data)), has_gpu)
+    file, flags = _file_and_flags(TrainConfig, settings, **_root_and_main(data))
+    given = load_training(file, flags, has_gpu, heeds_weights)
     return run_train(given, make_epoch_evaluator, find_copies).read()
 
 

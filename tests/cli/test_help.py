@@ -16,6 +16,7 @@ from rawlabel import config as settings
 from rawlabel.base.families import Family, names
 from rawlabel.cli.verb_files import all_verbs
 from rawlabel.config import SECTIONS, Section
+from rawlabel.config.recipe import RECIPES, read_recipe
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -77,6 +78,18 @@ def test_help_shows_the_flags_that_people_change_and_help_all_the_rest_in_groups
     assert len([line for line in full.splitlines() if line.endswith(":") and line[0] != " "]) > 2
 
 
+def test_help_names_the_default_of_a_recipe_that_has_another(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else who trains by the usual recipe reads the numbers of the published one."""
+    said = " ".join(run(capsys, "train", "--help-all")[1].split())
+    values = {name: read_recipe(name) for name in RECIPES}
+    epochs = {name: values[name]["epochs"] for name in ("finetune", "transfer")}
+    assert f"[default: 120; finetune: {epochs['finetune']}; transfer: {epochs['transfer']}]" in said
+    assert f"finetune, transfer: {values['transfer']['encoder']}]" in said
+    assert f"[default: resnet50; scratch: {values['scratch']['model']}]" in said
+    assert "[default: 0.9]" in said  # of --momentum, which no recipe changes
+    assert "transfer: weight_decay=0.1, weight_decay=0.03, weight_decay=0.01, ...]" in said
+
+
 def test_what_a_verb_says_of_itself_is_all_that_the_first_screen_needs() -> None:
     """`rawlabel --help` imports no verb, no settings and nothing that takes long."""
     script = (
@@ -134,7 +147,7 @@ def test_help_explains_each_flag_with_its_default(capsys: pytest.CaptureFixture[
         if not (isinstance(extra, dict) and extra["positional"]):
             assert f"--{key.replace('_', '-')}" in out
             if isinstance(field.default, int | float | str) and not isinstance(field.default, bool):
-                assert f"[default: {field.default}]" in text
+                assert f"[default: {field.default}]" in text or f"[default: {field.default}; " in text
 
 
 @pytest.mark.parametrize(
@@ -147,7 +160,8 @@ def test_help_explains_each_flag_with_its_default(capsys: pytest.CaptureFixture[
         (["train", "--epochs", "0"], "--epochs: input should be greater than or equal to 1"),
         (["train", "--augment", "mirror"], "'mirror' is not one of"),
         (["train", "--config", "absent.json"], "absent.json: cannot be read"),
-        (["train", "--method", "elrr", "--root", "absent"], "absent"),
+        (["train", "--method", "elrr", "--root", "absent"], "did you mean 'elr'"),
+        (["train", "--root", "absent"], "absent"),
         (["collect"], "CLASSES: name the file of classes"),
         (["evaluate"], "RUN: name the run directory"),
         (["predict"], "RUN IMAGE: name a run directory"),

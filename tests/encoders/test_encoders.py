@@ -128,6 +128,11 @@ def test_a_connection_that_breaks_is_told_in_one_line(
         ("open_clip/ViT-B-23/openai", "open_clip has no model 'ViT-B-23'; did you mean 'ViT-B-32"),
         ("open_clip/ViT-B-32/openia", "no weights 'openia' of ViT-B-32; did you mean 'openai'"),
         ("openclip/ViT-B-32", "no encoder is called 'openclip/ViT-B-32'"),
+        ("efficientnet_lite0+resnet5O", "timm has no network 'resnet5O'; did you mean 'resnet50'"),
+        ("joined/efficientnet_lite0+resnet5O", "timm has no network 'resnet5O'; did you mean 'resnet50'"),
+        ("joined/resnet5O+efficientnet_lite0", "timm has no network 'resnet5O'; did you mean 'resnet50'"),
+        ("joined/resnet5O", "timm has no network 'resnet5O'; did you mean 'resnet50'"),
+        ("joined/efficientnet_lite0+openclip/ViT-B-32", "no encoder is called 'openclip/ViT-B-32'"),
     ],
 )
 def test_a_misspelt_name_suggests_the_right_one(name: str, complaint: str) -> None:
@@ -184,7 +189,8 @@ def test_what_is_known_of_packaged_encoders_is_what_timm_says(
 def test_views_that_fit_enlarge_images_about_seven_times_at_most(shorter: float, side: int) -> None:
     assert fitted_encoder("efficientnet_lite0@fit", lambda: shorter) == f"efficientnet_lite0@{side}"
     both = "efficientnet_lite0@fit+efficientnet_lite2"
-    assert fitted_encoder(both, lambda: shorter) == f"efficientnet_lite0@{side}+efficientnet_lite2"
+    for name in (both, f"joined/{both}"):
+        assert fitted_encoder(name, lambda: shorter) == f"efficientnet_lite0@{side}+efficientnet_lite2"
 
 
 def test_images_are_looked_at_only_where_views_are_to_fit_them() -> None:
@@ -211,9 +217,13 @@ def test_encoders_side_by_side_are_one_network_whose_parts_see_one_view(hub: dic
     record = joined.record()
     assert (record.license, record.origin, record.labels_of) == ("Apache-2.0", "packaged", "people")
     assert joined.key != load_encoder(f"{small}+{wide}").key
+    assert joined.key == load_encoder(f"joined/{wide}+{small}").key
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0+", "efficientnet_lite0+efficientnet_lite0", "+"])
+@pytest.mark.parametrize(
+    "name",
+    ["efficientnet_lite0+", "efficientnet_lite0+efficientnet_lite0", "+", "joined/", "joined/efficientnet_lite0"],
+)
 def test_encoders_side_by_side_must_be_several_and_different(name: str) -> None:
     with pytest.raises(ConfigError, match=r"name different encoders with a \+ between them, as in efficientnet"):
         load_encoder(name)

@@ -1,7 +1,7 @@
 """What is said beside results: messages of the logger `rawlabel`, which a program may route or silence.
 
-The command line shows them on the standard error (`on_stderr`); elsewhere they go where `logging` is told to put
-them: warnings to the standard error by default, and the rest nowhere.
+The command line shows them on the standard error (`on_stderr`), and so does `build` in Python; elsewhere they go
+where `logging` is told to put them: warnings to the standard error by default, and the rest nowhere.
 """
 
 from __future__ import annotations
@@ -70,3 +70,13 @@ def on_stderr(level: int = logging.INFO, *, is_timed: bool = False) -> Iterator[
         logger.removeHandler(handler)
         logger.setLevel(before)
         logger.propagate = propagates
+
+
+@contextmanager
+def on_stderr_unless_routed(level: int = logging.INFO) -> Iterator[None]:
+    """As `on_stderr`, but for a program that has said which messages go where: then they go there."""
+    if logger.level != logging.NOTSET or (logger.isEnabledFor(level) and logger.hasHandlers()):
+        yield
+        return
+    with on_stderr(level):
+        yield

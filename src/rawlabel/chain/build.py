@@ -49,6 +49,7 @@ from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
 from rawlabel.judge.label_evidence.of_runs import add_label_evidence, gather_evidence
 from rawlabel.models.device import has_gpu
 from rawlabel.models.encoder import FIT, load_encoder
+from rawlabel.models.method import heeds_weights
 from rawlabel.models.transfer.for_curating import make_features
 from rawlabel.records import ClassSpec
 from rawlabel.show.ending import (
@@ -68,6 +69,10 @@ MOST_PHOTOS, MOST_GIGABYTES, MOST_HOURS = 20_000, 5.0, 1.0
 """A plan above any of these is large, and is asked about."""
 _CLASSES, _SUFFIXES = "classes.toml", frozenset({".txt", ".json", ".toml"})
 """The class file that is made of names, and what the name of one ends in."""
+_OF_THE_PRICE = (
+    "source", "input", "per_class", "per_keyword", "licenses", "until", "image_size", "calls_per_hour"
+)  # fmt: skip
+"""Settings of a collection that say, with the classes, what was agreed to: other ones have another price."""
 _MOST_TOLD = 5
 """Warnings about the names that are told one by one."""
 
@@ -109,7 +114,7 @@ def build(config: BuildConfig, agree: Agree | None = None, *, api_key: str | Non
     such as a large plan that nobody has agreed to, and what the stages raise.
     """
     stages = settle(config)
-    _agree_on(_plan(stages.collect, api_key), config, agree)
+    _agree_on(_plan(stages.collect, api_key), stages.collect, config, agree)
 
     def gather(run: RunDirectory) -> None:
         gather_evidence(stages.labels.model_copy(update={"runs": (run.path,)}))
@@ -136,7 +141,7 @@ def settle(config: BuildConfig) -> Stages:
     stages = Stages(
         collecting.model_copy(update={"classes": file}),
         load_stage(CurateConfig, config.curate, {"project": project}),
-        load_training_stage(config.train, training, has_gpu=has_gpu),
+        load_training_stage(config.train, training, "[train]", has_gpu, heeds_weights),
         load_stage(EvaluateConfig, config.evaluate, {}),
         load_stage(ReportConfig, config.report, {"project": project}),
         load_stage(LabelsConfig, config.labels, {}),
@@ -266,13 +271,12 @@ def is_large(made: CollectionPlan) -> bool:
     )
 
 
-def _agree_on(made: CollectionPlan, config: BuildConfig, agree: Agree | None) -> None:
+def _agree_on(made: CollectionPlan, collecting: CollectConfig, config: BuildConfig, agree: Agree | None) -> None:
     """Ask about a large plan once; a chain that goes on with the same wish does not ask again."""
-    path = config.project / "build.json"
+    path, settings = config.project / "build.json", collecting.as_json()
     wish = {
-        "classes": [one.class_id for one in made.classes],
-        "per_class": config.per_class,
-        "collect": config.collect,
+        "classes": {one.class_id: sorted({each.keyword for each in one.keywords}) for one in made.classes},
+        **{key: settings[key] for key in _OF_THE_PRICE},
     }
     agreed = read_json(path, "what was agreed to") if path.exists() else {}
     # A source that could not be asked is what `collect` will name, with the remedy.

@@ -22,6 +22,8 @@ from rawlabel.errors import RawlabelError
 
 SectionType = TypeVar("SectionType", bound=Section)
 _ALL = "rawlabel.help_all"
+_MOST_SHOWN = 3
+"""Of a setting that may be given several times, the values of a default that help names."""
 
 
 class VerbCommand(click.Command):
@@ -31,7 +33,8 @@ class VerbCommand(click.Command):
         self._groups = list(_groups(section)) if section else []
         fields = section.model_fields if section else {}
         self._common = {key for key, field in fields.items() if _extra(field)["common"]}
-        own = [_parameter(key, fields[key]) for _, keys in self._groups for key in keys]
+        named = section.named_defaults() if section else {}
+        own = [_parameter(key, fields[key], named) for _, keys in self._groups for key in keys]
         self.shared = _shared(has_config=section is not None, has_json=has_json, has_more=bool(self._common))
         super().__init__(name, params=[*own, *self.shared], **rest)
 
@@ -161,7 +164,7 @@ def _extra(field: FieldInfo) -> Any:
     return field.json_schema_extra
 
 
-def _parameter(key: str, field: FieldInfo) -> click.Parameter:
+def _parameter(key: str, field: FieldInfo, named: Mapping[str, Mapping[str, object]]) -> click.Parameter:
     extra = _extra(field)
     annotation = _without_none(field.annotation)
     is_many = get_origin(annotation) is tuple
@@ -169,19 +172,28 @@ def _parameter(key: str, field: FieldInfo) -> click.Parameter:
     if extra["positional"]:
         return click.Argument([key], type=kind, required=False, nargs=-1 if is_many else 1, help=field.description)
     flag = f"--{key.replace('_', '-')}"
+    help_text = f"{field.description}  [default: {_defaults(key, field.default, named)}]"
     if annotation is bool:
-        shown = "yes" if field.default else "no"
-        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=_help(field, shown))
-    default = field.default
-    shown = ", ".join(map(str, default)) if is_many else "" if default is None else str(default)
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=help_text)
     bare: dict[str, Any] = {"is_flag": False, "flag_value": extra["bare"]} if extra["bare"] else {}
-    return click.Option(
-        [key, flag, *extra["flags"]], type=kind, multiple=is_many, help=_help(field, shown or "none"), **bare
-    )
+    return click.Option([key, flag, *extra["flags"]], type=kind, multiple=is_many, help=help_text, **bare)
 
 
-def _help(field: FieldInfo, default: str) -> str:
-    return f"{field.description}  [default: {default}]"
+def _defaults(key: str, usual: object, named: Mapping[str, Mapping[str, object]]) -> str:
+    """The default, and behind it those of the names that have another: "120; finetune: 6; transfer: 40"."""
+    others: dict[str, list[str]] = {}
+    for name, values in named.items():
+        if key in values and _shown(values[key]) != _shown(usual):
+            others.setdefault(_shown(values[key]), []).append(name)
+    return "; ".join([_shown(usual), *(f"{', '.join(names)}: {value}" for value, names in others.items())])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value[:_MOST_SHOWN])) + (", ..." if len(value) > _MOST_SHOWN else "") or "none"
+    return "none" if value in (None, "") else str(value)
 
 
 def _without_none(annotation: Any) -> Any:

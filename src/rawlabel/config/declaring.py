@@ -113,6 +113,11 @@ class Section(BaseModel):
         return frozenset(name for name, extra in extras.items() if extra["role"] in roles)
 
     @classmethod
+    def named_defaults(cls) -> Mapping[str, Mapping[str, object]]:
+        """Defaults that settings have under a name, by it, where others hold; most sections have none."""
+        return {}
+
+    @classmethod
     def in_order(cls) -> list[str]:
         """Names of the settings as help shows them: a section's own first, then those of each base in turn."""
         own = (vars(kind).get("__annotations__", {}) for kind in cls.__mro__)

@@ -19,7 +19,16 @@ from pydantic_core import ErrorDetails
 from rawlabel.base import messages, processes
 from rawlabel.base.untrusted_text import quoted
 from rawlabel.config.declaring import Section
-from rawlabel.config.recipe import FROM_PIXELS, RECIPES, VIEWS, HasGpu, read_recipe, usual_recipe
+from rawlabel.config.recipe import (
+    RECIPES,
+    HasGpu,
+    HeedsWeights,
+    Place,
+    read_recipe,
+    refuse_pixels,
+    spelled,
+    usual_recipe,
+)
 from rawlabel.config.train import TrainConfig
 from rawlabel.config.training.transfer import CHOSEN
 from rawlabel.config.verbs import SECTIONS
@@ -32,6 +41,11 @@ def _without_gpu() -> bool:
     return False
 
 
+def _unknown(method: str) -> bool:
+    """Nothing is dropped for a method of which nobody has said anything."""
+    return True
+
+
 def load_section(
     section: type[SectionType], file: Path | None = None, flags: Mapping[str, Any] | None = None
 ) -> SectionType:
@@ -41,28 +55,35 @@ def load_section(
     """
     from_file = _from_file(section, file)
     for verb in from_file.keys() & set(section.stages):
-        _check_stage(verb, from_file[verb], file)
+        # Which recipe is meant decides which settings go with it.
+        recipe = {"recipe": flags["recipe"]} if flags and flags.get("recipe") else {}
+        _check_stage(verb, from_file[verb], recipe, file)
     return _validated(section, {}, from_file, file, flags or {})
 
 
 def load_training(
-    file: Path | None = None, flags: Mapping[str, Any] | None = None, has_gpu: HasGpu = _without_gpu
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    has_gpu: HasGpu = _without_gpu,
+    heeds_weights: HeedsWeights = _unknown,
 ) -> TrainConfig:
     """Return the settings of training: as `load_section`, with those of the recipe below `file` and `flags`.
 
-    `has_gpu` is asked where that decides which recipe is the usual one.
+    `has_gpu` is asked where that decides which recipe is the usual one, and `heeds_weights` where a method is
+    named beside the weighing of a recipe.
     """
     # A file that holds one section's keys is of the published form, or was written by a run.
     is_published = file is not None and not _is_tree(_read(file))
-    return _training(_from_file(TrainConfig, file), file, flags or {}, has_gpu, is_published=is_published)
+    from_file = _from_file(TrainConfig, file)
+    return _training(from_file, file, flags or {}, has_gpu, heeds_weights, is_published=is_published)
 
 
 def load_stage(
-    section: type[SectionType], table: Mapping[str, Any], flags: Mapping[str, Any], file: Path | None = None
+    section: type[SectionType], table: Mapping[str, Any], flags: Mapping[str, Any], file: Place | None = None
 ) -> SectionType:
     """Return the settings of a verb that another one calls: its defaults, overridden by `table`, then by `flags`.
 
-    Raises `ConfigError` that names `file`, in which the table stood, or the flag.
+    Raises `ConfigError` that names `file`, in which the table stood (a text names just the table), or the flag.
     """
     return _validated(section, {}, _by_name(section, table, file), file, flags)
 
@@ -70,18 +91,21 @@ def load_stage(
 def load_training_stage(
     table: Mapping[str, Any],
     flags: Mapping[str, Any],
-    file: Path | None = None,
+    file: Place | None = None,
     has_gpu: HasGpu = _without_gpu,
+    heeds_weights: HeedsWeights = _unknown,
 ) -> TrainConfig:
     """As `load_stage`, for training: with the settings of the recipe below `table` and `flags`."""
-    return _training(_by_name(TrainConfig, table, file), file, flags, has_gpu, is_published=False)
+    from_table = _by_name(TrainConfig, table, file)
+    return _training(from_table, file, flags, has_gpu, heeds_weights, is_published=False)
 
 
 def _training(
     from_file: dict[str, object],
-    file: Path | None,
+    file: Place | None,
     flags: Mapping[str, Any],
     has_gpu: HasGpu,
+    heeds_weights: HeedsWeights,
     *,
     is_published: bool,
 ) -> TrainConfig:
@@ -89,42 +113,53 @@ def _training(
     if name is None:
         name = usual_recipe(from_file | dict(flags), has_gpu, is_published_form=is_published)
     recipe = read_recipe(name) if name in RECIPES else {}
-    frozen = FROM_PIXELS - {"resume", "start_epoch"} - (VIEWS if "finetune" in recipe else frozenset())
-    if "encoder" in recipe and (refused := frozen & flags.keys()):
-        flag = min(refused).replace("_", "-")
-        raise ConfigError(
-            f"--{flag}: is about a network that is trained on pixels, and --recipe {name} trains a head on the "
-            "features of an encoder; leave it out, or use --recipe scratch"
-        )
-    for choice in ("stop", "method"):
-        # Options belong to what the recipe chose; another choice has other ones.
-        if choice in flags or choice in from_file:
-            recipe.pop(f"{choice}_option", None)
-    if (CHOSEN | {"hidden", "loss", "method_option"}) & (flags.keys() | from_file.keys()):
-        recipe.pop("choose", None)  # what is given wins over what would be chosen
+    if recipe:
+        refuse_pixels(recipe, from_file, flags, file)
+    _drop_what_does_not_go(recipe, {**from_file, **flags}, heeds_weights)
     # Null in a file, as a run writes it, is no name.
     named = {key: value for key, value in from_file.items() if key != "recipe" or value is not None}
     return _validated(TrainConfig, recipe, named, file, flags)
+
+
+def _drop_what_does_not_go(
+    recipe: dict[str, object], given: Mapping[str, Any], heeds_weights: HeedsWeights
+) -> None:
+    """Take out of a recipe what belongs to a choice of its own, where another one is `given`."""
+    for choice in ("stop", "method"):
+        # Options belong to what the recipe chose; another choice has other ones.
+        if choice in given:
+            recipe.pop(f"{choice}_option", None)
+    if given.keys() & (CHOSEN | {"hidden", "loss", "method_option"}):
+        recipe.pop("choose", None)  # what is given wins over what would be chosen
+    method, is_chosen = given.get("method"), given.get("choose") == "auto"
+    if method is not None and not is_chosen and "weighing" in recipe.keys() - given.keys():
+        if heeds_weights(method):
+            return
+        dropped = recipe.pop("weighing")
+        if processes.is_speaker():
+            messages.note(
+                f"--method {method} does not weigh photos, so the recipe's --weighing {dropped} is left out"
+            )
 
 
 def _from_file(section: type[Section], file: Path | None) -> dict[str, object]:
     return _by_name(section, _own_keys(section, _read(file), file), file) if file is not None else {}
 
 
-def _by_name(section: type[Section], values: Mapping[str, Any], file: Path | None) -> dict[str, object]:
+def _by_name(section: type[Section], values: Mapping[str, Any], file: Place | None) -> dict[str, object]:
     """Settings under the fields' own names, without those that mean nothing here."""
     given = _without_unset(section, dict(values), file)
     aliases = {field.alias: name for name, field in section.model_fields.items() if field.alias}
     return {aliases.get(key, key): value for key, value in given.items()}
 
 
-def _check_stage(verb: str, table: Any, file: Path | None) -> None:
+def _check_stage(verb: str, table: Any, recipe: Mapping[str, Any], file: Path | None) -> None:
     """Raise `ConfigError` for a table that the verb would not take, while it is known where it stands."""
     if not isinstance(table, Mapping):
         raise ConfigError(f"{file}: {verb}: should be a table with the settings of `rawlabel {verb}`")
     section: type[Section] = getattr(import_module(f"rawlabel.config.{verb}"), SECTIONS[verb])
     if section is TrainConfig:
-        load_training_stage(table, {}, file)
+        load_training_stage(table, recipe, file, lambda: True)
     else:
         load_stage(section, table, {}, file)
 
@@ -133,7 +168,7 @@ def _validated(
     section: type[SectionType],
     base: dict[str, object],
     from_file: dict[str, object],
-    file: Path | None,
+    file: Place | None,
     flags: Mapping[str, Any],
 ) -> SectionType:
     try:
@@ -191,7 +226,7 @@ def _own_keys(section: type[Section], values: dict[str, object], file: Path) -> 
     return {**stages, **values.get(own, {})} if own else {}
 
 
-def _without_unset(section: type[Section], values: dict[str, object], file: Path | None) -> dict[str, object]:
+def _without_unset(section: type[Section], values: dict[str, object], file: Place | None) -> dict[str, object]:
     """Leave out the keys of published files that have no setting; refuse those that would be another training."""
     where = f"{file}: " if file is not None else ""
     for key, remedy in section.refused.items():
@@ -203,10 +238,9 @@ def _without_unset(section: type[Section], values: dict[str, object], file: Path
     return {key: value for key, value in values.items() if key not in {*section.refused, *section.replaced}}
 
 
-def _explain(error: ErrorDetails, section: type[Section], file: Path | None, flags: Mapping[str, Any]) -> str:
+def _explain(error: ErrorDetails, section: type[Section], file: Place | None, flags: Mapping[str, Any]) -> str:
     key = str(error["loc"][0]) if error["loc"] else ""
-    is_flag = key in flags
-    where = f"--{key.replace('_', '-')}" if is_flag or file is None else f"{file}: {key}"
+    where = spelled(key, None if key in flags else file)
     if error["type"] == "extra_forbidden":
         known = {*section.model_fields, *(field.alias for field in section.model_fields.values() if field.alias)}
         return f"{where}: unknown setting{did_you_mean(key, known)}"

@@ -12,6 +12,10 @@ from rawlabel.errors import ConfigError
 
 HasGpu = Callable[[], bool]
 """Whether this machine has a GPU to train on; handed in from above, since it takes torch to know."""
+HeedsWeights = Callable[[str], bool]
+"""Whether the training method of this name heeds what a label weighs; handed in from above for the same reason."""
+Place = Path | str
+"""Where settings stand that are no flags: the file, or the table of one."""
 _FOLDER = Path(__file__).parent / "recipes"
 RECIPES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """The names of all."""
@@ -25,6 +29,9 @@ FROM_PIXELS = frozenset(
 
 VIEWS = frozenset({"augment", "progressive_from", "norandomcrop", "norandomflip"})
 """Those of them that an encoder heeds which is fine-tuned."""
+
+_ABOUT_STEPS = frozenset({"resume", "start_epoch"})
+"""Those of them that a head heeds as well."""
 
 
 def read_recipe(name: str) -> dict[str, object]:
@@ -41,15 +48,61 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
     if (resumed := _recipe_of_run(resume)) is not None:
         return resumed
     from_pixels = FROM_PIXELS & given.keys()
-    if is_published_form or from_pixels - {"resume", "start_epoch"}:
+    is_head = given.get("encoder") is not None
+    if not is_head and (is_published_form or from_pixels - _ABOUT_STEPS):
         return "paper"
     if resume and not Path(resume).exists():
         raise ConfigError(
             f"--resume: {resume}: no such run or checkpoint; name a run directory, or leave it out to train anew"
         )
-    if from_pixels:
+    if from_pixels and not is_head:
         return "paper"
-    return "finetune" if given.get("device", "auto") != "cpu" and has_gpu() else "transfer"
+    may_finetune = given.get("finetune") is not False and given.get("device", "auto") != "cpu"
+    return "finetune" if may_finetune and has_gpu() else "transfer"
+
+
+def refuse_pixels(
+    recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any], file: Place | None
+) -> None:
+    """Raise `ConfigError` for a `recipe` that has no encoder beside one, and for what a head on it would not heed.
+
+    `from_file` are the settings that stand in `file`. One that states everything was written by a run, which had
+    its encoder beside settings that it did not heed.
+    """
+    given = {**recipe, **from_file, **flags}
+    if given.get("encoder") is None:
+        return
+    written_by_run = from_file.keys() >= FROM_PIXELS and from_file.get("encoder") is not None
+    unheeded = FROM_PIXELS - _ABOUT_STEPS - (VIEWS if given.get("finetune") else set())
+    stated = {} if written_by_run else {key: one for key, one in from_file.items() if one is not None}
+    if "encoder" not in recipe and ("encoder" in flags or "recipe" in flags or not written_by_run):
+        takers = " or ".join(f"--recipe {one}" for one in RECIPES if "encoder" in read_recipe(one))
+        raise ConfigError(
+            f"{spelled('encoder', None if 'encoder' in flags else file)}: recipe {recipe['recipe']} trains a "
+            f"network on pixels; with an encoder, use {takers}, or leave it out"
+        )
+    for named, place in ((flags, None), (stated, file)):
+        if refused := unheeded & named.keys():
+            raise ConfigError(
+                f"{spelled(min(refused), place)}: is about a network that is trained on pixels, and "
+                f"{_head_by(recipe, from_file, flags)}"
+            )
+
+
+def spelled(key: str, file: Place | None) -> str:
+    """How a message names a setting: by the file (or table) in which it stands, or as the flag."""
+    if file is None:
+        return f"--{key.replace('_', '-')}"
+    return f"{file}: {key}" if isinstance(file, Path) else f"{file} {key}"
+
+
+def _head_by(recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any]) -> str:
+    """What asks for a head, and the way out."""
+    without = " without --encoder" if "encoder" in {*from_file, *flags} else ""
+    return (
+        f"--recipe {recipe['recipe']} trains a head on the features of an encoder; leave it out, or use --recipe "
+        f"scratch{without}"
+    )
 
 
 def run_of(resume: str | Path) -> Path:

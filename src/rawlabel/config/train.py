@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
+from rawlabel.config.recipe import RECIPES, read_recipe
 from rawlabel.config.training.data import DataSettings
 from rawlabel.config.training.logging import LoggingSettings
 from rawlabel.config.training.method import MethodSettings
@@ -34,6 +36,12 @@ class TrainConfig(
     replaced: ClassVar[dict[str, str]] = {
         "distributed": "start several processes with `torchrun --nproc-per-node N -m rawlabel train` instead",
     }
+
+    @classmethod
+    def named_defaults(cls) -> Mapping[str, Mapping[str, object]]:
+        """What each recipe of `RECIPES` sets, by its name, without that name."""
+        recipes = {name: read_recipe(name) for name in RECIPES}
+        return {name: {key: one[key] for key in one.keys() - {"recipe"}} for name, one in recipes.items()}
 
     @property
     def seed_of_data(self) -> int:

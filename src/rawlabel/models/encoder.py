@@ -127,6 +127,8 @@ class EncoderFamily(ABC):
         return name
 
 
+JOINED = "joined/"
+"""May begin the name of several encoders with a + between them, as the name of its library begins another's."""
 FIT = "@fit"
 """At the end of a name: with views of the side that fits the images, which is found before a run begins."""
 
@@ -136,7 +138,7 @@ def fitted_encoder(name: str, shorter_side: Callable[[], float]) -> str:
     if FIT not in name:
         return name
     side = shorter_side()
-    return "+".join(_family(one).fitted(one, side) for one in name.split("+"))
+    return "+".join(_family(one).fitted(one, side) for one in name.removeprefix(JOINED).split("+"))
 
 
 def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encoder") -> Encoder:
@@ -149,14 +151,15 @@ def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encod
 
 
 def _family(name: str, flag: str = "--encoder") -> EncoderFamily:
+    known = []
     for family in families.names(families.Family.ENCODER):
-        if family != "timm":
-            kind: type[EncoderFamily] = families.load(families.Family.ENCODER, family)
-            if kind.claims(name):
-                return kind()
+        kind: type[EncoderFamily] = families.load(families.Family.ENCODER, family)
+        if family != "timm" and kind.claims(name):
+            return kind()
+        if kind.claims(f"{family}/"):
+            known.append(f"{family}/...")
     prefix, slash, _ = name.rpartition("/")
     if slash and prefix != "timm" and not name.startswith(("hf-hub:", "hf_hub:")):
-        known = [f"{one}/..." for one in families.names(families.Family.ENCODER) if one != "efficientnet_lite"]
         raise ConfigError(f"{flag}: no encoder is called '{name}'{did_you_mean(name, known)}")
     # Every other name may be one of timm's thousands, which also knows what to suggest.
     last: type[EncoderFamily] = families.load(families.Family.ENCODER, "timm")

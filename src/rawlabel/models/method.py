@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from rawlabel.base import distributed
+from rawlabel.base import distributed, families
 from rawlabel.config import Section
 from rawlabel.images.strong_augmentation import StrongAugmentation
 
@@ -185,3 +185,9 @@ class Method(nn.Module, ABC, Generic[OptionsType]):
     @staticmethod
     def _note_batch(method: Method[Any], inputs: tuple[Batch]) -> None:
         method._batch_size = len(inputs[0].labels)
+
+
+def heeds_weights(name: str) -> bool:
+    """Whether the method of this name heeds `Batch.weights`. Raises `PluginError` where there is none."""
+    method_type: type[Method[Any]] = families.load(families.Family.METHOD, name)
+    return method_type.heeds_weights

@@ -206,6 +206,19 @@ def test_the_command_takes_the_recipe_by_itself(
     assert "Acc@1" in shown.out and f"next: rawlabel evaluate {tmp_path / 'run'}" in shown.out + shown.err
 
 
+@pytest.mark.parametrize("method", ["sop", "coteaching"])
+def test_a_method_that_does_not_weigh_is_trained_without_the_weighing_that_nobody_asked_for(
+    method: str, data: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--encoder", BACKBONE, "--weights", weights, "--epochs", "2", "--device", "cpu", "--method", method]
+    arguments = [str(word) for word in ("train", "--root", data, "--outpath", tmp_path / "run", *flags)]
+    assert cli.run([*arguments, "--weighing", "soft"]) == 2
+    assert "--weighing: this --method does not weigh images" in capsys.readouterr().err
+    assert cli.run(arguments) == 0
+    assert f"--method {method} does not weigh photos, so the recipe's" in capsys.readouterr().err
+    assert RunDirectory(tmp_path / "run").read().config.weighing == "none"
+
+
 def test_by_default_views_fit_the_images_and_the_run_names_them(data: Path, tmp_path: Path) -> None:
     """Small images are enlarged seven times, whatever else lies beside them; the same command is the same run."""
     config = load_training(None, {"recipe": "transfer", "root": data, "main": "candidate", "epochs": 1,

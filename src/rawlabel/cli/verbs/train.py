@@ -65,8 +65,14 @@ def _evaluate(config: TrainConfig) -> Ending:
 
 
 def _load(file: Path | None, flags: Mapping[str, Any]) -> TrainConfig:
-    """Which recipe is the usual one depends on the machine, and only torch knows that."""
-    return load_training(file, flags, _has_gpu)
+    """Which recipe is the usual one, and what goes with a method, only torch knows."""
+    return load_training(file, flags, _has_gpu, _heeds_weights)
+
+
+def _heeds_weights(method: str) -> bool:
+    from rawlabel.models.method import heeds_weights
+
+    return heeds_weights(method)
 
 
 def _has_gpu() -> bool:

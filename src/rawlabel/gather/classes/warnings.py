@@ -7,7 +7,8 @@ count. The rules:
 - *Keyword inside another*: its words stand, side by side, in a keyword of another class, so its search also
   brings that class's photos.
 - *Ambiguous word*: a keyword of one word that WordNet knows in another meaning than the class's, where the
-  class has a longer name that could be searched instead.
+  class has a longer name that could be searched instead; or one of the everyday names of two things that have
+  nothing to do with each other (`homonyms.toml`), such as crane, whatever else the class has.
 - *Far more* or *far less frequent* than its siblings: its number of photos is at least `FREQUENCY_FACTOR` times,
   or at most that part of, the median of the other keywords of its class, on a logarithmic scale. Of two keywords
   that are each other's only sibling just one is named: the one further from the median over all classes. A
@@ -18,10 +19,13 @@ count. The rules:
 from __future__ import annotations
 
 import math
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib import resources
 from statistics import median
 
 from rawlabel.gather.classes.reading import is_wordnet_id
@@ -50,7 +54,7 @@ class WarningKind(StrEnum):
 _KIND_TEXT = {
     WarningKind.TOO_FEW_PHOTOS: "classes with too few photos",
     WarningKind.SHARED_KEYWORD: "keywords that several classes share",
-    WarningKind.AMBIGUOUS_WORD: "single words with other meanings, where the class has a longer name",
+    WarningKind.AMBIGUOUS_WORD: "single words with other meanings",
     WarningKind.FAR_MORE_FREQUENT: "keywords far more frequent than their siblings",
     WarningKind.KEYWORD_INSIDE_ANOTHER: "keywords inside a keyword of another class",
     WarningKind.FAR_LESS_FREQUENT: "keywords far less frequent than their siblings",
@@ -76,16 +80,23 @@ def find_warnings(
     totals: Mapping[tuple[str, str], int] | None,
     wanted_per_class: int,
     wordnet: WordNet | None = None,
+    *,
+    is_searched: bool = True,
 ) -> list[ClassWarning]:
     """Return all warnings about `classes`, by kind (the gravest first), within a kind the worst first.
 
     `totals` is the number of photos that the sites report for each (class id, keyword); without it, and for
     keywords that it lacks, the rules that need numbers are left out. `wordnet` is by default the one that comes
-    with timm; raises `DataError` when that is missing.
+    with timm; raises `DataError` when that is missing. Where keywords are not searched for, but name what is at
+    hand, homonyms are let be.
     """
     searches = _searches(classes)
     warnings = [*_shared(searches), *_inside_another(searches)]
-    warnings += _ambiguous(classes, wordnet or load_wordnet())
+    ambiguous = list(_ambiguous(classes, wordnet or load_wordnet()))
+    warnings += ambiguous
+    if is_searched:
+        told = {(one.class_ids[0], one.keyword) for one in ambiguous}
+        warnings += (one for one in _homonyms(classes) if (one.class_ids[0], one.keyword) not in told)
     if totals is not None:
         warnings += [*_unlike_siblings(classes, totals), *_too_few(classes, totals, wanted_per_class)]
     order = list(WarningKind)
@@ -180,6 +191,30 @@ def _ambiguous(classes: Sequence[ClassSpec], wordnet: WordNet) -> Iterator[Class
                 f"the longer name '{(clear or longer)[0]}' may be enough",
                 len(others),
             )
+
+
+def _homonyms(classes: Sequence[ClassSpec]) -> Iterator[ClassWarning]:
+    known = _known_homonyms()
+    for spec in classes:
+        for keyword in spec.keywords:
+            words = split_words(keyword)
+            word = words[0] if words[0] in known else words[0].removesuffix("s")
+            if len(words) == 1 and word in known:
+                one, other = known[word]
+                yield ClassWarning(
+                    WarningKind.AMBIGUOUS_WORD,
+                    (spec.class_id,),
+                    keyword,
+                    f"'{keyword}' of {_label(spec)} is the name of more than one thing, and a search brings all; "
+                    f"use two words, such as '{one}' or '{other}'",
+                    1,
+                )
+
+
+@cache
+def _known_homonyms() -> Mapping[str, tuple[str, str]]:
+    table = resources.files(__package__).joinpath("homonyms.toml")
+    return {word: (one, other) for word, (one, other) in tomllib.loads(table.read_text("utf-8")).items()}
 
 
 def _own_synset(spec: ClassSpec, wordnet: WordNet) -> Synset | None:

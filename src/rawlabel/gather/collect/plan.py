@@ -177,7 +177,9 @@ def _assemble(
             key = (one.class_id, one.keyword)
             totals[key] = totals.get(key, 0) + one.reported
     hours = {name: _quota_hours(number, limits[name]) for name, number in calls.items()}
-    return CollectionPlan(plans, tuple(find_warnings(classes, totals or None, config.per_class)), hours)
+    is_searched = any(kind.base_url for kind in requested_sources(config).values())
+    warnings = find_warnings(classes, totals or None, config.per_class, is_searched=is_searched)
+    return CollectionPlan(plans, tuple(warnings), hours)
 
 
 def _class_plan(

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rawlabel.errors import ConfigError
-from rawlabel.models.encoder import Encoder, EncoderFamily, Training, load_encoder
+from rawlabel.models.encoder import JOINED, Encoder, EncoderFamily, Training, load_encoder
 from rawlabel.models.encoders._weights import frozen
 
 PLUS = "+"
@@ -60,13 +60,15 @@ class Joined(EncoderFamily):
 
     @classmethod
     def claims(cls, name: str) -> bool:
-        """Whether `name` names several encoders, with + between them."""
-        return PLUS in name
+        """Whether `name` names several encoders, with + between them, or says that it would."""
+        return PLUS in name or name.startswith(JOINED)
 
     def load(self, name: str, weights: Path | None, flag: str) -> Encoder:
         """The encoders between the signs, as one whose features are theirs side by side."""
-        names = [part.strip() for part in name.split(PLUS)]
-        if not all(names) or len(set(names)) < len(names):
+        names = [part.strip() for part in name.removeprefix(JOINED).split(PLUS)]
+        # A name that is none is told as such, also where it stands alone.
+        parts = [] if weights is not None else [load_encoder(one, flag=flag) for one in names if one]
+        if not all(names) or len(set(names)) < len(names) or len(names) < 2:
             raise ConfigError(
                 f"{flag} {name}: name different encoders with a {PLUS} between them, as in "
                 f"efficientnet_lite0{PLUS}efficientnet_lite2"
@@ -76,7 +78,6 @@ class Joined(EncoderFamily):
                 f"--weights {weights}: one file cannot be the weights of {len(names)} encoders; leave it out, or "
                 f"name one with {flag}"
             )
-        parts = [load_encoder(one, flag=flag) for one in names]
         widest = max(parts, key=lambda one: one.image_size)
         mean, std = _AS_IT_IS
         return Encoder(
