@@ -23,7 +23,7 @@ from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.models.encoder import Encoder, fitted_encoder, load_encoder
 from rawlabel.models.encoders import efficientnet_lite
 from rawlabel.models.encoders._own_classes import own_classes
-from rawlabel.models.transfer.encoding import Encoding, encoding_of
+from rawlabel.models.transfer.encoding import Encoding, encoding_of, threads
 from tests.helpers.backbone import BACKBONE
 
 CPU = torch.device("cpu")
@@ -299,6 +299,38 @@ def test_the_arithmetic_is_chosen_by_a_trial(
     monkeypatch.setattr("rawlabel.models.transfer.encoding._passes", lambda *_: pytest.fail("tried again"))
     assert encoding_of(encoder, CPU, "auto").precision != slow
     assert encoding_of(encoder, CPU, "fp32").precision == torch.float32
+
+
+class _Witness(nn.Module):
+    """Notes how many images it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.at_once.append(len(images))
+        return images.mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("side", "precision", "most"),
+    [(288, torch.bfloat16, 4), (224, torch.bfloat16, 8), (288, torch.float32, 16), (64, torch.bfloat16, 64)],
+)
+def test_a_processor_gets_as_many_views_at_once_as_its_cache_has_room_for(
+    side: int, precision: torch.dtype, most: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same number of more views takes up to twice the time; each view's features stay where they were."""
+    encoder, network = load_encoder(f"efficientnet_lite0@{side}"), _Witness()
+    monkeypatch.setitem(vars(encoder), "network", network)
+    grey = torch.arange(64, dtype=torch.uint8).repeat_interleave(2)[:64]
+    views = grey[:, None, None, None].expand(-1, side, side, 3)
+    with threads(count):
+        found = Encoding(encoder, CPU, precision)(views)
+    assert max(network.at_once) == min(most, 64 // count) and sum(network.at_once) == 64
+    expected = (grey.float() / 255 - encoder.mean[0]) / encoder.std[0]
+    torch.testing.assert_close(found[:, 0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:
