@@ -1,4 +1,4 @@
-"""EfficientNet-Lite 0, 1 and 2: known by their hash, mapped tensor by tensor, without running anything of a package.
+"""EfficientNet-Lite 0, 1 and 2: known by hash, mapped tensor by tensor, without running anything of a package.
 
 The packages of 1 and 2 do not come with an install, so a package in their layout is made here: tensors of timm's
 network, under the names and in the order of the published files.
@@ -29,7 +29,7 @@ _LATER_BLOCKS = {
 
 
 def published_names(network: nn.Module) -> dict[str, str]:
-    """What the published files call each tensor of timm's network: blocks counted through, layers by their task."""
+    """What the published files call each tensor of timm's network: blocks counted through, layers by task."""
     names = [*network.state_dict()]
     blocks = list(dict.fromkeys(tuple(name.split(".")[1:3]) for name in names if name.startswith("blocks.")))
     found = {}
