@@ -56,6 +56,8 @@ TEXTS = {
     STORE: "`FeatureStore`: photos on a disk to kept features",
     STORE_BEFORE: "the same with a batch in one part a thread, as before",
 }
+_TRIED = {"cpu": 64, "cuda": 1024}
+"""Most images that a way is tried on, by device."""
 Way = tuple[str, str, int]
 """Precision, how the cores are used, images in a part."""
 
@@ -84,10 +86,10 @@ class Bench:
             rows = range(len(self.source))
             return list(pool.map(lambda row: self.encoder.view(read_pixels(self.source, row, None)), rows))
 
-    def bare(self, way: Way) -> None:
-        """The network's features of all images."""
+    def bare(self, way: Way, count: int | None = None) -> None:
+        """The network's features of all images, or of the first `count`."""
         precision, how, part = way
-        parts = self.images.split(part)
+        parts = self.images[:count].split(part)
         if how == TOGETHER:
             for images in parts:
                 self.compute(images, precision)
@@ -111,14 +113,14 @@ class Bench:
         shutil.rmtree(self._folder, ignore_errors=True)
         FeatureStore(self._folder, encoding).features(self.source, "features")
 
-    def measured(self, work: Callable[[], object]) -> dict[str, float]:
-        """Images a second, and milliseconds of the cores an image."""
+    def measured(self, work: Callable[[], object], count: int | None = None) -> dict[str, float]:
+        """Images a second, and milliseconds of the cores an image, of a work on all of them or on `count`."""
         synchronize(self.device)
         began, cores = time.perf_counter(), time.process_time()
         work()
         synchronize(self.device)
         seconds, cores = time.perf_counter() - began, time.process_time() - cores
-        count = len(self.source)
+        count = count or len(self.source)
         return {"a_second": round(count / seconds, 2), "core_ms": round(1000 * cores / count, 2)}
 
 
@@ -129,12 +131,14 @@ def ways_of(bench: Bench, trials: int) -> list[dict[str, Any]]:
         {"precision": precision, "how": how, "part": part, "a_second": []}
         for precision in PRECISIONS for how, part in ways
     ]  # fmt: skip
+    tried = min(_TRIED[bench.device.type], len(bench.images))
     for precision in PRECISIONS:
         bench.compute(bench.images[:2], precision)
     for _ in range(trials):
         for one in found:
             way = (one["precision"], one["how"], one["part"])
-            one["a_second"].append(bench.measured(lambda way=way: bench.bare(way))["a_second"])
+            speed = bench.measured(lambda way=way: bench.bare(way, tried), tried)
+            one["a_second"].append(speed["a_second"])
     return found
 
 
@@ -151,11 +155,11 @@ def side_of(bench: Bench, trials: int, repeats: int) -> dict[str, Any]:
     if bench.device.type == "cpu":
         works |= {ENCODING_BEFORE: lambda: bench.encoded(before), STORE_BEFORE: lambda: bench.kept(before)}
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in TEXTS if name in works}
-    for number in range(repeats + 1):
+    for encoding in (now, before):
+        encoding(bench.views[:BATCH])  # to warm up
+    for _ in range(repeats):
         for name in rows:
-            found = bench.measured(works[name])
-            if number:  # the first round warms up
-                rows[name].append(found)
+            rows[name].append(bench.measured(works[name]))
         print(bench.encoder.name, {name: each[-1:] for name, each in rows.items()}, flush=True)
     return {"ways": ways, "best": list(way), "rows": rows}
 

@@ -79,7 +79,7 @@ class Encoding:
                 return torch.cat(list(pool.map(self._features, parts)))
 
     def _parts(self, views: Tensor) -> Sequence[Tensor]:
-        """Views in parts of about one size, one for each thread at least, that a processor's cache has room for."""
+        """Views in parts of about one size, one a thread at least, that a processor's cache has room for."""
         most = max(1, _PIXELS_AT_ONCE // self.encoder.image_size**2)
         if self.precision == torch.float32:
             most = max(most, _FEWEST_IN_FLOAT32)
