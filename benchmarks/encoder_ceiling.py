@@ -179,7 +179,9 @@ def best_schedule(side: Mapping[str, Any], device: str, cores: int) -> Iterator[
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """The median, and the least and the most."""
+    """The median, and the least and the most where there are several."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
@@ -203,7 +205,7 @@ def lines_of(side: int, found: Mapping[str, Any], device: str, cores: int) -> It
     by_cores = [one for one, _ in schedules]
     share = spread([one / most for one, most in zip(by_cores, ceiling, strict=True)], 2)
     yield (
-        f"| {side} | best schedule of decoding and the bare network, computed from the cores' time | "
+        f"| {side} | best schedule of both on cores that do nothing else, computed from the cores' time | "
         f"{spread(by_cores, 1)} | {share} | - | - | - |"
     )
 
