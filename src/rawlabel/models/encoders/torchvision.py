@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +83,14 @@ def _build(bare: str, published: Any, name: str, flag: str) -> nn.Module:
     from torchvision import models
 
     extra = {"init_weights": False} if bare in ("googlenet", "inception_v3") and published is None else {}
+    # torch raises a RuntimeError for a file whose hash is another one, such as half of it.
+    cannot_be_had: tuple[type[Exception], ...] = (*hub_errors(), RuntimeError, HTTPException)
     try:
-        network: nn.Module = models.get_model(bare, weights=published, **extra)
-    except hub_errors() as error:
+        # torch says on standard output that it downloads, before anybody has answered. The bar that it draws on
+        # standard error begins with the first byte, so that is left as it is.
+        with redirect_stdout(io.StringIO()):
+            network: nn.Module = models.get_model(bare, weights=published, **extra)
+    except cannot_be_had as error:
         raise unavailable(flag, name, error) from error
     return network
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -16,6 +16,11 @@ from rawlabel.models.networks.normalization import Normalization, Normalizer
 from rawlabel.models.precision import PassSeconds, faster_precision
 
 _TRIAL_IMAGES = 16
+_PIXELS_AT_ONCE = 400_000
+"""Of the views that one thread of a processor computes at once: what layers make of more of them leaves the cache,
+which takes up to twice the time. Measured: `results/measured/encoder_ceiling`."""
+_FEWEST_IN_FLOAT32 = 16
+"""Images at once from which on features in float32 are the same to the last bit however many there are."""
 
 
 @contextmanager
@@ -63,12 +68,22 @@ class Encoding:
             self.encoder.network.to(self.device)
             self._is_there = True
         with threads(self._threads):
-            if self.device.type != "cpu" or min(self._threads, len(views)) < 2:
+            if self.device.type != "cpu":
                 return self._features(views)
+            parts = self._parts(views)
+            if min(self._threads, len(parts)) < 2:
+                return torch.cat([self._features(part) for part in parts])
             # Threads that share each layer wait for each other at its end: twice the time where other work,
             # such as decoding, takes a core now and then. So each has images of its own.
             with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return torch.cat(list(pool.map(self._features, views.chunk(self._threads))))
+                return torch.cat(list(pool.map(self._features, parts)))
+
+    def _parts(self, views: Tensor) -> Sequence[Tensor]:
+        """Views in parts of about one size, one a thread at least, that a processor's cache has room for."""
+        most = max(1, _PIXELS_AT_ONCE // self.encoder.image_size**2)
+        if self.precision == torch.float32:
+            most = max(most, _FEWEST_IN_FLOAT32)
+        return views.tensor_split(max(1, min(len(views), max(self._threads, len(views) // most))))
 
     @torch.inference_mode()
     def _features(self, views: Tensor) -> Tensor:
