@@ -6,7 +6,7 @@ raw label of their photo; and these with the mean of what is said of photo and m
 head by raw labels alone, and the chosen one is fitted anew and asked about the test set, as `rawlabel evaluate`
 does it.
 
-    python benchmarks/mirror_views.py --data FLOWERS --work WORK --seeds 10 11 12 13 14
+    python benchmarks/mirror_views.py --data FLOWERS --work WORK --seeds 10 11 12 13 14 --auroc 10 14
 
 `FLOWERS` holds class folders under `train` and `test`. Rows and features are kept under WORK; a stopped call goes
 on.
@@ -17,12 +17,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from _tables import commits_of_seeds, origin, parser_of, said, write_tables
+from _tables import commits_of_seeds, origin, parser_of, said, span, write_tables
 
 from rawlabel.artifacts.run_directory import source_commit
 from rawlabel.artifacts.split import folds
@@ -126,21 +127,27 @@ class Kept:
 
 def cross_fitted(one: Trained, way: str) -> Said:
     """What each candidate says of every photo when it is fitted without the fold that the photo is in."""
-    scale = len(one.data.train) / (len(one.labels) * (1 - 1 / FOLDS))
-    photos, classes = len(one.labels), len(one.data.class_ids)
-
-    def heads(features: Floats, copies: int) -> Said:
-        return cross_fitted_heads(
-            features, np.tile(one.labels, copies), classes, np.tile(one.folds, copies), one.candidates,
-            decay_scale=scale, rounds=one.config.weighing_rounds,
-            neighbors=copies * one.config.weighing_neighbors,
-        )  # fmt: skip
-
     if not way.startswith("more"):
-        return heads(one.views.mean if way == "mean" else one.views.photos, 1)
-    # A photo's part in a mean is what it was, so decays stay.
-    both = heads(np.concatenate([one.views.photos, one.views.mirrored]), 2)
-    return [asked(each[:photos], each[photos:], way) for each in both]
+        return _fitted_without_fold(one, one.views.mean if way == "mean" else one.views.photos)
+    photos = len(one.labels)
+    return [asked(each[:photos], each[photos:], way) for each in _with_mirror_images(one)]
+
+
+@lru_cache(maxsize=1)
+def _with_mirror_images(one: Trained) -> Said:
+    """Of photos, and then of their mirror images; the two ways that learn from these differ in what they ask."""
+    return _fitted_without_fold(one, np.concatenate([one.views.photos, one.views.mirrored]))
+
+
+def _fitted_without_fold(one: Trained, features: Floats) -> Said:
+    """As `cross_fitted`, on features of all photos, or of these and then of their mirror images."""
+    copies = len(features) // len(one.labels)
+    # A photo's part in a mean stays what it is, and so do decays.
+    scale = len(one.data.train) / (len(one.labels) * (1 - 1 / FOLDS))
+    return cross_fitted_heads(
+        features, np.tile(one.labels, copies), len(one.data.class_ids), np.tile(one.folds, copies), one.candidates,
+        decay_scale=scale, rounds=one.config.weighing_rounds, neighbors=copies * one.config.weighing_neighbors,
+    )  # fmt: skip
 
 
 def asked(photos: Floats, images: Floats, way: str) -> Floats:
@@ -169,7 +176,7 @@ def on_test(one: Trained, way: str, candidate: HeadCandidate) -> Floats:
     return asked(halves[0], halves[-1], way)
 
 
-def judged(one: Trained, way: str, noise: float, seed: int) -> dict[str, Any]:
+def judged(one: Trained, way: str, noise: float, seed: int, *, is_suspicion_judged: bool) -> dict[str, Any]:
     """The row of a way: the head that raw labels choose, and its accuracy on clean test labels [percent]."""
     started = time.perf_counter()
     said_of = cross_fitted(one, way)
@@ -185,7 +192,7 @@ def judged(one: Trained, way: str, noise: float, seed: int) -> dict[str, Any]:
         "test": 100 * float((test.argmax(axis=1) == one.test.labels).mean()),
         "seconds": round(took, 1), "commit": source_commit(),
     }  # fmt: skip
-    return row if way.startswith("more") else row | {"auroc": auroc(one, way)}
+    return row | {"auroc": auroc(one, way)} if is_suspicion_judged and not way.startswith("more") else row
 
 
 def auroc(one: Trained, way: str) -> float | None:
@@ -221,6 +228,7 @@ def main() -> None:
     """Judge what lacks, and write table.json and table.md after each share and seed."""
     parser = parser_of(__doc__, SHARES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14])
+    parser.add_argument("--auroc", type=int, nargs="*", default=[], help="seeds whose suspicion is judged, too")
     given = parser.parse_args()
     data, work = given.data.absolute(), given.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
@@ -231,7 +239,8 @@ def main() -> None:
         for noise in given.noise:
             if (noise, seed) not in known:
                 one = prepared(data, work, noise, seed)
-                rows += [judged(one, way, noise, seed) for way in WAYS]
+                is_asked = seed in given.auroc
+                rows += [judged(one, way, noise, seed, is_suspicion_judged=is_asked) for way in WAYS]
                 write_json(path, rows)
                 print(
                     f"{noise:g}, seed {seed}:", *(f"{row['test']:.2f}" for row in rows[-len(WAYS) :]), flush=True
@@ -243,7 +252,9 @@ def main() -> None:
 def table_of(rows: list[dict[str, Any]], work: Path) -> dict[str, Any]:
     """The table of all rows, with the encoder and the seconds of features."""
     seeds, shares = (sorted({one[key] for one in rows}) for key in ("seed", "wrong"))
+    judged_too = sorted({one["seed"] for one in rows if one.get("auroc") is not None})
     command = f"python benchmarks/mirror_views.py --data FLOWERS --work WORK --seeds {' '.join(map(str, seeds))}"
+    command += f" --auroc {' '.join(map(str, judged_too))}" if judged_too else ""
     return origin(command + ("" if shares == SHARES else f" --noise {' '.join(map(str, shares))}")) | {
         "feature_seconds": read_json(work / "seconds.json", "seconds"),
         "commits": commits_of_seeds(rows),
@@ -271,7 +282,15 @@ def page(table: dict[str, Any]) -> list[str]:
         ]
     lines += [_row("mean of all", way, rows, lambda _one: True) for way in WAYS]
     seconds = "; ".join(f"{name}: {one:.0f}" for name, one in table["feature_seconds"].items())
-    return [*lines, "", f"- seconds of features, by what is seen and the number of photos: {seconds}"]
+    suspected = sorted({one["seed"] for one in rows if one.get("auroc") is not None})
+    return [
+        *lines,
+        "",
+        f"- AUROC of suspicion: seeds {span(suspected)}" if suspected else "- AUROC of suspicion: not measured",
+        "- seconds of heads: of the choice among all candidates and the chosen one's last fit, on one thread; the "
+        "last way takes over what the third fitted for the choice",
+        f"- seconds of features, by what is seen and the number of photos: {seconds}",
+    ]
 
 
 def _row(first: str, way: str, rows: list[dict[str, Any]], is_meant: Callable[[dict[str, Any]], bool]) -> str:
