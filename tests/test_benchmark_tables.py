@@ -9,10 +9,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rawlabel.config import EvaluateConfig, load_training
+from rawlabel.images.image_source import ImageArray, LabeledImages
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
+from rawlabel.training.data import TrainingData
 from rawlabel.training.stage import train
 from tests.helpers.backbone import BACKBONE, weights
 from tests.helpers.tiny_training import data
@@ -25,6 +28,7 @@ TABLES = {
     "flowers_choice": "flowers_choice/seeds.json",
     "flowers_finetuning": "flowers_finetuning/table.json",
     "flowers_noise": "flowers_noise/table.json",
+    "mirror_views": "mirror_views/table.json",
     "raw_label_peers": "raw_label_peers/table.json",
     "rule_of_heads": "rule_regret/heads.json",
     "view_sides": "view_sides/table.json",
@@ -130,3 +134,39 @@ def test_the_row_of_a_choice_is_what_its_run_says(
     table = script.table_of([row | {"seed": 8}, row], 30)
     assert table["commits"] == {row["commit"]: "seeds 7 and 8"}
     assert f"| 20 % | 7, 8 | {row['selected']:.1f} ± 0.0 |" in "\n".join(script.page(table))
+
+
+def test_mirror_images_are_fitted_to_with_their_photo_or_not_at_all(
+    benchmark: Callable[[str], ModuleType],
+) -> None:
+    """Were one in another fold than its photo, a head would be asked about what it was fitted to."""
+    script, rng = benchmark("mirror_views"), np.random.default_rng(0)
+    features = rng.normal(size=(60, 20)).astype(np.float32)
+    labels = rng.integers(0, 3, 60)
+    test = LabeledImages(ImageArray(np.zeros((60, 1, 1, 3), np.uint8), "photos"), labels)
+    train, holdout = test.select(np.arange(50)), test.select(np.arange(50, 60))
+    given = {"recipe": "transfer", "candidate": ("weight_decay=0.1", "method=gce weight_decay=0.03")}
+    data = TrainingData(("a", "b", "c"), train, holdout, "", Path())
+    # Where photos are their own mirror images, these teach nothing new.
+    views = script.Views(features, features)
+    one = script.Trained(load_training(None, given), data, views, np.arange(60) % 5, test, views)
+    alone = script.cross_fitted(one, "photo")
+    assert np.mean(alone[0].argmax(axis=1) == labels) < 0.6  # labels of no meaning, which none has seen
+    for way in script.WAYS[1:]:
+        for said, other in zip(alone, script.cross_fitted(one, way), strict=True):
+            np.testing.assert_allclose(said, other, atol=1e-4)
+        found, usual = (script.on_test(one, each, one.candidates[0]) for each in (way, "photo"))
+        np.testing.assert_allclose(found, usual, atol=1e-4)
+
+
+def test_the_lead_of_a_view_is_paired_by_seed(benchmark: Callable[[str], ModuleType]) -> None:
+    script = benchmark("mirror_views")
+    rows = [
+        {"way": way, "wrong": noise, "seed": seed, "test": 80.0 + seed - 10 * noise + lead, "seconds": 2.0,
+         "raw_labels_said": 50.0}
+        for way, lead in zip(script.WAYS, (0.0, 1.0, -0.5, 0.0), strict=True)
+        for noise in (0.0, 0.4) for seed in (1, 2, 9)
+    ]  # fmt: skip
+    text = "\n".join(script.page({"rows": rows, "feature_seconds": {"photos, 9": 3.2}}))
+    assert "| 40 % | mean | 81.00 ± 10.83 | +1.00 ± 0.00 | 50.0 ± 0.0 | - | 2.0 |" in text
+    assert "| mean of all | more photos | 81.50 ± 10.83 | -0.50 ± 0.00 |" in text

@@ -2,7 +2,8 @@
 
 An encoder has a name, such as `efficientnet_lite0`, `timm/vit_small_patch14_dinov2` or
 `open_clip/ViT-B-32/laion2b_s34b_b79k`; a name without a slash that no other family has means timm's. To add a
-family, write `<family>.py` with a subclass of `EncoderFamily` named by `PLUGIN`.
+family, write `<family>.py` with a subclass of `EncoderFamily` named by `PLUGIN`. Behind the name of any, `+mirror`
+means that each photo's mirror image is looked at as well.
 
 An encoder says what it is and what it was trained on before its network is built: where all features are kept,
 none is needed.
@@ -23,7 +24,9 @@ from torch import nn
 
 from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import families
+from rawlabel.config.training.transfer import MIRROR
 from rawlabel.errors import ConfigError, did_you_mean
+from rawlabel.models.encoders._mirror import mirrored
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.encoders._weights import hash_weights, hub_errors
 
@@ -137,8 +140,9 @@ def fitted_encoder(name: str, shorter_side: Callable[[], float]) -> str:
     """`name` with views that fit images of that shorter side [pixels], which is asked for where it matters."""
     if FIT not in name:
         return name
-    side = shorter_side()
-    return "+".join(_family(one).fitted(one, side) for one in name.removeprefix(JOINED).split("+"))
+    side, bare = shorter_side(), name.removeprefix(JOINED).removesuffix(MIRROR)
+    fitted = "+".join(_family(one).fitted(one, side) for one in bare.split("+"))
+    return fitted + MIRROR if name.endswith(MIRROR) else fitted
 
 
 def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encoder") -> Encoder:
@@ -147,7 +151,14 @@ def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encod
     Raises `ConfigError`, which names `flag` and the nearest name or says that the weights cannot be had, and
     `CheckpointError` for a file that does not fit.
     """
-    return _family(name, flag).load(name, weights, flag)
+    bare = name.removesuffix(MIRROR)
+    if not bare or any(one.partition("@")[0].strip() == MIRROR[1:] for one in bare.split("+")):
+        raise ConfigError(
+            f"{flag} {name}: {MIRROR} is no encoder; name it once, behind the encoder or the last of several, as "
+            f"in {PACKAGED}@288{MIRROR}"
+        )
+    encoder = _family(bare, flag).load(bare, weights, flag)
+    return encoder if bare == name else mirrored(encoder)
 
 
 def _family(name: str, flag: str = "--encoder") -> EncoderFamily:

@@ -14,6 +14,8 @@ from rawlabel.errors import did_you_mean
 
 WEIGHING_POWER = 1.5
 """Power of the share that a raw label weighs: above 1, doubted labels count less."""
+MIRROR = "+mirror"
+"""At the end of an encoder's name: features are the mean of those of photo and mirror image."""
 
 
 class HeadCandidate(Section):
@@ -68,7 +70,8 @@ class TransferSettings(Section):
         None,
         "Frozen network on whose features a head is trained, in place of --model: efficientnet_lite0, which comes "
         "with the install, any network of timm, or another that `rawlabel methods` lists; several with a + "
-        "between them give their features side by side.",
+        "between them give their features side by side, and +mirror at the end means each photo's mirror image, "
+        "too.",
         common=True,
     )
     weights: Path | None = setting(
@@ -135,4 +138,14 @@ class TransferSettings(Section):
     def _on_features(cls, value: str | int, info: ValidationInfo) -> str | int:
         if value not in (0, "none", "off") and info.data.get("encoder") is None:
             raise ValueError("goes with --encoder or --recipe transfer; leave it out")
+        return value
+
+    @field_validator("finetune")
+    @classmethod
+    def _without_mirror_images(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and (info.data.get("encoder") or "").endswith(MIRROR):
+            raise ValueError(
+                f"its views are mirrored by chance already; leave {MIRROR} out of --encoder, or use --recipe "
+                "transfer"
+            )
         return value

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from rawlabel.base.files import atomic_write, disk_errors, write_json
+from rawlabel.config.training.transfer import MIRROR
 from rawlabel.errors import ConfigError
 from rawlabel.models.exports import _hub_files
 from rawlabel.models.model_format import (
@@ -137,6 +138,8 @@ def _kept_out(model: PortableModel) -> str:
         return f"the {said.networks} of {said.name}, whose mean answers; {instead}"
     if model.network.trunk is None:
         return f"{said.name}; {instead}, or train one of timm's, such as --model resnet18"
+    if said.name.endswith(MIRROR):
+        return f"{said.name}, which sees each photo's mirror image, too; {instead}, or train one without {MIRROR}"
     return f"{said.name} with this head; {instead}, or train one without --hidden on an encoder of timm's"
 
 

@@ -19,11 +19,13 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.checked import check_record
 from rawlabel.config import Precision
 from rawlabel.config.declaring import MAX_MEGAPIXELS, Device
+from rawlabel.config.training.transfer import MIRROR
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.images.decoding import Pixels, Transform
 from rawlabel.models.classifier import BATCH_SIZE, Classifier
 from rawlabel.models.device import choose_device, choose_precision
 from rawlabel.models.encoder import load_encoder
+from rawlabel.models.encoders._mirror import BothSides
 from rawlabel.models.method import Batch, Method, NoOptions, StepOutput
 from rawlabel.models.networks.building import build_network
 from rawlabel.models.networks.normalization import Normalization, Normalizer
@@ -94,15 +96,25 @@ def _empty(said: Architecture, num_classes: int, how: Preprocessing) -> nn.Modul
                 for _ in range(said.networks)
             ],
         )
-    trunk = timm.create_model(said.name, num_classes=0) if said.is_timm_trunk else load_encoder(said.name).network
     head = said.head
     return PortableNetwork(
-        trunk,
+        _trunk(said),
         [
             FeatureHead(head.features, num_classes, head.hidden, by_deviation=head.by_deviation)
             for _ in range(said.networks)
         ],
     )
+
+
+def _trunk(said: Architecture) -> nn.Module:
+    """The encoder of an export, without the weights that it was trained with where timm can build it."""
+    import timm
+
+    if not said.is_timm_trunk:
+        return load_encoder(said.name).network
+    name = said.name.removesuffix(MIRROR)
+    network: nn.Module = timm.create_model(name, num_classes=0)
+    return network if name == said.name else BothSides(network)
 
 
 class _Exported(Method[NoOptions]):

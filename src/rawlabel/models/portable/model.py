@@ -13,9 +13,11 @@ from scipy.special import softmax
 
 from rawlabel.artifacts.run_directory import RunDirectory, source_commit
 from rawlabel.base.version import __version__
+from rawlabel.config.training.transfer import MIRROR
 from rawlabel.images.decoding import Pixels
 from rawlabel.models.calibration import Calibration
 from rawlabel.models.classifier import selected_weights
+from rawlabel.models.encoders._mirror import BothSides
 from rawlabel.models.networks.building import load_network_options
 from rawlabel.models.networks.normalization import Normalizer
 from rawlabel.models.portable.network import PortableNetwork, divided, portable_network
@@ -138,16 +140,19 @@ def _architecture(
         )
     head = network.heads[0]
     assert isinstance(head, FeatureHead) and config.encoder is not None
-    name = timm_name(network.trunk)
+    trunk = network.trunk.network if isinstance(network.trunk, BothSides) else network.trunk
+    name = timm_name(trunk)
+    mirror = "" if trunk is network.trunk else MIRROR
     return Architecture(
         library="rawlabel",
-        name=name or config.encoder,
+        name=config.encoder if name is None else name + mirror,
         is_timm_trunk=name is not None,
         head=HeadRecord(
             features=len(head.mean),
             hidden=config.hidden,
             by_deviation=head.by_deviation,
-            formula=_formula(config.hidden, head),
+            formula=_formula(config.hidden, head)
+            + (", means of those of image and mirror image" if mirror else ""),
         ),
         networks=count,
     )

@@ -55,7 +55,8 @@ class Architecture(Record):
     options: Mapping[str, object] = Field(default_factory=dict)
     """Further arguments of the network's constructor."""
     is_timm_trunk: bool = False
-    """Whether the encoder is `timm.create_model(name, num_classes=0)`."""
+    """Whether the encoder is `timm.create_model(name, num_classes=0)`; with `+mirror` behind that name, features
+    are the mean of those of image and mirror image."""
     head: HeadRecord | None = None
     networks: int = 1
     """Networks (or heads) whose mean logits are the answer."""

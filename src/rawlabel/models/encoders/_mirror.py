@@ -1,0 +1,37 @@
+"""Photo and mirror image as one view: features are the mean of those of both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from rawlabel.config.training.transfer import MIRROR
+from rawlabel.models.encoders._weights import frozen
+
+if TYPE_CHECKING:
+    from rawlabel.models.encoder import Encoder
+
+
+class BothSides(nn.Module):
+    """A network that is asked about each image and about its mirror image, one after the other."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Mean features [batch, features], in float32, of normalised images [batch, 3, side, side] and theirs."""
+        # Two batches of the same size, not one of twice as many: so an image and its mirror image get equal
+        # features to the bit, and no more memory is needed.
+        mean: Tensor = (self.network(images).float() + self.network(images.flip(-1)).float()) / 2
+        return mean
+
+
+def mirrored(encoder: Encoder) -> Encoder:
+    """`encoder` whose features are the mean of those of photo and mirror image, under a name that says so.
+
+    It stays one network from pixels to features, so whatever takes an encoder takes this one.
+    """
+    return replace(encoder, name=encoder.name + MIRROR, build=lambda: frozen(BothSides(encoder.build())))
