@@ -6,7 +6,7 @@ all candidates for the head anew, and says how far the chosen one stays below th
     python benchmarks/flowers_choice.py --data FLOWERS --work WORK --seeds 10 11 12 13 14
 
 `FLOWERS` holds class folders under `train` and `test`. Rows and features are kept under WORK; a stopped call goes
-on. `results/measured/flowers_choice/seeds.json` was collected from such runs by hand, before this was a script.
+on.
 """
 
 from __future__ import annotations
