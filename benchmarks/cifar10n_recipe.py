@@ -73,6 +73,12 @@ def suspicion_of(run: RunDirectory, data: Path, labels: str) -> dict[str, float]
     return judge_suspicion(evidence.suspicion.score, is_wrong[rows]) | {"images": len(rows)}
 
 
+def right_of(data: Path, labels: str) -> float:
+    """How many of the labels are the clean ones [percent]."""
+    columns = pq.read_table(data / "train.parquet", columns=["clean_label", LABELS[labels]])
+    return 100 * float(np.mean(columns["clean_label"].to_numpy() == columns[LABELS[labels]].to_numpy()))
+
+
 def page(table: dict[str, Any]) -> list[str]:
     """A row a set of labels, and one a training."""
     lines = [
@@ -123,7 +129,8 @@ def main() -> None:
                 write_json(path, rows)
             command = "python benchmarks/cifar10n_recipe.py --data CIFAR10N --work WORK"
             order = list(LABELS)
-            shown = sorted(rows, key=lambda row: (order.index(row["labels"]), row["seed"]))
+            shown = [row | {"raw_labels_right": right_of(data, row["labels"])} for row in rows]
+            shown.sort(key=lambda row: (order.index(row["labels"]), row["seed"]))
             table = origin(f"{command} --seeds {seed + 1}") | {"commits": commits_of_seeds(rows), "rows": shown}
             write_tables(work, table, page(table))
 

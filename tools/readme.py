@@ -12,14 +12,15 @@ from pathlib import Path
 from rawlabel.base.metrics import mean_interval
 
 ROOT = Path(__file__).parents[1]
-INJECTED = {"flowers_choice": 0.4}
-"""Of tables with several shares of wrong labels: the share whose rows the page shows."""
+SHOWN = {"flowers_choice": ("wrong", 0.4), "cifar10n_recipe": ("labels", "worst")}
+"""Of tables with several sets of labels: the column and its value whose rows the page shows."""
 BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
 RESULTS = (
     ("flower photos from Flickr, 40 % of labels made wrong, by recipe transfer", "flowers_choice"),
     ("the same photos, 40 % simulated search noise, by scratch", "flowers"),
     ("digits of a simulated photo site, 40 % search noise, by transfer: `rawlabel demo`", "demo_transfer"),
     ("the same, by scratch: `rawlabel demo --recipe scratch`", "demo"),
+    ("CIFAR-10N, all 50,000 with the worst human labels, by transfer", "cifar10n_recipe"),
     ("CIFAR-10N, human noise, ResNet-34", "cifar10n"),
 )
 
@@ -38,8 +39,11 @@ def table() -> str:
             )
             continue
         rows = json.loads(path.read_text("utf-8"))["rows"]
-        if (wrong := INJECTED.get(name)) is not None:
-            rows = [row | {"raw_labels_right": 100 * (1 - wrong)} for row in rows if row["wrong"] == wrong]
+        if name in SHOWN:
+            column, value = SHOWN[name]
+            rows = [row for row in rows if row[column] == value]
+        # Labels that were made wrong on purpose say how many are.
+        rows = [{"raw_labels_right": 100 * (1 - row["wrong"]), **row} if "wrong" in row else row for row in rows]
         cells = (
             describe([row[key] for row in rows]) for key in ("raw_labels_right", "selected", "last", "oracle")
         )
