@@ -75,7 +75,7 @@ def suspicion_of(run: RunDirectory, data: Path, labels: str) -> dict[str, float]
 
 def right_of(data: Path, labels: str) -> float:
     """How many of the labels are the clean ones [percent]."""
-    columns = pq.read_table(data / "train.parquet", columns=["clean_label", LABELS[labels]])
+    columns = pq.read_table(data / "train.parquet", columns=sorted({"clean_label", LABELS[labels]}))
     return 100 * float(np.mean(columns["clean_label"].to_numpy() == columns[LABELS[labels]].to_numpy()))
 
 

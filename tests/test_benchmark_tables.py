@@ -24,6 +24,7 @@ __all__ = ["data", "weights"]
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "measured"
 TABLES = {
+    "cifar10n_recipe": "cifar10n_recipe/seeds.json",
     "encoder_ceiling": "encoder_ceiling/table.json",
     "flowers_choice": "flowers_choice/seeds.json",
     "flowers_finetuning": "flowers_finetuning/table.json",

@@ -20,7 +20,7 @@ RESULTS = (
     ("the same photos, 40 % simulated search noise, by scratch", "flowers"),
     ("digits of a simulated photo site, 40 % search noise, by transfer: `rawlabel demo`", "demo_transfer"),
     ("the same, by scratch: `rawlabel demo --recipe scratch`", "demo"),
-    ("CIFAR-10N, all 50,000 with the worst human labels, by transfer", "cifar10n_recipe"),
+    ("CIFAR-10N, worst human labels, by transfer", "cifar10n_recipe"),
     ("CIFAR-10N, human noise, ResNet-34", "cifar10n"),
 )
 
@@ -34,9 +34,7 @@ def table() -> str:
     for title, name in RESULTS:
         path = ROOT / "results" / "measured" / name / "seeds.json"
         if not path.is_file():
-            lines.append(
-                f"| {title} | not yet measured | not yet measured | not yet measured | not yet measured | |"
-            )
+            lines.append(f"| {title} | | not yet measured | | | |")
             continue
         rows = json.loads(path.read_text("utf-8"))["rows"]
         if name in SHOWN:
@@ -54,7 +52,9 @@ def table() -> str:
 def describe(values: list[float]) -> str:
     """Mean and 95 % interval over seeds [percent]."""
     mean, half_width = mean_interval(values)
-    return f"{mean:.1f} ± {half_width:.1f} %" if half_width is not None else f"{mean:.1f} % (one seed)"
+    if half_width is None:
+        return f"{mean:.1f} % (one seed)"
+    return f"{mean:.1f} ± {half_width:.1f} %" if max(values) > min(values) else f"{mean:.1f} %"
 
 
 def main() -> int:
