@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -26,9 +26,9 @@ from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import families
 from rawlabel.config.training.transfer import MIRROR
 from rawlabel.errors import ConfigError, did_you_mean
-from rawlabel.models.encoders._mirror import mirrored
+from rawlabel.models.encoders._mirror import BothSides
 from rawlabel.models.encoders._own_classes import own_classes
-from rawlabel.models.encoders._weights import hash_weights, hub_errors
+from rawlabel.models.encoders._weights import frozen, hash_weights, hub_errors
 
 __all__ = [
     "PACKAGED", "UNKNOWN", "Encoder", "EncoderFamily", "Origin", "Pixels", "Training", "hash_weights",
@@ -158,7 +158,15 @@ def load_encoder(name: str, weights: Path | None = None, *, flag: str = "--encod
             f"in {PACKAGED}@288{MIRROR}"
         )
     encoder = _family(bare, flag).load(bare, weights, flag)
-    return encoder if bare == name else mirrored(encoder)
+    return encoder if bare == name else _mirrored(encoder)
+
+
+def _mirrored(encoder: Encoder) -> Encoder:
+    """`encoder` whose features are the mean of those of photo and mirror image, under a name that says so.
+
+    It stays one network from pixels to features, so whatever takes an encoder takes this one.
+    """
+    return replace(encoder, name=encoder.name + MIRROR, build=lambda: frozen(BothSides(encoder.build())))
 
 
 def _family(name: str, flag: str = "--encoder") -> EncoderFamily:

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
-
-from rawlabel.config.training.transfer import MIRROR
-from rawlabel.models.encoders._weights import frozen
-
-if TYPE_CHECKING:
-    from rawlabel.models.encoder import Encoder
 
 
 class BothSides(nn.Module):
@@ -27,11 +18,3 @@ class BothSides(nn.Module):
         # features to the bit, and no more memory is needed.
         mean: Tensor = (self.network(images).float() + self.network(images.flip(-1)).float()) / 2
         return mean
-
-
-def mirrored(encoder: Encoder) -> Encoder:
-    """`encoder` whose features are the mean of those of photo and mirror image, under a name that says so.
-
-    It stays one network from pixels to features, so whatever takes an encoder takes this one.
-    """
-    return replace(encoder, name=encoder.name + MIRROR, build=lambda: frozen(BothSides(encoder.build())))
