@@ -1,8 +1,9 @@
 """The recipe `transfer` beside its peers, on the same photos, raw labels and pretrained weights.
 
-Labels of the training photos are made wrong uniformly, by the shares of --noise. Who holds photos out does so
-from these; the others have all. Heads stand on the same kept features, whose making is timed apart. Every
-contestant has a process of its own, so that its peak memory is its own, and tests once, at its end.
+Labels of the training photos are made wrong uniformly, by the shares of --noise. Copies of test photos are left
+out for all. Who holds photos out does so from these; the others have all. Heads stand on the same kept features,
+whose making is timed apart. Every contestant has a process of its own, so that its peak memory is its own, and
+tests once, at its end.
 
     python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 11 12 13 14
     python benchmarks/raw_label_peers.py --data FLOWERS --work WORK --seeds 10 --noise 0.4 \\
@@ -40,10 +41,12 @@ from rawlabel.config import TrainConfig, load_training
 from rawlabel.images.decoding import read_pixels
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.judge.evaluate.finished_runs import read_run
+from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.models.transfer.agreement import directions
 from rawlabel.models.transfer.encoded_views import encoding_in, encoding_store
-from rawlabel.training.data import load_training_data
+from rawlabel.training.around.leaving_out import Copies, leave_out
+from rawlabel.training.data import TrainingData, load_training_data
 from rawlabel.training.stage import train
 
 SHARES = [0.0, 0.2, 0.4, 0.6]
@@ -116,9 +119,14 @@ def settings(data: Path, work: Path, noise: float, seed: int) -> TrainConfig:
     return load_training(None, given)
 
 
-def task_of(config: TrainConfig) -> Task:
+def data_of(config: TrainConfig) -> tuple[TrainingData, Copies | None]:
+    """The photos that all train on, without the copies of test photos, and which these are."""
+    return leave_out(config, load_training_data(config), find_copies)
+
+
+def task_of(config: TrainConfig, data: TrainingData) -> Task:
     """Features and raw labels, those that our contestant holds out included."""
-    data, test = load_training_data(config), read_input(Path(str(config.test)), InputRequest("test"))
+    test = read_input(Path(str(config.test)), InputRequest("test"))
     everything, store = data.train.join(data.holdout), encoding_store(config, torch.device("cpu"))
     features = store.features(everything.source, "features of training photos").numpy()
     mean = features.mean(axis=0)
@@ -153,23 +161,24 @@ def measured(name: str, config: TrainConfig, asked: argparse.Namespace) -> dict[
     if name in FINE_TUNED:
         python = asked.fastai_python if name == "fastai" else sys.executable
         return fine_tuned(config, python, FINE_TUNED[name], asked.work)
-    task = task_of(config)
+    data, copies = data_of(config)
+    task = task_of(config, data)
     began, used = time.perf_counter(), time.process_time()
-    accuracy = ON_FEATURES[name](task) if name in ON_FEATURES else ours(config)
+    accuracy = ON_FEATURES[name](task) if name in ON_FEATURES else ours(config, copies)
     return {"accuracy": accuracy, "seconds": time.perf_counter() - began,
             "processor_seconds": time.process_time() - used, "peak_mb": peak_memory()}  # fmt: skip
 
 
-def ours(config: TrainConfig) -> float:
-    """The epoch that was chosen on raw labels."""
-    run = train(config, make_epoch_evaluator)
+def ours(config: TrainConfig, copies: Copies | None) -> float:
+    """The epoch that was chosen on raw labels; finding the copies of test photos is in nobody's seconds."""
+    run = train(config, make_epoch_evaluator, lambda _config, _data: copies)
     finished = read_run(run.path)
     return finished.test[finished.selected_epoch]
 
 
 def fine_tuned(config: TrainConfig, python: str, script: str, work: Path) -> dict[str, Any]:
     """What a script of `FINE_TUNED` says of our raw labels."""
-    data = load_training_data(config)
+    data, _ = data_of(config)
     everything = data.train.join(data.holdout)
     root = Path(str(config.main))
     rows = [
@@ -207,7 +216,7 @@ def main() -> None:
         contend(asked.alone, asked)
         return
     first = settings(asked.data, asked.work, 0.0, asked.seeds[0])
-    task_of(first)
+    task_of(first, data_of(first)[0])
     for name in asked.contestants:
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--alone", name], check=True)
         write_table(asked.work, seconds_of_features(first), first)
