@@ -43,6 +43,8 @@ def test_flags_mean_a_recipe(flags: dict[str, Any], recipe: str) -> None:
     [
         ({}, "finetune"),
         ({"device": "cpu"}, "transfer"),
+        ({"encoder": "efficientnet_lite0@fit"}, "finetune"),
+        ({"encoder": "efficientnet_lite0@fit+mirror"}, "transfer"),
         ({"recipe": "transfer"}, "transfer"),
         ({"model": "resnet18"}, "paper"),
         ({"recipe": "finetune", "augment": "crop_flip", "progressive_from": 0}, "finetune"),

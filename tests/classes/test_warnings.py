@@ -103,7 +103,9 @@ def test_an_everyday_name_of_two_things_is_told_with_names_that_tell_them_apart(
     assert not find_warnings(classes(own=(word,)), None, 0, is_searched=False)
 
 
-@pytest.mark.parametrize("word", ["crane bird", "construction crane", "bus", "owl", "glass", "robin", "horse", "stares"])
+@pytest.mark.parametrize(
+    "word", ["crane bird", "construction crane", "bus", "owl", "glass", "robin", "horse", "stares"]
+)
 def test_what_has_two_words_or_one_meaning_for_most_is_let_be(word: str) -> None:
     assert find_warnings(classes(own=(word,)), None, 0) == []
 

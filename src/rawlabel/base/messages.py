@@ -87,8 +87,8 @@ def on_stderr(level: int = logging.INFO, *, is_timed: bool = False) -> Iterator[
 def on_stderr_unless_routed(level: int = logging.INFO) -> Iterator[None]:
     """As `on_stderr`, but for a program that has said which messages go where: then they go there.
 
-    Where it has a log that takes just some of them, as warnings after `logging.basicConfig(filename=...)`, those go
-    there too, and all are shown on the standard error, each once.
+    Where it has a log that takes just some of them, as warnings after `logging.basicConfig(filename=...)`, those
+    go there too, and all are shown on the standard error, each once.
     """
     if logger.level != logging.NOTSET or (logger.isEnabledFor(level) and logger.hasHandlers()):
         yield

@@ -19,6 +19,8 @@ Place = Path | str
 _FOLDER = Path(__file__).parent / "recipes"
 RECIPES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """The names of all."""
+MIRROR = "+mirror"
+"""At the end of an encoder's name: features are the mean of those of photo and mirror image."""
 FROM_PIXELS = frozenset(
     {
         "model", "pretrained", "network_config", "num_planes", "image_size", "augment", "progressive_from",
@@ -57,6 +59,8 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
         )
     if from_pixels and not is_head:
         return "paper"
+    if str(given.get("encoder", "")).endswith(MIRROR):
+        return "transfer"  # fine-tuning mirrors views by chance, and refuses it
     may_finetune = given.get("finetune") is not False and given.get("device", "auto") != "cpu"
     return "finetune" if may_finetune and has_gpu() else "transfer"
 

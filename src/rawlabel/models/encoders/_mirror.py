@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from rawlabel.config.training.transfer import MIRROR
+from rawlabel.config.recipe import MIRROR
 from rawlabel.models.encoders._weights import frozen
 
 if TYPE_CHECKING:
