@@ -95,7 +95,11 @@ def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path
     ("flags", "complaint"),
     [
         ({"recipe": "transfre"}, "--recipe: no such recipe; did you mean 'transfer'"),
-        ({"recipe": "finetune", "image_size": 64}, "--image-size: is about a network that is trained on pixels"),
+        (
+            {"recipe": "finetune", "image_size": 64},
+            "--image-size: is about a network that is trained on pixels, and --recipe finetune starts from an",
+        ),
+        ({"recipe": "transfer", "augment": "crop"}, "--recipe transfer starts from an encoder"),
         ({"finetune": True, "recipe": "paper"}, "--finetune: goes with --encoder"),
         ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
         ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),

@@ -60,7 +60,8 @@ class TransferSettings(Section):
         "minutes), finetune (all layers of it after that), scratch (a network of your own, hours), paper (as "
         "published, hours). By default that of a run that is resumed, else transfer, on a GPU finetune "
         "unless --encoder ends in +mirror; but paper for a --config in the published form, and where --model or "
-        "another setting of a network that is trained on pixels is given. A recipe's own default of a setting stands behind the published one.",
+        "another setting of a network that is trained on pixels is given. A recipe's own default of a "
+        "setting stands behind the published one.",
         role=Role.PLACE,
         common=True,
     )

@@ -85,8 +85,8 @@ class Encoding:
         if is_exact:
             most = max(most, _FEWEST_IN_FLOAT32)
         count = max(self._threads, len(views) // most)
-        # A part more than others have would keep one thread at work while they wait. Fewer parts are larger than the
-        # cache likes; more may fall under the fewest views.
+        # A part more than others have would keep one thread at work while they wait. Fewer parts are larger than
+        # the cache likes; more may fall under the fewest views.
         rounds = count // self._threads if is_exact else -(-count // self._threads)
         return views.tensor_split(max(1, min(len(views), rounds * self._threads)))
 
