@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from rawlabel import cli
 from rawlabel.artifacts.manifest import newest_manifest
 from rawlabel.artifacts.project import images_path
 from rawlabel.base import messages
+from rawlabel.base.files import write_json
 from rawlabel.chain import build as chain
 from rawlabel.chain.build import build
 from rawlabel.config import BuildConfig, CollectConfig, PlanConfig, load_section
@@ -111,32 +112,82 @@ def test_a_large_plan_is_asked_about_once_and_without_a_terminal_refused(
     assert len(started) == 3
 
 
-def test_a_large_plan_is_asked_about_anew_where_its_price_is_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def times_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Builds with changed settings, whose plan costs what they say, and returns how often a person was asked.
+
+    `agrees` is None for a script, and `more` are photos that a site has got since.
+    """
+    calls = {"commons": 3, "openverse": 90, "flickr": 600}
+    more = 0
+
     def large(config: PlanConfig, **_: Any) -> CollectionPlan:
-        keywords = (KeywordPlan(config.source[0], "robin", "robin", None, None, 3, 1, 1, is_truncated=False),)
-        return CollectionPlan((ClassPlan("robin", "robin", keywords, 30_000, 1.0),), (), {config.source[0]: 0.0})
+        keywords = tuple(
+            KeywordPlan(one, "robin", "robin", None, None, calls[one], 1, 1, is_truncated=False)
+            for one in config.source
+        )
+        photos = None if config.per_class == 0 else 60 * config.per_class + more
+        hours = {one: calls[one] / (config.calls_per_hour or 300) for one in config.source}
+        size = config.image_size / 256
+        return CollectionPlan((ClassPlan("robin", "robin", keywords, photos, size),), (), hours)
 
     monkeypatch.setattr(chain, "plan", large)
     monkeypatch.setattr(chain, "run_stages", lambda *_, **__: None)
-    asked: list[str] = []
     given = {"names": NAMES, "project": tmp_path / "birds", "source": ("commons",), "contact": "a@example.org"}
 
-    def times_asked(**changes: Any) -> int:
-        before = len(asked)
-        build(BuildConfig(**given | changes), lambda question: not asked.append(question))  # type: ignore[arg-type]
-        return len(asked) - before
+    def build_with(new: int = 0, *, is_script: bool = False, **changes: Any) -> int:
+        nonlocal more
+        asked: list[str] = []
+        more = new
+        agree = None if is_script else lambda question: not asked.append(question)  # type: ignore[func-returns-value]
+        build(BuildConfig(**given | changes), agree)
+        return len(asked)
 
+    return build_with
+
+
+def test_a_large_plan_is_asked_about_anew_where_it_costs_more(times_asked: Callable[..., int]) -> None:
     assert times_asked() == 1
-    assert times_asked() == times_asked(contact="b@example.org", recipe="scratch") == 0
+    assert times_asked() == times_asked(contact="b@example.org", recipe="scratch") == times_asked(new=50) == 0
     for change in (
-        {"source": ("openverse",)},
-        {"source": ("commons", "openverse")},
-        {"per_class": 7},
-        {"collect": {"image_size": 512}},
+        {"source": ("openverse",)},  # more calls
+        {"source": ("openverse",), "collect": {"calls_per_hour": 100}},  # as many, which take longer
+        {"per_class": 700},
+        {"collect": {"image_size": 512}},  # more bytes
+        {"per_class": 0},  # as many as there are
     ):
         assert times_asked(**change) == 1 and times_asked(**change) == 0
+
+
+def test_what_costs_no_more_than_what_was_agreed_to_is_not_asked_about(times_asked: Callable[..., int]) -> None:
+    assert times_asked(source=("flickr",)) == 1
+    assert times_asked(source=("flickr",), collect={"calls_per_hour": 3000}) == 0
+    assert times_asked(source=("flickr",), collect={"image_size": 128}) == 0
+    # From one site to a cheaper one, and back.
+    for source in ("commons", "flickr", "commons", "flickr"):
+        assert times_asked(source=(source,)) == 0
+    # To a dearer wish, and back.
+    assert times_asked(source=("flickr", "commons")) == 1
+    assert times_asked(source=("commons",)) == times_asked(source=("flickr", "commons"), is_script=True) == 0
+
+
+@pytest.mark.parametrize("classes", [["robin"], {"robin": ["robin"]}], ids=["ids", "keywords"])
+def test_what_was_agreed_to_with_an_earlier_version_holds(
+    classes: object, times_asked: Callable[..., int], tmp_path: Path
+) -> None:
+    def as_before(**changes: object) -> None:
+        write_json(tmp_path / "birds" / "build.json", {"classes": classes, "per_class": 500, **changes})
+
+    as_before()
+    assert times_asked(is_script=True, source=("openverse",)) == 0
+    # From now on with its cost.
+    assert times_asked(is_script=True) == 0 and times_asked(source=("flickr",)) == 1
+    for other in ({"per_class": 400}, {"classes": ["wren"]}, {"classes": {"robin": ["redbreast"]}}):
+        as_before(**other)
+        with pytest.raises(ConfigError, match="--yes: the plan is large"):
+            times_asked(is_script=True)
+    as_before(per_class=None)
+    assert times_asked(is_script=True) == 0
 
 
 def test_each_stage_takes_its_settings_from_its_table_and_flags_win(settings: Path, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def test_flags_mean_a_recipe(flags: dict[str, Any], recipe: str) -> None:
     [
         ({}, "finetune"),
         ({"device": "cpu"}, "transfer"),
+        ({"encoder": "efficientnet_lite0@fit"}, "finetune"),
+        ({"encoder": "efficientnet_lite0@fit+mirror"}, "transfer"),
         ({"recipe": "transfer"}, "transfer"),
         ({"model": "resnet18"}, "paper"),
         ({"recipe": "finetune", "augment": "crop_flip", "progressive_from": 0}, "finetune"),
@@ -93,7 +95,11 @@ def test_the_settings_that_a_run_saves_mean_themselves(name: str, tmp_path: Path
     ("flags", "complaint"),
     [
         ({"recipe": "transfre"}, "--recipe: no such recipe; did you mean 'transfer'"),
-        ({"recipe": "finetune", "image_size": 64}, "--image-size: is about a network that is trained on pixels"),
+        (
+            {"recipe": "finetune", "image_size": 64},
+            "--image-size: is about a network that is trained on pixels, and --recipe finetune starts from an",
+        ),
+        ({"recipe": "transfer", "augment": "crop"}, "--recipe transfer starts from an encoder"),
         ({"finetune": True, "recipe": "paper"}, "--finetune: goes with --encoder"),
         ({"recipe": "transfer", "model": "resnet18"}, "--model: is about a network that is trained on pixels"),
         ({"weights": "model.pth", "recipe": "paper"}, "--weights: goes with --encoder"),

@@ -90,8 +90,10 @@ def build(
     """Make a classifier of class names, or of a class file: plan, collect, curate, train, report; return its run.
 
     Since it takes long, it shows what the command shows, on the standard error, or where `logging` was told to put
-    the messages of `rawlabel`: the price of the plan, doubtful names, progress, and what came of it. With
-    ``quiet=True`` it shows warnings alone. The functions of the stages show warnings, and progress on a terminal.
+    the messages of `rawlabel`: the price of the plan, doubtful names, progress, and what came of it. A log of the
+    program, as by ``logging.basicConfig(filename=...)``, gets what its level takes (warnings by default) as well.
+    With ``quiet=True`` it shows warnings alone. The functions of the stages show warnings, and on a terminal
+    progress.
 
     A large plan needs ``yes=True``. Settings: `rawlabel build --help`, such as ``contact="you@example.org"``;
     those of a stage are a mapping under its name, as in a settings file: ``train={"epochs": 20}``.

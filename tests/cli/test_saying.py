@@ -150,6 +150,29 @@ def test_a_library_that_logs_by_the_root_logger_has_nothing_said_twice(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("is_shown_too", [False, True])
+def test_a_program_keeps_its_own_log_while_messages_are_shown(
+    is_shown_too: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, path = logging.getLogger(), tmp_path / "program.log"
+    own: list[logging.Handler] = [logging.FileHandler(path), *([logging.StreamHandler()] if is_shown_too else [])]
+    for handler in own:
+        root.addHandler(handler)
+    before = list(messages.logger.handlers)
+    try:
+        with messages.on_stderr_unless_routed():
+            messages.note("a note")
+            messages.warn("a warning")
+    finally:
+        for handler in own:
+            root.removeHandler(handler)
+            handler.close()
+    # The root logger's level lets warnings through and no notes.
+    assert path.read_text() == "a warning\n"
+    assert capsys.readouterr().err == "note: a note\nrawlabel: a warning\n"
+    assert messages.logger.handlers == before and messages.logger.propagate
+
+
 def test_progress_is_turned_off_in_one_place(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="rawlabel")
     before = progress.show(False)

@@ -16,7 +16,7 @@ from rawlabel.artifacts.catalogue.rows import Candidate
 from rawlabel.artifacts.project import catalogue_path
 from rawlabel.base.image_files import IMAGE_EXTENSIONS, IMAGE_FORMATS
 from rawlabel.config import CollectConfig, CurateConfig
-from rawlabel.errors import RawlabelError
+from rawlabel.errors import RawlabelError, SourceError
 from rawlabel.gather.collect.stage import collect
 from rawlabel.gather.curate.stage import curate
 from rawlabel.records import Reason, Status
@@ -89,7 +89,33 @@ def test_links_out_of_the_tree_lead_nowhere_and_are_told(
     stored = [path.read_bytes() for path in (tmp_path / "p" / "images").rglob("*.jpg")]
     assert stored == [picture(0)]
     told = capsys.readouterr().err
-    assert "links that lead out of it, or nowhere, are not read: 1; copy what they lead to" in told
+    assert "or nowhere, are not read: 1 folder with 2 photos and 1 photo; copy what they lead to" in told
+
+
+@pytest.mark.usefixtures("messages_on_stderr")
+def test_class_folders_that_are_links_out_of_the_tree_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(tmp_path / "outside", "owl/a.jpg", "owl/deep/b.png", "owl/notes.txt", "wren/c.jpg")
+    tree = tmp_path / "my photos"
+    tree.mkdir()
+    for name in ("owl", "wren"):
+        (tree / name).symlink_to(tmp_path / "outside" / name)
+    with pytest.raises(SourceError, match="has no sub-folders of its own; links") as caught:
+        collected(tree, tmp_path / "p")
+    remedy = f"copy what they lead to, for example with `cp -rL '{tree}' COPY`, and give --input COPY"
+    assert f"not read: 2 folders with 3 photos; {remedy}" in str(caught.value)
+
+    plant(tree, "robin/d.jpg")
+    capsys.readouterr()
+    assert {names[1] for names in found(collected(tree, tmp_path / "p"))} == {"robin/d.jpg"}
+    assert f"are not read: 2 folders with 3 photos; {remedy}" in capsys.readouterr().err
+    # With a class file the folders may lie deeper.
+    (tree / "birds").mkdir()
+    (tree / "birds" / "owl").symlink_to(tmp_path / "outside" / "owl")
+    (tmp_path / "classes.json").write_text('{"robin": ["robin"], "owl": ["owl"]}')
+    collected(tree, tmp_path / "q", classes=tmp_path / "classes.json")
+    assert f"are not read: 3 folders with 5 photos; {remedy}" in capsys.readouterr().err
 
 
 def test_names_that_flickr_gives_say_which_photo_it_is(tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ class _Witness(nn.Module):
         return images.mean(dim=(2, 3))
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 12])
 @pytest.mark.parametrize(
     ("side", "precision", "most"),
     [(288, torch.bfloat16, 4), (224, torch.bfloat16, 8), (288, torch.float32, 16), (64, torch.bfloat16, 64)],
@@ -338,7 +338,15 @@ def test_a_processor_gets_as_many_views_at_once_as_its_cache_has_room_for(
     views = grey[:, None, None, None].expand(-1, side, side, 3)
     with threads(count):
         found = Encoding(encoder, CPU, precision)(views)
-    assert max(network.at_once) == min(most, 64 // count) and sum(network.at_once) == 64
+    assert sum(network.at_once) == 64
+    if precision == torch.float32:  # fewer at once would be other features
+        assert min(network.at_once) >= min(most, 64 // count) and max(network.at_once) < 2 * most
+    else:
+        assert min(network.at_once) >= min(most, 64 // count) // 2 and max(network.at_once) <= most
+    loads = [0] * count
+    for views_of_part in sorted(network.at_once, reverse=True):
+        loads[loads.index(min(loads))] += views_of_part
+    assert max(loads) <= 64 / count + 1  # no thread works while the others wait
     expected = (grey.float() / 255 - encoder.mean[0]) / encoder.std[0]
     torch.testing.assert_close(found[:, 0], expected, rtol=1e-4, atol=1e-4)
 

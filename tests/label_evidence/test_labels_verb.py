@@ -134,7 +134,7 @@ def test_mistakes_that_can_be_counted_are_told_where_the_confident_joint_is_diag
     # Four of ten photos of each class are taken for the other, by little: none is taken for it confidently.
     probabilities = np.array([[0.9, 0.1]] * 6 + [[0.45, 0.55]] * 4 + [[0.1, 0.9]] * 6 + [[0.55, 0.45]] * 4)
     labels = np.repeat([0, 1], 10)
-    assert frequent_mistakes(labels, probabilities, 9) == []
+    assert frequent_mistakes(labels, probabilities) == []
     logits = np.log(probabilities)
     pool = Pool.of([held_out_of(("tulip", "rose"), [str(i) for i in range(20)], labels, logits)])
     confusions = describe(pool, find_ambiguous_classes(pool))["confusions"]
@@ -142,3 +142,34 @@ def test_mistakes_that_can_be_counted_are_told_where_the_confident_joint_is_diag
         {"given": "tulip", "preferred": "rose", "photos": 4, "of": 10},
         {"given": "rose", "preferred": "tulip", "photos": 4, "of": 10},
     ]
+
+
+def test_mistakes_that_are_no_photos_first_choice_take_no_place_of_those_that_are() -> None:
+    # Of the classes 0 to 5 the predictions are sure, of the others never: for photos that are between one of these
+    # and one of those the confident joint says the other, though the label stays ahead.
+    rows, labels = [], []
+    for sure in range(6):
+        for unsure in range(6, 12):
+            row = np.full(12, 0.005)
+            row[[sure, unsure]] = 0.5, 0.45
+            rows += [row] * 2
+            labels += [sure] * 2
+            other = np.full(12, 0.6 / 11)
+            other[unsure] = 0.4
+            rows.append(other)
+            labels.append(unsure)
+        certain = np.full(12, 0.01 / 11)
+        certain[sure] = 0.99
+        rows += [certain] * 40
+        labels += [sure] * 40
+    mistaken = np.full(12, 0.01 / 11)
+    mistaken[1] = 0.99
+    rows.append(mistaken)
+    labels.append(0)
+    probabilities = np.array(rows)
+    assert len(frequent_mistakes(np.array(labels), probabilities)) == 37
+    names = tuple(f"class {i}" for i in range(12))
+    photos = [str(i) for i in range(len(labels))]
+    pool = Pool.of([held_out_of(names, photos, np.array(labels), np.log(probabilities))])
+    [only] = describe(pool, find_ambiguous_classes(pool))["confusions"]
+    assert only == {"given": "class 0", "preferred": "class 1", "photos": 1, "of": 53}

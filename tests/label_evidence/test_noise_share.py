@@ -52,7 +52,7 @@ def test_one_way_mistakes_are_the_first_pair_and_a_class_without_photos_is_unkno
     true = rng.integers(0, 3, 3000)
     labels = np.where((true == 0) & (rng.random(3000) < 0.3), 1, true)
     held = held_out(labels, predict(true, 0.98, rng))
-    given, preferred = frequent_mistakes(held.labels, held.probabilities, 30)[0]
+    given, preferred = frequent_mistakes(held.labels, held.probabilities)[0]
     assert (CLASSES[given], CLASSES[preferred]) == ("bee", "ant")
     evidence = estimate_noise(Pool.of([held]), draws=40)
     assert all(one.per_class[3].estimate is None for one in evidence.estimates)

@@ -1,7 +1,8 @@
 """What is said beside results: messages of the logger `rawlabel`, which a program may route or silence.
 
-The command line shows them on the standard error (`on_stderr`), and so does `build` in Python; elsewhere they go
-where `logging` is told to put them: warnings to the standard error by default, and the rest nowhere.
+The command line shows them on the standard error (`on_stderr`), and so does `build` in Python, which leaves a
+program's own log what it would get anyway; elsewhere they go where `logging` is told to put them: warnings to the
+standard error by default, and the rest nowhere.
 """
 
 from __future__ import annotations
@@ -54,6 +55,16 @@ class _StandardError(logging.Handler):
         stream.write(f"{self.format(record)}\n")
 
 
+class _LogOfProgram(logging.Handler):
+    """Hands messages to the root logger's handlers, but those that write to the standard error as well."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for handler in logging.getLogger().handlers:
+            is_beside = getattr(handler, "stream", None) not in (sys.stderr, sys.__stderr__)
+            if is_beside and record.levelno >= handler.level:
+                handler.handle(record)
+
+
 @contextmanager
 def on_stderr(level: int = logging.INFO, *, is_timed: bool = False) -> Iterator[None]:
     """Show the messages from `level` on as lines of the standard error, within the block."""
@@ -74,9 +85,19 @@ def on_stderr(level: int = logging.INFO, *, is_timed: bool = False) -> Iterator[
 
 @contextmanager
 def on_stderr_unless_routed(level: int = logging.INFO) -> Iterator[None]:
-    """As `on_stderr`, but for a program that has said which messages go where: then they go there."""
+    """As `on_stderr`, but for a program that has said which messages go where: then they go there.
+
+    Where it has a log that takes just some of them, as warnings after `logging.basicConfig(filename=...)`, those
+    go there too, and all are shown on the standard error, each once.
+    """
     if logger.level != logging.NOTSET or (logger.isEnabledFor(level) and logger.hasHandlers()):
         yield
         return
-    with on_stderr(level):
-        yield
+    log = _LogOfProgram(logger.getEffectiveLevel())
+    if logger.propagate:
+        logger.addHandler(log)
+    try:
+        with on_stderr(level):
+            yield
+    finally:
+        logger.removeHandler(log)

@@ -6,8 +6,9 @@ stopped or killed anywhere goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -72,7 +73,7 @@ _CLASSES, _SUFFIXES = "classes.toml", frozenset({".txt", ".json", ".toml"})
 _OF_THE_PRICE = (
     "source", "input", "per_class", "per_keyword", "licenses", "until", "image_size", "calls_per_hour"
 )  # fmt: skip
-"""Settings of a collection that say, with the classes, what was agreed to: other ones have another price."""
+"""Settings of a collection that say, with the classes, what was agreed to: other ones may have another price."""
 _MOST_TOLD = 5
 """Warnings about the names that are told one by one."""
 
@@ -238,13 +239,35 @@ def _plan(config: CollectConfig, api_key: str | None) -> CollectionPlan:
 
 def price(made: CollectionPlan) -> str:
     """What a plan costs, in words; `?` where no site has said so."""
-    photos, gigabytes = total_photos(made), _total([one.gigabytes for one in made.classes])
+    cost = _cost(made)
+    photos, gigabytes = cost["photos"], cost["gigabytes"]
     hours = ", ".join(f"{source} {60 * hours:.0f} min" for source, hours in made.quota_hours.items())
     return (
-        f"{len(made.classes)} classes, {'?' if photos is None else f'{photos:,}'} photos, "
-        f"{'?' if gigabytes is None else f'{gigabytes:.1f}'} GB, "
-        f"{sum(one.calls for one in made.classes):,} calls; quota: {hours}"
+        f"{len(made.classes)} classes, {'?' if photos is None else f'{photos:,.0f}'} photos, "
+        f"{'?' if gigabytes is None else f'{gigabytes:.1f}'} GB, {cost['calls']:,} calls; quota: {hours}"
     )
+
+
+_Cost = Mapping[str, float | None]
+"""Photos, gigabytes, calls and hours of quota of a plan; None where no site has said so."""
+
+
+def _cost(made: CollectionPlan) -> _Cost:
+    return {
+        "photos": total_photos(made),
+        "gigabytes": _total([one.gigabytes for one in made.classes]),
+        "calls": sum(one.calls for one in made.classes),
+        "hours": max(made.quota_hours.values(), default=0.0),
+    }
+
+
+def _exceeds(cost: _Cost, limits: _Cost) -> bool:
+    """Whether any cost is above its limit; what nobody knows is above all that is known."""
+    return any(_or_endless(cost[key]) > _or_endless(limit) for key, limit in limits.items())
+
+
+def _or_endless(value: float | None) -> float:
+    return inf if value is None else value
 
 
 def total_photos(made: CollectionPlan) -> int | None:
@@ -260,28 +283,32 @@ def _total(numbers: list[int | None] | list[float | None]) -> float | None:
 
 def is_large(made: CollectionPlan) -> bool:
     """Whether a person should agree before a plan is carried out; one of unknown size is large."""
-    photos, gigabytes = total_photos(made), _total([one.gigabytes for one in made.classes])
-    hours = max(made.quota_hours.values(), default=0.0)
-    return (
-        photos is None
-        or photos > MOST_PHOTOS
-        or gigabytes is None
-        or gigabytes > MOST_GIGABYTES
-        or hours > MOST_HOURS
-    )
+    return _exceeds(_cost(made), {"photos": MOST_PHOTOS, "gigabytes": MOST_GIGABYTES, "hours": MOST_HOURS})
 
 
 def _agree_on(made: CollectionPlan, collecting: CollectConfig, config: BuildConfig, agree: Agree | None) -> None:
-    """Ask about a large plan once; a chain that goes on with the same wish does not ask again."""
+    """Ask about a large plan, and again only where another wish costs more than what was agreed to."""
     path, settings = config.project / "build.json", collecting.as_json()
     wish = {
         "classes": {one.class_id: sorted({each.keyword for each in one.keywords}) for one in made.classes},
         **{key: settings[key] for key in _OF_THE_PRICE},
     }
-    agreed = read_json(path, "what was agreed to") if path.exists() else {}
     # A source that could not be asked is what `collect` will name, with the remedy.
-    if config.yes or made.not_asked or not is_large(made) or agreed == wish:
+    if config.yes or made.not_asked or not is_large(made):
         return
+    cost, agreed = _cost(made), read_json(path, "what was agreed to") if path.exists() else {}
+    most: _Cost | None = agreed.pop("cost", None)
+    # What sites say they have changes from day to day, so the same wish is agreed to whatever it costs by now.
+    if most is not None and (agreed == wish or not _exceeds(cost, most)):
+        return
+    if most is not None or not _was_agreed_to(agreed, wish):
+        _ask(made, agree)
+    largest = {key: max(one, (most or cost)[key], key=_or_endless) for key, one in cost.items()}
+    write_json(path, {**wish, "cost": largest})
+
+
+def _ask(made: CollectionPlan, agree: Agree | None) -> None:
+    """Raises `ConfigError` where nobody agrees."""
     if agree is None:
         raise ConfigError(
             f"--yes: the plan is large ({price(made)}); add --yes to start it, or ask for less with --per-class"
@@ -290,7 +317,13 @@ def _agree_on(made: CollectionPlan, collecting: CollectConfig, config: BuildConf
         raise ConfigError(
             "--per-class: nothing was downloaded; ask for fewer photos with it, or for fewer classes"
         )
-    write_json(path, wish)
+
+
+def _was_agreed_to(agreed: Mapping[str, Any], wish: Mapping[str, Any]) -> bool:
+    """Whether what earlier versions wrote, without a cost, covers a wish: the same classes, and no more photos."""
+    classes, most = agreed.get("classes"), agreed.get("per_class") or inf
+    is_same = classes == (wish["classes"] if isinstance(classes, dict) else list(wish["classes"]))
+    return is_same and (wish["per_class"] or inf) <= most
 
 
 def run_stages(

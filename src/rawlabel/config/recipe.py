@@ -19,6 +19,8 @@ Place = Path | str
 _FOLDER = Path(__file__).parent / "recipes"
 RECIPES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 """The names of all."""
+MIRROR = "+mirror"
+"""At the end of an encoder's name: features are the mean of those of photo and mirror image."""
 FROM_PIXELS = frozenset(
     {
         "model", "pretrained", "network_config", "num_planes", "image_size", "augment", "progressive_from",
@@ -57,6 +59,8 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
         )
     if from_pixels and not is_head:
         return "paper"
+    if str(given.get("encoder", "")).endswith(MIRROR):
+        return "transfer"  # fine-tuning mirrors views by chance, and refuses it
     may_finetune = given.get("finetune") is not False and given.get("device", "auto") != "cpu"
     return "finetune" if may_finetune and has_gpu() else "transfer"
 
@@ -64,7 +68,7 @@ def usual_recipe(given: Mapping[str, Any], has_gpu: HasGpu, *, is_published_form
 def refuse_pixels(
     recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any], file: Place | None
 ) -> None:
-    """Raise `ConfigError` for a `recipe` that has no encoder beside one, and for what a head on it would not heed.
+    """Raise `ConfigError` for a `recipe` that has no encoder beside one, and for what is not heeded with one.
 
     `from_file` are the settings that stand in `file`. One that states everything was written by a run, which had
     its encoder beside settings that it did not heed.
@@ -85,7 +89,7 @@ def refuse_pixels(
         if refused := unheeded & named.keys():
             raise ConfigError(
                 f"{spelled(min(refused), place)}: is about a network that is trained on pixels, and "
-                f"{_head_by(recipe, from_file, flags)}"
+                f"{_encoder_by(recipe, from_file, flags)}"
             )
 
 
@@ -96,12 +100,12 @@ def spelled(key: str, file: Place | None) -> str:
     return f"{file}: {key}" if isinstance(file, Path) else f"{file} {key}"
 
 
-def _head_by(recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any]) -> str:
-    """What asks for a head, and the way out."""
+def _encoder_by(recipe: Mapping[str, object], from_file: Mapping[str, Any], flags: Mapping[str, Any]) -> str:
+    """What asks for an encoder, and the way out."""
     without = " without --encoder" if "encoder" in {*from_file, *flags} else ""
     return (
-        f"--recipe {recipe['recipe']} trains a head on the features of an encoder; leave it out, or use --recipe "
-        f"scratch{without}"
+        f"--recipe {recipe['recipe']} starts from an encoder, which brings network and views of its own; leave it "
+        f"out, or use --recipe scratch{without}"
     )
 
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import families
-from rawlabel.config.training.transfer import MIRROR
+from rawlabel.config.recipe import MIRROR
 from rawlabel.errors import ConfigError, did_you_mean
 from rawlabel.models.encoders._mirror import BothSides
 from rawlabel.models.encoders._own_classes import own_classes

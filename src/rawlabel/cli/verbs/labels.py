@@ -23,7 +23,7 @@ def _labels(config: LabelsConfig) -> Ending:
     runs = evidence["runs"]
     say(f"{evidence['held_out_photos']} photos held out by {runs} run{'s' if runs > 1 else ''}")
     say(evidence["caution"])
-    say("mistakes to look at, the likeliest first:")
+    say("mistakes to look at, those that the confident joint puts first and then the most frequent:")
     for pair in evidence["confusions"][:_MOST_CONFUSIONS]:
         say(f"  {pair['photos']} of {pair['of']} photos labeled '{pair['given']}' look like '{pair['preferred']}'")
     say("classes by expected damage (a score from 0 to 100, of which the order counts):")

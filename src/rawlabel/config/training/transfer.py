@@ -9,13 +9,11 @@ from typing import Literal
 from pydantic import ValidationError, ValidationInfo, field_validator
 
 from rawlabel.config.declaring import Role, Section, setting
-from rawlabel.config.recipe import RECIPES
+from rawlabel.config.recipe import MIRROR, RECIPES
 from rawlabel.errors import did_you_mean
 
 WEIGHING_POWER = 1.5
 """Power of the share that a raw label weighs: above 1, doubted labels count less."""
-MIRROR = "+mirror"
-"""At the end of an encoder's name: features are the mean of those of photo and mirror image."""
 
 
 class HeadCandidate(Section):
@@ -60,9 +58,10 @@ class TransferSettings(Section):
         None,
         "Named settings, which all others here win over: transfer (a head on the features of a frozen encoder, "
         "minutes), finetune (all layers of it after that), scratch (a network of your own, hours), paper (as "
-        "published, hours). By default that of a run that is resumed, else transfer, on a GPU finetune; "
-        "but paper for a --config in the published form, and where --model or another setting of a network that "
-        "is trained on pixels is given. A recipe's own default of a setting stands behind the published one.",
+        "published, hours). By default that of a run that is resumed, else transfer, on a GPU finetune "
+        "unless --encoder ends in +mirror; but paper for a --config in the published form, and where --model or "
+        "another setting of a network that is trained on pixels is given. A recipe's own default of a "
+        "setting stands behind the published one.",
         role=Role.PLACE,
         common=True,
     )

@@ -8,7 +8,8 @@ count. The rules:
   brings that class's photos.
 - *Ambiguous word*: a keyword of one word that WordNet knows in another meaning than the class's, where the
   class has a longer name that could be searched instead; or one of the everyday names of two things that have
-  nothing to do with each other (`homonyms.toml`), such as crane, whatever else the class has.
+  nothing to do with each other (`homonyms.toml`), such as crane, whatever else the class has. One warning is
+  enough for all spellings of a word in a class.
 - *Far more* or *far less frequent* than its siblings: its number of photos is at least `FREQUENCY_FACTOR` times,
   or at most that part of, the median of the other keywords of its class, on a logarithmic scale. Of two keywords
   that are each other's only sibling just one is named: the one further from the median over all classes. A
@@ -92,11 +93,12 @@ def find_warnings(
     """
     searches = _searches(classes)
     warnings = [*_shared(searches), *_inside_another(searches)]
-    ambiguous = list(_ambiguous(classes, wordnet or load_wordnet()))
+    wordnet = wordnet or load_wordnet()
+    ambiguous = list(_ambiguous(classes, wordnet))
     warnings += ambiguous
     if is_searched:
-        told = {(one.class_ids[0], one.keyword) for one in ambiguous}
-        warnings += (one for one in _homonyms(classes) if (one.class_ids[0], one.keyword) not in told)
+        told = {(one.class_ids[0], _homonym(one.keyword or "")) for one in ambiguous}
+        warnings += _homonyms(classes, wordnet, told)
     if totals is not None:
         warnings += [*_unlike_siblings(classes, totals), *_too_few(classes, totals, wanted_per_class)]
     order = list(WarningKind)
@@ -170,8 +172,8 @@ def _parts(words: _Words) -> set[_Words]:
 def _ambiguous(classes: Sequence[ClassSpec], wordnet: WordNet) -> Iterator[ClassWarning]:
     for spec in classes:
         own = _own_synset(spec, wordnet)
-        for keyword in spec.keywords:
-            words = split_words(keyword)
+        keywords = {split_words(keyword): keyword for keyword in reversed(spec.keywords)}
+        for words, keyword in reversed(keywords.items()):
             longer = _longer_names(spec, words) if len(words) == 1 else []
             others = [one for one in wordnet.meanings(keyword) if one != own]
             # Without a meaning of its own, a word that has just one meaning is not ambiguous.
@@ -193,22 +195,57 @@ def _ambiguous(classes: Sequence[ClassSpec], wordnet: WordNet) -> Iterator[Class
             )
 
 
-def _homonyms(classes: Sequence[ClassSpec]) -> Iterator[ClassWarning]:
-    known = _known_homonyms()
+def _homonyms(
+    classes: Sequence[ClassSpec], wordnet: WordNet, told: set[tuple[str, str | None]]
+) -> Iterator[ClassWarning]:
+    """One warning for each class and word, but those that are `told` (class id, word in the singular)."""
     for spec in classes:
+        found: dict[str, str] = {}
         for keyword in spec.keywords:
-            words = split_words(keyword)
-            word = words[0] if words[0] in known else words[0].removesuffix("s")
-            if len(words) == 1 and word in known:
-                one, other = known[word]
-                yield ClassWarning(
-                    WarningKind.AMBIGUOUS_WORD,
-                    (spec.class_id,),
-                    keyword,
-                    f"'{keyword}' of {_label(spec)} is the name of more than one thing, and a search brings all; "
-                    f"use two words, such as '{one}' or '{other}'",
-                    1,
-                )
+            word = _homonym(keyword)
+            if word is not None and (spec.class_id, word) not in told:
+                found.setdefault(word, keyword)
+        for word, keyword in found.items():
+            names = _names_that_fit(spec, word, wordnet)
+            yield ClassWarning(
+                WarningKind.AMBIGUOUS_WORD,
+                (spec.class_id,),
+                keyword,
+                f"'{keyword}' of {_label(spec)} is the name of more than one thing, and a search brings all; "
+                f"use a name such as {' or '.join(map(repr, names))}",
+                1,
+            )
+
+
+def _homonym(keyword: str) -> str | None:
+    """The word of `homonyms.toml` that `keyword` is, in the singular or the plural; None where it is none."""
+    word, *others = split_words(keyword)
+    forms = [word, word.removesuffix("s")]
+    if word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        forms.append(word.removesuffix("es"))
+    if word.endswith("ies"):
+        forms.append(f"{word.removesuffix('ies')}y")
+    return next((one for one in forms if one in _known_homonyms()), None) if not others else None
+
+
+def _names_that_fit(spec: ClassSpec, word: str, wordnet: WordNet) -> Sequence[str]:
+    """Of the two names that tell the meanings of `word` apart, the one that the class means, else both.
+
+    The class says so where its id, its name, its other keywords or the definition of its own WordNet id have a
+    word of just one of them; such an id also does where the definition of another meaning has.
+    """
+    own, names = wordnet.synsets.get(spec.class_id), _known_homonyms()[word]
+    no_sign = {word, "and", "of", "or"}
+    said = _words_of([spec.class_id, spec.name, *spec.keywords, *([own.definition] if own else [])]) - no_sign
+    fitting = [one for one in names if said & _words_of([one])]
+    if own and not fitting:
+        others = _words_of([one.definition for one in wordnet.meanings(word) if one != own]) - no_sign
+        fitting = [one for one in names if not others & _words_of([one])]
+    return fitting if len(fitting) == 1 else names
+
+
+def _words_of(texts: Sequence[str]) -> set[str]:
+    return {word for text in texts for word in split_words(text)}
 
 
 @cache

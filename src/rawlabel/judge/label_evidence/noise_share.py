@@ -106,12 +106,12 @@ def estimate_noise(pool: Pool, *, confidence: float = 0.95, draws: int = DRAWS, 
     )
 
 
-def frequent_mistakes(labels: Labels, probabilities: Floats, most: int) -> list[tuple[int, int]]:
-    """Raw label and right class of the mistakes that the confident joint puts first, at most `most`.
+def frequent_mistakes(labels: Labels, probabilities: Floats) -> list[tuple[int, int]]:
+    """Raw label and right class of the mistakes that the confident joint finds, the most frequent first.
 
     `probabilities` [photos, classes] are held-out predictions. Their order is what was measured, not their shares.
     """
-    return _largest_off_diagonal(_joint(labels, probabilities), most)
+    return _off_diagonal(_joint(labels, probabilities))
 
 
 def _figures(labels: Labels, probabilities: Floats) -> tuple[dict[str, Floats], Floats]:
@@ -173,7 +173,9 @@ def _interval(estimate: float, limits: Floats) -> Interval:
     return Interval(*(None if np.isnan(value) else value for value in values))
 
 
-def _largest_off_diagonal(joint: Floats, most: int) -> list[tuple[int, int]]:
+def _off_diagonal(joint: Floats) -> list[tuple[int, int]]:
+    """Where the joint is above nought beside its diagonal, the largest share first."""
     off = joint - np.diag(np.diag(joint))
-    order = np.argsort(-off, axis=None, kind="stable")[:most]
-    return [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j] > 0]
+    rows, columns = np.nonzero(off > 0)
+    order = np.argsort(-off[rows, columns], kind="stable")
+    return list(zip(rows[order].tolist(), columns[order].tolist(), strict=True))

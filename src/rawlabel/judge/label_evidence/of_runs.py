@@ -121,11 +121,15 @@ def describe(pool: Pool, signs: Sequence[ClassSigns]) -> Described:
 
 
 def _confusions(pool: Pool) -> list[ConfusionRow]:
-    """Photos of one raw label whose first choice is another class, the likeliest mistakes first."""
+    """Photos of one raw label whose first choice is another class.
+
+    Those that the confident joint puts first come first, in its order, and then the most frequent.
+    """
     pooled = pool.mean()
     taken = confusion_matrix(pooled.labels, pooled.probabilities.argmax(axis=1), len(pooled.class_ids))
-    order = frequent_mistakes(pooled.labels, pooled.probabilities, _MOST_MISTAKES)
-    # Of few photos the confident joint is often diagonal, and says nothing of mistakes that can be counted.
+    # The confident joint also has pairs that are no photo's first choice, which nobody could look at.
+    order = [one for one in frequent_mistakes(pooled.labels, pooled.probabilities) if taken[one]]
+    # Of few photos it is often diagonal, and says nothing of mistakes that can be counted.
     counted = [(one.true, one.predicted) for one in top_confusions(taken, _MOST_MISTAKES)]
     return [
         {
@@ -135,7 +139,6 @@ def _confusions(pool: Pool) -> list[ConfusionRow]:
             "of": int(taken[given].sum()),
         }
         for given, preferred in list(dict.fromkeys([*order, *counted]))[:_MOST_MISTAKES]
-        if taken[given, preferred]
     ]
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from rawlabel.base.files import atomic_write, disk_errors, write_json
-from rawlabel.config.training.transfer import MIRROR
+from rawlabel.config.recipe import MIRROR
 from rawlabel.errors import ConfigError
 from rawlabel.models.exports import _hub_files
 from rawlabel.models.model_format import (

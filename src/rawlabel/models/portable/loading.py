@@ -19,7 +19,7 @@ from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.base.checked import check_record
 from rawlabel.config import Precision
 from rawlabel.config.declaring import MAX_MEGAPIXELS, Device
-from rawlabel.config.training.transfer import MIRROR
+from rawlabel.config.recipe import MIRROR
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.images.decoding import Pixels, Transform
 from rawlabel.models.classifier import BATCH_SIZE, Classifier

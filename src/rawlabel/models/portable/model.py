@@ -13,7 +13,7 @@ from scipy.special import softmax
 
 from rawlabel.artifacts.run_directory import RunDirectory, source_commit
 from rawlabel.base.version import __version__
-from rawlabel.config.training.transfer import MIRROR
+from rawlabel.config.recipe import MIRROR
 from rawlabel.images.decoding import Pixels
 from rawlabel.models.calibration import Calibration
 from rawlabel.models.classifier import selected_weights

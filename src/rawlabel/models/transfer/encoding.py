@@ -79,11 +79,16 @@ class Encoding:
                 return torch.cat(list(pool.map(self._features, parts)))
 
     def _parts(self, views: Tensor) -> Sequence[Tensor]:
-        """Views in parts of about one size, one a thread at least, that a processor's cache has room for."""
+        """Views in parts of about one size, as many for each thread, that a processor's cache has room for."""
         most = max(1, _PIXELS_AT_ONCE // self.encoder.image_size**2)
-        if self.precision == torch.float32:
+        is_exact = self.precision == torch.float32
+        if is_exact:
             most = max(most, _FEWEST_IN_FLOAT32)
-        return views.tensor_split(max(1, min(len(views), max(self._threads, len(views) // most))))
+        count = max(self._threads, len(views) // most)
+        # A part more than others have would keep one thread at work while they wait. Fewer parts are larger than
+        # the cache likes; more may fall under the fewest views.
+        rounds = count // self._threads if is_exact else -(-count // self._threads)
+        return views.tensor_split(max(1, min(len(views), rounds * self._threads)))
 
     @torch.inference_mode()
     def _features(self, views: Tensor) -> Tensor:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -23,6 +25,8 @@ from rawlabel.records import ClassSpec, Photo
 PAGE_SIZE = 500
 _DEEPEST = 32
 """Folders within folders that are looked through for the class folders."""
+_MOST_COUNTED = 10_000
+"""Folders that are counted through behind a link out of the tree, which may lead to all that a disk holds."""
 
 
 class Folder(Source):
@@ -77,7 +81,8 @@ class Folder(Source):
     def _look_through(self) -> None:
         ignored: Counter[str] = Counter()
         links = 0
-        waiting = [(one, 1) for one in reversed(_folders(self._tree))]
+        inside, elsewhere = _folders(self._tree, self._tree)
+        waiting = [(one, 1) for one in reversed(inside)]
         while waiting:
             folder, depth = waiting.pop()
             try:
@@ -92,15 +97,14 @@ class Folder(Source):
                 ignored += others
                 links += sum((self._tree / one).is_symlink() and self._path(one) is None for one in names)
             elif not self._has_own and depth < _DEEPEST:
-                waiting += [(one, depth + 1) for one in reversed(_folders(folder, self._tree))]
+                inside, linked = _folders(folder, self._tree)
+                waiting += [(one, depth + 1) for one in reversed(inside)]
+                elsewhere += linked
         where = f"--input {self._tree}"
         if ignored:
             note(f"{where}: what is no image by its name is not read: {describe_ignored(ignored)}")
-        if links:
-            note(
-                f"{where}: links that lead out of it, or nowhere, are not read: {links:,}; copy what they lead "
-                f"to, for example with `cp -rL {self._tree} COPY`, and give --input COPY"
-            )
+        if links or elsewhere:
+            note(f"{where}: {_links_not_read(self._tree, elsewhere, links)}")
         if beside := sum(is_image_name(one.name) for one in self._tree.iterdir()):
             note(f"{where}: images that lie in no folder of a class are not read: {beside:,}")
 
@@ -137,14 +141,37 @@ def _tree(config: CollectConfig) -> Path:
     return config.input
 
 
-def _folders(folder: Path, tree: Path | None = None) -> list[Path]:
-    """The sub-folders by name, without hidden ones and links that lead out of the tree (the folder itself)."""
+def _folders(folder: Path, tree: Path) -> tuple[list[Path], list[Path]]:
+    """The sub-folders by name, without hidden ones: those inside the tree, and the links that lead out of it."""
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
     except OSError as error:
         raise _unreadable(error, folder) from error
-    inside = Path(os.path.realpath(tree or folder))
-    return [folder / name for name in names if Path(os.path.realpath(folder / name)).is_relative_to(inside)]
+    limit = Path(os.path.realpath(tree))
+    found: tuple[list[Path], list[Path]] = [], []
+    for name in names:
+        found[not Path(os.path.realpath(folder / name)).is_relative_to(limit)].append(folder / name)
+    return found
+
+
+def _links_not_read(tree: Path, folders: Sequence[Path], photos: int) -> str:
+    """Says which links, to folders out of the tree and to photos, are not read, and what to do about it."""
+    told = []
+    if folders:
+        listed = list(islice((one for folder in folders for one in os.walk(folder)), _MOST_COUNTED))
+        inside = sum(is_image_name(name) for _, _, names in listed for name in names)
+        more = " or more" if len(listed) == _MOST_COUNTED else ""
+        told.append(f"{_counted(len(folders), 'folder')} with {_counted(inside, 'photo')}{more}")
+    if photos:
+        told.append(_counted(photos, "photo"))
+    return (
+        f"links that lead out of it, or nowhere, are not read: {' and '.join(told)}; copy what they lead to, for "
+        f"example with `cp -rL {shlex.quote(str(tree))} COPY`, and give --input COPY"
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _unreadable(error: OSError, folder: Path) -> SourceError:
@@ -156,10 +183,13 @@ def _unreadable(error: OSError, folder: Path) -> SourceError:
 def _own_classes(tree: Path) -> list[ClassSpec]:
     where = f"--input {tree}"
     # One name may stand there twice, in two Unicode forms.
-    names = dict.fromkeys(exact(one.name) for one in _folders(tree))
+    folders, elsewhere = _folders(tree, tree)
+    names = dict.fromkeys(exact(one.name) for one in folders)
     # The words of the folder's name are what another source would be searched for.
     specs = [class_spec(where, name, " ".join(name.replace("_", " ").split())) for name in names]
     refuse_collisions(where, specs)
+    if not specs and elsewhere:
+        raise SourceError(f"{where}: has no sub-folders of its own; {_links_not_read(tree, elsewhere, 0)}")
     if not specs:
         raise SourceError(f"{where}: has no sub-folders; put the images of each class into a folder of its own")
     return specs
