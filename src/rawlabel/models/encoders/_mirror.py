@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-<<<<<<< HEAD
-=======
-from rawlabel.config.recipe import MIRROR
-from rawlabel.models.encoders._weights import frozen
-
-if TYPE_CHECKING:
-    from rawlabel.models.encoder import Encoder
-
->>>>>>> flags
 
 class BothSides(nn.Module):
     """A network that is asked about each image and about its mirror image, one after the other."""
