@@ -52,15 +52,17 @@ def test_groups_hold_runs_that_differ_in_the_seed_alone_unless_told(runs: list[P
     assert (group.name, [run.seed for run in group.runs]) == ("all runs", [0, 1, 5])
 
 
-@pytest.mark.parametrize(("candidate", "groups"), [("weighing=soft weighing_rounds=5", 1), ("weighing=soft", 2)])
-def test_seeds_that_chose_other_rounds_are_of_one_setting(tmp_path: Path, candidate: str, groups: int) -> None:
-    """Where no candidate names rounds, two numbers of them were given, which is two settings."""
-    given = {"choose": "auto", "candidate": [candidate, "of a later version"], "encoder": "efficientnet_lite0"}
+def test_other_heads_are_chosen_of_one_setting_and_other_usual_rounds_are_another(tmp_path: Path) -> None:
+    """Whether some candidate names rounds of its own or not."""
+    given = {"choose": "auto", "candidate": ["weighing=soft weighing_rounds=5", "of a later version"]}
+    chosen = {"encoder": "efficientnet_lite0", "weighing": "soft", "weight_decay": 0.03}
     runs = [
-        make_run(tmp_path / f"{rounds}", [10, 20], seed=rounds, weighing_rounds=rounds, **given)
-        for rounds in (3, 5)
+        make_run(tmp_path / "a", [10, 20], seed=0, **given, **chosen),
+        make_run(tmp_path / "b", [10, 20], seed=1, **given, **chosen | {"weighing": "none"}),
+        make_run(tmp_path / "c", [10, 20], seed=2, **given, **chosen, weighing_rounds=5),
     ]
-    assert len(compare_rules(CompareRulesConfig(runs=runs, rule=("last_epoch",)))) == groups
+    groups = compare_rules(CompareRulesConfig(runs=runs, rule=("last_epoch",)))
+    assert [(one.name, len(one.runs)) for one in groups] == [("weighing_rounds=3", 2), ("weighing_rounds=5", 1)]
 
 
 def test_a_signal_that_one_seed_lacks_leaves_the_rule_out(runs: list[Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rawlabel.artifacts.evidence.label_weights import read_label_weights
 from rawlabel.artifacts.run import Run
-from rawlabel.config import EvaluateConfig
+from rawlabel.config import EvaluateConfig, load_training
 from rawlabel.errors import CheckpointError, ConfigError, DataError
 from rawlabel.judge.evaluate.choice_regret import choice_regret
 from rawlabel.judge.evaluate.stage import evaluate, make_epoch_evaluator
@@ -81,7 +81,7 @@ def test_rounds_that_a_candidate_names_are_chosen_and_trained_with(
         run.path.mkdir()
         (run.path / "choice.json").write_text(json.dumps(record | {"chosen": chosen}))
         train(config, make_epoch_evaluator)
-        assert run.read().config.weighing_rounds == rounds
+        assert run.read().config.weighing_rounds == 3  # those of the candidates that name none
         assert read_label_weights(run.path) == read_label_weights(alone[rounds].path)
         cost = evaluate(EvaluateConfig(run=run.path)).test
         assert cost is not None and cost.choice is not None and cost.choice.chosen.head == heads[chosen]
@@ -95,6 +95,31 @@ def test_rounds_that_a_candidate_names_are_chosen_and_trained_with(
     (run.path / "choice.json").write_text(json.dumps(old))
     monkeypatch.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
     assert train(config).read().settings.weighing_rounds == 3
+
+
+def test_the_settings_of_a_run_that_chose_rounds_mean_itself(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own folder goes on; in another one, candidates that name no rounds have the usual ones again."""
+    heads = ("weighing=soft weighing_rounds=1 weight_decay=0.03", "weighing=soft weight_decay=0.03")
+    config = settings(data, weights, tmp_path / "run", choose="auto", candidate=heads, epochs=2, weighing=None)
+    with pytest.raises(Crash):
+        train(config, crashing_after(1))
+    path = tmp_path / "run"
+    record = json.loads((path / "choice.json").read_text())
+    for name in ("log.json", "label_weights.parquet", "config.json"):
+        (path / name).unlink(missing_ok=True)
+    shutil.rmtree(path / "checkpoints", ignore_errors=True)
+    (path / "choice.json").write_text(json.dumps(record | {"chosen": 0}))
+    first = train(config, make_epoch_evaluator)
+    with monkeypatch.context() as patched:
+        patched.setattr(choosing, "score", lambda *_, **__: pytest.fail("chosen again"))
+        (path / "summary.json").unlink()
+        own = load_training(path / "config.json", {})
+        assert (train(own).read().head_choice, own.weighing_rounds) == (first.read().head_choice, 3)
+    other = load_training(path / "config.json", {"outpath": tmp_path / "other", "seed": 8})
+    again = train(other).read()
+    assert again.head_choice is not None and again.head_choice.weighing_rounds == 3
 
 
 def test_a_run_that_goes_on_in_another_folder_keeps_recipe_and_head(

@@ -37,6 +37,7 @@ from tests.helpers.tiny_training import data
 __all__ = ["data", "weights"]
 pytestmark = pytest.mark.integration
 HEAD_EPOCHS, EPOCHS = 40, 2
+HEADS = ("weighing=soft weighing_rounds=1 weight_decay=0.03",)
 
 
 def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfig:
@@ -44,8 +45,8 @@ def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfi
     flags = {
         "recipe": "finetune", "root": data, "main": "candidate", "test": "test", "outpath": out,
         "encoder": BACKBONE, "weights": weights, "epochs": EPOCHS, "batch_size": 16, "holdout": 0.2, "seed": 7,
-        "device": "cpu", "inject_noise": 0.3, "candidate": ("weighing=soft weight_decay=0.03",), "lr": 1e-3,
-        "progressive_from": 96, "stop_option": (), "train_size": 48, "keep_predictions": False,
+        "device": "cpu", "inject_noise": 0.3, "candidate": HEADS, "lr": 1e-3, "progressive_from": 96,
+        "stop_option": (), "train_size": 48, "keep_predictions": False,
     }  # fmt: skip
     return load_training(None, flags | changes)
 
@@ -70,6 +71,14 @@ def test_head_first_then_all_layers_but_the_statistics_of_batch_norm(whole: RunD
     assert all(one for key, one in changed.items() if key.endswith("conv1.weight"))
     encoder = whole.read().encoder
     assert encoder is not None and "fine-tuned from the network" in encoder.describe()
+
+
+@pytest.mark.parametrize("part", ["", "frozen"])
+def test_it_goes_on_by_the_settings_that_it_keeps(whole: RunDirectory, part: str) -> None:
+    """Its head was chosen with rounds of its own, which are not those of other heads."""
+    own = load_training(whole.path / part / "config.json", {})
+    assert own.weighing_rounds == 3
+    assert train(own).path == whole.path / part
 
 
 def test_rates_fall_with_the_depth_below_the_head(weights: Path) -> None:
