@@ -174,6 +174,30 @@ def test_the_oracle_is_the_best_of_all_epochs_and_of_the_weights_that_were_to_ch
     )
 
 
+def test_what_choosing_its_head_cost_is_measured_and_told(
+    whole: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By an evaluation of the run, or by one of the run that chose the head."""
+    run = RunDirectory(Path(shutil.copytree(whole.path, tmp_path / "run")))
+    compare = ["compare-rules", str(run.path), "--rule", "last_epoch"]
+    assert cli.run(compare) == 0
+    missing = f"{run.path}: not yet measured; `rawlabel evaluate {run.path}` measures it; chosen {HEADS[0]}"
+    assert f"  {missing}" in capsys.readouterr().out.splitlines()
+    told = []
+    for evaluated in (run, RunDirectory(run.path / "frozen")):
+        assert cli.run(["evaluate", str(evaluated.path)]) == 0
+        test = evaluated.summary().test
+        assert test is not None and test.choice is not None
+        cost = test.choice
+        assert f"head: the chosen one has {cost.describe()}" in capsys.readouterr().out
+        assert cli.run(compare) == 0
+        line = f"  {run.path}: 0.00; chosen {HEADS[0]} ({cost.chosen.accuracy:.2f} %), oracle"
+        assert any(one.startswith(line) for one in capsys.readouterr().out.splitlines())
+        told.append(cost)
+        shutil.copy(whole.path / "summary.json", run.path / "summary.json")
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize(("option", "kept"), [((), "averaged"), (("balanced=never",), "frozen")])
 def test_where_classes_are_uneven_weights_that_forget_the_small_ones_are_not_kept(
     whole: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], kept: str

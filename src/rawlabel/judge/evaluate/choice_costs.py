@@ -116,8 +116,8 @@ def head_regrets(runs: Sequence[FinishedRun], confidence: float) -> HeadRegrets 
     found = []
     for run in runs:
         if (choice := run.run.head_choice) is not None:
-            measured = run.run.summary.test if run.run.is_finished else None
-            found.append(HeadRegret(str(run.path), choice.best.text, measured.choice if measured else None))
+            costs = [measured.choice for _, measured in run.run.choice_evaluations]
+            found.append(HeadRegret(str(run.path), choice.best.text, costs[0] if costs else None))
     if not found:
         return None
     regrets = [one.cost.regret for one in found if one.cost is not None]

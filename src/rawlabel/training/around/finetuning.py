@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rawlabel.artifacts.evidence.weights import WEIGHTS_CHOICE, WeightsChoice, WeightsScore
 from rawlabel.artifacts.log_entry import TestAccuracies
+from rawlabel.artifacts.run import FROZEN
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import distributed, messages, processes
@@ -40,8 +41,6 @@ from rawlabel.training.image_cache import images_to_measure
 Evaluator = Callable[[Predictor], TestAccuracies]
 SHARES = {"frozen": 0.0, "averaged": 0.5, "fine-tuned": 1.0}
 """How far from the frozen to the fine-tuned weights each candidate lies."""
-FROZEN = "frozen"
-"""Folder of the run in the run directory that trained the head."""
 _OWN = frozenset({"encoder", "weighing", "choose", "candidate"})
 """Settings of the recipe that are about the head."""
 _OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "feature_scale", "hidden")
