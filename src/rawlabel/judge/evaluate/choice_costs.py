@@ -132,7 +132,7 @@ def head_regrets(runs: Sequence[FinishedRun], confidence: float) -> HeadRegrets 
 
 
 def weights_row(found: WeightsRegret) -> WeightsRow:
-    """What the choice of weights cost, as the file of `--out` has it [points]."""
+    """What the choice of weights cost, as the file of `--out` and `--json` have it [points]."""
     return {
         "chosen": list(found.chosen), "costs": list(found.costs), "mean_cost": found.mean,
         "half_width": found.half_width, "always": dict(found.always), "regrets": list(found.regrets),
