@@ -36,8 +36,8 @@ from rawlabel.images.image_source import ImageFiles
 from rawlabel.models.device import choose_device, synchronize
 from rawlabel.models.encoder import PACKAGED, Encoder, load_encoder
 from rawlabel.models.networks.normalization import Normalization, Normalizer
-from rawlabel.models.transfer.encoding import Encoding
-from rawlabel.models.transfer.store import BATCH, FeatureStore
+from rawlabel.models.transfer.encoding import BATCH, Encoding
+from rawlabel.models.transfer.store import FeatureStore
 
 SIDES = (288, 224)
 GOAL = 0.9

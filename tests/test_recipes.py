@@ -137,6 +137,20 @@ def test_what_does_not_go_together_is_one_line(flags: dict[str, Any], complaint:
             "network_config: is about a network",
         ),
         ({"model": "resnet50", "lrdecay": 0.1}, {"recipe": "transfer"}, "model: is about a network"),
+        (
+            {
+                "recipe": "transfer",
+                "encoder": "efficientnet_lite0",
+                "model": "resnet50",
+                "pretrained": False,
+                "augment": "crop",
+                "image_size": 64,
+                "resume": None,
+                "start_epoch": 0,
+            },
+            {},
+            "augment: is about a network",
+        ),
     ],
 )
 def test_what_a_head_does_not_heed_is_refused_in_a_file_as_it_is_as_a_flag(
@@ -164,6 +178,10 @@ def test_the_settings_of_a_run_with_an_encoder_are_taken_back_with_those_that_it
         saved = load_training(None, {"recipe": recipe}).model_copy(update={"image_size": 288})
         path.write_text(json.dumps(saved.as_json()))
         assert load_training(path, {}) == saved
+        # One of an older version lacks what came later.
+        older = {key: value for key, value in saved.as_json().items() if key != "progressive_from"}
+        path.write_text(json.dumps(older))
+        assert load_training(path, {}).image_size == 288
         assert load_training(path, {"epochs": 3}).epochs == 3
 
 

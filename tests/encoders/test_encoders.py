@@ -351,6 +351,26 @@ def test_a_processor_gets_as_many_views_at_once_as_its_cache_has_room_for(
     torch.testing.assert_close(found[:, 0], expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.usefixtures("timed_trials")
+@pytest.mark.parametrize("side", [288, 64])
+def test_a_trial_of_arithmetic_takes_as_many_views_at_once_as_the_encoding_does(
+    side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer might favor one arithmetic; and what the time of another way of computing decided is not read."""
+    monkeypatch.setenv("RAWLABEL_CACHE", str(tmp_path))
+    monkeypatch.setattr("rawlabel.models.device._has_bf16", lambda device: True)
+    encoder, network = load_encoder(f"efficientnet_lite0@{side}"), _Witness()
+    monkeypatch.setitem(vars(encoder), "network", network)
+    with threads(2):
+        encoding_of(encoder, CPU, "auto")
+        tried, network.at_once = set(network.at_once), []
+        for precision in (torch.float32, torch.bfloat16):
+            Encoding(encoder, CPU, precision)(torch.zeros((64, side, side, 3), dtype=torch.uint8))
+    assert tried == set(network.at_once)
+    (key,) = json.loads((tmp_path / "precision.json").read_text())
+    assert json.loads(key)["work"] not in ("encoding", "training", "measuring")
+
+
 def test_classes_that_an_encoder_knows_are_found_by_name_and_by_id() -> None:
     asked = ["daisy", "roses", "dandelion", "n02206856", "barn owls", "great grey owl", "zebras"]
     assert own_classes(asked, ("imagenet-1k",)) == ["daisy", "n02206856", "great grey owl", "zebras"]

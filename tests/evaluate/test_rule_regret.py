@@ -52,15 +52,17 @@ def test_groups_hold_runs_that_differ_in_the_seed_alone_unless_told(runs: list[P
     assert (group.name, [run.seed for run in group.runs]) == ("all runs", [0, 1, 5])
 
 
-@pytest.mark.parametrize(("candidate", "groups"), [("weighing=soft weighing_rounds=5", 1), ("weighing=soft", 2)])
-def test_seeds_that_chose_other_rounds_are_of_one_setting(tmp_path: Path, candidate: str, groups: int) -> None:
-    """Where no candidate names rounds, two numbers of them were given, which is two settings."""
-    given = {"choose": "auto", "candidate": [candidate, "of a later version"], "encoder": "efficientnet_lite0"}
+def test_other_heads_are_chosen_of_one_setting_and_other_usual_rounds_are_another(tmp_path: Path) -> None:
+    """Whether some candidate names rounds of its own or not."""
+    given = {"choose": "auto", "candidate": ["weighing=soft weighing_rounds=5", "of a later version"]}
+    chosen = {"encoder": "efficientnet_lite0", "weighing": "soft", "weight_decay": 0.03}
     runs = [
-        make_run(tmp_path / f"{rounds}", [10, 20], seed=rounds, weighing_rounds=rounds, **given)
-        for rounds in (3, 5)
+        make_run(tmp_path / "a", [10, 20], seed=0, **given, **chosen),
+        make_run(tmp_path / "b", [10, 20], seed=1, **given, **chosen | {"weighing": "none"}),
+        make_run(tmp_path / "c", [10, 20], seed=2, **given, **chosen, weighing_rounds=5),
     ]
-    assert len(compare_rules(CompareRulesConfig(runs=runs, rule=("last_epoch",)))) == groups
+    groups = compare_rules(CompareRulesConfig(runs=runs, rule=("last_epoch",)))
+    assert [(one.name, len(one.runs)) for one in groups] == [("weighing_rounds=3", 2), ("weighing_rounds=5", 1)]
 
 
 def test_a_signal_that_one_seed_lacks_leaves_the_rule_out(runs: list[Path], tmp_path: Path) -> None:
@@ -181,19 +183,29 @@ def test_an_epoch_that_diverged_is_neither_selected_nor_the_oracle(tmp_path: Pat
     }
 
 
-def test_what_choosing_the_head_cost_is_told_where_it_was_measured(
-    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+ACCURACY = {"correct": 88, "accuracy": 88.0, "interval": [80.0, 93.0]}
+
+
+def write_choice(run: Path) -> None:
     mean = {"mean": 80.0, "standard_error": 2.5}
     tried = [{"text": text, "accuracy": mean, "loss": mean, "above": mean} for text in ("firm", "soft")]
-    for path in runs[:2]:
-        (path / "choice.json").write_text(json.dumps({"photos": 9, "folds": 5, "chosen": 1, "candidates": tried}))
-    accuracy = {"correct": 88, "accuracy": 88.0, "interval": [80.0, 93.0]}
-    epoch = {"epoch": 1, "top1": accuracy}
+    (run / "choice.json").write_text(json.dumps({"photos": 9, "folds": 5, "chosen": 1, "candidates": tried}))
+
+
+def write_evaluation(run: Path, **more: object) -> None:
+    epoch = {"epoch": 1, "top1": ACCURACY}
     chosen, oracle = {"head": "soft", "accuracy": 88.25}, {"head": "firm", "accuracy": 89.0}
     cost = {"chosen": chosen, "oracle": oracle, "regret": 0.75}
     test = {"folder": "t", "images": 100, "confidence": 0.95, "selected": epoch, "last": epoch, "choice": cost}
-    (runs[0] / "summary.json").write_text(json.dumps({"selected_epoch": 1, "test": test}))
+    (run / "summary.json").write_text(json.dumps({"selected_epoch": 1, "test": test | more}))
+
+
+def test_what_choosing_the_head_cost_is_told_where_it_was_measured(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in runs[:2]:
+        write_choice(path)
+    write_evaluation(runs[0], oracle={"epoch": 1, "top1": ACCURACY})
     file = tmp_path / "rules.json"
     given = ["compare-rules", *map(str, runs), "--rule", "last_epoch"]
     assert cli.run([*given, "--out", str(file)]) == 0
@@ -212,3 +224,26 @@ def test_what_choosing_the_head_cost_is_told_where_it_was_measured(
     assert heads["runs"][1]["regret"] is None
     assert "heads" not in written[1]
     assert [one.get("heads") for one in printed] == [heads, None]
+
+
+@pytest.mark.parametrize(("measured", "mean"), [("test", 0.75), ("other", None)])
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_cost_of_choosing_is_told_of_the_logged_test_set_alone(
+    tmp_path: Path, measured: str, mean: float | None, is_moved: bool
+) -> None:
+    """`evaluate --test` opened some set last, which may be another one than that of the log."""
+    before = tmp_path / "before"
+    run = make_run(before / "run", [10, 20], seed=0, root=str(before / "photos"), main="candidate")
+    settings = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(settings | {"test": "test"}))
+    for name in ("candidate", "test", "other"):
+        (before / "photos" / name).mkdir(parents=True)
+    place = {"absolute": str(before / "photos"), "from_run": "../photos"}
+    (run / "environment.json").write_text(json.dumps([{"root": place}]))
+    folder = before / "photos" / measured
+    write_choice(run)
+    write_evaluation(run, folder=str(folder), place={"absolute": str(folder), "from_run": f"../photos/{measured}"})
+    if is_moved:
+        run = before.rename(tmp_path / "after") / "run"
+    [group] = compare_rules(CompareRulesConfig(runs=(run,), rule=("last_epoch",)))
+    assert group.heads is not None and group.heads.mean == mean

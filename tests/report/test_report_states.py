@@ -183,11 +183,14 @@ def test_the_sentence_at_the_top_names_a_class_without_photos(tmp_path):
     assert "it does not know ferry, of which no photo was kept; it is worst at bus (6 of 10 right, taken" in said
 
 
-def test_what_choosing_the_head_cost_stands_beside_the_accuracies(project, run):
+@pytest.mark.parametrize("folder", ["", "frozen"])
+def test_what_choosing_the_head_cost_stands_beside_the_accuracies(project, run, folder):
+    """Also of a fine-tuned run, whose head was chosen in a folder of its own."""
     assert "Cost of choosing the head" not in page_of(project).text
+    (run / folder).mkdir(exist_ok=True)
     mean = {"mean": 80.0, "standard_error": 2.5}
     tried = [{"text": text, "accuracy": mean, "loss": mean, "above": mean} for text in ("firm", "soft")]
-    write_json(run / "choice.json", {"photos": 9, "folds": 5, "chosen": 1, "candidates": tried})
+    write_json(run / folder / "choice.json", {"photos": 9, "folds": 5, "chosen": 1, "candidates": tried})
     missing = page_of(project).section("head-choice")
     assert "not yet measured" in missing and f"rawlabel evaluate {run} measures it" in missing
     summary = read_json(run / "summary.json", "a summary")

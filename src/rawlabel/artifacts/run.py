@@ -29,6 +29,7 @@ from rawlabel.artifacts.run_records import (
     EncoderRecord,
     Epoch,
     LeftOutCopies,
+    Measurement,
     Overlap,
     Place,
     Start,
@@ -43,6 +44,8 @@ from rawlabel.config import TrainConfig
 from rawlabel.errors import DataError
 
 AGAIN = "train again into another --outpath"
+FROZEN = "frozen"
+"""Folder in the run directory of a fine-tuned run, with the run that chose and trained its head."""
 
 
 @dataclass(frozen=True)
@@ -221,10 +224,22 @@ class Run:
             return None
         return check_record(LeftOutCopies, read_json(path, "what was left out of a run"), path, AGAIN)
 
+    @property
+    def head_run(self) -> Run:
+        """The run that trained the head: that in the folder `frozen` of a fine-tuned one, or else this one."""
+        frozen = Run(self.path / FROZEN)
+        return frozen if frozen.path.is_dir() else self
+
     @cached_property
     def head_choice(self) -> HeadChoice | None:
         """Which head was trained, of which, by raw labels alone; None where nothing was to choose."""
-        return read_head_choice(self.path)
+        return read_head_choice(self.head_run.path)
+
+    @property
+    def choice_evaluations(self) -> Sequence[tuple[Run, Measurement]]:
+        """Evaluations that say what the choice of the head cost, each with its run: this one, or `head_run`."""
+        runs = [one for one in (self, self.head_run) if one.is_finished]
+        return [(one, test) for one in runs if (test := one.summary.test) is not None and test.choice is not None]
 
     @cached_property
     def probes(self) -> tuple[Probe, ...]:

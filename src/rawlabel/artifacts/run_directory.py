@@ -22,6 +22,8 @@
 `test_copies.json`      which images were left out as copies of test images; `decontamination.json`: the
                         certificates of that, and `decontamination_review.parquet` what a person should look at
 `loggers.json`          the last epoch that each `--logger` has; what they wrote is in `tensorboard/` and `wandb/`
+`frozen/`               run directory of the head, with its choice and weighing, where `--finetune` came after it;
+                        `weights_choice.json` beside it says which weights were kept
 `teacher/`, `refit/`    run directories of the teacher that labeled for this run, and of the refit that followed it
 `folds/`                run directories of the networks that judged the labels for `--confident-learning`, by fold
 `confident_learning.parquet`  one row a training image: its label, what was said of it, and whether it was kept

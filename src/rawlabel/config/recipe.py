@@ -32,6 +32,14 @@ FROM_PIXELS = frozenset(
 VIEWS = frozenset({"augment", "progressive_from", "norandomcrop", "norandomflip"})
 """Those of them that an encoder heeds which is fine-tuned."""
 
+_WRITTEN_BY_RUNS = frozenset(
+    {"model", "pretrained", "num_planes", "image_size", "norandomcrop", "norandomflip", "resume", "start_epoch"}
+)
+"""Those of them by which a run's own file is known: every version writes all, and a person hardly ever would.
+
+None is to be added, or files of older versions would be taken for a person's.
+"""
+
 _ABOUT_STEPS = frozenset({"resume", "start_epoch"})
 """Those of them that a head heeds as well."""
 
@@ -70,13 +78,13 @@ def refuse_pixels(
 ) -> None:
     """Raise `ConfigError` for a `recipe` that has no encoder beside one, and for what is not heeded with one.
 
-    `from_file` are the settings that stand in `file`. One that states everything was written by a run, which had
-    its encoder beside settings that it did not heed.
+    `from_file` are the settings that stand in `file`. One that has all of `_WRITTEN_BY_RUNS` was written by a run,
+    which had its encoder beside settings that it did not heed.
     """
     given = {**recipe, **from_file, **flags}
     if given.get("encoder") is None:
         return
-    written_by_run = from_file.keys() >= FROM_PIXELS and from_file.get("encoder") is not None
+    written_by_run = from_file.keys() >= _WRITTEN_BY_RUNS and from_file.get("encoder") is not None
     unheeded = FROM_PIXELS - _ABOUT_STEPS - (VIEWS if given.get("finetune") else set())
     stated = {} if written_by_run else {key: one for key, one in from_file.items() if one is not None}
     if "encoder" not in recipe and ("encoder" in flags or "recipe" in flags or not written_by_run):

@@ -286,7 +286,7 @@ def _weigh(config: TrainConfig, data: TrainingData, run: RunDirectory) -> Traini
     _rule(config, data)
     weighing.require(config)
     _note_settings(config, run)
-    weighed = weighing.weigh(data, config, run)
+    weighed = weighing.weigh(data, distributed.from_first(lambda: choosing.with_chosen_rounds(config, run)), run)
     if processes.is_first():
         messages.inform(weighing.describe(run))
     return weighed

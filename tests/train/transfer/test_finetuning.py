@@ -37,6 +37,7 @@ from tests.helpers.tiny_training import data
 __all__ = ["data", "weights"]
 pytestmark = pytest.mark.integration
 HEAD_EPOCHS, EPOCHS = 40, 2
+HEADS = ("weighing=soft weighing_rounds=1 weight_decay=0.03",)
 
 
 def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfig:
@@ -44,8 +45,8 @@ def settings(data: Path, weights: Path, out: Path, **changes: Any) -> TrainConfi
     flags = {
         "recipe": "finetune", "root": data, "main": "candidate", "test": "test", "outpath": out,
         "encoder": BACKBONE, "weights": weights, "epochs": EPOCHS, "batch_size": 16, "holdout": 0.2, "seed": 7,
-        "device": "cpu", "inject_noise": 0.3, "candidate": ("weighing=soft weight_decay=0.03",), "lr": 1e-3,
-        "progressive_from": 96, "stop_option": (), "train_size": 48, "keep_predictions": False,
+        "device": "cpu", "inject_noise": 0.3, "candidate": HEADS, "lr": 1e-3, "progressive_from": 96,
+        "stop_option": (), "train_size": 48, "keep_predictions": False,
     }  # fmt: skip
     return load_training(None, flags | changes)
 
@@ -70,6 +71,14 @@ def test_head_first_then_all_layers_but_the_statistics_of_batch_norm(whole: RunD
     assert all(one for key, one in changed.items() if key.endswith("conv1.weight"))
     encoder = whole.read().encoder
     assert encoder is not None and "fine-tuned from the network" in encoder.describe()
+
+
+@pytest.mark.parametrize("part", ["", "frozen"])
+def test_it_goes_on_by_the_settings_that_it_keeps(whole: RunDirectory, part: str) -> None:
+    """Its head was chosen with rounds of its own, which are not those of other heads."""
+    own = load_training(whole.path / part / "config.json", {})
+    assert own.weighing_rounds == 3
+    assert train(own).path == whole.path / part
 
 
 def test_rates_fall_with_the_depth_below_the_head(weights: Path) -> None:
@@ -153,16 +162,44 @@ def test_the_oracle_is_the_best_of_all_epochs_and_of_the_weights_that_were_to_ch
     assert cli.run(["compare-rules", str(run.path), "--rule", "noisy_holdout", "--out", str(file)]) == 0
     lines = capsys.readouterr().out.splitlines()[:-1]
     assert lines[1].endswith(f": {oracle}")
-    assert lines[-2] == f"  below the oracle {below:8.2f} ± ? (one run)"
-    assert json.loads(file.read_text())[0]["weights"]["regrets"] == [below]
-    assert "  weights kept by raw labels: fine-tuned" in lines
-    assert "4.00 ± ? (one run); always frozen 10.00, always averaged 0.00, always fine-tuned 4.00" in lines[-1]
+    kept = lines.index("  weights kept by raw labels: fine-tuned")
+    assert lines[kept + 1] == f"  below the oracle {below:8.2f} ± ? (one run)"
+    always = "always frozen 10.00, always averaged 0.00, always fine-tuned 4.00"
+    assert f"4.00 ± ? (one run); {always}" in lines[kept + 2]
+    written = json.loads(file.read_text())[0]["weights"]
+    assert (written["regrets"], written["mean_cost"]) == ([below], 4.0)
+    assert cli.run(["compare-rules", str(run.path), "--rule", "noisy_holdout", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["weights"] == written
     assert cli.run(["evaluate", str(run.path)]) == 0
     what = oracle.partition("(")[2].removesuffix(")").replace("epoch 1", "epoch   1")
     assert (
         f"  {what} (oracle: best on this test set, which nobody could have chosen): top-1"
         in capsys.readouterr().out
     )
+
+
+def test_what_choosing_its_head_cost_is_measured_and_told(
+    whole: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By an evaluation of the run, or by one of the run that chose the head."""
+    run = RunDirectory(Path(shutil.copytree(whole.path, tmp_path / "run")))
+    compare = ["compare-rules", str(run.path), "--rule", "last_epoch"]
+    assert cli.run(compare) == 0
+    missing = f"{run.path}: not yet measured; `rawlabel evaluate {run.path}` measures it; chosen {HEADS[0]}"
+    assert f"  {missing}" in capsys.readouterr().out.splitlines()
+    told = []
+    for evaluated in (run, RunDirectory(run.path / "frozen")):
+        assert cli.run(["evaluate", str(evaluated.path)]) == 0
+        test = evaluated.summary().test
+        assert test is not None and test.choice is not None
+        cost = test.choice
+        assert f"head: the chosen one has {cost.describe()}" in capsys.readouterr().out
+        assert cli.run(compare) == 0
+        line = f"  {run.path}: 0.00; chosen {HEADS[0]} ({cost.chosen.accuracy:.2f} %), oracle"
+        assert any(one.startswith(line) for one in capsys.readouterr().out.splitlines())
+        told.append(cost)
+        shutil.copy(whole.path / "summary.json", run.path / "summary.json")
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(("option", "kept"), [((), "averaged"), (("balanced=never",), "frozen")])

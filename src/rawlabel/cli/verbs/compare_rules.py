@@ -36,10 +36,11 @@ def _compare_rules(config: CompareRulesConfig) -> Ending:
 
 
 def _document(group: RunGroup) -> Mapping[str, object]:
-    runs = [{"run": run.path, "oracle_epoch": run.oracle_epoch} for run in group.runs]
-    from rawlabel.judge.evaluate.choice_costs import heads_row
+    from rawlabel.judge.evaluate.choice_costs import heads_row, weights_row
 
-    choices = {"weights": group.weights, "heads": group.heads and heads_row(group.heads)}
+    runs = [{"run": run.path, "oracle_epoch": run.oracle_epoch} for run in group.runs]
+    weights, heads = group.weights, group.heads
+    choices = {"weights": weights and weights_row(weights), "heads": heads and heads_row(heads)}
     told = {key: value for key, value in choices.items() if value is not None}
     return {"group": group.name, "runs": runs, "rules": group.rules, **told}
 

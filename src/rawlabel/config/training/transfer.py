@@ -31,7 +31,7 @@ class HeadCandidate(Section):
 
 
 CHOSEN = frozenset(HeadCandidate.model_fields) - {"weighing_rounds"}
-"""Settings that `--choose` settles always; rounds of weighing only where a candidate names them."""
+"""Settings that `--choose` writes over those of a run; its rounds stay, for candidates that name none."""
 
 
 def read_candidates(texts: Sequence[str]) -> list[HeadCandidate]:

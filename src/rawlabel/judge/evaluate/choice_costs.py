@@ -16,6 +16,7 @@ import numpy as np
 from rawlabel.artifacts.run_records import ChoiceCost
 from rawlabel.base.metrics import mean_interval
 from rawlabel.judge.evaluate.finished_runs import FinishedRun
+from rawlabel.judge.evaluate.measured_sets import is_of_logged_test_set
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class HeadRegret:
     run: str
     chosen: str
     cost: ChoiceCost | None
-    """None where the run was not evaluated, or as an older version did it."""
+    """None where the run was not evaluated on the logged test set, or as an older version did it."""
 
     def describe(self) -> str:
         """The regret and both heads in one line, or how to measure it."""
@@ -112,12 +113,17 @@ def weights_regret(runs: Sequence[FinishedRun], confidence: float) -> WeightsReg
 
 
 def head_regrets(runs: Sequence[FinishedRun], confidence: float) -> HeadRegrets | None:
-    """What the runs have written down of the choice of their heads; None where none chose one."""
+    """What the runs have written down of the choice of their heads, on the test sets that they logged.
+
+    None where none chose one.
+    """
     found = []
     for run in runs:
         if (choice := run.run.head_choice) is not None:
-            measured = run.run.summary.test if run.run.is_finished else None
-            found.append(HeadRegret(str(run.path), choice.best.text, measured.choice if measured else None))
+            evaluations = run.run.choice_evaluations
+            # Beside rules, which are judged on the logged test set, a cost on another one would be misread.
+            costs = [measured.choice for own, measured in evaluations if is_of_logged_test_set(own, measured)]
+            found.append(HeadRegret(str(run.path), choice.best.text, costs[0] if costs else None))
     if not found:
         return None
     regrets = [one.cost.regret for one in found if one.cost is not None]
@@ -126,7 +132,7 @@ def head_regrets(runs: Sequence[FinishedRun], confidence: float) -> HeadRegrets 
 
 
 def weights_row(found: WeightsRegret) -> WeightsRow:
-    """What the choice of weights cost, as the file of `--out` has it [points]."""
+    """What the choice of weights cost, as the file of `--out` and `--json` have it [points]."""
     return {
         "chosen": list(found.chosen), "costs": list(found.costs), "mean_cost": found.mean,
         "half_width": found.half_width, "always": dict(found.always), "regrets": list(found.regrets),

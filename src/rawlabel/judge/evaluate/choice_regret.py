@@ -27,13 +27,14 @@ from rawlabel.training.around.holdout import data_of_run
 def choice_regret(run: RunDirectory, test: LabeledImages) -> ChoiceCost | None:
     """Test accuracies [percent] of all candidates, which `choice_regret.json` lists, and what the choice cost.
 
-    None for a run that chose no head, and, which a line says, where its training photos are not as they were.
+    Those of a fine-tuned run are the candidates for the head that it began with, on frozen features. None for a
+    run that chose no head, and, which a line says, where its training photos are not as they were.
     """
-    finished = run.read()
+    finished = run.read().head_run
     if (choice := finished.head_choice) is None:
         return None
     try:
-        data = data_of_run(run)
+        data = data_of_run(RunDirectory(finished.path))
     except DataError as error:
         messages.note(f"what the choice of the head cost is not known: {error}")
         return None

@@ -122,16 +122,10 @@ def read_run(path: Path) -> FinishedRun:
     settings = run.given if (path / "config.json").exists() else {"run": str(path)}
     if settings.get("choose") == "auto":
         # Seeds whose raw labels chose other heads are of one setting.
-        own = CHOSEN if not _names_rounds(settings) else CHOSEN | {"weighing_rounds"}
-        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in own}}
+        settings = {**settings, **{key: value for key, value in TrainConfig().as_json().items() if key in CHOSEN}}
     if not run.test_accuracies:
         raise DataError(f"{run.log_path}: logged no test accuracy; train with --test")
     return FinishedRun(run, settings, _records(run, settings), run.test_accuracies)
-
-
-def _names_rounds(settings: Mapping[str, Any]) -> bool:
-    """Whether a candidate names its rounds of weighing; by its text, since other versions knew other settings."""
-    return any("weighing_rounds=" in one for one in settings.get("candidate") or ())
 
 
 def _records(run: Run, settings: Mapping[str, Any]) -> list[EpochRecord]:

@@ -13,9 +13,10 @@ from rawlabel.base.files import write_json
 from rawlabel.config import ProbeConfig
 from rawlabel.errors import ConfigError, RawlabelError
 from rawlabel.images.input import locate
+from rawlabel.judge.evaluate.measured_sets import measured_folder
 from rawlabel.judge.evaluate.opening import read_test_input, test_request
 from rawlabel.judge.evaluate.overlap import note_overlap_of_run
-from rawlabel.judge.evaluate.stage import measured_folder, note_opening, with_interval
+from rawlabel.judge.evaluate.stage import note_opening, with_interval
 from rawlabel.judge.probe.encoders import FILE, OWN
 from rawlabel.judge.probe.of_run import FittedProbe, fit_probe
 

@@ -29,8 +29,9 @@ from rawlabel.base.metrics import clopper_pearson, confusion_matrix
 from rawlabel.config import EvaluateConfig, TrainConfig
 from rawlabel.errors import ConfigError
 from rawlabel.images.image_source import LabeledImages
-from rawlabel.images.input import InputSet, is_address, locate
+from rawlabel.images.input import InputSet
 from rawlabel.judge.evaluate.choice_regret import choice_regret
+from rawlabel.judge.evaluate.measured_sets import logged_test_set
 from rawlabel.judge.evaluate.opening import named_sets, read_test_input, test_request
 from rawlabel.judge.evaluate.overlap import note_overlap, overlap_of_run
 from rawlabel.judge.evaluate.responsible import write_responsible
@@ -93,7 +94,7 @@ def evaluate(config: EvaluateConfig) -> Summary:
     run = RunDirectory.existing(config.run)
     finished = run.read()
     summary = finished.summary
-    folder = config.test or _logged_test_set(finished)
+    folder = config.test or logged_test_set(finished)
     own = precision_of_run(run, choose_device("auto"))
     precision = config.precision if config.precision != "auto" else own
     predictor, class_ids, epoch = load_predictor(run.selected_checkpoint, precision=precision)
@@ -180,24 +181,6 @@ def _oracle(finished: Run, epoch: int, images: int, confidence: float) -> EpochA
     if best is None:
         return EpochAccuracy(epoch=epoch, top1=top1)
     return EpochAccuracy(epoch=finished.summary.selected_epoch, top1=top1, weights=best[0])
-
-
-def _logged_test_set(run: Run) -> Path:
-    config = run.settings
-    if config.test is None:
-        raise ConfigError("--test: the run logged no test set; name a folder of class folders")
-    return locate(config.root, config.test)
-
-
-def measured_folder(run: Run, measured: Measurement) -> Path:
-    """The test set of a measurement in `summary.json`, where it lies now."""
-    given = Path(measured.folder)
-    if is_address(given):
-        return given
-    place, config = measured.place.find(run.path, given), run.config
-    # Older versions noted no place, but the test set may be the one that was logged.
-    is_logged = not place.exists() and config.test is not None and given == config.root / config.test
-    return _logged_test_set(run) if is_logged else place
 
 
 def _accuracies(

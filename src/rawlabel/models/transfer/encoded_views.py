@@ -20,8 +20,8 @@ from rawlabel.models.encoder import PACKAGED, Encoder, load_encoder
 from rawlabel.models.encoders._own_classes import own_classes
 from rawlabel.models.networks.normalization import Normalization
 from rawlabel.models.transfer.by_tasks import ByTasks
-from rawlabel.models.transfer.encoding import Encoding
-from rawlabel.models.transfer.store import BATCH, FeatureStore, features_folder, kept_encoding
+from rawlabel.models.transfer.encoding import BATCH, Encoding
+from rawlabel.models.transfer.store import FeatureStore, features_folder, kept_encoding
 
 _AS_THEY_ARE = 1 << 20
 """A side that no photo is shrunk to."""

@@ -15,7 +15,10 @@ from rawlabel.models.encoder import Encoder, Pixels
 from rawlabel.models.networks.normalization import Normalization, Normalizer
 from rawlabel.models.precision import PassSeconds, faster_precision
 
-_TRIAL_IMAGES = 16
+BATCH = 64
+"""Images that an encoder is handed at once."""
+_WORK = "encoding in parts"
+"""What trials of arithmetic are kept under; another word is due when features come to be computed another way."""
 _PIXELS_AT_ONCE = 400_000
 """Of the views that one thread of a processor computes at once: what layers make of more of them leaves the cache,
 which takes up to twice the time. Measured: `results/measured/encoder_ceiling`."""
@@ -80,13 +83,10 @@ class Encoding:
 
     def _parts(self, views: Tensor) -> Sequence[Tensor]:
         """Views in parts of about one size, as many for each thread, that a processor's cache has room for."""
-        most = max(1, _PIXELS_AT_ONCE // self.encoder.image_size**2)
-        is_exact = self.precision == torch.float32
-        if is_exact:
-            most = max(most, _FEWEST_IN_FLOAT32)
-        count = max(self._threads, len(views) // most)
+        count = max(self._threads, len(views) // _most_at_once(self.encoder, self.precision))
         # A part more than others have would keep one thread at work while they wait. Fewer parts are larger than
         # the cache likes; more may fall under the fewest views.
+        is_exact = self.precision == torch.float32
         rounds = count // self._threads if is_exact else -(-count // self._threads)
         return views.tensor_split(max(1, min(len(views), rounds * self._threads)))
 
@@ -99,6 +99,12 @@ class Encoding:
         return features.float()
 
 
+def _most_at_once(encoder: Encoder, precision: torch.dtype) -> int:
+    """Of the encoder's views, how many one thread of a processor computes at once."""
+    most = max(1, _PIXELS_AT_ONCE // encoder.image_size**2)
+    return max(most, _FEWEST_IN_FLOAT32) if precision == torch.float32 else most
+
+
 def encoding_of(encoder: Encoder, device: torch.device, precision: str) -> Encoding:
     """`encoder` on `device` in the arithmetic that `precision` (auto, bf16 or fp32) says.
 
@@ -106,9 +112,16 @@ def encoding_of(encoder: Encoder, device: torch.device, precision: str) -> Encod
     """
     chosen = choose_precision(precision, device)
     if precision == "auto" and chosen == torch.bfloat16:
-        work = {"encoder": encoder.key, "images": _TRIAL_IMAGES, "work": "encoding"}
+        work = {"encoder": encoder.key, "images": _trial_images(encoder, device), "work": _WORK}
         chosen = faster_precision(device, work, lambda: _passes(encoder, device))
     return Encoding(encoder, device, chosen)
+
+
+def _trial_images(encoder: Encoder, device: torch.device) -> int:
+    """A batch or, on a processor, as much of one as gives each thread all that it ever has at once."""
+    if device.type != "cpu":
+        return BATCH
+    return min(BATCH, torch.get_num_threads() * _most_at_once(encoder, torch.float32))
 
 
 def _passes(encoder: Encoder, device: torch.device) -> PassSeconds:
@@ -117,8 +130,8 @@ def _passes(encoder: Encoder, device: torch.device) -> PassSeconds:
 
 
 def _pass_seconds(encoding: Encoding) -> float:
-    side = encoding.encoder.image_size
-    views = torch.zeros((_TRIAL_IMAGES, side, side, 3), dtype=torch.uint8)
+    side, images = encoding.encoder.image_size, _trial_images(encoding.encoder, encoding.device)
+    views = torch.zeros((images, side, side, 3), dtype=torch.uint8)
     synchronize(encoding.device)
     started = time.perf_counter()
     encoding(views)

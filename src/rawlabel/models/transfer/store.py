@@ -34,12 +34,10 @@ from rawlabel.images.kept_features import KeptFeatures
 from rawlabel.models.device import choose_precision
 from rawlabel.models.encoder import Encoder
 from rawlabel.models.memory import FittingParts
-from rawlabel.models.transfer.encoding import Encoding, encoding_of
+from rawlabel.models.transfer.encoding import BATCH, Encoding, encoding_of
 
 CHUNK = 512
 """Images whose features are one piece; what a kill loses at most."""
-BATCH = 64
-"""Images that an encoder is handed at once."""
 Elsewhere = Callable[[ImageSource, Iterable[Sequence[int]]], Iterator[npt.NDArray[np.float32]]]
 """From images, and positions of some of them at a time, to the features of these."""
 

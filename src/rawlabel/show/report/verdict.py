@@ -72,7 +72,10 @@ def head_choice_cost(run: RunEvidence | None) -> HeadChoiceCost | None:
     """What is known of it, or how to measure it; None for a run that chose no head."""
     if run is None or (choice := run.head_choice) is None:
         return None
-    cost = run.measurement.choice if run.measurement else None
+    # The page has the accuracies of one test set, so what is beside them must be of that one, too.
+    own = run.measurement
+    costs = [one.choice for _, one in run.choice_evaluations if own is None or one.folder == own.folder]
+    cost = costs[0] if costs else None
     chosen = f"of {len(choice.candidates)} heads, raw labels chose {choice.best.text}"
     if cost is None:
         missing = f"`{_evaluation(run)}` measures it" if run.is_finished else "the training is not finished"

@@ -18,7 +18,7 @@ from rawlabel.base.files import write_json
 from rawlabel.base.progress import progress
 from rawlabel.config import TrainConfig
 from rawlabel.config.recipe import run_of
-from rawlabel.config.training.transfer import HeadCandidate, read_candidates
+from rawlabel.config.training.transfer import CHOSEN, HeadCandidate, read_candidates
 from rawlabel.errors import ConfigError
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.models.device import choose_device
@@ -54,7 +54,15 @@ def settle_head(config: TrainConfig, data: TrainingData, run: RunDirectory) -> T
             lambda: _choose(path, config, data, np.concatenate([one.numpy() for one in kept if len(one)]))
         )
     chosen = distributed.from_first(lambda: _chosen(run, config, data))
-    return config.model_copy(update=chosen.model_dump(exclude_none=True))
+    # Rounds stay the usual ones, or the settings of the run would be of another choice than its own.
+    return config.model_copy(update=chosen.model_dump(include=set(CHOSEN)))
+
+
+def with_chosen_rounds(config: TrainConfig, run: RunDirectory) -> TrainConfig:
+    """`config` with the rounds of weighing that the chosen head of `run` names; as it is where that names none."""
+    found = read_head_choice(run.path) if config.choose == "auto" else None
+    rounds = _settings(found, run).weighing_rounds if found is not None else None
+    return config if rounds is None else config.model_copy(update={"weighing_rounds": rounds})
 
 
 def _take_over(config: TrainConfig, data: TrainingData, path: Path) -> None:
@@ -137,6 +145,10 @@ def _chosen(run: RunDirectory, config: TrainConfig, data: TrainingData) -> HeadC
             f"--outpath: {choice_path(run)} was chosen on other data or of other candidates; choose another "
             "--outpath"
         )
+    return _settings(found, run)
+
+
+def _settings(found: HeadChoice, run: RunDirectory) -> HeadCandidate:
     return check_record(HeadCandidate, found.best.settings, choice_path(run), REMEDY)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rawlabel.artifacts.evidence.weights import WEIGHTS_CHOICE, WeightsChoice, WeightsScore
 from rawlabel.artifacts.log_entry import TestAccuracies
+from rawlabel.artifacts.run import FROZEN
 from rawlabel.artifacts.run_directory import RunDirectory
 from rawlabel.artifacts.run_records import EncoderRecord
 from rawlabel.base import distributed, messages, processes
@@ -40,11 +41,9 @@ from rawlabel.training.image_cache import images_to_measure
 Evaluator = Callable[[Predictor], TestAccuracies]
 SHARES = {"frozen": 0.0, "averaged": 0.5, "fine-tuned": 1.0}
 """How far from the frozen to the fine-tuned weights each candidate lies."""
-FROZEN = "frozen"
-"""Folder of the run in the run directory that trained the head."""
 _OWN = frozenset({"encoder", "weighing", "choose", "candidate"})
 """Settings of the recipe that are about the head."""
-_OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "weighing_rounds", "feature_scale", "hidden")
+_OF_HEAD = ("method", "method_option", "weighing", "weighing_power", "feature_scale", "hidden")
 _WITHOUT_HOLDOUT = "averaged"
 """Kept where no raw label can tell: a bet between the two others, on which nothing was measured."""
 _TRIAL_IMAGES, _TRIAL_PASSES = 8, 3
@@ -69,7 +68,8 @@ def of_head(config: TrainConfig, run: RunDirectory) -> TrainConfig:
     """Settings of the head's own run: those of the recipe transfer, and what `config` says of the head."""
     usual, transfer = TrainConfig().model_dump(), read_recipe("transfer")
     others = {key: transfer.get(key, usual[key]) for key in read_recipe("finetune") if key not in _OWN}
-    others["stop"] = usual["stop"]
+    # The side of the views is settled for the run around it, which may go on by what it kept; no head heeds one.
+    others |= {"stop": usual["stop"], "image_size": usual["image_size"]}
     if not config.candidate:
         others["candidate"] = transfer["candidate"]
     if config.choose == "off":
