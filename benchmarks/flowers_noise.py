@@ -24,6 +24,7 @@ from rawlabel.config import CurateConfig, PhotoSiteConfig, TrainConfig, load_tra
 from rawlabel.gather.curate.stage import curate
 from rawlabel.judge.evaluate.finished_runs import read_run
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
+from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.evaluate.stage import make_epoch_evaluator
 from rawlabel.judge.evaluate.truth import content_of_files
 from rawlabel.judge.label_evidence.by_agreement import suspicion_by_agreement
@@ -113,7 +114,7 @@ def main() -> None:
             for kind in asked.kinds:
                 if (kind, noise, seed) in known:
                     continue
-                run = train(settings(kind, noise, seed, asked.data, asked.work), make_epoch_evaluator)
+                run = train(settings(kind, noise, seed, asked.data, asked.work), make_epoch_evaluator, find_copies)
                 runs.append(judge(kind, noise, seed, run, asked.work))
                 write_json(path, runs)
         write_table(runs, asked.work)
