@@ -33,12 +33,14 @@ from rawlabel.config.training.transfer import HeadCandidate, read_candidates
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import InputRequest, read_input
 from rawlabel.judge.evaluate.label_judgement import judge_suspicion
+from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.judge.label_evidence.witnesses import agreement_suspicion, ask
 from rawlabel.models.encoder import Encoder, load_encoder
 from rawlabel.models.transfer.agreement import FOLDS
 from rawlabel.models.transfer.choice import Scores, calibrated_losses, cross_fitted_heads, fitted_heads
 from rawlabel.models.transfer.encoded_views import stored_features
 from rawlabel.training.around.fitting import with_fitting_views
+from rawlabel.training.around.leaving_out import leave_out
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.data import TrainingData, load_training_data
 
@@ -214,7 +216,7 @@ def prepared(data: Path, work: Path, noise: float, seed: int) -> Trained:
         "seed": seed, "inject_noise": noise, "device": "cpu",
     }  # fmt: skip
     config = load_training(None, given)
-    found = load_training_data(config)
+    found, _ = leave_out(config, load_training_data(config), find_copies)
     config = with_fitting_views(config, found)
     assert config.encoder is not None
     kept = Kept(work, load_encoder(config.encoder))

@@ -29,10 +29,12 @@ from rawlabel.config import TrainConfig, load_training
 from rawlabel.config.training.transfer import HeadCandidate, read_candidates
 from rawlabel.images.image_source import LabeledImages
 from rawlabel.images.input import read_input
+from rawlabel.judge.evaluate.left_out import find_copies
 from rawlabel.models.device import choose_device
 from rawlabel.models.transfer.agreement import FOLDS
 from rawlabel.models.transfer.choice import Scores, compared_on, fitted_heads, score
 from rawlabel.models.transfer.encoded_views import encoding_store
+from rawlabel.training.around.leaving_out import leave_out
 from rawlabel.training.around.refit import with_holdout
 from rawlabel.training.data import TrainingData, load_training_data, training_request
 
@@ -98,7 +100,7 @@ def accuracies(
 def row_of(data: Path, work: Path, noise: float, seed: int) -> dict[str, Any]:
     """Both choices of one share and seed; accuracies in percent."""
     config = settings(data, work, noise, seed)
-    found = load_training_data(config)
+    found, _ = leave_out(config, load_training_data(config), find_copies)
     test = read_input(data / "test", training_request(config)).images
     usual = read_candidates(config.candidate)
     more = with_more_rounds(usual)
