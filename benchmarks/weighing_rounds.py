@@ -46,7 +46,7 @@ def settings(data: Path, work: Path, noise: float, seed: int) -> TrainConfig:
     """Those of a run by the recipe, of which the data and the choice alone are made here."""
     given: dict[str, Any] = {
         "recipe": "transfer", "root": work, "main": str(data / "train"), "seed": seed, "inject_noise": noise,
-        "device": "cpu",
+        "test": str(data / "test"), "device": "cpu",
     }  # fmt: skip
     return load_training(None, given)
 
