@@ -201,6 +201,13 @@ def test_a_whole_run_s_last_epoch_is_taken_unless_another_is_ahead_beyond_chance
     assert rule.select(more).epoch == 4
 
 
+@pytest.mark.parametrize(("last", "images", "epoch"), [(85.714286, 7, 2), (66.666667, 3, 2), (71.428571, 7, 1)])
+def test_one_photo_of_few_is_no_lead_though_all_are_right(last: float, images: int, epoch: int) -> None:
+    # By the formula an accuracy of 100 % has no error.
+    run = run_of(holdout_accuracy=[0, 100, last], holdout_images=[images] * 3, epochs_left=[2, 1, 0])
+    assert rule_of("noisy_holdout", ["band=1"]).select(run).epoch == epoch
+
+
 def test_a_last_epoch_as_high_as_the_best_is_not_said_to_be_below_it() -> None:
     run = run_of(holdout_accuracy=[80.0, 82.0, 82.0], holdout_images=[400] * 3, epochs_left=[2, 1, 0])
     why = "last epoch, whose raw holdout accuracy, 82.00 %, is as high as any before"

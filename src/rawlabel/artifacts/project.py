@@ -33,7 +33,10 @@ def is_project(path: Path) -> bool:
 def refuse_run(project: Path) -> None:
     """Raise `DataError` where a run was named in place of its project."""
     if (project / "config.json").is_file() and not is_project(project):
-        raise DataError(f"{project}: is a run and no project; name the project, with --run for this run")
+        raise DataError(
+            f"{project}: is a run and no project; name the project, with --run for this run; a run on folders of "
+            "images has none: `rawlabel evaluate` and `rawlabel labels` tell of it"
+        )
 
 
 def runs_path(project: Path) -> Path:

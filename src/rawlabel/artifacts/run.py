@@ -157,6 +157,11 @@ class Run:
     def summary(self) -> Summary:
         """Selected, last and oracle epoch, and what an evaluation measured. Raises `DataError` before the end."""
         path = self.path / "summary.json"
+        if self.path.is_dir() and not path.exists():
+            raise DataError(
+                f"{path}: is not there, so the run has not come to its end; give its `rawlabel train` command "
+                "again, which goes on"
+            )
         return check_record(Summary, read_json(path, "the summary of a finished run"), path, AGAIN)
 
     @property

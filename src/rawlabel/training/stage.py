@@ -197,7 +197,10 @@ def _rule(config: TrainConfig, data: TrainingData) -> StoppingRule[Any]:
     """The stopping rule, once everything that is named is known to be there."""
     rule = find_named_parts(config)
     if rule.needs_holdout and not len(data.holdout):
-        raise DataError(f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout")
+        raise DataError(
+            f"{data.origin}: nothing is held out for --stop {config.stop}; raise --holdout, or "
+            "train on more images a class"
+        )
     return rule
 
 

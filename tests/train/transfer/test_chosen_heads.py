@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from rawlabel.artifacts.evidence.label_weights import read_label_weights
@@ -20,7 +21,7 @@ from rawlabel.training.stage import train
 from tests.helpers.backbone import weights
 from tests.helpers.head_runs import settings
 from tests.helpers.runs import Crash, crashing_after
-from tests.helpers.tiny_training import data
+from tests.helpers.tiny_training import data, make_class_folders
 
 __all__ = ["data", "weights"]
 pytestmark = pytest.mark.integration
@@ -136,3 +137,16 @@ def test_a_run_that_goes_on_in_another_folder_keeps_recipe_and_head(
         assert run.read().head_choice == first.read().head_choice
     with pytest.raises(CheckpointError, match=r"was trained with --hidden 0; say --hidden 0, or"):
         train(settings(data, weights, tmp_path / "other", hidden=8, resume=str(first.path), epochs=4))
+
+
+def test_two_photos_a_class_are_trained_on_though_no_witness_agrees(weights: Path, tmp_path: Path) -> None:
+    make_class_folders(tmp_path / "candidate", 2, 1)
+    totals = []
+    for seed in range(8):
+        given = settings(
+            tmp_path, weights, tmp_path / f"run-{seed}", test=None, weighing="agreement", holdout=0.5, seed=seed,
+            inject_noise=None, epochs=1,
+        )  # fmt: skip
+        table = pq.read_table(train(given).path / "label_weights.parquet", filters=[("part", "=", "train")])
+        totals.append((sum(table["weight"].to_pylist()), table["reason"].to_pylist().count("witnesses_agree")))
+    assert all(total > 0 for total, _ in totals) and 0 in [agreed for _, agreed in totals]

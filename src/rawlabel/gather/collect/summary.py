@@ -44,7 +44,10 @@ def incomplete_lines(catalogue: Catalogue) -> list[str]:
 def problem_of(counts: Mapping[str, int], *, search_only: bool = False) -> str:
     """Why nothing can follow a collection with these counts of its catalogue, and what to do; else nothing."""
     if not counts["photos"]:
-        return "no search found a photo; check the keywords (`rawlabel plan` counts them) or name another --source"
+        return (
+            "no search found a photo; check the keywords (`rawlabel plan` counts them) or name another --source; "
+            "with --source folder, a class finds the folder of its name, if that is no link out of --input"
+        )
     if not counts["fetched"] and not search_only:
         return "none of the photos could be downloaded; the reasons are above"
     return ""

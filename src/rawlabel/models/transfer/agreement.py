@@ -177,9 +177,9 @@ def cross_fitted(
     def fit(fold: int) -> None:
         others, own = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         present = np.unique(labels[others])
-        if len(present) < 2:
-            return
         totals = np.bincount(labels[others], weights[others], num_classes)
+        if len(present) < 2 or not totals.any():
+            return
         balance = totals[present].mean() / np.maximum(totals, 1e-12)
         model = begun[fold]
         model.fit(features[others], labels[others], weights[others] * balance[labels[others]])

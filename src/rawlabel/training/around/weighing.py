@@ -126,6 +126,9 @@ def _write(path: Path, data: TrainingData, found: dict[str, Agreement], config: 
         weights = agreement.weights
         if config.weighing == "agreement":
             weights = (weights > _LEAST**config.weighing_power).astype(np.float64)
+        if not weights.any():
+            # Of a handful of photos none may agree; a mean over nothing would be no number.
+            weights = np.ones(len(images))
         tables.append(
             pa.table(
                 {

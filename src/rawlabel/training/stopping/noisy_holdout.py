@@ -22,6 +22,8 @@ from rawlabel.training.stopping_rule import (
 
 UNEVEN = 2.0
 """Times the smallest class's images that the largest has, above which classes count the same."""
+_ROUNDED = 1e-4
+"""More than what a log rounds off accuracies [points]."""
 
 
 class NoisyHoldoutOptions(Section):
@@ -42,8 +44,8 @@ class NoisyHoldoutOptions(Section):
     )
     band: float | None = setting(
         None,
-        "Standard errors of the accuracy by which the highest mean must be above the last epoch's of a whole run, "
-        "or else that one is taken; without it, any lead will do.",
+        "Standard errors of the accuracy, each of one held-out photo at least, by which the highest mean must be "
+        "above the last epoch's of a whole run, or else that one is taken; without it, any lead will do.",
         ge=0,
     )
     balanced: Literal["auto", "always", "never"] = setting(
@@ -111,7 +113,9 @@ class NoisyHoldout(StoppingRule[NoisyHoldoutOptions]):
                 found, highest = None, score
             elif self.options.band is not None and record.epochs_left == 0 and record.holdout_images:
                 share = min(max(highest / 100, 0), 1)
-                error = 100 * (share * (1 - share) / record.holdout_images) ** 0.5
+                # Where all of few are right the error is none by the formula, and one photo would be a lead.
+                photo = 100 / record.holdout_images + _ROUNDED
+                error = max(photo, 100 * (share * (1 - share) / record.holdout_images) ** 0.5)
                 found = (position, highest - score) if highest - score <= self.options.band * error else found
         return found
 
