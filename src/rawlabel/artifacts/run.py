@@ -159,8 +159,8 @@ class Run:
         path = self.path / "summary.json"
         if self.path.is_dir() and not path.exists():
             raise DataError(
-                f"{path}: is not there, so the run has not come to its end; give its `rawlabel train` command "
-                "again, which goes on"
+                f"{path}: no such file; it should hold the summary of a finished run: give its `rawlabel "
+                "train` command again, which goes on"
             )
         return check_record(Summary, read_json(path, "the summary of a finished run"), path, AGAIN)
 
