@@ -247,6 +247,7 @@ def test_a_folder_of_photos_and_several_seeds_make_a_table(two_seeds: tuple[Path
     out, results = two_seeds
     assert [result.seed for result in results] == [0, 1]
     saved = json.loads((out / "seeds.json").read_text())
+    assert str(out) not in (out / "seeds.json").read_text()
     assert [row["selected"] for row in saved["rows"]] == [result.accuracies[0] for result in results]
     assert "--seeds 2" in saved["command"]
     table = (out / "seeds.md").read_text()

@@ -258,6 +258,10 @@ def _plain_line(result: DemoResult, plain: Summary) -> str:
     )
 
 
+_PLACES = ("command", "data", "root", "weights")
+"""What of a start is about where it was made."""
+
+
 def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
     rows = [
         SeedRow(
@@ -281,7 +285,8 @@ def _write_seeds(config: DemoConfig, results: list[DemoResult]) -> None:
         config.out / "seeds.json",
         {
             "command": command,
-            "environment": {key: one for key, one in start.as_json().items() if key not in ("command", "data")},
+            # Places of this machine say nothing to others.
+            "environment": {key: one for key, one in start.as_json().items() if key not in _PLACES},
             "training": training,
             "rows": [one.as_json() for one in rows],
         },
